@@ -1,0 +1,2 @@
+//! The contract compiler (see `src/contract`).
+fn main() {}

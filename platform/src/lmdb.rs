@@ -1,0 +1,1 @@
+//! The checked, locked LMDB environment.

@@ -1,0 +1,60 @@
+//! The install's activation funnel, counters and sender state, kept in LMDB for many processes at once.
+//!
+//! One rule: the logic is pure functions over [`State`]; [`Store`] only makes them transactional.
+
+pub mod clients;
+pub mod state;
+mod store;
+mod window;
+
+pub use state::State;
+pub use store::{Recorded, Store, StoreError};
+pub use window::HourlyWindow;
+
+/// One thing that happened, ready to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark<'a> {
+    /// A client of this canonical name (see [`clients::canonical`]) was seen.
+    Client(&'a str),
+    /// A server answered.
+    ServerConnected,
+    /// A discovery tool answered; both counts when the answer told them.
+    Discovery {
+        /// Tools that were searched.
+        indexed: Option<u64>,
+        /// Tools that were returned.
+        returned: Option<u64>,
+    },
+    /// An upstream tool was called.
+    UpstreamCall,
+    /// A request arrived on a surface (index into the order of `SurfaceRequests`).
+    Request(Surface),
+    /// One of our own tools was called.
+    Builtin(BuiltinTool),
+}
+
+/// Where a request arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// MCP
+    Mcp,
+    /// command line
+    Cli,
+    /// status page
+    Webui,
+    /// tray
+    Tray,
+    /// other
+    Unknown,
+}
+
+/// Our own tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltinTool {
+    /// `retrieve_tools`
+    RetrieveTools,
+    /// `call_tool`
+    CallTool,
+    /// `telemetry_status`
+    TelemetryStatus,
+}

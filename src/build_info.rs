@@ -1,0 +1,52 @@
+//! Values decided at compile time, in one place; `--version --verbose` prints them.
+
+use crate::contract::{Arch, Edition, Os};
+
+/// The release version (a git tag such as `v1.2.3`), when this is a release build.
+pub const RELEASE_VERSION: Option<&str> = option_env!("MCPPROXY_VERSION");
+/// The version that is sent and shown: the release, else the crate's version marked `-dev`.
+pub const VERSION: &str = match RELEASE_VERSION {
+    Some(version) => version,
+    None => concat!("v", env!("CARGO_PKG_VERSION"), "-dev"),
+};
+/// Where heartbeats go when the config names no endpoint.
+pub const ENDPOINT: Option<&str> = option_env!("MCPPROXY_ENDPOINT");
+/// The edition that is sent.
+pub const EDITION: Edition = match option_env!("MCPPROXY_EDITION") {
+    Some(text) => match text.as_bytes() {
+        b"personal" => Edition::Personal,
+        b"server" => Edition::Server,
+        b"minimal" => Edition::Minimal,
+        _ => panic!("MCPPROXY_EDITION must be personal, server or minimal"),
+    },
+    None if cfg!(feature = "cli") => Edition::Personal,
+    None => Edition::Minimal,
+};
+/// Only client names of the known vocabulary are ever sent.
+pub const KNOWN_CLIENT_NAMES_ONLY: bool = match option_env!("MCPPROXY_CLIENT_NAMES") {
+    Some(text) => match text.as_bytes() {
+        b"known" => true,
+        b"all" => false,
+        _ => panic!("MCPPROXY_CLIENT_NAMES must be known or all"),
+    },
+    None => false,
+};
+
+/// The operating system of this build, as sent.
+pub fn os() -> Os {
+    match std::env::consts::OS {
+        "linux" => Os::Linux,
+        "macos" => Os::Darwin,
+        "windows" => Os::Windows,
+        _ => Os::Other,
+    }
+}
+
+/// The architecture of this build, as sent.
+pub fn arch() -> Arch {
+    match std::env::consts::ARCH {
+        "x86_64" => Arch::Amd64,
+        "aarch64" => Arch::Arm64,
+        _ => Arch::Other,
+    }
+}

@@ -1,0 +1,55 @@
+//! The shape of the tables that `build.rs` generates from the schema; the gate walks them.
+
+/// One node of the contract.
+#[derive(Debug)]
+pub enum Node {
+    /// A closed object.
+    Object(&'static [Member]),
+    /// One of these strings.
+    Enum(&'static [&'static str]),
+    /// Exactly this integer.
+    ConstInteger(u64),
+    /// `true` or `false`.
+    Boolean,
+    /// `true`, `false` or `null`.
+    NullableBoolean,
+    /// An integer >= 0, spelled without fraction or exponent.
+    Count,
+    /// A string of a known shape.
+    Text(Text),
+    /// An array of unique strings.
+    List {
+        /// The most items it may have.
+        max_items: usize,
+        /// The shape of every item.
+        item: Text,
+    },
+}
+
+/// One member of a closed object.
+#[derive(Debug)]
+pub struct Member {
+    /// The key, exactly.
+    pub name: &'static str,
+    /// Whether every payload has it.
+    pub required: bool,
+    /// What its value is.
+    pub node: Node,
+    /// The schema's description, one line.
+    pub description: &'static str,
+}
+
+/// The shapes of strings, one for each pattern in the schema's `$defs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// RFC 4122 UUID, any case.
+    Uuid,
+    /// Semantic version with a leading `v`.
+    Version,
+    /// As [`Text::Version`], or empty.
+    OptionalVersion,
+    /// RFC 3339 UTC, whole seconds.
+    Timestamp,
+    /// A canonical client name.
+    ClientName,
+}

@@ -1,0 +1,1 @@
+//! Heartbeat: assemble, schedule, send.

@@ -1,0 +1,534 @@
+//! A strict JSON reader that keeps byte spans, and the string escaper of every writer.
+//!
+//! One rule: what RFC 8259 does not allow is an error, and so are duplicate keys, trailing data and
+//! excessive depth. The gate cannot work without knowing duplicates, and the config editor cannot keep
+//! a user's formatting without spans; neither comes from `serde_json` or `miniserde`, so all of the
+//! product reads JSON with this one module.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+/// The depth of nesting that [`parse`] accepts.
+pub const MAX_DEPTH: usize = 64;
+
+/// A JSON value with its place in the text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value<'a> {
+    /// Bytes of the text that this value covers, quotes and brackets included.
+    pub span: Range<usize>,
+    /// What the value is.
+    pub data: Data<'a>,
+}
+
+/// The content of a [`Value`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number, as it is spelled in the text.
+    Number(&'a str),
+    /// A string, unescaped.
+    String(Cow<'a, str>),
+    /// An array.
+    Array(Vec<Value<'a>>),
+    /// An object, in the order of the text.
+    Object(Vec<Member<'a>>),
+}
+
+/// One key and value of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member<'a> {
+    /// The key, unescaped.
+    pub key: Cow<'a, str>,
+    /// Bytes of the text that the key covers, quotes included.
+    pub key_span: Range<usize>,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+impl<'a> Value<'a> {
+    /// The member `key` of an object; `None` when this is no object or has no such member.
+    pub fn get(&self, key: &str) -> Option<&Value<'a>> {
+        self.members()?.iter().find(|m| m.key == key).map(|m| &m.value)
+    }
+
+    /// The members of an object.
+    pub fn members(&self) -> Option<&[Member<'a>]> {
+        match &self.data {
+            Data::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// The items of an array.
+    pub fn items(&self) -> Option<&[Value<'a>]> {
+        match &self.data {
+            Data::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.data {
+            Data::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.data {
+            Data::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A non-negative integer spelled without fraction or exponent.
+    pub fn as_u64(&self) -> Option<u64> {
+        match self.data {
+            Data::Number(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Why a text is not strict JSON. Never holds a part of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// Byte offset at which reading stopped.
+    pub offset: usize,
+    /// What is wrong there.
+    pub kind: ErrorKind,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The text ends in the middle of a value.
+    UnexpectedEnd,
+    /// A byte that cannot stand here.
+    UnexpectedByte,
+    /// The text is not UTF-8.
+    InvalidUtf8,
+    /// A malformed number.
+    InvalidNumber,
+    /// A malformed escape, a lone surrogate, or a raw control character in a string.
+    InvalidString,
+    /// An object names one key twice.
+    DuplicateKey,
+    /// Nested deeper than allowed.
+    TooDeep,
+    /// Something follows the value.
+    TrailingData,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            ErrorKind::UnexpectedEnd => "ends in the middle of a value",
+            ErrorKind::UnexpectedByte => "unexpected character",
+            ErrorKind::InvalidUtf8 => "not UTF-8",
+            ErrorKind::InvalidNumber => "malformed number",
+            ErrorKind::InvalidString => "malformed string",
+            ErrorKind::DuplicateKey => "duplicate key",
+            ErrorKind::TooDeep => "nested too deep",
+            ErrorKind::TrailingData => "data after the value",
+        };
+        write!(f, "{what} at byte {}", self.offset)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Reads one value from `text`, which must hold nothing else but white space.
+pub fn parse(text: &[u8]) -> Result<Value<'_>, Error> {
+    parse_with_depth(text, MAX_DEPTH)
+}
+
+/// As [`parse`], with another bound on the depth of nesting (a scalar has depth 0).
+pub fn parse_with_depth(text: &[u8], max_depth: usize) -> Result<Value<'_>, Error> {
+    let text = std::str::from_utf8(text)
+        .map_err(|e| Error { offset: e.valid_up_to(), kind: ErrorKind::InvalidUtf8 })?;
+    let mut reader = Reader { text, at: 0 };
+    reader.skip_space();
+    let value = reader.value(max_depth)?;
+    reader.skip_space();
+    if reader.at < text.len() { reader.fail(ErrorKind::TrailingData) } else { Ok(value) }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn fail<T>(&self, kind: ErrorKind) -> Result<T, Error> {
+        Err(Error { offset: self.at, kind })
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value<'a>, Error> {
+        let start = self.at;
+        let data = match self.peek() {
+            None => return self.fail(ErrorKind::UnexpectedEnd),
+            Some(b'{') => self.object(depth)?,
+            Some(b'[') => self.array(depth)?,
+            Some(b'"') => Data::String(self.string()?),
+            Some(b't') => self.word("true", Data::Bool(true))?,
+            Some(b'f') => self.word("false", Data::Bool(false))?,
+            Some(b'n') => self.word("null", Data::Null)?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(_) => return self.fail(ErrorKind::UnexpectedByte),
+        };
+        Ok(Value { span: start..self.at, data })
+    }
+
+    fn word(&mut self, word: &str, data: Data<'a>) -> Result<Data<'a>, Error> {
+        if self.text[self.at..].starts_with(word) {
+            self.at += word.len();
+            Ok(data)
+        } else {
+            self.fail(ErrorKind::UnexpectedByte)
+        }
+    }
+
+    fn number(&mut self) -> Result<Data<'a>, Error> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        let leading_zero = self.peek() == Some(b'0');
+        let whole = self.digits();
+        if whole == 0 || (leading_zero && whole > 1) {
+            return self.fail(ErrorKind::InvalidNumber);
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            if self.digits() == 0 {
+                return self.fail(ErrorKind::InvalidNumber);
+            }
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            if self.digits() == 0 {
+                return self.fail(ErrorKind::InvalidNumber);
+            }
+        }
+        Ok(Data::Number(&self.text[start..self.at]))
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, Error> {
+        self.at += 1;
+        let start = self.at;
+        let mut owned: Option<String> = None;
+        let mut copied = start;
+        loop {
+            match self.peek() {
+                None => return self.fail(ErrorKind::UnexpectedEnd),
+                Some(b'"') => {
+                    let rest = &self.text[copied..self.at];
+                    self.at += 1;
+                    return Ok(match owned {
+                        None => Cow::Borrowed(rest),
+                        Some(mut text) => {
+                            text.push_str(rest);
+                            Cow::Owned(text)
+                        }
+                    });
+                }
+                Some(b'\\') => {
+                    let text = owned.get_or_insert_with(String::new);
+                    text.push_str(&self.text[copied..self.at]);
+                    let c = self.escape()?;
+                    owned.get_or_insert_with(String::new).push(c);
+                    copied = self.at;
+                }
+                Some(0..=0x1f) => return self.fail(ErrorKind::InvalidString),
+                Some(_) => self.at += 1,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Error> {
+        self.at += 1;
+        let Some(byte) = self.peek() else { return self.fail(ErrorKind::UnexpectedEnd) };
+        self.at += 1;
+        Ok(match byte {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let unit = self.hex4()?;
+                let code = if (0xd800..0xdc00).contains(&unit) {
+                    if !self.text[self.at..].starts_with("\\u") {
+                        return self.fail(ErrorKind::InvalidString);
+                    }
+                    self.at += 2;
+                    let low = self.hex4()?;
+                    if !(0xdc00..0xe000).contains(&low) {
+                        return self.fail(ErrorKind::InvalidString);
+                    }
+                    0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
+                } else {
+                    unit
+                };
+                match char::from_u32(code) {
+                    Some(c) => c,
+                    None => return self.fail(ErrorKind::InvalidString),
+                }
+            }
+            _ => {
+                self.at -= 1;
+                return self.fail(ErrorKind::InvalidString);
+            }
+        })
+    }
+
+    fn hex4(&mut self) -> Result<u32, Error> {
+        let Some(digits) = self.text.as_bytes().get(self.at..self.at + 4) else {
+            return self.fail(ErrorKind::UnexpectedEnd);
+        };
+        let mut unit = 0;
+        for &digit in digits {
+            match (digit as char).to_digit(16) {
+                Some(value) => unit = unit * 16 + value,
+                None => return self.fail(ErrorKind::InvalidString),
+            }
+        }
+        self.at += 4;
+        Ok(unit)
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Data<'a>, Error> {
+        if depth == 0 {
+            return self.fail(ErrorKind::TooDeep);
+        }
+        self.at += 1;
+        self.skip_space();
+        let mut items = Vec::new();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(Data::Array(items));
+        }
+        loop {
+            self.skip_space();
+            items.push(self.value(depth - 1)?);
+            self.skip_space();
+            if self.comma_or(b']')? {
+                return Ok(Data::Array(items));
+            }
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Data<'a>, Error> {
+        if depth == 0 {
+            return self.fail(ErrorKind::TooDeep);
+        }
+        self.at += 1;
+        self.skip_space();
+        let mut members: Vec<Member<'a>> = Vec::new();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(Data::Object(members));
+        }
+        loop {
+            self.skip_space();
+            match self.peek() {
+                Some(b'"') => {}
+                None => return self.fail(ErrorKind::UnexpectedEnd),
+                Some(_) => return self.fail(ErrorKind::UnexpectedByte),
+            }
+            let start = self.at;
+            let key = self.string()?;
+            let key_span = start..self.at;
+            self.skip_space();
+            match self.peek() {
+                Some(b':') => self.at += 1,
+                None => return self.fail(ErrorKind::UnexpectedEnd),
+                Some(_) => return self.fail(ErrorKind::UnexpectedByte),
+            }
+            self.skip_space();
+            let value = self.value(depth - 1)?;
+            members.push(Member { key, key_span, value });
+            self.skip_space();
+            if self.comma_or(b'}')? {
+                return match duplicate(&members) {
+                    Some(at) => Err(Error { offset: at, kind: ErrorKind::DuplicateKey }),
+                    None => Ok(Data::Object(members)),
+                };
+            }
+        }
+    }
+
+    /// `false` after a comma, `true` after `close`.
+    fn comma_or(&mut self, close: u8) -> Result<bool, Error> {
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(true)
+            }
+            None => self.fail(ErrorKind::UnexpectedEnd),
+            Some(_) => self.fail(ErrorKind::UnexpectedByte),
+        }
+    }
+}
+
+/// The offset of the second of two equal keys. Sorting keeps an object with many keys linearithmic.
+fn duplicate(members: &[Member<'_>]) -> Option<usize> {
+    if members.len() <= 16 {
+        return members.iter().enumerate().find_map(|(i, m)| {
+            members[..i].iter().any(|n| n.key == m.key).then_some(m.key_span.start)
+        });
+    }
+    let mut keys: Vec<(&str, usize)> =
+        members.iter().map(|m| (m.key.as_ref(), m.key_span.start)).collect();
+    keys.sort_unstable();
+    keys.windows(2).find(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1].1)
+}
+
+/// Appends `text` to `out` as a JSON string, quotes included.
+pub fn write_str(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if (c as u32) < 0x20 => {
+                out.push_str(&format!("\\u{:04x}", c as u32));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn kind(text: &str) -> Option<ErrorKind> {
+        parse(text.as_bytes()).err().map(|e| e.kind)
+    }
+
+    #[test]
+    fn spans_cover_exactly_the_value() {
+        let text = br#" { "a" : [1, "x\n"] , "b":null }"#;
+        let value = parse(text).unwrap();
+        let a = value.get("a").unwrap();
+        assert_eq!(&text[a.span.clone()], br#"[1, "x\n"]"#);
+        assert_eq!(a.items().unwrap()[1].as_str(), Some("x\n"));
+        assert_eq!(&text[value.members().unwrap()[1].key_span.clone()], br#""b""#);
+    }
+
+    #[test]
+    fn what_is_not_strict_json_is_refused() {
+        use ErrorKind::*;
+        for (text, expected) in [
+            ("", UnexpectedEnd),
+            ("{", UnexpectedEnd),
+            ("[1,]", UnexpectedByte),
+            ("{\"a\":1,}", UnexpectedByte),
+            ("{a:1}", UnexpectedByte),
+            ("01", InvalidNumber),
+            ("1.", InvalidNumber),
+            ("-", InvalidNumber),
+            ("+1", UnexpectedByte),
+            ("1e", InvalidNumber),
+            ("nul", UnexpectedByte),
+            ("\"\\x\"", InvalidString),
+            ("\"\\ud800\"", InvalidString),
+            ("\"\\udc00\"", InvalidString),
+            ("\"\n\"", InvalidString),
+            ("\"abc", UnexpectedEnd),
+            ("1 2", TrailingData),
+            ("{\"a\":1,\"a\":2}", DuplicateKey),
+            ("{\"a\":1,\"\\u0061\":2}", DuplicateKey),
+            ("// x\n1", UnexpectedByte),
+        ] {
+            assert_eq!(kind(text), Some(expected), "{text}");
+        }
+        assert_eq!(parse(b"\"\xff\"").unwrap_err().kind, InvalidUtf8);
+        assert_eq!(kind(&"[".repeat(100_000)), Some(TooDeep));
+    }
+
+    #[test]
+    fn a_duplicate_among_many_keys_is_found() {
+        let keys: Vec<String> = (0..40).map(|i| format!("\"k{}\":1", i % 39)).collect();
+        assert_eq!(kind(&format!("{{{}}}", keys.join(","))), Some(ErrorKind::DuplicateKey));
+    }
+
+    #[test]
+    fn surrogate_pairs_are_one_character() {
+        assert_eq!(parse(br#""\ud83d\ude00""#).unwrap().as_str(), Some("\u{1f600}"));
+    }
+
+    fn as_serde(value: &Value<'_>) -> serde_json::Value {
+        match &value.data {
+            Data::Null => serde_json::Value::Null,
+            Data::Bool(b) => (*b).into(),
+            Data::Number(n) => serde_json::from_str(n).unwrap_or(serde_json::Value::Null),
+            Data::String(s) => s.as_ref().into(),
+            Data::Array(items) => items.iter().map(as_serde).collect(),
+            Data::Object(members) => {
+                members.iter().map(|m| (m.key.to_string(), as_serde(&m.value))).collect()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json_on_any_text(text in "[\\[\\]{}:,\"a0-9eE+.tfn\\\\u \n-]{0,24}") {
+            let theirs = serde_json::from_str::<serde_json::Value>(&text);
+            match parse(text.as_bytes()) {
+                Ok(value) => prop_assert!(theirs.is_err_and(|e| e.to_string().contains("out of range"))
+                    || as_serde(&value) == serde_json::from_str::<serde_json::Value>(&text).unwrap()),
+                Err(e) => prop_assert!(theirs.is_err() || e.kind == ErrorKind::DuplicateKey),
+            }
+        }
+
+        #[test]
+        fn escaped_strings_read_back(text in any::<String>()) {
+            let mut out = String::new();
+            write_str(&mut out, &text);
+            let value = parse(out.as_bytes()).unwrap();
+            prop_assert_eq!(value.as_str(), Some(text.as_str()));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! `mcpproxy`: honest, anonymous retention telemetry for local-first MCP tools.
+//!
+//! Data flows one way: evidence ([`environment`]) -> verdict -> store ([`activation`]) -> payload
+//! ([`contract`]) -> [`gate`] -> send ([`heartbeat`]). A later stage may call an earlier one, never the
+//! reverse. [`machine`] and [`paths`] are where the world comes in; the stages are pure.
+
+pub mod activation;
+pub mod build_info;
+pub mod cli;
+pub mod config;
+pub mod consent;
+pub mod contract;
+pub mod environment;
+pub mod gate;
+pub mod heartbeat;
+pub mod identity;
+pub mod json;
+pub mod machine;
+pub mod paths;
+#[cfg(feature = "tap")]
+pub mod tap;
+mod telemetry;
+
+pub use telemetry::{Event, Host, LiveCounts, Telemetry};

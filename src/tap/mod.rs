@@ -1,0 +1,1 @@
+//! `tap`: a transparent wrapper around one stdio MCP server.
