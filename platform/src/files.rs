@@ -1,1 +1,1 @@
-//! files.
+//! Private files and directories, file locks, file identity, kinds of file systems.

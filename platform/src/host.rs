@@ -1,1 +1,1 @@
-//! host.
+//! This process, its ancestors, its user and machine: raw observations.

@@ -1,1 +1,6 @@
-//! Linux.
+//! The linux backend, one file per topic.
+
+pub mod files;
+pub mod host;
+#[cfg(feature = "process")]
+pub mod process;

@@ -1,1 +1,6 @@
-//! Any other system.
+//! The other backend, one file per topic.
+
+pub mod files;
+pub mod host;
+#[cfg(feature = "process")]
+pub mod process;
