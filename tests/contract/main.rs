@@ -1,0 +1,7 @@
+//! The contract from outside: payloads against an independent validator, the schema against the code,
+//! the field page against the schema.
+
+mod docs;
+mod mutations;
+mod payloads;
+mod shapes;
