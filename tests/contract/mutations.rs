@@ -217,6 +217,9 @@ fn code_that_says_other_than_the_schema_does_not_build() {
     scratch.refuses("src/contract/shapes.rs", "/$defs/timestamp/pattern: ", |text| {
         text.replacen("[0-5][0-9]Z$", "[0-5][0-9].*Z$", 1)
     });
+    scratch.refuses("src/build_info.rs", "MCPPROXY_VERSION must be a version", |text| {
+        text.replacen("\"-dev\"", "\"-tim\"", 1)
+    });
     let (built, messages) = scratch.check();
     assert!(built, "the copy does not build after every change was taken back:\n{messages}");
 }
