@@ -2,6 +2,7 @@
 //! the field page against the schema.
 
 mod docs;
+mod gate;
 mod mutations;
 mod payloads;
 mod shapes;

@@ -13,17 +13,17 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-fn validator() -> Validator {
+pub fn validator() -> Validator {
     let schema: Value = serde_json::from_str(contract::SCHEMA).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
-fn decoded(payload: &Payload) -> Value {
+pub fn decoded(payload: &Payload) -> Value {
     serde_json::from_slice(&payload.encode()).unwrap()
 }
 
-fn complaint(validator: &Validator, payload: &Value) -> Option<String> {
+pub fn complaint(validator: &Validator, payload: &Value) -> Option<String> {
     validator.iter_errors(payload).next().map(|e| format!("{}: {e}", e.instance_path()))
 }
 
@@ -205,7 +205,7 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-fn all_pointers(value: &Value) -> Vec<String> {
+pub fn all_pointers(value: &Value) -> Vec<String> {
     let mut found = vec![];
     pointers(value, "", &mut found);
     found
@@ -333,7 +333,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn payloads()(
+    pub fn payloads()(
         counters in counters(),
         id in "[0-9a-fA-F]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
         (env_kind, launch_source) in (select(EnvKind::ALL), select(LaunchSource::ALL)),
