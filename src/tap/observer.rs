@@ -9,8 +9,6 @@ use std::collections::VecDeque;
 
 /// Requests of the client that may wait for an answer at once; beyond, the oldest is given up.
 const MAX_OUTSTANDING: usize = 1024;
-/// Client names of this session that are remembered, so that each is reported once.
-const MAX_NAMES: usize = 32;
 
 /// Which way bytes go. Ids mean something only together with it: both sides count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +23,8 @@ pub enum Direction {
 ///
 /// - A client is seen when it sends `initialize` (`params.clientInfo.name`; without one it is
 ///   reported by an empty name, which canonicalizes to `unknown`) or names itself in
-///   `params._meta["io.modelcontextprotocol/clientInfo"]` of any message with a method. Each name is
-///   reported once.
+///   `params._meta["io.modelcontextprotocol/clientInfo"]` of any message with a method. It is
+///   reported each time: who records it knows what is new, also when the install changes meanwhile.
 /// - The server is connected when it answers any request of the client with a result, once.
 /// - A discovery call is counted when its answer arrives, and only if it succeeded: a cancelled
 ///   call is never answered, one that failed (`error`, `isError`) discovered nothing, and one that
@@ -43,7 +41,6 @@ pub struct Observer<S> {
 struct Session<S> {
     discovery_tools: Vec<String>,
     sink: S,
-    names: VecDeque<String>,
     outstanding: VecDeque<(Id, Call)>,
     is_connected: bool,
 }
@@ -65,7 +62,6 @@ impl<S: FnMut(Event<'_>)> Observer<S> {
             session: Session {
                 discovery_tools,
                 sink,
-                names: VecDeque::new(),
                 outstanding: VecDeque::new(),
                 is_connected: false,
             },
@@ -105,10 +101,11 @@ impl<S: FnMut(Event<'_>)> Session<S> {
     fn from_client(&mut self, message: Message) {
         let Some(method) = message.method else { return };
         if method == Method::Initialize {
-            self.see(message.params.client.unwrap_or_default());
+            let name = message.params.client.unwrap_or_default();
+            (self.sink)(Event::ClientSeen { name: &name });
         }
         if let Some(name) = message.params.meta_client {
-            self.see(name);
+            (self.sink)(Event::ClientSeen { name: &name });
         }
         let Some(id) = message.id else { return };
         let call = match (method, message.params.tool) {
@@ -150,16 +147,5 @@ impl<S: FnMut(Event<'_>)> Session<S> {
             let counts = answer.listing();
             (self.sink)(Event::Discovery { indexed: counts.indexed, returned: counts.returned });
         }
-    }
-
-    fn see(&mut self, name: String) {
-        if self.names.contains(&name) {
-            return;
-        }
-        (self.sink)(Event::ClientSeen { name: &name });
-        if self.names.len() >= MAX_NAMES {
-            self.names.pop_front();
-        }
-        self.names.push_back(name);
     }
 }
