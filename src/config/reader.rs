@@ -118,6 +118,7 @@ pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
         },
         anonymous_id: string(section, "anonymous_id")?,
         anonymous_id_created_at: string(section, "anonymous_id_created_at")?,
+        rotated_from: string(section, "rotated_from")?,
         endpoint: string(section, "endpoint")?,
         known_client_names_only: match string(section, "client_names")?.as_deref() {
             None | Some("all") => false,
@@ -155,6 +156,7 @@ mod tests {
             enabled: Some(false),
             anonymous_id: Some("ID".into()),
             anonymous_id_created_at: Some("then".into()),
+            rotated_from: None,
             endpoint: Some("https://t.example".into()),
             known_client_names_only: true,
         };
