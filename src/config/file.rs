@@ -7,11 +7,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The lock; given back when dropped.
+/// The config's lock; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "held for its drop")] File);
+pub struct Lock(#[expect(dead_code, reason = "held for its drop")] File);
 
-pub(crate) fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
+/// Takes the config's lock, waiting at most `deadline`. Makes the data directory if it is missing.
+pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
     fs::create_dir_all(dir.root()).map_err(|e| EditError::Directory(e.kind()))?;
     let file = OpenOptions::new()
         .create(true)

@@ -112,10 +112,13 @@ pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
     Ok(TelemetryConfig {
         enabled: match section.get("enabled") {
             None => None,
-            Some(value) => Some(value.as_bool().ok_or("`telemetry.enabled` must be true or false")?),
+            Some(value) => {
+                Some(value.as_bool().ok_or("`telemetry.enabled` must be true or false")?)
+            }
         },
         anonymous_id: string(section, "anonymous_id")?,
         anonymous_id_created_at: string(section, "anonymous_id_created_at")?,
+        rotated_from: string(section, "rotated_from")?,
         endpoint: string(section, "endpoint")?,
         known_client_names_only: match string(section, "client_names")?.as_deref() {
             None | Some("all") => false,
@@ -153,6 +156,7 @@ mod tests {
             enabled: Some(false),
             anonymous_id: Some("ID".into()),
             anonymous_id_created_at: Some("then".into()),
+            rotated_from: None,
             endpoint: Some("https://t.example".into()),
             known_client_names_only: true,
         };
@@ -191,9 +195,23 @@ mod tests {
     #[test]
     fn what_is_no_strict_json_object_is_unusable() {
         for text in [
-            "", " \n", "\u{feff}", "null", "[]", "\"x\"", "{", "{}x", "{} {}", "{\"a\":1,}",
-            "{// no\n}", "{\"a\":1,\"a\":2}", "{\"x\":{\"b\":1,\"b\":1}}", "{'a':1}",
-            "{\"telemetry\":null}", "{\"telemetry\":true}", "{\"telemetry\":[]}",
+            "",
+            " \n",
+            "\u{feff}",
+            "null",
+            "[]",
+            "\"x\"",
+            "{",
+            "{}x",
+            "{} {}",
+            "{\"a\":1,}",
+            "{// no\n}",
+            "{\"a\":1,\"a\":2}",
+            "{\"x\":{\"b\":1,\"b\":1}}",
+            "{'a':1}",
+            "{\"telemetry\":null}",
+            "{\"telemetry\":true}",
+            "{\"telemetry\":[]}",
         ] {
             assert!(section(text).is_err(), "{text}");
         }
