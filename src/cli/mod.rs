@@ -1,5 +1,8 @@
 //! The command line: one file per command.
 
+pub mod send;
+pub mod show_payload;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
