@@ -16,6 +16,7 @@ pub mod heartbeat;
 pub mod identity;
 pub mod json;
 pub mod machine;
+pub mod notice;
 pub mod paths;
 #[cfg(feature = "tap")]
 pub mod tap;
