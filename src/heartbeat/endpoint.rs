@@ -133,9 +133,14 @@ mod tests {
             let target = Target::new(&format!("http://{host}:1"));
             assert!(target.is_ok_and(|t| t.loopback && !t.secure), "{host}");
         }
-        for host in ["example.org", "10.0.0.1", "127.0.0.1.example.org", "localhost.example.org", "[::2]"]
+        for host in
+            ["example.org", "10.0.0.1", "127.0.0.1.example.org", "localhost.example.org", "[::2]"]
         {
-            assert_eq!(Target::new(&format!("http://{host}")), Err(EndpointError::PlainHttp), "{host}");
+            assert_eq!(
+                Target::new(&format!("http://{host}")),
+                Err(EndpointError::PlainHttp),
+                "{host}"
+            );
         }
     }
 
