@@ -4,11 +4,15 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub mod detect;
+pub mod verify;
 
 /// Runs one command line (without the program's name).
 pub fn run(mut args: Vec<OsString>) -> ExitCode {
     if args.first().is_some_and(|command| command == "detect") {
         return detect::run(args.split_off(1));
+    }
+    if args.len() >= 2 && args[0] == "telemetry" && args[1] == "verify" {
+        return verify::run(args.split_off(2));
     }
     ExitCode::SUCCESS
 }
