@@ -12,27 +12,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-usage: mcpproxy telemetry verify FILE|-
-
-Runs the anonymity gate over heartbeats, one JSON object per line (- is standard
-input), and prints one JSON verdict per line. Lines of white space are passed over.
-Exit code 0 when every line is clean, 1 otherwise.
-";
-
 /// Runs `mcpproxy telemetry verify` with the arguments behind `verify`. Exit code 0 when all lines are
 /// clean, 1 when one is not or they cannot be read, 2 for a wrong command line.
 pub fn run(args: Vec<OsString>) -> ExitCode {
     let source = match parse(args) {
-        Ok(Some(source)) => source,
-        Ok(None) => {
-            return match io::stdout().write_all(USAGE.as_bytes()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(_) => ExitCode::FAILURE,
-            };
-        }
+        Ok(source) => source,
         Err(error) => {
-            eprintln!("mcpproxy telemetry verify: {error} (see mcpproxy telemetry verify --help)");
+            eprintln!("mcpproxy telemetry verify: {error}; see mcpproxy telemetry verify --help");
             return ExitCode::from(2);
         }
     };
@@ -48,20 +34,19 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-/// The source of lines; `None` when help is wanted.
-fn parse(args: Vec<OsString>) -> Result<Option<OsString>, lexopt::Error> {
+/// The source of lines. Help and options are the command table's.
+fn parse(args: Vec<OsString>) -> Result<OsString, lexopt::Error> {
     let mut source = None;
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
-            Short('h') | Long("help") => return Ok(None),
             Value(value) if source.is_none() => source = Some(value),
             _ => return Err(arg.unexpected()),
         }
     }
     match source {
         Some(source) if source.is_empty() => Err("the name of the file is empty".into()),
-        Some(source) => Ok(Some(source)),
+        Some(source) => Ok(source),
         None => Err("name a file of JSON lines, or - for standard input".into()),
     }
 }
