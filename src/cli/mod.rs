@@ -15,6 +15,7 @@ mod status;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
+pub mod verify;
 mod version;
 
 use crate::machine::Surroundings;
