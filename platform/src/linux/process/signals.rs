@@ -23,6 +23,17 @@ pub enum Received {
     Generated,
 }
 
+impl Received {
+    /// Whether a process normally ends by it.
+    pub fn asks_to_end(self) -> bool {
+        match self {
+            Self::Child => false,
+            Self::Sent(signal) => signal != libc::SIGUSR1 && signal != libc::SIGUSR2,
+            Self::Generated => true,
+        }
+    }
+}
+
 /// The signals taken, and what the process had before.
 #[derive(Clone)]
 pub struct Signals {
@@ -65,7 +76,9 @@ impl Signals {
             set_disposition(libc::SIGCHLD, libc::SIG_IGN);
         }
         // SAFETY: the set is initialised and lives through the call.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask_before, std::ptr::null_mut()) };
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask_before, std::ptr::null_mut())
+        };
     }
 
     /// The next signal.
