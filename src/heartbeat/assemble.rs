@@ -68,7 +68,8 @@ pub fn live_host(state: &State, now: u64) -> Option<&LiveMark> {
     serve.or_else(|| state.live_tap.as_ref().filter(fresh))
 }
 
-const _: () = assert!(LIVE_FOR > super::timing::TICK, "a live host must not go stale between ticks");
+const _: () =
+    assert!(LIVE_FOR > super::timing::TICK, "a live host must not go stale between ticks");
 
 /// Which client names may be sent.
 #[derive(Clone, Default)]

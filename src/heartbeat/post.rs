@@ -3,9 +3,9 @@
 //! One rule: nothing that identifies anyone beyond what the gate saw: no cookies, no redirects, no header
 //! but what HTTP needs and our version.
 
-use super::endpoint::Target;
 #[cfg(feature = "heartbeat")]
 use crate::build_info::VERSION;
+use crate::consent::Target;
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,9 @@ pub fn post(target: &Target, body: &[u8], variable: &dyn Fn(&str) -> Option<Stri
             None => None,
             Some(Ok(proxy)) => Some(proxy),
             // Going around a proxy that someone configured is worse than not sending.
-            Some(Err(_)) => return Answer::NetworkError("the proxy variable holds no proxy address"),
+            Some(Err(_)) => {
+                return Answer::NetworkError("the proxy variable holds no proxy address");
+            }
         }
     };
     let agent = ureq::Agent::config_builder()

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn the_most_specific_variable_wins_and_empty_ones_do_not_count() {
-        let all = [("ALL_PROXY", "http://a"), ("https_proxy", "http://s"), ("HTTP_PROXY", "http://h")];
+        let all =
+            [("ALL_PROXY", "http://a"), ("https_proxy", "http://s"), ("HTTP_PROXY", "http://h")];
         assert_eq!(with(&all, "example.org").as_deref(), Some("http://s"));
         assert_eq!(with(&all[..1], "example.org").as_deref(), Some("http://a"));
         assert_eq!(with(&all[2..], "example.org").as_deref(), Some("http://h"));

@@ -1,4 +1,7 @@
 //! Where heartbeats go: the only two kinds of address that are ever connected to.
+//!
+//! One rule: what could be read in two ways is not an endpoint, so what is judged here is what is
+//! connected to.
 
 /// `<endpoint>/heartbeat`, checked: HTTPS, or plain HTTP to loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,9 +136,14 @@ mod tests {
             let target = Target::new(&format!("http://{host}:1"));
             assert!(target.is_ok_and(|t| t.loopback && !t.secure), "{host}");
         }
-        for host in ["example.org", "10.0.0.1", "127.0.0.1.example.org", "localhost.example.org", "[::2]"]
+        for host in
+            ["example.org", "10.0.0.1", "127.0.0.1.example.org", "localhost.example.org", "[::2]"]
         {
-            assert_eq!(Target::new(&format!("http://{host}")), Err(EndpointError::PlainHttp), "{host}");
+            assert_eq!(
+                Target::new(&format!("http://{host}")),
+                Err(EndpointError::PlainHttp),
+                "{host}"
+            );
         }
     }
 
