@@ -23,6 +23,7 @@ fn said(event: Event<'_>) -> String {
             format!("discovery {} of {}", count(returned), count(indexed))
         }
         Event::UpstreamCall => "call".into(),
+        other => format!("{other:?}"),
     }
 }
 
