@@ -9,6 +9,8 @@ mod output;
 pub mod parse;
 mod reset_id;
 mod schema;
+pub mod send;
+pub mod show_payload;
 mod status;
 mod switch;
 #[cfg(feature = "tap")]

@@ -7,7 +7,7 @@ use super::permission::Permission;
 use super::post::{Answer, post};
 use super::schedule::{self, Begin, Failure};
 use super::timing::Timing;
-use super::{retry_after, sent};
+use super::{retry_after, sent, store_trouble};
 use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::{Consent, Effective};
@@ -120,6 +120,9 @@ impl Attempt<'_> {
         let claimed = self.patiently(|state| {
             let now = (self.clock)();
             schedule::adopt(state, identity);
+            if state.install.notice_shown_at == 0 {
+                return Err(Outcome::Unable("the first-run notice was not shown yet".to_owned()));
+            }
             match schedule::begin(state, now, self.nonce, &self.timing, self.force) {
                 Begin::Go => {}
                 other => return Err(Outcome::Waiting(other)),
@@ -160,7 +163,7 @@ impl Attempt<'_> {
         }
         let permission = self.permission()?;
         let state = self.store.read().map_err(unable)?;
-        let same = permission.identity.as_ref() == Some(identity);
+        let same = permission.identity((self.clock)()).as_ref() == Some(identity);
         if !same || !schedule::still_mine(&state, (self.clock)(), self.nonce) {
             return Err(Outcome::Abandoned);
         }
@@ -178,10 +181,10 @@ impl Attempt<'_> {
         if permission.consent.effective == Effective::Off {
             return Err(Outcome::NotAllowed(permission.consent));
         }
-        if permission.identity.as_ref() != Some(identity) {
+        let now = (self.clock)();
+        if permission.identity(now).as_ref() != Some(identity) {
             return Err(Outcome::Abandoned);
         }
-        let now = (self.clock)();
         let (failure, why) = match answer {
             Answer::Status(200..=299, _) => {
                 // The copy first: a crash in between leaves an acknowledged payload that is kept.
@@ -226,6 +229,6 @@ impl Attempt<'_> {
 fn unable(error: StoreError) -> Outcome {
     match error {
         StoreError::Busy => Outcome::Busy,
-        other => Outcome::Unable(other.to_string()),
+        other => Outcome::Unable(store_trouble(&other)),
     }
 }

@@ -3,9 +3,9 @@
 //! One rule: nothing that identifies anyone beyond what the gate saw: no cookies, no redirects, no header
 //! but what HTTP needs and our version.
 
-use super::endpoint::Target;
 #[cfg(feature = "heartbeat")]
 use crate::build_info::VERSION;
+use crate::consent::Target;
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -68,13 +68,17 @@ pub fn host_started(state: &mut State, start: &HostStart<'_>, now: u64) {
 }
 
 /// Makes the store belong to this id. Another id than before is a new install: nothing of the old one
-/// may be reported under it.
+/// may be reported under it, and the notice is shown again. An id that took the old one's place after a
+/// year is not: flags stay, clients seen start again.
 pub fn adopt(state: &mut State, identity: &Identity) {
     let known = &state.install.anonymous_id;
     if *known == identity.anonymous_id {
         return;
     }
-    if !known.is_empty() {
+    if identity.rotated_from.as_ref() == Some(known) {
+        state.funnel.clients.clear();
+        state.pending = None;
+    } else if !known.is_empty() {
         *state = State::default();
     }
     state.install.anonymous_id.clone_from(&identity.anonymous_id);

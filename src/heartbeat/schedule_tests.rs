@@ -241,3 +241,73 @@ fn taps_yield_to_a_live_gateway_only() {
     state.live_serve = Some(mark(NOW + 100, RoutingMode::Direct));
     assert_eq!(yields_to_gateway(&state, NOW, RoutingMode::Tap), None, "a mark of the future");
 }
+
+fn identity(id: &str, rotated_from: Option<&str>) -> Identity {
+    Identity {
+        anonymous_id: id.into(),
+        created_at: "then".into(),
+        rotated_from: rotated_from.map(str::to_owned),
+    }
+}
+
+fn start(identity: &Identity) -> HostStart<'_> {
+    HostStart { identity, version: "v2.0.0", installer_stamp: None, initial_delay: 271 }
+}
+
+#[test]
+fn only_the_first_start_of_an_install_sets_the_clock() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    host_started(&mut state, &start(&id), NOW);
+    host_started(&mut state, &HostStart { initial_delay: 300, ..start(&id) }, NOW + 50);
+    assert_eq!((state.sender.first_start, state.sender.initial_delay), (NOW, 271));
+    assert_eq!(next_due(&state, &Timing::default()), Some(NOW + 271));
+}
+
+#[test]
+fn an_upgrade_moves_the_version_along() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    for (version, previous) in [("v1", ""), ("v1", ""), ("v2", "v1"), ("v2", "v1"), ("v3", "v2")] {
+        host_started(&mut state, &HostStart { version, ..start(&id) }, NOW);
+        let install = &state.install;
+        assert_eq!(
+            (install.current_version.as_str(), install.previous_version.as_str()),
+            (version, previous)
+        );
+    }
+}
+
+#[test]
+fn an_installer_is_reported_once_per_installation() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    let launched = |stamp: &str| HostStart { installer_stamp: Some(stamp.into()), ..start(&id) };
+    host_started(&mut state, &start(&id), NOW);
+    assert!(!state.install.installer_pending);
+    host_started(&mut state, &launched("v1+1"), NOW);
+    assert!(std::mem::take(&mut state.install.installer_pending));
+    host_started(&mut state, &launched("v1+1"), NOW);
+    host_started(&mut state, &start(&id), NOW);
+    assert!(!state.install.installer_pending, "a restart of the same installation");
+    host_started(&mut state, &launched("v2+2"), NOW);
+    assert!(state.install.installer_pending, "an upgrade through an installer");
+    host_started(&mut state, &start(&id), NOW);
+    assert!(state.install.installer_pending, "kept until one is acknowledged");
+}
+
+#[test]
+fn another_id_is_a_new_install_and_a_rotated_one_is_not() {
+    let mut state = started(1000);
+    state.funnel.connected_server = true;
+    state.funnel.clients = vec!["claude-code".into()];
+    state.install.notice_shown_at = NOW;
+    adopt(&mut state, &identity("a", None));
+    assert!(state.funnel.connected_server, "a store that belonged to nobody yet");
+    let mut rotated = state.clone();
+    rotated.pending = Some(pending(b"a"));
+    adopt(&mut rotated, &identity("b", Some("a")));
+    assert!(rotated.funnel.connected_server && rotated.funnel.clients.is_empty());
+    assert!(rotated.pending.is_none() && rotated.install.notice_shown_at == NOW);
+    adopt(&mut state, &identity("b", Some("c")));
+    let mut fresh = State::default();
+    fresh.install.anonymous_id = "b".into();
+    assert_eq!(state, fresh);
+}

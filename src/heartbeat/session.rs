@@ -73,14 +73,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Session {
     pub(crate) fn new(dir: DataDir, host: Host, around: &'static Surroundings) -> Self {
-        let own = |name| around.own(name);
-        let (timing, ignored) = Timing::from_values(
-            own("MCPPROXY_TELEMETRY_INITIAL_DELAY"),
-            own("MCPPROXY_TELEMETRY_INTERVAL"),
-        );
-        for name in ignored {
-            eprintln!("mcpproxy: {name} is not a number of seconds; ignored");
-        }
+        let timing = Timing::of(around);
         let stamp = config::stamp(&dir);
         let permission = Permission::read(&dir, around);
         let allowed = permission.consent.effective != Effective::Off;
@@ -89,13 +82,13 @@ impl Session {
             host,
             around,
             timing,
-            nonce: getrandom::u64().unwrap_or_else(|_| machine::now()).max(1),
+            nonce: super::nonce(),
             started_at: machine::now(),
             live: Mutex::new(None),
             watch: Mutex::new(Watch {
                 stamp,
                 consent: permission.consent,
-                anonymous_id: permission.identity.map(|identity| identity.anonymous_id),
+                anonymous_id: permission.telemetry.anonymous_id,
                 store: None,
                 no_store: false,
             }),
@@ -114,6 +107,11 @@ impl Session {
     /// The last verdict with its reason.
     pub(crate) fn consent(&self) -> Consent {
         lock(&self.watch).consent.clone()
+    }
+
+    /// The id in the config when it was last looked at.
+    pub(crate) fn anonymous_id(&self) -> Option<String> {
+        lock(&self.watch).anonymous_id.clone()
     }
 
     /// Reads consent again if the config changed since the last look: one `stat` when it did not.
@@ -136,7 +134,7 @@ impl Session {
             return Look::Off;
         }
         self.allowed.store(true, Ordering::Release);
-        let id = permission.identity.map(|identity| identity.anonymous_id);
+        let id = permission.telemetry.anonymous_id;
         let other = watch.anonymous_id.is_some() && watch.anonymous_id != id;
         watch.anonymous_id = id;
         match (was_off, other) {
@@ -160,6 +158,11 @@ impl Session {
             }
         }
         watch.store.clone()
+    }
+
+    /// There is no store and none will appear: nothing is left to do in the background.
+    pub(crate) fn is_storeless(&self) -> bool {
+        lock(&self.watch).no_store
     }
 
     pub(crate) fn provide_live(&self, provider: Provider) {
