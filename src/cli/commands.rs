@@ -101,6 +101,12 @@ const TAP: Entry = Entry::Raw(super::tap::run);
 #[cfg(not(feature = "tap"))]
 const TAP: Entry = Entry::Needs("tap");
 
+const SEND: Entry = if cfg!(feature = "heartbeat") {
+    Entry::Raw(super::send::run)
+} else {
+    Entry::Needs("heartbeat")
+};
+
 /// Every command, in the order of help.
 pub const COMMANDS: &[Command] = &[
     Command {
@@ -161,6 +167,23 @@ pub const COMMANDS: &[Command] = &[
         entry: Entry::Parsed(super::status::run),
     },
     Command {
+        path: &["telemetry", "show-payload"],
+        summary: "Show the exact bytes of the next heartbeat",
+        about: "The stored bytes if there are any, else what would be assembled now. Changes nothing.",
+        operands: Operands::None,
+        options: &[
+            Opt {
+                long: "at",
+                short: None,
+                value: Some("TIME"),
+                help: "As if it were this time: seconds since 1970, or 2026-11-22T14:46:00Z",
+            },
+            Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "json" },
+        ],
+        data_dir: true,
+        entry: Entry::Raw(super::show_payload::run),
+    },
+    Command {
         path: &["telemetry", "enable"],
         summary: "Allow telemetry in the configuration",
         about: "Sets `telemetry.enabled` to true. An objection in the environment still counts.",
@@ -177,6 +200,20 @@ pub const COMMANDS: &[Command] = &[
         options: &[],
         data_dir: true,
         entry: Entry::Parsed(super::switch::disable),
+    },
+    Command {
+        path: &["telemetry", "send"],
+        summary: "Send the heartbeat if it is due, and say what happened",
+        about: "A running host does the same on its own, once a day.",
+        operands: Operands::None,
+        options: &[Opt {
+            long: "now",
+            short: None,
+            value: None,
+            help: "Also if it is not due or the last attempt failed; never without consent",
+        }],
+        data_dir: true,
+        entry: SEND,
     },
     Command {
         path: &["telemetry", "reset-id"],
