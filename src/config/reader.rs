@@ -6,6 +6,7 @@
 use super::{ConfigState, Stamp, TelemetryConfig};
 use crate::json::{self, Value};
 use crate::paths::DataDir;
+use mcpproxy_platform::files::FileIdentity;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -34,7 +35,7 @@ pub fn stamp(dir: &DataDir) -> Stamp {
     match fs::metadata(dir.config()) {
         Ok(meta) => {
             let mtime = meta.modified().map_or(0, nanoseconds);
-            Some((mtime, meta.len(), super::file::inode(&meta)))
+            Some((mtime, meta.len(), FileIdentity::of(&meta).inode))
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
         // Differs from the stamp of every file, so that a config that becomes unreadable is read again.
