@@ -8,7 +8,7 @@ use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{assemble, describe, nonce, preview, store_trouble};
+use crate::heartbeat::{assemble, nonce, preview, store_trouble};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
 use crate::{identity, notice};
@@ -130,7 +130,9 @@ fn say(outcome: Outcome) -> Result<String, String> {
         Outcome::Failed { why, retry_in } => {
             Err(format!("not acknowledged: {why}; the next attempt is in {}", span(retry_in)))
         }
-        Outcome::Refused(refusal) => Err(format!("not sent: {}", describe(&refusal))),
+        Outcome::Refused(refusal) => {
+            Err(format!("not sent: the anonymity gate refused it: {refusal}"))
+        }
         Outcome::NotAllowed(consent) => Err(not_allowed(&consent)),
         Outcome::Unable(why) => Err(format!("not sent: {why}")),
         Outcome::Busy => Err("not sent: the activation store is busy; try again".to_owned()),

@@ -17,7 +17,6 @@ pub mod timing;
 pub(crate) mod worker;
 
 use crate::activation::StoreError;
-use crate::gate::{Refusal, RefusalRule};
 
 /// A random name for one process in marks and in the lease; not 0.
 pub fn nonce() -> u64 {
@@ -34,16 +33,4 @@ pub fn store_trouble(error: &StoreError) -> String {
         }
         StoreError::Io(kind) => format!("there is no activation store: {kind}"),
     }
-}
-
-/// A refusal of the gate as one line: rule, JSON pointer and detail, never a value.
-pub fn describe(refusal: &Refusal) -> String {
-    let rule = match refusal.rule {
-        RefusalRule::Size => "size",
-        RefusalRule::Syntax => "syntax",
-        RefusalRule::Shape => "shape",
-        RefusalRule::Leak => "leak",
-    };
-    let field = if refusal.field.is_empty() { "the payload" } else { &refusal.field };
-    format!("the anonymity gate refused {field} (rule {rule}: {})", refusal.detail)
 }

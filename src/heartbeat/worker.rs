@@ -144,7 +144,7 @@ fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
         Outcome::Acknowledged(_) => session.timing.interval,
         Outcome::Failed { retry_in, .. } => *retry_in,
         Outcome::Refused(refusal) => {
-            eprintln!("mcpproxy: heartbeat not sent: {}", super::describe(refusal));
+            eprintln!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");
             TICK
         }
         Outcome::NotAllowed(_) | Outcome::Unable(_) => TICK,

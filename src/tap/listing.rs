@@ -165,7 +165,10 @@ mod tests {
     fn only_the_members_of_the_list_itself_count() {
         for (text, expected) in [
             (r#"{"tools":[],"total_indexed_tools":7}"#, (Some(0), Some(7))),
-            (r#"{"total_indexed_tools":7,"tools":[{"tools":[1,2]},[3],"x",4,null]}"#, (Some(5), Some(7))),
+            (
+                r#"{"total_indexed_tools":7,"tools":[{"tools":[1,2]},[3],"x",4,null]}"#,
+                (Some(5), Some(7)),
+            ),
             (r#"{"total":1,"tools":[1]}"#, (Some(1), None)),
             (r#"{"a":{"tools":[1],"total_indexed_tools":3}}"#, (None, None)),
             (r#"{"a":[[1,2]],"tools":[1],"b":[1,2]}"#, (Some(1), None)),
@@ -180,7 +183,10 @@ mod tests {
             (r#"{"total_indexed_tools":[7]}"#, (None, None)),
             (r#"{"total_indexed_tools":18446744073709551615}"#, (None, Some(u64::MAX))),
             (r#"{"total_indexed_tools":18446744073709551616}"#, (None, None)),
-            (r#"{"total_indexed_tools":7,"total_indexed_tools_of_another_kind":8}"#, (None, Some(7))),
+            (
+                r#"{"total_indexed_tools":7,"total_indexed_tools_of_another_kind":8}"#,
+                (None, Some(7)),
+            ),
             (r#"{"\u0074ools":[1]}"#, (Some(1), None)),
             (r#"{"x":"tools","tools":[1]}"#, (Some(1), None)),
         ] {

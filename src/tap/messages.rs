@@ -152,12 +152,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new() -> Self {
-        Self {
-            tokenizer: Tokenizer::new(),
-            reader: Reader::new(),
-            at_start: true,
-            skipping: false,
-        }
+        Self { tokenizer: Tokenizer::new(), reader: Reader::new(), at_start: true, skipping: false }
     }
 
     /// Reads the next bytes. `is_wanted` is asked at the start of each line whether anything in it

@@ -201,10 +201,8 @@ impl Queue {
             if left.is_zero() {
                 return;
             }
-            let (guard, _) = self
-                .closing
-                .wait_timeout(waiting, left)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (guard, _) =
+                self.closing.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner);
             waiting = guard;
         }
     }

@@ -304,14 +304,7 @@ impl Tokenizer {
         self.state = State::Text(kind);
     }
 
-    fn unicode(
-        &mut self,
-        kind: Kind,
-        digits: u8,
-        unit: u16,
-        byte: u8,
-        visitor: &mut impl Visitor,
-    ) {
+    fn unicode(&mut self, kind: Kind, digits: u8, unit: u16, byte: u8, visitor: &mut impl Visitor) {
         let Some(digit) = char::from(byte).to_digit(16) else {
             self.state = State::Invalid;
             return;
@@ -456,10 +449,7 @@ mod tests {
             (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
             (r#""\ude00\ud83dA""#, "\u{fffd}\u{fffd}A"),
         ] {
-            let expected = format!(
-                "<Begin(Text)>{}<End(Text)>",
-                text.as_bytes().escape_ascii()
-            );
+            let expected = format!("<Begin(Text)>{}<End(Text)>", text.as_bytes().escape_ascii());
             assert_eq!(script(escaped.as_bytes(), &[]), Some(expected), "{escaped}");
         }
     }

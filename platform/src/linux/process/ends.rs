@@ -110,8 +110,7 @@ fn standard(fd: RawFd) -> ManuallyDrop<File> {
 /// somebody would then take for a standard stream: an end of a dead pipe takes its place.
 fn close_standard(fd: RawFd) {
     let Ok((reader, writer)) = io::pipe() else { return };
-    let end =
-        if fd == libc::STDIN_FILENO { reader.as_raw_fd() } else { writer.as_raw_fd() };
+    let end = if fd == libc::STDIN_FILENO { reader.as_raw_fd() } else { writer.as_raw_fd() };
     // SAFETY: both descriptors are open; dup2 replaces the second atomically.
     unsafe { libc::dup2(end, fd) };
 }

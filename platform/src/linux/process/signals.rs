@@ -65,7 +65,9 @@ impl Signals {
             set_disposition(libc::SIGCHLD, libc::SIG_IGN);
         }
         // SAFETY: the set is initialised and lives through the call.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask_before, std::ptr::null_mut()) };
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask_before, std::ptr::null_mut())
+        };
     }
 
     /// The next signal.
