@@ -20,10 +20,20 @@ const START_AGAIN: u64 = 1;
 
 /// Starts the thread. A system without one more thread is a system without heartbeats.
 pub(crate) fn spawn(session: Arc<Session>) {
-    let builder = std::thread::Builder::new().name("mcpproxy-heartbeat".into());
-    let _ = builder.spawn(move || run(&session));
+    if session.begin() {
+        let builder = std::thread::Builder::new().name("mcpproxy-heartbeat".into());
+        let _ = builder.spawn(move || {
+            loop {
+                run(&session);
+                if session.finish() {
+                    break;
+                }
+            }
+        });
+    }
 }
 
+/// Until the host stops or telemetry is switched off.
 fn run(session: &Session) {
     let mut started = false;
     loop {

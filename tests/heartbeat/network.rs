@@ -3,7 +3,7 @@
 use crate::receiver::{Receiver, Reply};
 use mcpproxy::consent::Target;
 use mcpproxy::heartbeat::post::{Answer, post};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -65,6 +65,23 @@ fn a_proxy_that_is_no_address_is_not_gone_around() {
         let why = "the proxy variable holds no proxy address";
         assert_eq!(answer, Answer::NetworkError(why), "{broken}");
     }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_socks_proxy_is_a_proxy() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    let greeting = std::thread::spawn(move || {
+        let mut first = [0; 2];
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.read_exact(&mut first).map(|()| first)
+    });
+    let url = format!("socks5h://127.0.0.1:{port}");
+    let answer = post_with("https://telemetry.invalid", &[("ALL_PROXY", url)]);
+    assert!(matches!(answer, Answer::NetworkError(_)), "{answer:?}");
+    let version_and_methods = greeting.join().expect("no panic").expect("a greeting");
+    assert_eq!(version_and_methods[0], 5);
 }
 
 #[test]
