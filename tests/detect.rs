@@ -158,6 +158,7 @@ fn a_wrong_command_line_is_a_usage_error() {
         &["-o", "xml"],
         &["--evidence"],
         &["--explain=yes"],
+        &["--launched-by", "me"],
         &["-o", "table", "--evidence", "-"],
     ] {
         let output = detect(args).output().unwrap();
@@ -202,7 +203,10 @@ fn this_machine_as_json_and_as_a_table() {
 }
 
 #[test]
-fn launch_source_is_told_by_the_variable() {
+fn launch_source_is_told_by_the_variable_or_the_command_line() {
+    let told = detect(&["-o", "json", "--launched-by", "login_item"]).output().unwrap();
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["launch_source"], "login_item");
     for (value, expected) in [
         ("tray", "tray"),
         ("login_item", "login_item"),

@@ -10,7 +10,8 @@ const NOW: u64 = 1_795_358_760;
 
 #[test]
 fn the_first_matching_launch_rule_wins() {
-    let rows: &[(Option<LaunchSource>, Option<&str>, bool, bool, LaunchSource)] = &[
+    type Row = (Option<LaunchSource>, Option<&'static str>, bool, bool, LaunchSource);
+    let rows: &[Row] = &[
         (Some(Tray), None, true, true, Tray),
         (None, Some("tray"), true, true, Tray),
         (Some(LoginItem), Some("tray"), false, false, Tray),

@@ -48,7 +48,8 @@ impl Switches {
             (true, "BUILD_NUMBER"),
         ]
         .into_iter()
-        .filter_map(|(set, name)| set.then(|| (name.to_owned(), json!("1"))))
+        .filter(|(set, _)| *set)
+        .map(|(_, name)| (name.to_owned(), json!("1")))
         .collect();
         let paths: Vec<&str> =
             [(self.container, "/.dockerenv"), (self.toolbox, "/run/.toolboxenv")]
@@ -101,7 +102,8 @@ proptest! {
         let env: Map<String, Value> = names::all()
             .zip(&values)
             .zip(&keep)
-            .filter_map(|((name, value), keep)| keep.then(|| (name.to_owned(), json!(value))))
+            .filter(|(_, keep)| **keep)
+            .map(|((name, value), _)| (name.to_owned(), json!(value)))
             .collect();
         let recording = json!({
             "env": env,
