@@ -251,5 +251,7 @@ fn trouble(error: &StoreError) -> (&'static str, Option<String>) {
             Some(format!("{kind} is not a known local file system: nothing is recorded or sent")),
         ),
         StoreError::Io(kind) => ("unavailable", Some(kind.clone())),
+        StoreError::Damaged(_) => ("damaged", Some(error.to_string())),
+        StoreError::NotBuilt => ("absent", Some(error.to_string())),
     }
 }
