@@ -225,6 +225,15 @@ pub const COMMANDS: &[Command] = &[
         entry: Entry::Parsed(super::reset_id::run),
     },
     Command {
+        path: &["telemetry", "verify"],
+        summary: "Run the anonymity gate over heartbeats, one JSON object per line",
+        about: "Prints one JSON verdict per line; - is standard input. Exit code 0 when all are clean, else 1.",
+        operands: Operands::One("FILE|-"),
+        options: &[],
+        data_dir: false,
+        entry: Entry::Raw(super::verify::run),
+    },
+    Command {
         path: &["telemetry", "schema"],
         summary: "Print the JSON Schema of the heartbeat",
         about: "",
