@@ -1,137 +1,174 @@
 //! One heartbeat as a typed value, and its wire encoding.
+//!
+//! One rule: the fields are the members, in wire order; what the schema says otherwise does not build.
 
+use super::compare::contains;
+use super::table::{Member, Node, Text};
+use super::tables::POINTERS;
+use super::wire::{Omittable, Strings, Typed, Wire, strings_node, wire_object};
 use super::{Arch, CallBucket, Edition, EnvKind, LaunchSource, Os, RoutingMode, TokensBucket};
+use super::{MAX_PAYLOAD_BYTES, SCHEMA_VERSION};
+use static_assertions::{assert_eq_size, assert_impl_all};
 
-/// One heartbeat. Members that are `None` are omitted, but `autostart_enabled`: `None` is `null`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Payload {
-    /// The install's id, byte for byte as in the config.
-    pub anonymous_id: String,
-    /// Environment classification.
-    pub env_kind: EnvKind,
-    /// The five observations behind it.
-    pub env_markers: EnvMarkers,
-    /// How the sending process was launched.
-    pub launch_source: LaunchSource,
-    /// Whether we start at login; `None` when that is not knowable here.
-    pub autostart_enabled: Option<bool>,
-    /// The funnel.
-    pub activation: Activation,
-    /// Version of this build, with a leading `v`.
-    pub version: String,
-    /// Version that runs now.
-    pub current_version: Option<String>,
-    /// Version that ran before the last upgrade; may be empty.
-    pub previous_version: Option<String>,
-    /// Edition of this build.
-    pub edition: Edition,
-    /// Operating system.
-    pub os: Os,
-    /// Architecture.
-    pub arch: Arch,
-    /// Configured upstream servers.
-    pub server_count: Option<u64>,
-    /// Upstream servers that answer.
-    pub connected_server_count: Option<u64>,
-    /// Tools of all upstream servers.
-    pub tool_count: Option<u64>,
-    /// Whole hours since the sending process started.
-    pub uptime_hours: Option<u64>,
-    /// How the sending host routes.
-    pub routing_mode: Option<RoutingMode>,
-    /// When the payload was assembled, RFC 3339 UTC.
-    pub timestamp: String,
-    /// When the id was made, RFC 3339 UTC.
-    pub anonymous_id_created_at: Option<String>,
-    /// Requests since the last acknowledged heartbeat, by surface.
-    pub surface_requests: Option<SurfaceRequests>,
-    /// Calls of our own tools since the last acknowledged heartbeat.
-    pub builtin_tool_calls: Option<BuiltinToolCalls>,
-    /// Calls of upstream tools since the last acknowledged heartbeat.
-    pub upstream_tool_call_count_bucket: Option<CallBucket>,
-    /// Configured upstream servers by protocol.
-    pub server_protocol_counts: Option<ServerProtocolCounts>,
+wire_object! {
+    at "";
+    const schema_version = SCHEMA_VERSION;
+    /// One heartbeat. Members that are `None` are omitted, but `autostart_enabled`: `None` is `null`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Payload {
+        /// The install's id, byte for byte as in the config.
+        pub anonymous_id: String as Uuid,
+        /// Environment classification.
+        pub env_kind: EnvKind,
+        /// The five observations behind it.
+        pub env_markers: EnvMarkers,
+        /// How the sending process was launched.
+        pub launch_source: LaunchSource,
+        /// Whether we start at login; `None` when that is not knowable here.
+        pub autostart_enabled: Option<bool>,
+        /// The funnel.
+        pub activation: Activation,
+        /// Version of this build, with a leading `v`.
+        pub version: String as Version,
+        /// Version that runs now.
+        pub current_version: Option<String> as Version,
+        /// Version that ran before the last upgrade; may be empty.
+        pub previous_version: Option<String> as OptionalVersion,
+        /// Edition of this build.
+        pub edition: Edition,
+        /// Operating system.
+        pub os: Os,
+        /// Architecture.
+        pub arch: Arch,
+        /// Configured upstream servers.
+        pub server_count: Option<u64>,
+        /// Upstream servers that answer.
+        pub connected_server_count: Option<u64>,
+        /// Tools of all upstream servers.
+        pub tool_count: Option<u64>,
+        /// Whole hours since the sending process started.
+        pub uptime_hours: Option<u64>,
+        /// How the sending host routes.
+        pub routing_mode: Option<RoutingMode>,
+        /// When the payload was assembled, RFC 3339 UTC.
+        pub timestamp: String as Timestamp,
+        /// When the id was made, RFC 3339 UTC.
+        pub anonymous_id_created_at: Option<String> as Timestamp,
+        /// Requests since the last acknowledged heartbeat, by surface.
+        pub surface_requests: Option<SurfaceRequests>,
+        /// Calls of our own tools since the last acknowledged heartbeat.
+        pub builtin_tool_calls: Option<BuiltinToolCalls>,
+        /// Calls of upstream tools since the last acknowledged heartbeat.
+        pub upstream_tool_call_count_bucket: Option<CallBucket>,
+        /// Configured upstream servers by protocol.
+        pub server_protocol_counts: Option<ServerProtocolCounts>,
+    }
 }
 
-/// The five observations behind an [`EnvKind`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EnvMarkers {
-    /// A CI variable is set.
-    pub has_ci_env: bool,
-    /// A cloud workspace variable is set.
-    pub has_cloud_ide_env: bool,
-    /// In a container (a desktop toolbox included).
-    pub is_container: bool,
-    /// Standard input is a terminal.
-    pub has_tty: bool,
-    /// A graphical session is within reach.
-    pub has_display: bool,
+wire_object! {
+    at "/properties/env_markers";
+    /// The five observations behind an [`EnvKind`].
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct EnvMarkers {
+        /// A CI variable is set.
+        pub has_ci_env: bool,
+        /// A cloud workspace variable is set.
+        pub has_cloud_ide_env: bool,
+        /// In a container (a desktop toolbox included).
+        pub is_container: bool,
+        /// Standard input is a terminal.
+        pub has_tty: bool,
+        /// A graphical session is within reach.
+        pub has_display: bool,
+    }
 }
 
-/// The activation funnel as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Activation {
-    /// A server ever answered.
-    pub first_connected_server_ever: bool,
-    /// A client was ever seen.
-    pub first_mcp_client_ever: bool,
-    /// A discovery tool was ever called.
-    pub first_retrieve_tools_call_ever: bool,
-    /// Canonical names of the first clients seen, at most [`super::MAX_CLIENTS`].
-    pub mcp_clients_seen_ever: Vec<String>,
-    /// Discovery calls in the last 24 h.
-    pub retrieve_tools_calls_24h: u64,
-    /// Tokens saved in the last 24 h.
-    pub estimated_tokens_saved_24h_bucket: TokensBucket,
-    /// IDE configurations that hold our entry.
-    pub configured_ide_count: u64,
+wire_object! {
+    at "/properties/activation";
+    /// The activation funnel as it is sent.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Activation {
+        /// A server ever answered.
+        pub first_connected_server_ever: bool,
+        /// A client was ever seen.
+        pub first_mcp_client_ever: bool,
+        /// A discovery tool was ever called.
+        pub first_retrieve_tools_call_ever: bool,
+        /// Canonical names of the first clients seen, at most [`super::MAX_CLIENTS`].
+        pub mcp_clients_seen_ever: Vec<String> as ClientName,
+        /// Discovery calls in the last 24 h.
+        pub retrieve_tools_calls_24h: u64,
+        /// Tokens saved in the last 24 h.
+        pub estimated_tokens_saved_24h_bucket: TokensBucket,
+        /// IDE configurations that hold our entry.
+        pub configured_ide_count: u64,
+    }
 }
 
-/// Requests by surface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SurfaceRequests {
-    /// Tool calls over MCP.
-    pub mcp: u64,
-    /// Requests of our own command line.
-    pub cli: u64,
-    /// Requests of the status page.
-    pub webui: u64,
-    /// Requests of the tray.
-    pub tray: u64,
-    /// Any other.
-    pub unknown: u64,
+wire_object! {
+    at "/properties/surface_requests";
+    /// Requests by surface.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct SurfaceRequests {
+        /// Tool calls over MCP.
+        pub mcp: u64,
+        /// Requests of our own command line.
+        pub cli: u64,
+        /// Requests of the status page.
+        pub webui: u64,
+        /// Requests of the tray.
+        pub tray: u64,
+        /// Any other.
+        pub unknown: u64,
+    }
 }
 
-/// Calls of the gateway's own tools.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BuiltinToolCalls {
-    /// `retrieve_tools`
-    pub retrieve_tools: u64,
-    /// `call_tool`
-    pub call_tool: u64,
-    /// `telemetry_status`
-    pub telemetry_status: u64,
+wire_object! {
+    at "/properties/builtin_tool_calls";
+    /// Calls of the gateway's own tools.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct BuiltinToolCalls {
+        /// `retrieve_tools`
+        pub retrieve_tools: u64,
+        /// `call_tool`
+        pub call_tool: u64,
+        /// `telemetry_status`
+        pub telemetry_status: u64,
+    }
 }
 
-/// Upstream servers by protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ServerProtocolCounts {
-    /// stdio
-    pub stdio: u64,
-    /// plain HTTP
-    pub http: u64,
-    /// HTTP with server-sent events
-    pub sse: u64,
-    /// streamable HTTP
-    pub streamable_http: u64,
-    /// not decided yet
-    pub auto: u64,
+wire_object! {
+    at "/properties/server_protocol_counts";
+    /// Upstream servers by protocol.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct ServerProtocolCounts {
+        /// stdio
+        pub stdio: u64,
+        /// plain HTTP
+        pub http: u64,
+        /// HTTP with server-sent events
+        pub sse: u64,
+        /// streamable HTTP
+        pub streamable_http: u64,
+        /// not decided yet
+        pub auto: u64,
+    }
 }
+
+/// The members of [`Payload`] as they are written above.
+pub(super) const HAND_WRITTEN: &[Member] = Payload::MEMBERS;
+
+assert_impl_all!(Payload: Send, Sync, Clone);
+assert_eq_size!(EnvMarkers, [bool; 5]);
+assert_eq_size!(SurfaceRequests, ServerProtocolCounts, [u64; 5]);
+assert_eq_size!(BuiltinToolCalls, [u64; 3]);
 
 impl Payload {
     /// The exact bytes that are stored, shown, checked by the gate and sent: compact JSON in the
-    /// order of the schema.
+    /// order of the schema. Counts above [`super::MAX_COUNT`] are written as that.
     pub fn encode(&self) -> Vec<u8> {
-        todo!("contract room")
+        let mut out = String::with_capacity(MAX_PAYLOAD_BYTES / 4);
+        self.write(&mut out);
+        out.into_bytes()
     }
 }

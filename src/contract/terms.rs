@@ -1,4 +1,9 @@
 //! The closed vocabularies of the wire format, written where people read them.
+//!
+//! One rule: every spelling is compared with the schema at compile time (see [`super::tables`]).
+
+use super::table::Node;
+use super::wire::{Omittable, Typed, Wire};
 
 macro_rules! vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -22,6 +27,21 @@ macro_rules! vocabulary {
                 Self::ALL.iter().copied().find(|member| member.as_str() == text)
             }
         }
+
+        impl Wire for $name {
+            fn write(&self, out: &mut String) {
+                // Spellings need no escape: letters, digits, `_`, `-` and `+`.
+                out.push('"');
+                out.push_str(self.as_str());
+                out.push('"');
+            }
+        }
+
+        impl Typed for $name {
+            const NODE: Node = Node::Enum(Self::SPELLINGS);
+        }
+
+        impl Omittable for $name {}
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

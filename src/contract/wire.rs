@@ -1,0 +1,220 @@
+//! How Rust types stand in the contract and on the wire.
+//!
+//! One rule: the member list of a struct is written once; its place in the contract, the comparison
+//! with the schema and the encoding all follow from it, so none of them can forget a member.
+
+use super::table::{Node, Text};
+use super::{MAX_CLIENTS, MAX_COUNT};
+use crate::json;
+
+/// A value as a member of a payload.
+pub(super) trait Wire {
+    /// Whether every payload has it.
+    const REQUIRED: bool = true;
+
+    /// Whether this payload has it.
+    fn is_sent(&self) -> bool {
+        true
+    }
+
+    /// Appends the value.
+    fn write(&self, out: &mut String);
+}
+
+/// A type that alone says what it is in the contract; strings do not.
+pub(super) trait Typed: Wire {
+    /// Its node.
+    const NODE: Node;
+}
+
+/// A [`Typed`] value that a payload omits when it is `None`. (Booleans are not: there `None` is null.)
+pub(super) trait Omittable: Typed {}
+
+impl<T: Omittable> Wire for Option<T> {
+    const REQUIRED: bool = false;
+
+    fn is_sent(&self) -> bool {
+        self.is_some()
+    }
+
+    fn write(&self, out: &mut String) {
+        if let Some(value) = self {
+            value.write(out);
+        }
+    }
+}
+
+impl<T: Omittable> Typed for Option<T> {
+    const NODE: Node = T::NODE;
+}
+
+impl Wire for bool {
+    fn write(&self, out: &mut String) {
+        out.push_str(if *self { "true" } else { "false" });
+    }
+}
+
+impl Typed for bool {
+    const NODE: Node = Node::Boolean;
+}
+
+impl Wire for Option<bool> {
+    fn write(&self, out: &mut String) {
+        match self {
+            Some(value) => value.write(out),
+            None => out.push_str("null"),
+        }
+    }
+}
+
+impl Typed for Option<bool> {
+    const NODE: Node = Node::NullableBoolean;
+}
+
+impl Wire for u64 {
+    fn write(&self, out: &mut String) {
+        let mut rest = (*self).min(MAX_COUNT);
+        let mut digits = [b'0'; 20];
+        let mut start = digits.len();
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        out.extend(digits[start..].iter().map(|&digit| char::from(digit)));
+    }
+}
+
+impl Typed for u64 {
+    const NODE: Node = Node::Count;
+}
+
+impl Omittable for u64 {}
+
+/// Strings; what they may hold is said at the member: `as Version`.
+pub(super) trait Strings: Wire {
+    /// They are a list of such strings.
+    const MANY: bool = false;
+}
+
+impl Wire for String {
+    fn write(&self, out: &mut String) {
+        json::write_str(out, self);
+    }
+}
+
+impl Strings for String {}
+
+impl Wire for Option<String> {
+    const REQUIRED: bool = false;
+
+    fn is_sent(&self) -> bool {
+        self.is_some()
+    }
+
+    fn write(&self, out: &mut String) {
+        if let Some(text) = self {
+            text.write(out);
+        }
+    }
+}
+
+impl Strings for Option<String> {}
+
+impl Wire for Vec<String> {
+    fn write(&self, out: &mut String) {
+        out.push('[');
+        for (i, text) in self.iter().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            text.write(out);
+        }
+        out.push(']');
+    }
+}
+
+impl Strings for Vec<String> {
+    const MANY: bool = true;
+}
+
+/// The node of strings of the shape `text`.
+pub(super) const fn strings_node(many: bool, text: Text) -> Node {
+    if many { Node::List { max_items: MAX_CLIENTS, item: text } } else { Node::Text(text) }
+}
+
+/// Declares a closed object of the contract: a plain struct whose public fields are its members, in
+/// wire order. `at` is its JSON pointer in the schema; `const` lines are members that are always the
+/// same and therefore no fields; `as` names the shape of strings.
+macro_rules! wire_object {
+    (@node $type:ty) => { <$type as Typed>::NODE };
+    (@node $type:ty, $text:ident) => {
+        strings_node(<$type as Strings>::MANY, Text::$text)
+    };
+    (
+        at $at:literal;
+        $(const $constant:ident = $number:expr;)*
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[$field_meta:meta])* pub $field:ident: $type:ty $(as $text:ident)?,)+
+        }
+    ) => {
+        $(#[$meta])*
+        pub struct $name { $($(#[$field_meta])* pub $field: $type,)+ }
+
+        impl $name {
+            const MEMBERS: &'static [Member] = &[
+                $(Member {
+                    name: stringify!($constant),
+                    required: true,
+                    node: Node::ConstInteger($number),
+                    description: "",
+                },)*
+                $(Member {
+                    name: stringify!($field),
+                    required: <$type as Wire>::REQUIRED,
+                    node: wire_object!(@node $type $(, $text)?),
+                    description: "",
+                },)+
+            ];
+        }
+
+        $(const _: () = assert!(
+            contains(POINTERS, concat!($at, "/properties/", stringify!($field))),
+            concat!(
+                $at, "/properties/", stringify!($field), ": `", stringify!($name),
+                "` has this field, src/contract/heartbeat-v3.json has not"
+            )
+        );)+
+
+        impl Wire for $name {
+            fn write(&self, out: &mut String) {
+                out.push('{');
+                $(
+                    out.push_str(concat!("\"", stringify!($constant), "\":"));
+                    Wire::write(&$number, out);
+                    out.push(',');
+                )*
+                $(if Wire::is_sent(&self.$field) {
+                    out.push_str(concat!("\"", stringify!($field), "\":"));
+                    Wire::write(&self.$field, out);
+                    out.push(',');
+                })+
+                if out.ends_with(',') {
+                    out.pop();
+                }
+                out.push('}');
+            }
+        }
+
+        impl Typed for $name {
+            const NODE: Node = Node::Object($name::MEMBERS);
+        }
+
+        impl Omittable for $name {}
+    };
+}
+pub(super) use wire_object;
