@@ -1,0 +1,153 @@
+//! Every byte passes unchanged: both sides of the tap saw the same, and the same as without a tap.
+
+use crate::parts::{Client, Parts, Server};
+use crate::session::{Between, Home, MCPPROXY, Played, TAP, Tape, play};
+use serde_json::json;
+
+/// Plays the session without a tap and with one, and compares what passed.
+fn plays_the_same(client: Client, server: Server) -> Option<Played> {
+    plays_the_same_with(client, server, TAP)
+}
+
+fn plays_the_same_with(client: Client, server: Server, tap: Between<'_>) -> Option<Played> {
+    let parts = Parts::find()?;
+    let direct = play(&parts, &Home::new(), &client, &server, Between::Nothing);
+    let home = Home::new();
+    let tapped = play(&parts, &home, &client, &server, tap);
+
+    assert_eq!(tapped.at_client, tapped.at_server, "the two sides of the tap differ");
+    assert_eq!(direct.at_client.len(), tapped.at_client.len(), "another number of processes");
+    for (without, with) in direct.at_client.iter().zip(&tapped.at_client) {
+        assert_same_session(without, with);
+    }
+    assert_eq!(direct.client.stdout, tapped.client.stdout, "the client's own output");
+    Some(tapped)
+}
+
+/// Equal bytes. Where a server's own notification (`list_changed`) lands among its answers is a race
+/// inside that server, so those are compared apart from the rest.
+fn assert_same_session(without: &Tape, with: &Tape) {
+    assert_eq!(text(&without.to_server), text(&with.to_server), "client to server");
+    let (answers, notices) = sorted_out(&without.to_client);
+    let (tapped_answers, tapped_notices) = sorted_out(&with.to_client);
+    assert_eq!(answers, tapped_answers, "server to client");
+    assert_eq!(notices, tapped_notices, "server to client, notifications");
+    assert_eq!(without.exit, with.exit, "exit code or signal");
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+fn sorted_out(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n').map(text);
+    lines.partition(|line| !line.contains("list_changed"))
+}
+
+#[test]
+fn the_typescript_sdk_with_the_everything_server() {
+    plays_the_same(Client::echoing("claude-code"), Server::Everything);
+}
+
+#[test]
+fn the_second_typescript_sdk_asks_in_a_process_of_its_own_and_falls_back_to_a_handshake() {
+    let session = json!({
+        "sdk": 2, "mode": "auto", "name": "claude-code", "calls": [["echo", { "message": "hi" }]],
+    });
+    let played = plays_the_same(Client::TypeScript(session), Server::Everything);
+    assert!(played.is_none_or(|played| played.at_server.len() == 2), "a probe and a session");
+}
+
+#[test]
+fn the_second_typescript_sdk_in_the_modern_era_has_no_handshake() {
+    let session = json!({
+        "sdk": 2, "mode": { "pin": "2026-07-28" }, "name": "claude-code",
+        "calls": [["convert_time", convert_time()]],
+    });
+    if let Some(played) = plays_the_same(Client::TypeScript(session), Server::Time) {
+        let first = text(&played.at_server[1].to_server);
+        assert!(first.contains("tools/list") && !first.contains("initialize"), "{first}");
+    }
+}
+
+#[test]
+fn the_python_sdk_in_the_modern_era_with_the_time_server() {
+    plays_the_same(python("auto"), Server::Time);
+}
+
+#[test]
+fn the_python_sdk_pinned_to_the_modern_era_with_the_time_server() {
+    plays_the_same(python("2026-07-28"), Server::Time);
+}
+
+#[test]
+fn the_python_sdk_with_a_handshake_with_the_time_server() {
+    plays_the_same(python("legacy"), Server::Time);
+}
+
+#[test]
+fn the_inspector_lists_the_tools_of_the_everything_server() {
+    plays_the_same(Client::Inspector(&["--method", "tools/list"]), Server::Everything);
+}
+
+/// `inspector --cli mcpproxy tap -- node x.js` runs `mcpproxy tap node x.js`.
+#[test]
+fn the_inspector_swallows_the_double_dash_and_the_session_is_the_same() {
+    let call = &["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=hello"];
+    plays_the_same(Client::Inspector(call), Server::Everything);
+}
+
+#[test]
+fn the_inspector_reads_a_file_with_the_filesystem_server() {
+    let served = tempfile::tempdir().expect("a directory");
+    // The server names real paths only.
+    let root = served.path().canonicalize().expect("a real path");
+    let separators = "one line\nU+2028 \u{2028} stays raw, so does \u{1f980}\n";
+    std::fs::write(root.join("notes.txt"), separators.repeat(4000)).expect("a file to read");
+    let path: &'static str = format!("path={}", root.join("notes.txt").display()).leak();
+    let call: Vec<&'static str> =
+        vec!["--method", "tools/call", "--tool-name", "read_text_file", "--tool-arg", path];
+    let played = plays_the_same(Client::Inspector(call.leak()), Server::Filesystem(root));
+    assert!(
+        played.is_none_or(|played| played.at_server[0].to_client.len() > 200_000),
+        "the answer is one giant line"
+    );
+}
+
+#[test]
+fn the_inspector_lists_a_directory_of_the_filesystem_server() {
+    let served = tempfile::tempdir().expect("a directory");
+    let root = served.path().canonicalize().expect("a real path");
+    std::fs::write(root.join("a.txt"), "a").expect("a file to list");
+    plays_the_same(Client::Inspector(&["--method", "tools/list"]), Server::Filesystem(root));
+}
+
+#[test]
+fn the_typescript_sdk_with_a_tap_that_is_pid_1() {
+    let Some(unshare) = unshare() else { return };
+    let mut tap = unshare.to_vec();
+    tap.extend([MCPPROXY, "tap", "--"]);
+    plays_the_same_with(Client::echoing("claude-code"), Server::Everything, Between::Tap(&tap));
+}
+
+/// How this machine lets us have a PID namespace.
+fn unshare() -> Option<&'static [&'static str]> {
+    let ways: [&[&str]; 2] = [
+        &["unshare", "--pid", "--fork"],
+        &["unshare", "--user", "--map-root-user", "--pid", "--fork"],
+    ];
+    let allowed = |way: &&[&str]| crate::parts::works(way[0], &[&way[1..], &["true"]].concat());
+    let found = ways.into_iter().find(allowed);
+    if found.is_none() {
+        crate::parts::skip("unshare --pid --fork is not possible here");
+    }
+    found
+}
+
+fn convert_time() -> serde_json::Value {
+    json!({ "source_timezone": "UTC", "time": "12:00", "target_timezone": "UTC" })
+}
+
+fn python(mode: &str) -> Client {
+    Client::Python(json!({ "mode": mode, "calls": [["convert_time", convert_time()]] }))
+}
