@@ -2,18 +2,53 @@
 //!
 //! One rule: with [`crate::paths`], the only place of the root crate where the world comes in.
 
-use crate::contract::LaunchSource;
-use crate::environment::Classification;
+mod autostart_entry;
+mod live_evidence;
+
+use crate::contract::{EnvKind, LaunchSource};
+use crate::environment::autostart::{self, SidecarCache};
+use crate::environment::launch_source::{self, LoginJob};
+use crate::environment::{Classification, classify, names};
+use mcpproxy_platform::host;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+pub use live_evidence::LiveEvidence;
+
+/// Kept of every environment, besides what classification asks for.
+const KEPT: &[&str] = &[
+    "DO_NOT_TRACK",
+    "MCPPROXY_TELEMETRY",
+    "MCPPROXY_HOME",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_CONFIG_DIRS",
+];
+/// Kept of this process only: they speak to one process.
+const KEPT_OF_OWN: &[&str] = &[launch_source::VARIABLE, "XPC_SERVICE_NAME"];
+/// Settings for tests, kept of this process only.
+const KEPT_OF_OWN_PREFIX: &str = "MCPPROXY_TELEMETRY_";
 
 /// One environment variable of interest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Variable {
     /// 0 for this process, n for its n-th same-user ancestor.
     pub origin: usize,
     /// Its name.
     pub name: String,
-    /// Its value. Never logged, never in an error.
+    /// Its value; what is not UTF-8 in it is replaced. Never logged, never in an error.
     pub value: String,
+}
+
+/// Without the value: a failed assertion or a stray `dbg!` must not print it.
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variable")
+            .field("origin", &self.origin)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Variables of interest of this process and its ancestors (initial environments, at most 8
@@ -29,7 +64,38 @@ pub struct Surroundings {
 impl Surroundings {
     /// Those of this process, read at the first call.
     pub fn of_this_process() -> &'static Surroundings {
-        todo!("environment room")
+        static SURROUNDINGS: OnceLock<Surroundings> = OnceLock::new();
+        SURROUNDINGS.get_or_init(Self::read)
+    }
+
+    /// Reads this process's environment and its ancestors', again at every call.
+    pub fn read() -> Surroundings {
+        let mut around = Self::read_own();
+        let variables = &mut around.variables;
+        around.ancestors_readable =
+            host::visit_ancestor_environments(&mut |origin, name, value| {
+                if is_kept(name)
+                    && let Ok(name) = str::from_utf8(name)
+                {
+                    let value = String::from_utf8_lossy(value).into_owned();
+                    variables.push(Variable { origin, name: name.to_owned(), value });
+                }
+            });
+        around
+    }
+
+    /// Reads this process's environment only.
+    pub fn read_own() -> Surroundings {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                let kept = is_kept(name.as_bytes())
+                    || KEPT_OF_OWN.contains(&name.as_str())
+                    || name.starts_with(KEPT_OF_OWN_PREFIX);
+                kept.then(|| Variable { origin: 0, name, value: lossy(value) })
+            })
+            .collect();
+        Self { variables, ancestors_readable: false }
     }
 
     /// This process's own value of `name`.
@@ -48,20 +114,61 @@ impl Surroundings {
     }
 }
 
+fn is_kept(name: &[u8]) -> bool {
+    names::is_asked_for(name) || KEPT.iter().any(|kept| kept.as_bytes() == name)
+}
+
+fn lossy(value: std::ffi::OsString) -> String {
+    value.into_string().unwrap_or_else(|value| value.to_string_lossy().into_owned())
+}
+
 /// The classification of this machine, made at the first call.
 pub fn classification() -> &'static Classification {
-    todo!("environment room")
+    static CLASSIFICATION: OnceLock<Classification> = OnceLock::new();
+    CLASSIFICATION.get_or_init(|| classify(&LiveEvidence::new(Surroundings::of_this_process())))
 }
 
 /// How this process was launched, found at the first call. `told` is what the embedding host or
 /// `--launched-by` said; it counts only at the first call.
-pub fn launch_source(_told: Option<LaunchSource>) -> LaunchSource {
-    todo!("environment room")
+pub fn launch_source(told: Option<LaunchSource>) -> LaunchSource {
+    static SOURCE: OnceLock<LaunchSource> = OnceLock::new();
+    *SOURCE.get_or_init(|| {
+        let variable = Surroundings::of_this_process().own(launch_source::VARIABLE);
+        launch_source::decide(told, variable, is_login_job, live_evidence::stdin_is_terminal)
+    })
 }
 
-/// `autostart_enabled` of section 4 of the contract, a good read cached for an hour.
-pub fn autostart_enabled(_dir: &crate::paths::DataDir) -> Option<bool> {
-    todo!("environment room")
+fn is_login_job() -> bool {
+    match std::env::consts::OS {
+        "linux" => LoginJob::Linux { cgroup: live_evidence::cgroup() },
+        _ => LoginJob::Unobserved,
+    }
+    .is_ours()
+}
+
+/// The name of the parent process; `None` without `detect-ppid`.
+pub fn parent_name() -> Option<String> {
+    if cfg!(feature = "detect-ppid") { host::process_name(host::parent_id()?) } else { None }
+}
+
+/// `autostart_enabled` of section 4 of the contract. The sidecar is cached for an hour once it
+/// could be read; the OS entry is looked up at every call.
+pub fn autostart_enabled(dir: &crate::paths::DataDir) -> Option<bool> {
+    static SIDECAR: Mutex<Option<(PathBuf, SidecarCache)>> = Mutex::new(None);
+    /// Longer than any sidecar; what follows makes it malformed.
+    const SIDECAR_BYTES: usize = 64 * 1024;
+
+    let sidecar = || {
+        let path = dir.autostart_sidecar();
+        let mut slot = SIDECAR.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_none_or(|(cached, _)| *cached != path) {
+            *slot = Some((path.clone(), SidecarCache::default()));
+        }
+        let (_, cache) = slot.as_mut()?;
+        cache.enabled(now(), || host::read_bounded(&path, SIDECAR_BYTES).ok())
+    };
+    let desktop_session = || classification().env_kind == EnvKind::Interactive;
+    autostart::decide(autostart_entry::enabled(), sidecar, desktop_session)
 }
 
 /// Seconds since 1970 by the system clock (0 for a clock before 1970).
@@ -74,5 +181,38 @@ pub fn now() -> u64 {
 /// What must never leave this machine: every environment value of this process and its ancestors,
 /// host name, user name, home directory name. Read at every call (rarely needed), never kept.
 pub fn private_words() -> crate::gate::PrivateWords {
-    todo!("environment room")
+    let mut names = Vec::new();
+    let mut values = Vec::new();
+    let mut add = |name: &[u8], value: String| {
+        match name {
+            b"USER" | b"LOGNAME" | b"USERNAME" | b"HOSTNAME" => names.push(value.clone()),
+            b"HOME" | b"USERPROFILE" => names.extend(last_component(&value)),
+            _ => {}
+        }
+        values.push(value);
+    };
+    for (name, value) in std::env::vars_os() {
+        add(name.as_encoded_bytes(), lossy(value));
+    }
+    host::visit_ancestor_environments(&mut |_, name, value| {
+        add(name, String::from_utf8_lossy(value).into_owned());
+    });
+    if let Some(user) = host::user() {
+        names.extend(last_component(&user.home));
+        names.push(user.name);
+    }
+    if let Some(host) = host::host_name() {
+        // `laptop.example.org` is also known as `laptop`.
+        names.extend(host.split_once('.').map(|(short, _)| short.to_owned()));
+        names.push(host);
+    }
+    for words in [&mut names, &mut values] {
+        words.sort_unstable();
+        words.dedup();
+    }
+    crate::gate::PrivateWords::new(names, values)
+}
+
+fn last_component(path: &str) -> Option<String> {
+    path.rsplit(['/', '\\']).find(|component| !component.is_empty()).map(str::to_owned)
 }

@@ -2,7 +2,51 @@
 //!
 //! One rule: every file name of the product is spelled here and nowhere else.
 
+use crate::machine::Surroundings;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+/// The variable that names the user's home directory.
+const HOME_VARIABLE: &str =
+    if matches!(std::env::consts::OS.as_bytes(), b"windows") { "USERPROFILE" } else { "HOME" };
+
+/// Why there is no data directory. Never holds a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathError {
+    /// `--data-dir ""`
+    EmptyFlag,
+    /// No flag, no variable, no home directory.
+    NoHome,
+    /// `MCPPROXY_HOME` is not UTF-8.
+    NotUtf8,
+    /// An ancestor's `MCPPROXY_HOME` is relative to a directory that is not known here.
+    RelativeToAncestor,
+    /// The path (named by this source) could not be made absolute.
+    NotAbsolute(&'static str),
+}
+
+impl fmt::Display for PathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyFlag => f.write_str("--data-dir is empty: name a directory"),
+            Self::NoHome => write!(
+                f,
+                "no data directory: {HOME_VARIABLE} is not set; set it, or MCPPROXY_HOME, or pass --data-dir DIR"
+            ),
+            Self::NotUtf8 => f.write_str("MCPPROXY_HOME is not UTF-8: pass --data-dir DIR instead"),
+            Self::RelativeToAncestor => f.write_str(
+                "MCPPROXY_HOME of a parent process is a relative path: make it absolute, or pass --data-dir DIR",
+            ),
+            Self::NotAbsolute(source) => write!(
+                f,
+                "the data directory named by {source} is relative and the current directory is gone: use an absolute path"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for PathError {}
 
 /// The data directory: `--data-dir`, else `MCPPROXY_HOME` (own or nearest ancestor's), else `~/.mcpproxy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +58,35 @@ impl DataDir {
     /// A data directory at `root`, which need not exist.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// The data directory of this process. `flag` is `--data-dir`, or what an embedding host says.
+    /// The result is absolute, so that a later change of the working directory cannot move it.
+    pub fn resolve(flag: Option<&OsStr>, around: &Surroundings) -> Result<Self, PathError> {
+        let home = std::env::var_os(HOME_VARIABLE);
+        let absolute = |path: &Path| std::path::absolute(path).ok();
+        Self::resolve_from(flag, around, home.as_deref(), &absolute)
+    }
+
+    /// As [`Self::resolve`], with what it reads from the process passed in.
+    fn resolve_from(
+        flag: Option<&OsStr>,
+        around: &Surroundings,
+        home: Option<&OsStr>,
+        absolute: &dyn Fn(&Path) -> Option<PathBuf>,
+    ) -> Result<Self, PathError> {
+        let (path, name) = match flag {
+            Some(flag) if flag.is_empty() => return Err(PathError::EmptyFlag),
+            Some(flag) => (PathBuf::from(flag), "--data-dir"),
+            None => match around.all("MCPPROXY_HOME").find(|found| !found.value.is_empty()) {
+                Some(found) => (home_variable(found)?, "MCPPROXY_HOME"),
+                None => match home {
+                    Some(home) if !home.is_empty() => (Path::new(home).join(".mcpproxy"), "HOME"),
+                    _ => return Err(PathError::NoHome),
+                },
+            },
+        };
+        absolute(&path).map(Self::at).ok_or(PathError::NotAbsolute(name))
     }
 
     /// The directory itself.
@@ -59,5 +132,80 @@ impl DataDir {
     /// What the tray says about autostart.
     pub fn autostart_sidecar(&self) -> PathBuf {
         self.root.join("tray-autostart.json")
+    }
+}
+
+/// The path that one `MCPPROXY_HOME` names. Values are read lossily, so a replacement character
+/// means that the real bytes are gone.
+fn home_variable(found: &crate::machine::Variable) -> Result<PathBuf, PathError> {
+    let path = if found.value.contains(char::REPLACEMENT_CHARACTER) {
+        match std::env::var_os("MCPPROXY_HOME") {
+            Some(own) if found.origin == 0 => PathBuf::from(own),
+            _ => return Err(PathError::NotUtf8),
+        }
+    } else {
+        PathBuf::from(OsString::from(&found.value))
+    };
+    if found.origin > 0 && path.is_relative() {
+        return Err(PathError::RelativeToAncestor);
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Variable;
+
+    fn around(homes: &[(usize, &str)]) -> Surroundings {
+        let variables = homes
+            .iter()
+            .map(|&(origin, value)| Variable {
+                origin,
+                name: "MCPPROXY_HOME".into(),
+                value: value.into(),
+            })
+            .collect();
+        Surroundings { variables, ancestors_readable: true }
+    }
+
+    fn resolve(
+        flag: Option<&str>,
+        homes: &[(usize, &str)],
+        home: Option<&str>,
+    ) -> Result<PathBuf, PathError> {
+        let absolute = |path: &Path| Some(Path::new("/cwd").join(path));
+        let (flag, home) = (flag.map(OsStr::new), home.map(OsStr::new));
+        DataDir::resolve_from(flag, &around(homes), home, &absolute).map(|dir| dir.root)
+    }
+
+    #[test]
+    fn the_flag_wins_then_the_nearest_variable_then_the_home_directory() {
+        let cases: [(Option<&str>, &[(usize, &str)], Option<&str>, &str); 8] = [
+            (Some("/flag"), &[(0, "/own")], Some("/h"), "/flag"),
+            (Some("flag"), &[], None, "/cwd/flag"),
+            (None, &[(0, "/own"), (1, "/parent")], Some("/h"), "/own"),
+            (None, &[(0, "own")], Some("/h"), "/cwd/own"),
+            (None, &[(2, "/near"), (5, "/far")], Some("/h"), "/near"),
+            (None, &[(0, ""), (1, "/parent")], Some("/h"), "/parent"),
+            (None, &[(0, "")], Some("/h"), "/h/.mcpproxy"),
+            (None, &[], Some("/h"), "/h/.mcpproxy"),
+        ];
+        for (flag, homes, home, expected) in cases {
+            assert_eq!(resolve(flag, homes, home), Ok(expected.into()), "{flag:?} {homes:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_resolved_is_an_error_that_says_what_to_do() {
+        assert_eq!(resolve(None, &[], None), Err(PathError::NoHome));
+        assert_eq!(resolve(None, &[(0, "")], Some("")), Err(PathError::NoHome));
+        assert_eq!(resolve(Some(""), &[(0, "/own")], Some("/h")), Err(PathError::EmptyFlag));
+        assert_eq!(
+            resolve(None, &[(1, "relative")], Some("/h")),
+            Err(PathError::RelativeToAncestor)
+        );
+        assert_eq!(resolve(None, &[(1, "/a\u{fffd}")], Some("/h")), Err(PathError::NotUtf8));
+        assert!(PathError::NoHome.to_string().contains("--data-dir"));
     }
 }

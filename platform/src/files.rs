@@ -1,1 +1,285 @@
 //! Private files and directories, file locks, file identity, kinds of file systems.
+//!
+//! One rule: nothing here waits without a bound, and what we create is ours alone (0700, 0600).
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::backend::files as backend;
+
+/// Which file a name leads to: two equal identities taken while the file is held open are one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    /// The device.
+    pub device: u64,
+    /// The inode on it.
+    pub inode: u64,
+}
+
+impl FileIdentity {
+    /// The identity in `metadata`.
+    pub fn of(metadata: &Metadata) -> Self {
+        let (device, inode) = backend::device_and_inode(metadata);
+        Self { device, inode }
+    }
+
+    /// The identity of what `path` leads to (symbolic links followed); one `stat`.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        backend::identity(path).map(|(device, inode)| Self { device, inode })
+    }
+}
+
+/// What kind of file system a path lies on, and its name as a user knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    /// A known local one: memory maps and locks work as expected.
+    Local(&'static str),
+    /// A network or user-space one, or one nobody here knows.
+    RemoteOrUnknown(String),
+}
+
+/// The file system that holds `path`, which must exist.
+pub fn file_system(path: &Path) -> io::Result<FileSystem> {
+    backend::file_system(path)
+}
+
+/// Makes `path` and its missing parents, each 0700. An existing directory keeps its mode.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    backend::create_private_dir(path)
+}
+
+/// Opens `path` for reading and writing, made 0600 if it is missing, never truncated.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    backend::open_private(path)
+}
+
+/// Makes the names in `directory` durable (a rename is not on disk before this).
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    backend::sync_directory(directory)
+}
+
+/// Writes a file as a whole: readers see the old bytes or the new ones, also after a power failure.
+///
+/// `mode` is the Unix mode of the new file (other systems ignore it). A symbolic link at `path` would
+/// be replaced by the file: resolve it first where its target is meant.
+pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    Replacement::prepare(path, bytes, mode)?.publish()
+}
+
+/// The first half of [`write_atomically`]: the new bytes are on disk beside their target, which is
+/// untouched. Dropped without [`Replacement::publish`], they are removed.
+#[derive(Debug)]
+pub struct Replacement {
+    target: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Replacement {
+    /// Writes and syncs `bytes` beside `target`.
+    pub fn prepare(target: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        hidden.push(".");
+        remove_leftovers(target, &hidden);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        hidden.push(format!("{}-{number}.tmp", std::process::id()));
+        let temporary = target.with_file_name(hidden);
+        // A process of the same number may have died here once: what it left is nobody's.
+        match std::fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = backend::create_new(&temporary, mode)?;
+        let replacement = Self { target: target.to_owned(), temporary };
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        Ok(replacement)
+    }
+
+    /// Renames the new bytes over the target and syncs the directory.
+    pub fn publish(self) -> io::Result<()> {
+        std::fs::rename(&self.temporary, &self.target)?;
+        match self.target.parent() {
+            Some(directory) if !directory.as_os_str().is_empty() => sync_directory(directory),
+            _ => sync_directory(Path::new(".")),
+        }
+    }
+}
+
+/// Removes what processes that died while replacing `target` left behind. Best effort.
+fn remove_leftovers(target: &Path, prefix: &OsStr) {
+    /// Nobody takes that long to write a small file.
+    const ABANDONED: Duration = Duration::from_secs(600);
+    let directory = match target.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if !name.starts_with(prefix.as_encoded_bytes()) || !name.ends_with(b".tmp") {
+            continue;
+        }
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        // After `publish` the name is gone and this finds nothing.
+        let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// How a [`FileLock`] is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// With other readers.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// A lock file. The lock belongs to the open file: two `FileLock`s of one process exclude each other.
+#[derive(Clone, Debug)]
+pub struct FileLock {
+    file: Arc<File>,
+}
+
+/// The lock, held until this is dropped (or the process ends, however it ends).
+#[derive(Debug)]
+pub struct HeldLock {
+    file: Arc<File>,
+    /// How long it took to get it.
+    pub waited: Duration,
+}
+
+impl FileLock {
+    /// Opens the lock file, made 0600 if it is missing.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        open_private(path).map(|file| Self { file: Arc::new(file) })
+    }
+
+    /// Opens an existing lock file for reading only: works in a read-only directory.
+    pub fn open_existing(path: &Path) -> io::Result<Self> {
+        File::open(path).map(|file| Self { file: Arc::new(file) })
+    }
+
+    /// Tries until `within` has passed: `Ok(None)` when others held it all the time.
+    ///
+    /// Never blocks in the kernel, so a stopped holder cannot stop us. The first retries come after tens
+    /// of microseconds (a holder is normally done by then), later ones every millisecond.
+    pub fn acquire(&self, mode: LockMode, within: Duration) -> io::Result<Option<HeldLock>> {
+        if self.try_once(mode)? {
+            return Ok(Some(self.held(Duration::ZERO)));
+        }
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(20);
+        loop {
+            let waited = start.elapsed();
+            let Some(left) = within.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                return Ok(None);
+            };
+            std::thread::sleep(pause.min(left));
+            if self.try_once(mode)? {
+                return Ok(Some(self.held(start.elapsed())));
+            }
+            pause = (pause * 3 / 2).min(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether the lock file was deleted since it was opened: then others lock another file.
+    pub fn is_deleted(&self) -> io::Result<bool> {
+        backend::is_deleted(&self.file)
+    }
+
+    fn try_once(&self, mode: LockMode) -> io::Result<bool> {
+        let result = match mode {
+            LockMode::Shared => self.file.try_lock_shared(),
+            LockMode::Exclusive => self.file.try_lock(),
+        };
+        match result {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn held(&self, waited: Duration) -> HeldLock {
+        HeldLock { file: Arc::clone(&self.file), waited }
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // Only a descriptor that is no file could fail here.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_held_elsewhere_is_reported_within_the_deadline() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let (ours, theirs) = (FileLock::open(&path).unwrap(), FileLock::open(&path).unwrap());
+        let held = theirs.acquire(LockMode::Exclusive, Duration::ZERO).unwrap().unwrap();
+        let start = Instant::now();
+        assert!(ours.acquire(LockMode::Shared, Duration::from_millis(50)).unwrap().is_none());
+        let waited = start.elapsed();
+        assert!(
+            waited >= Duration::from_millis(50) && waited < Duration::from_secs(2),
+            "{waited:?}"
+        );
+        drop(held);
+        assert!(ours.acquire(LockMode::Exclusive, Duration::ZERO).unwrap().is_some());
+    }
+
+    #[test]
+    fn readers_share_a_lock_and_exclude_a_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = FileLock::open(&path).unwrap();
+        let second = FileLock::open_existing(&path).unwrap();
+        let _one = first.acquire(LockMode::Shared, Duration::ZERO).unwrap().unwrap();
+        let _two = second.acquire(LockMode::Shared, Duration::ZERO).unwrap().unwrap();
+        let writer = FileLock::open(&path).unwrap();
+        assert!(writer.acquire(LockMode::Exclusive, Duration::ZERO).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_replacement_that_is_not_published_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("file");
+        write_atomically(&target, b"old", 0o600).unwrap();
+        drop(Replacement::prepare(&target, b"new", 0o600).unwrap());
+        assert_eq!(std::fs::read(&target).unwrap(), b"old");
+        write_atomically(&target, b"new", 0o600).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_deleted_lock_file_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = FileLock::open(&path).unwrap();
+        assert!(!lock.is_deleted().unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(lock.is_deleted().unwrap(), cfg!(all(unix, not(mcpproxy_platform_other))));
+    }
+}

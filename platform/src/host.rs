@@ -1,1 +1,94 @@
 //! This process, its ancestors, its user and machine: raw observations.
+//!
+//! One rule: an observation that cannot be made is `None` or `false`, never an error and never a
+//! guess. Nothing here starts a process, follows the network or blocks on a special file.
+
+use crate::backend::host as backend;
+use std::io;
+use std::path::Path;
+
+/// Ancestors of the same user whose environments are read, at most.
+pub const MAX_ANCESTORS: usize = 8;
+/// Steps up the process tree, at most: ancestors of other users (`sudo`, `login`) are stepped over.
+pub const MAX_HOPS: usize = 32;
+/// Bytes that are read of one ancestor's environment. What lies beyond is not seen.
+pub const MAX_ENVIRONMENT_BYTES: usize = 256 * 1024;
+
+/// This user as the system's user database (`/etc/passwd`, read by hand: NSS modules cannot be
+/// loaded into a static binary) knows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// Home directory.
+    pub home: String,
+}
+
+/// The parent's process id; `None` for a process without a visible parent.
+pub fn parent_id() -> Option<u32> {
+    backend::parent_id()
+}
+
+/// The name of a process, as the kernel keeps it (Linux: `comm`, at most 15 bytes).
+pub fn process_name(pid: u32) -> Option<String> {
+    backend::process_name(pid)
+}
+
+/// Shows `visit` every variable of the initial environments of the nearest [`MAX_ANCESTORS`]
+/// ancestors that run as this user: (1 for the nearest, its name, its value). Returns whether this
+/// system lets ancestors be read: `false` where it cannot be done, where `/proc` is missing or
+/// hidden, and where every same-user ancestor refused.
+pub fn visit_ancestor_environments(visit: &mut dyn FnMut(usize, &[u8], &[u8])) -> bool {
+    backend::visit_ancestor_environments(visit)
+}
+
+/// The effective user id.
+pub fn user_id() -> Option<u32> {
+    backend::user_id()
+}
+
+/// This user in the user database.
+pub fn user() -> Option<User> {
+    backend::user()
+}
+
+/// The name of this machine.
+pub fn host_name() -> Option<String> {
+    backend::host_name()
+}
+
+/// The kernel release.
+pub fn os_release() -> Option<String> {
+    backend::os_release()
+}
+
+/// A display socket of this user: `wayland-*` in its runtime directory, else an X socket it owns.
+pub fn display_socket() -> Option<String> {
+    backend::display_socket()
+}
+
+/// Linux: the text of `/proc/self/cgroup`.
+pub fn cgroup() -> Option<String> {
+    backend::cgroup()
+}
+
+/// Linux: the text of `/proc/self/mountinfo`. Costs more than all other observations together.
+pub fn mountinfo() -> Option<String> {
+    backend::mountinfo()
+}
+
+/// Whether standard input is a terminal.
+pub fn stdin_is_terminal() -> bool {
+    use std::io::IsTerminal;
+    io::stdin().is_terminal()
+}
+
+/// The first `limit` bytes of a file. Never blocks: of a pipe or device it reads what is there.
+pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    backend::read_bounded(path, limit)
+}
+
+/// Whether this path is a symbolic link, wherever it leads.
+pub fn is_symlink(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink())
+}

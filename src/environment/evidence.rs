@@ -1,4 +1,4 @@
-//! What classification may ask, and evidence recorded as JSON.
+//! What classification may ask.
 
 use std::borrow::Cow;
 
@@ -36,7 +36,3 @@ pub trait Evidence {
     /// The kernel release.
     fn os_release(&self) -> Option<Cow<'_, str>>;
 }
-
-/// Evidence recorded as one JSON line, as `detect --evidence` reads it.
-#[derive(Clone, Debug, Default)]
-pub struct RecordedEvidence {}

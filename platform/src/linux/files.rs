@@ -1,1 +1,133 @@
 //! files: see `crate::files`.
+
+use std::ffi::CString;
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::Path;
+
+use crate::files::FileSystem;
+
+pub fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
+}
+
+pub fn is_deleted(file: &File) -> io::Result<bool> {
+    file.metadata().map(|metadata| metadata.nlink() == 0)
+}
+
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+pub fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    // The file stands in for another: it gets that one's mode whatever the umask is.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    Ok(file)
+}
+
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+pub fn file_system(path: &Path) -> io::Result<FileSystem> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut answer = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: `path` is a NUL-terminated string and `answer` a writable `statfs`; both outlive the call.
+    if unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `statfs` returned 0, so it filled in `answer`.
+    let magic = unsafe { answer.assume_init() }.f_type;
+    // The type of `f_type` and its sign differ between libcs; the number has 32 bits everywhere.
+    Ok(name_of(magic as u32))
+}
+
+/// Magic numbers of `statfs(2)` and `linux/magic.h`.
+fn name_of(magic: u32) -> FileSystem {
+    let local = match magic {
+        0xef53 => "ext",
+        0x5846_5342 => "xfs",
+        0x9123_683e => "btrfs",
+        0xf2f5_2010 => "f2fs",
+        0x2fc1_2fc1 => "zfs",
+        0xca45_1a4e => "bcachefs",
+        0x0102_1994 => "tmpfs",
+        0x8584_58f6 => "ramfs",
+        0x794c_7630 => "overlay",
+        0xf15f => "ecryptfs",
+        0x3153_464a => "jfs",
+        0x5265_4973 => "reiserfs",
+        0x3434 => "nilfs",
+        0x0001_1954 => "ufs",
+        0x4d44 => "vfat",
+        0x2011_bab0 => "exfat",
+        0x7366_746e => "ntfs3",
+        0x2405_1905 => "ubifs",
+        0x72b6 => "jffs2",
+        _ => {
+            return FileSystem::RemoteOrUnknown(match remote_name(magic) {
+                Some(name) => name.to_owned(),
+                None => format!("unknown type {magic:#x}"),
+            });
+        }
+    };
+    FileSystem::Local(local)
+}
+
+/// Names for messages only: whatever is not local gets no store.
+fn remote_name(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "nfs",
+        0xff53_4d42 => "cifs",
+        0xfe53_4d42 => "smb2",
+        0x517b => "smb",
+        0x0102_1997 => "9p",
+        0x6573_5546 => "fuse",
+        0x5346_414f | 0x6b41_4653 => "afs",
+        0x00c3_6400 => "ceph",
+        0x0bd0_0bd0 => "lustre",
+        0x7461_636f => "ocfs2",
+        0x0116_1970 => "gfs2",
+        0x7375_7245 => "coda",
+        0x786f_4256 => "vboxsf",
+        0x4750_4653 => "gpfs",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_disks_memory_and_overlays_are_local() {
+        for magic in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630] {
+            assert!(matches!(name_of(magic), FileSystem::Local(_)), "{magic:#x}");
+        }
+    }
+
+    #[test]
+    fn network_user_space_and_unheard_of_file_systems_are_not_local() {
+        for (magic, name) in [(0x6969, "nfs"), (0x0102_1997, "9p"), (0x6573_5546, "fuse")] {
+            assert_eq!(name_of(magic), FileSystem::RemoteOrUnknown(name.to_owned()));
+        }
+        assert_eq!(
+            name_of(0x1234_5678),
+            FileSystem::RemoteOrUnknown("unknown type 0x12345678".to_owned())
+        );
+    }
+}

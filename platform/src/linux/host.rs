@@ -1,1 +1,293 @@
-//! host: see `crate::host`.
+//! host: see `crate::host`. Everything comes from `/proc`, three system calls and `/etc/passwd`.
+
+use crate::host::{MAX_ANCESTORS, MAX_ENVIRONMENT_BYTES, MAX_HOPS, User};
+use std::ffi::CStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// `/proc/self/cgroup` has one line per hierarchy.
+const MAX_CGROUP_BYTES: usize = 64 * 1024;
+/// A node that runs many containers has thousands of mounts; ours are among the first.
+const MAX_MOUNTINFO_BYTES: usize = 4 * 1024 * 1024;
+/// Larger than the user database of any machine that keeps it in a file.
+const MAX_PASSWD_BYTES: usize = 4 * 1024 * 1024;
+
+pub fn parent_id() -> Option<u32> {
+    // 0 is a parent outside of this PID namespace.
+    Some(std::os::unix::process::parent_id()).filter(|&pid| pid != 0)
+}
+
+pub fn process_name(pid: u32) -> Option<String> {
+    let mut name = read_bounded(Path::new(&format!("/proc/{pid}/comm")), 256).ok()?;
+    if name.last() == Some(&b'\n') {
+        name.pop();
+    }
+    Some(text(name))
+}
+
+pub fn visit_ancestor_environments(visit: &mut dyn FnMut(usize, &[u8], &[u8])) -> bool {
+    let Some(me) = user_id() else { return false };
+    let Some(mut pid) = parent_id() else {
+        // The first process of a PID namespace has no ancestors to read; that is not a refusal.
+        return Path::new("/proc/self").exists();
+    };
+    let mut environment = vec![0; MAX_ENVIRONMENT_BYTES];
+    let (mut ancestors, mut read, mut walked) = (0, 0, false);
+    for _ in 0..MAX_HOPS {
+        // The directory, not a file in it: its owner is the effective user even where a process
+        // that is not dumpable hands its files to root.
+        let Ok(process) = fs::metadata(format!("/proc/{pid}")) else { break };
+        if process.uid() == me {
+            ancestors += 1;
+            if let Some(length) = read_environment(pid, &mut environment) {
+                read += 1;
+                each_variable(&environment[..length], |name, value| visit(ancestors, name, value));
+            }
+            if ancestors == MAX_ANCESTORS {
+                walked = true;
+                break;
+            }
+        }
+        let Some(parent) = parent_of(pid) else { break };
+        walked = true;
+        if parent == 0 {
+            break;
+        }
+        pid = parent;
+    }
+    read > 0 || (walked && ancestors == 0)
+}
+
+fn read_environment(pid: u32, buffer: &mut [u8]) -> Option<usize> {
+    let mut file = File::open(format!("/proc/{pid}/environ")).ok()?;
+    fill(&mut file, buffer).ok()
+}
+
+/// Calls `visit` for each `NAME=value\0`. What is cut off by the end of a full buffer is left out.
+fn each_variable(environment: &[u8], mut visit: impl FnMut(&[u8], &[u8])) {
+    let mut rest = environment;
+    while !rest.is_empty() {
+        let entry = match CStr::from_bytes_until_nul(rest) {
+            Ok(entry) => entry.to_bytes(),
+            Err(_) if environment.len() < MAX_ENVIRONMENT_BYTES => rest,
+            Err(_) => return,
+        };
+        rest = rest.get(entry.len() + 1..).unwrap_or_default();
+        if let Some(equals) = entry.iter().position(|&byte| byte == b'=') {
+            visit(&entry[..equals], &entry[equals + 1..]);
+        }
+    }
+}
+
+fn parent_of(pid: u32) -> Option<u32> {
+    let mut buffer = [0; 1024];
+    let length = fill(&mut File::open(format!("/proc/{pid}/stat")).ok()?, &mut buffer).ok()?;
+    parent_in_stat(&buffer[..length])
+}
+
+/// `1234 (a name) of) any kind) S 1000 ..`: only numbers follow the last parenthesis.
+fn parent_in_stat(stat: &[u8]) -> Option<u32> {
+    let after_name = stat.iter().rposition(|&byte| byte == b')')? + 1;
+    let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
+    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+pub fn user_id() -> Option<u32> {
+    // SAFETY: geteuid takes nothing, cannot fail and touches no memory of ours.
+    Some(unsafe { libc::geteuid() })
+}
+
+pub fn user() -> Option<User> {
+    let passwd = read_bounded(Path::new("/etc/passwd"), MAX_PASSWD_BYTES).ok()?;
+    user_in_passwd(&passwd, user_id()?)
+}
+
+/// `name:password:uid:gid:comment:home:shell`, the first line of this user.
+fn user_in_passwd(passwd: &[u8], uid: u32) -> Option<User> {
+    passwd.split(|&byte| byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|&byte| byte == b':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        let id: u32 = std::str::from_utf8(fields.nth(1)?).ok()?.parse().ok()?;
+        let home = fields.nth(2)?;
+        (id == uid).then(|| User { name: text(name.to_vec()), home: text(home.to_vec()) })
+    })
+}
+
+pub fn host_name() -> Option<String> {
+    uname(|names| &names.nodename)
+}
+
+pub fn os_release() -> Option<String> {
+    uname(|names| &names.release)
+}
+
+fn uname(field: impl Fn(&libc::utsname) -> &[libc::c_char]) -> Option<String> {
+    // SAFETY: utsname is arrays of c_char; all zeroes is a valid value.
+    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: `names` is a valid, exclusively borrowed utsname for the duration of the call.
+    if unsafe { libc::uname(&mut names) } != 0 {
+        return None;
+    }
+    let bytes = field(&names).iter().map(|&c| c.to_ne_bytes()[0]).take_while(|&byte| byte != 0);
+    Some(text(bytes.collect())).filter(|name| !name.is_empty())
+}
+
+pub fn display_socket() -> Option<String> {
+    let me = user_id()?;
+    wayland_socket(&format!("/run/user/{me}"), me).or_else(|| x_socket("/tmp/.X11-unix", me))
+}
+
+fn wayland_socket(directory: &str, me: u32) -> Option<String> {
+    own_socket(directory, me, |name| name.starts_with(b"wayland-") && !name.ends_with(b".lock"))
+}
+
+fn x_socket(directory: &str, me: u32) -> Option<String> {
+    own_socket(directory, me, |name| match name.strip_prefix(b"X") {
+        Some(number) => !number.is_empty() && number.iter().all(u8::is_ascii_digit),
+        None => false,
+    })
+}
+
+/// The first such socket of this user; a lock, a left-over file or another user's is none.
+fn own_socket(directory: &str, me: u32, is_display: impl Fn(&[u8]) -> bool) -> Option<String> {
+    fs::read_dir(directory).ok()?.flatten().find_map(|entry| {
+        if !is_display(entry.file_name().as_bytes()) {
+            return None;
+        }
+        let metadata = fs::symlink_metadata(entry.path()).ok()?;
+        let ours = metadata.file_type().is_socket() && metadata.uid() == me;
+        ours.then(|| entry.path().to_string_lossy().into_owned())
+    })
+}
+
+pub fn cgroup() -> Option<String> {
+    read_bounded(Path::new("/proc/self/cgroup"), MAX_CGROUP_BYTES).ok().map(text)
+}
+
+pub fn mountinfo() -> Option<String> {
+    read_bounded(Path::new("/proc/self/mountinfo"), MAX_MOUNTINFO_BYTES).ok().map(text)
+}
+
+pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    // O_NONBLOCK: a named pipe in the place of a file must not hang us.
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
+        .open(path)?;
+    let mut bytes = vec![0; limit.min(4096)];
+    let mut length = 0;
+    loop {
+        length += fill(&mut file, &mut bytes[length..])?;
+        if length < bytes.len() || length == limit {
+            bytes.truncate(length);
+            return Ok(bytes);
+        }
+        bytes.resize(limit.min(bytes.len() * 4), 0);
+    }
+}
+
+/// Reads until `buffer` is full or the file ends.
+fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(length)
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn the_parent_is_found_behind_any_process_name() {
+        for name in ["sh", "a b", "a) S 7 (b", "(sd-pam)", ")))"] {
+            let stat = format!("1234 ({name}) S 1000 1234 1234 0 -1 4194560 0");
+            assert_eq!(parent_in_stat(stat.as_bytes()), Some(1000), "{name}");
+        }
+        assert_eq!(parent_in_stat(b""), None);
+        assert_eq!(parent_in_stat(b"1 (x)"), None);
+        assert_eq!(parent_in_stat(b"1 (x) S -1"), None);
+    }
+
+    #[test]
+    fn this_process_has_the_parent_that_its_stat_says() {
+        assert_eq!(parent_of(std::process::id()), Some(std::os::unix::process::parent_id()));
+    }
+
+    #[test]
+    fn variables_are_split_at_the_first_equals_sign() {
+        let mut seen = Vec::new();
+        each_variable(b"A=1\0B=x=y\0junk\0C=\0\0D=last", |name, value| {
+            seen.push((name.to_vec(), value.to_vec()));
+        });
+        let expected: [(&[u8], &[u8]); 4] =
+            [(b"A", b"1"), (b"B", b"x=y"), (b"C", b""), (b"D", b"last")];
+        assert!(seen.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).eq(expected));
+    }
+
+    #[test]
+    fn a_variable_cut_off_by_the_bound_is_left_out() {
+        let mut environment = b"A=1\0B=".to_vec();
+        environment.resize(MAX_ENVIRONMENT_BYTES, b'x');
+        let mut names = Vec::new();
+        each_variable(&environment, |name, _| names.push(name.to_vec()));
+        assert_eq!(names, [b"A"]);
+    }
+
+    #[test]
+    fn the_first_passwd_line_of_the_user_counts() {
+        let passwd = b"root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/x:\ntim:x:1000:1000:T,,:/home/tim:/bin/sh\nalias:x:1000:1000::/other:/bin/sh";
+        let tim = user_in_passwd(passwd, 1000).unwrap();
+        assert_eq!((tim.name.as_str(), tim.home.as_str()), ("tim", "/home/tim"));
+        assert!(user_in_passwd(passwd, 7).is_none());
+        assert!(user_in_passwd(passwd, 42).is_none());
+    }
+
+    #[test]
+    fn only_sockets_of_this_user_are_displays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_str().unwrap();
+        let me = user_id().unwrap();
+        fs::write(dir.path().join("wayland-0"), "").unwrap();
+        fs::write(dir.path().join("X0"), "").unwrap();
+        let _lock = UnixListener::bind(dir.path().join("wayland-1.lock")).unwrap();
+        let _not_a_display = UnixListener::bind(dir.path().join("X1_")).unwrap();
+        assert_eq!((wayland_socket(path, me), x_socket(path, me)), (None, None));
+        let _wayland = UnixListener::bind(dir.path().join("wayland-7")).unwrap();
+        let _x = UnixListener::bind(dir.path().join("X7")).unwrap();
+        assert_eq!(wayland_socket(path, me), Some(format!("{path}/wayland-7")));
+        assert_eq!(x_socket(path, me), Some(format!("{path}/X7")));
+        assert_eq!((wayland_socket(path, me + 1), x_socket(path, me + 1)), (None, None));
+    }
+
+    #[test]
+    fn reading_is_bounded_and_never_blocks() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let content: Vec<u8> = (0..20_000u32).map(|i| i as u8).collect();
+        fs::write(&file, &content).unwrap();
+        for limit in [0, 1, 4096, 4097, 19_999, 20_000, 20_001, 1 << 20] {
+            let read = read_bounded(&file, limit).unwrap();
+            assert_eq!(read, content[..limit.min(content.len())], "{limit}");
+        }
+        let pipe = dir.path().join("pipe");
+        let name = std::ffi::CString::new(pipe.to_str().unwrap()).unwrap();
+        // SAFETY: `name` is a valid C string for the duration of the call.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        assert!(read_bounded(&pipe, 10).unwrap_or_default().is_empty());
+    }
+}

@@ -1,1 +1,42 @@
 //! files: see `crate::files`.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use crate::files::FileSystem;
+
+pub fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
+    // The time of birth tells a replaced file from its predecessor where nothing better is portable.
+    let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    (0, born.map_or(0, |since| since.as_nanos() as u64))
+}
+
+pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
+}
+
+pub fn is_deleted(_file: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+pub fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+pub fn create_new(path: &Path, _mode: u32) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+pub fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub fn file_system(_path: &Path) -> io::Result<FileSystem> {
+    Ok(FileSystem::RemoteOrUnknown("unknown on this system".to_owned()))
+}

@@ -1,0 +1,227 @@
+//! `mcpproxy detect`: the classification of this machine, or of recorded ones.
+//!
+//! One rule: names, never values; reads, never writes.
+
+use crate::environment::{Classification, RecordedEvidence, classify};
+use crate::{json, machine};
+use lexopt::prelude::*;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: mcpproxy detect [-o table|json] [--explain]
+       mcpproxy detect --evidence FILE|-
+
+Shows what kind of environment this is and how this process was launched.
+
+  -o, --output FORMAT   table (default) or json
+      --explain         the deciding rule and the evidence: names, never values
+      --evidence FILE   classify recorded evidence instead, one JSON object per line
+                        (- is standard input); prints one JSON verdict per line
+";
+
+/// A longer line of recorded evidence is answered with an error.
+const MAX_LINE_BYTES: usize = 1024 * 1024;
+
+#[derive(Default)]
+struct Options {
+    json: bool,
+    explain: bool,
+    evidence: Option<OsString>,
+    help: bool,
+}
+
+/// Runs `mcpproxy detect` with the arguments behind `detect`. Exit code 2 for a wrong command line,
+/// 1 for a bad line of evidence or evidence that cannot be read.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let options = match parse(args) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("mcpproxy detect: {error} (see mcpproxy detect --help)");
+            return ExitCode::from(2);
+        }
+    };
+    let mut out = io::stdout().lock();
+    let result = if options.help {
+        out.write_all(USAGE.as_bytes()).map(|()| true)
+    } else if let Some(source) = &options.evidence {
+        match open(source) {
+            Ok(lines) => judge_lines(lines, &mut out),
+            Err(error) => {
+                eprintln!("mcpproxy detect: --evidence: cannot open the file: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    } else {
+        out.write_all(this_machine(&options).as_bytes()).map(|()| true)
+    };
+    match result.and_then(|clean| out.flush().map(|()| clean)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        // Whoever reads has seen enough (`| head -1`).
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mcpproxy detect: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(args: Vec<OsString>) -> Result<Options, lexopt::Error> {
+    let mut options = Options::default();
+    let mut format = None;
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Short('o') | Long("output") => {
+                options.json = match parser.value()?.to_str() {
+                    Some("json") => true,
+                    Some("table") => false,
+                    _ => return Err("the output format must be table or json".into()),
+                };
+                format = Some(options.json);
+            }
+            Long("explain") => options.explain = true,
+            Long("evidence") => options.evidence = Some(parser.value()?),
+            Short('h') | Long("help") => options.help = true,
+            _ => return Err(arg.unexpected()),
+        }
+    }
+    if options.evidence.is_some() && format == Some(false) {
+        return Err("verdicts on --evidence are JSON lines: leave out -o table".into());
+    }
+    Ok(options)
+}
+
+fn open(source: &OsString) -> io::Result<Box<dyn BufRead>> {
+    if source == "-" {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    Ok(Box::new(BufReader::new(File::open(source)?)))
+}
+
+/// One verdict or error per line; lines of white space are passed over (but counted). Returns
+/// whether every line was good.
+fn judge_lines(mut lines: impl BufRead, out: &mut impl Write) -> io::Result<bool> {
+    let mut clean = true;
+    let mut line = Vec::new();
+    for number in 1u64.. {
+        let length = read_line(&mut lines, &mut line)
+            .map_err(|e| io::Error::other(format!("--evidence: cannot read: {e}")));
+        let Some(whole) = length? else { break };
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let mut answer = String::with_capacity(256);
+        match judge(&line, whole) {
+            Ok(verdict) => write_verdict(&mut answer, &verdict),
+            Err(error) => {
+                clean = false;
+                answer.push_str(&format!("{{\"line\":{number},\"error\":"));
+                json::write_str(&mut answer, &error);
+            }
+        }
+        answer.push_str("}\n");
+        out.write_all(answer.as_bytes())?;
+    }
+    Ok(clean)
+}
+
+fn judge(line: &[u8], whole: bool) -> Result<Classification, String> {
+    if !whole {
+        return Err(format!("longer than {MAX_LINE_BYTES} bytes"));
+    }
+    RecordedEvidence::from_json(line).map(|recorded| classify(&recorded)).map_err(|e| e.to_string())
+}
+
+/// Reads the next line without its end into `line`; `None` at the end. Keeps at most
+/// [`MAX_LINE_BYTES`] of it and tells whether that is all of it.
+fn read_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+    line.clear();
+    let (mut started, mut whole) = (false, true);
+    loop {
+        let chunk = match lines.fill_buf() {
+            Ok(chunk) => chunk,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        if chunk.is_empty() {
+            return Ok(started.then_some(whole));
+        }
+        started = true;
+        let end = memchr::memchr(b'\n', chunk);
+        let content = &chunk[..end.unwrap_or(chunk.len())];
+        let kept = content.len().min(MAX_LINE_BYTES - line.len());
+        line.extend_from_slice(&content[..kept]);
+        whole &= kept == content.len();
+        let used = end.map_or(chunk.len(), |end| end + 1);
+        lines.consume(used);
+        if end.is_some() {
+            return Ok(Some(whole));
+        }
+    }
+}
+
+/// Writes a verdict without its closing brace.
+fn write_verdict(out: &mut String, verdict: &Classification) {
+    out.push_str(&format!("{{\"env_kind\":\"{}\",\"env_markers\":{{", verdict.env_kind));
+    for (at, (name, value)) in markers(verdict).iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        out.push_str(&format!("{comma}\"{name}\":{value}"));
+    }
+    out.push_str(&format!("}},\"rule\":\"{}\",\"evidence\":[", verdict.rule.as_str()));
+    for (at, name) in verdict.evidence.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        json::write_str(out, name);
+    }
+    out.push(']');
+}
+
+fn markers(verdict: &Classification) -> [(&'static str, bool); 5] {
+    let markers = &verdict.markers;
+    [
+        ("has_ci_env", markers.has_ci_env),
+        ("has_cloud_ide_env", markers.has_cloud_ide_env),
+        ("is_container", markers.is_container),
+        ("has_tty", markers.has_tty),
+        ("has_display", markers.has_display),
+    ]
+}
+
+fn this_machine(options: &Options) -> String {
+    let verdict = machine::classification();
+    let source = machine::launch_source(None);
+    let parent = if options.explain { machine::parent_name() } else { None };
+    let mut out = String::with_capacity(512);
+    if options.json {
+        write_verdict(&mut out, verdict);
+        out.push_str(&format!(",\"launch_source\":\"{source}\""));
+        if options.explain {
+            out.push_str(",\"parent\":");
+            match &parent {
+                Some(name) => json::write_str(&mut out, name),
+                None => out.push_str("null"),
+            }
+        }
+        out.push_str("}\n");
+        return out;
+    }
+    let mut row = |name: &str, value: &str| out.push_str(&format!("{name:<19}{value}\n"));
+    row("env_kind", verdict.env_kind.as_str());
+    for (name, value) in markers(verdict) {
+        row(name, if value { "true" } else { "false" });
+    }
+    row("launch_source", source.as_str());
+    if options.explain {
+        row("rule", verdict.rule.as_str());
+        let found = verdict.evidence.join(" ");
+        row("evidence", if found.is_empty() { "-" } else { &found });
+        let parent = parent.as_deref().unwrap_or("-").replace(char::is_control, "?");
+        row("parent", &parent);
+    }
+    out
+}

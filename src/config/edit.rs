@@ -1,0 +1,117 @@
+//! Editing the config file: lock, re-read, change, replace.
+//!
+//! One rule: nobody edits outside the lock, and what cannot be read is never written.
+
+use super::{DISPLAY_NAME, TelemetryConfig, reader, text};
+use crate::json::write_str;
+use crate::paths::DataDir;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// How long an edit waits for another one.
+pub const EDIT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why an edit did not happen. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditError {
+    /// Another process held the lock for the whole wait.
+    Busy,
+    /// The config is unreadable or corrupt; what is wrong with it.
+    Unusable(String),
+    /// The data directory could not be made.
+    Directory(io::ErrorKind),
+    /// The lock file could not be made.
+    Lock(io::ErrorKind),
+    /// The new text could not be put in place.
+    Write(io::ErrorKind),
+}
+
+impl fmt::Display for EditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => write!(
+                f,
+                "{DISPLAY_NAME} is being edited by another process (<data dir>/config.lock is held): try again"
+            ),
+            Self::Unusable(why) => write!(
+                f,
+                "{DISPLAY_NAME} was not changed: {why}; repair it or move it away, then try again"
+            ),
+            Self::Directory(kind) => write!(
+                f,
+                "the data directory cannot be made: {kind}; use --data-dir or MCPPROXY_HOME to name a writable one"
+            ),
+            Self::Lock(kind) => write!(
+                f,
+                "{DISPLAY_NAME} was not changed: <data dir>/config.lock cannot be made: {kind}; make the data directory writable"
+            ),
+            Self::Write(kind) => write!(
+                f,
+                "{DISPLAY_NAME} was not changed: it cannot be replaced: {kind}; make its directory writable"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for EditError {}
+
+/// The config under its lock.
+#[derive(Debug)]
+pub struct Editing {
+    bytes: Vec<u8>,
+    telemetry: TelemetryConfig,
+    changed: bool,
+}
+
+impl Editing {
+    /// Our section as it is now, changes of this edit included.
+    pub fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+
+    /// Sets the member at `path` to a JSON text.
+    pub fn set(&mut self, path: &[&str], literal: &str) -> Result<(), EditError> {
+        let new = text::set_member(&self.bytes, path, literal).map_err(EditError::Unusable)?;
+        if new != self.bytes {
+            self.telemetry = reader::parse_section(&new).map_err(EditError::Unusable)?;
+            self.bytes = new;
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    /// Sets `telemetry.<key>` to a boolean.
+    pub fn set_bool(&mut self, key: &str, value: bool) -> Result<(), EditError> {
+        self.set(&["telemetry", key], if value { "true" } else { "false" })
+    }
+
+    /// Sets `telemetry.<key>` to a string.
+    pub fn set_str(&mut self, key: &str, value: &str) -> Result<(), EditError> {
+        let mut literal = String::new();
+        write_str(&mut literal, value);
+        self.set(&["telemetry", key], &literal)
+    }
+}
+
+/// Edits the config under its lock, waiting for it at most `deadline`. A missing config (and data
+/// directory) is made. Nothing is written when `change` fails or changes nothing.
+pub fn edit<R, E: From<EditError>>(
+    dir: &DataDir,
+    deadline: Duration,
+    change: impl FnOnce(&mut Editing) -> Result<R, E>,
+) -> Result<R, E> {
+    let _lock = super::file::lock(dir, deadline)?;
+    let path = dir.config();
+    let found = reader::load(&path).map_err(EditError::Unusable)?;
+    let missing = found.is_none();
+    let bytes = found.unwrap_or_else(|| b"{}\n".to_vec());
+    let telemetry = reader::parse_section(&bytes).map_err(EditError::Unusable)?;
+    let mut editing = Editing { bytes, telemetry, changed: false };
+    let result = change(&mut editing)?;
+    if editing.changed {
+        super::file::replace(&path, missing, &editing.bytes)
+            .map_err(|e| EditError::Write(e.kind()))?;
+    }
+    Ok(result)
+}

@@ -1,0 +1,54 @@
+//! `mcp_config.json`: reading our section, and editing it without touching anything else.
+//!
+//! One rule: what we do not own keeps its bytes, and what we cannot read turns telemetry off.
+
+mod edit;
+mod file;
+mod reader;
+mod text;
+
+pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
+pub use reader::{MAX_BYTES, read, stamp};
+pub use text::set_member;
+
+/// How messages name the config; the real path may name the user.
+pub const DISPLAY_NAME: &str = "<data dir>/mcp_config.json";
+
+/// Our section of the config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TelemetryConfig {
+    /// `telemetry.enabled`
+    pub enabled: Option<bool>,
+    /// `telemetry.anonymous_id`, byte for byte. An empty one counts as none.
+    pub anonymous_id: Option<String>,
+    /// `telemetry.anonymous_id_created_at`. An empty one counts as none.
+    pub anonymous_id_created_at: Option<String>,
+    /// `telemetry.endpoint`. An empty one counts as none.
+    pub endpoint: Option<String>,
+    /// `telemetry.client_names` is `"known"`.
+    pub known_client_names_only: bool,
+}
+
+/// What reading the config gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigState {
+    /// There is no config file (or no data directory).
+    Missing,
+    /// It was read.
+    Loaded(TelemetryConfig),
+    /// It is unreadable or corrupt: telemetry is off. The text says what is wrong, without values.
+    Unusable(String),
+}
+
+impl ConfigState {
+    /// Our section, when the config could be read and has one.
+    pub fn telemetry(&self) -> Option<&TelemetryConfig> {
+        match self {
+            Self::Loaded(telemetry) => Some(telemetry),
+            Self::Missing | Self::Unusable(_) => None,
+        }
+    }
+}
+
+/// Identifies one version of the config file: (mtime in ns, size, inode); `None` when there is no file.
+pub type Stamp = Option<(i128, u64, u64)>;

@@ -1,0 +1,203 @@
+//! Reading: bounded, strict, and never blocked by what the file turns out to be.
+//!
+//! One rule: only "there is no such file" means [`ConfigState::Missing`]; every other trouble is
+//! [`ConfigState::Unusable`], because an opt-out may be in what could not be read.
+
+use super::{ConfigState, Stamp, TelemetryConfig};
+use crate::json::{self, Value};
+use crate::paths::DataDir;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+/// The largest config that is read.
+pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The byte order mark that some editors put in front of UTF-8; it is allowed and kept.
+pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads the config.
+pub fn read(dir: &DataDir) -> ConfigState {
+    match load(&dir.config()) {
+        Ok(None) => ConfigState::Missing,
+        Ok(Some(bytes)) => match parse_section(&bytes) {
+            Ok(telemetry) => ConfigState::Loaded(telemetry),
+            Err(why) => ConfigState::Unusable(why),
+        },
+        Err(why) => ConfigState::Unusable(why),
+    }
+}
+
+/// The stamp of the config file as it is now; one `stat`.
+pub fn stamp(dir: &DataDir) -> Stamp {
+    match fs::metadata(dir.config()) {
+        Ok(meta) => {
+            let mtime = meta.modified().map_or(0, nanoseconds);
+            Some((mtime, meta.len(), super::file::inode(&meta)))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        // Differs from the stamp of every file, so that a config that becomes unreadable is read again.
+        Err(_) => Some((i128::MIN, 0, 0)),
+    }
+}
+
+fn nanoseconds(time: std::time::SystemTime) -> i128 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    }
+}
+
+/// The bytes of the config; `None` when there is none; else what is wrong.
+pub(super) fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return if is_dangling(path) || path.parent().is_some_and(is_dangling) {
+                Err("it is behind a link to something that does not exist".into())
+            } else {
+                Ok(None)
+            };
+        }
+        Err(e) => return Err(format!("it cannot be read: {}", e.kind())),
+    };
+    // Before opening: opening a FIFO would wait for a writer.
+    if !meta.is_file() {
+        return Err("it is not a regular file".into());
+    }
+    let unreadable = |e: io::Error| format!("it cannot be read: {}", e.kind());
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(unreadable(e)),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("it is larger than {} MiB", MAX_BYTES >> 20));
+    }
+    Ok(Some(bytes))
+}
+
+/// A link whose target is gone (an unmounted disk, say) is not the same as nothing.
+fn is_dangling(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok() && fs::metadata(path).is_err()
+}
+
+/// The text without its byte order mark, and how many bytes that was.
+pub(super) fn without_bom(bytes: &[u8]) -> (&[u8], usize) {
+    match bytes.strip_prefix(BOM) {
+        Some(rest) => (rest, BOM.len()),
+        None => (bytes, 0),
+    }
+}
+
+/// Our section of a config text; else what is wrong with it, without values.
+pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
+    let (text, skipped) = without_bom(bytes);
+    if text.iter().all(u8::is_ascii_whitespace) {
+        return Err("it is empty".into());
+    }
+    let root = json::parse(text).map_err(|e| {
+        format!("it is not valid JSON: {}", json::Error { offset: e.offset + skipped, ..e })
+    })?;
+    if root.members().is_none() {
+        return Err("it is not a JSON object".into());
+    }
+    let Some(section) = root.get("telemetry") else { return Ok(TelemetryConfig::default()) };
+    if section.members().is_none() {
+        return Err("`telemetry` must be an object".into());
+    }
+    Ok(TelemetryConfig {
+        enabled: match section.get("enabled") {
+            None => None,
+            Some(value) => Some(value.as_bool().ok_or("`telemetry.enabled` must be true or false")?),
+        },
+        anonymous_id: string(section, "anonymous_id")?,
+        anonymous_id_created_at: string(section, "anonymous_id_created_at")?,
+        endpoint: string(section, "endpoint")?,
+        known_client_names_only: match string(section, "client_names")?.as_deref() {
+            None | Some("all") => false,
+            Some("known") => true,
+            // A misspelled wish for less must not send more.
+            Some(_) => return Err("`telemetry.client_names` must be \"known\" or \"all\"".into()),
+        },
+    })
+}
+
+fn string(section: &Value<'_>, key: &str) -> Result<Option<String>, String> {
+    match section.get(key) {
+        None => Ok(None),
+        Some(value) => match value.as_str() {
+            Some("") => Ok(None),
+            Some(text) => Ok(Some(text.to_owned())),
+            None => Err(format!("`telemetry.{key}` must be a string")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(text: &str) -> Result<TelemetryConfig, String> {
+        parse_section(text.as_bytes())
+    }
+
+    #[test]
+    fn our_keys_are_read_and_foreign_ones_ignored() {
+        let text = r#"{"mcpServers":{"a":{"command":"x"}},"telemetry":{"enabled":false,"anonymous_id":"ID",
+            "anonymous_id_created_at":"then","endpoint":"https://t.example","client_names":"known","x":[1]}}"#;
+        let expected = TelemetryConfig {
+            enabled: Some(false),
+            anonymous_id: Some("ID".into()),
+            anonymous_id_created_at: Some("then".into()),
+            endpoint: Some("https://t.example".into()),
+            known_client_names_only: true,
+        };
+        assert_eq!(section(text), Ok(expected.clone()));
+        assert_eq!(section(&format!("\u{feff}{text}\r\n")), Ok(expected));
+        for nothing in ["{}", r#"{"telemetry":{}}"#, r#"{"telemetry":{"client_names":"all"}}"#] {
+            assert_eq!(section(nothing), Ok(TelemetryConfig::default()), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn escaped_spellings_of_our_keys_are_our_keys() {
+        let text = r#"{"\u0074elemetry":{"en\u0061bled":false}}"#;
+        assert_eq!(section(text).map(|t| t.enabled), Ok(Some(false)));
+    }
+
+    #[test]
+    fn wrong_types_of_our_keys_are_named_without_their_values() {
+        for (key, value) in [
+            ("enabled", "\"no\""),
+            ("enabled", "0"),
+            ("enabled", "null"),
+            ("anonymous_id", "7"),
+            ("anonymous_id", "null"),
+            ("anonymous_id_created_at", "[]"),
+            ("endpoint", "{}"),
+            ("client_names", "true"),
+            ("client_names", "\"Known\""),
+        ] {
+            let why = section(&format!(r#"{{"telemetry":{{"{key}":{value}}}}}"#)).unwrap_err();
+            assert!(why.contains(&format!("telemetry.{key}")), "{key}={value}: {why}");
+            assert!(!why.contains("Known"), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_strict_json_object_is_unusable() {
+        for text in [
+            "", " \n", "\u{feff}", "null", "[]", "\"x\"", "{", "{}x", "{} {}", "{\"a\":1,}",
+            "{// no\n}", "{\"a\":1,\"a\":2}", "{\"x\":{\"b\":1,\"b\":1}}", "{'a':1}",
+            "{\"telemetry\":null}", "{\"telemetry\":true}", "{\"telemetry\":[]}",
+        ] {
+            assert!(section(text).is_err(), "{text}");
+        }
+        assert!(parse_section(b"{\"a\":\"\xff\"}").is_err());
+        assert!(parse_section(b"\0\0\0\0").is_err());
+    }
+}

@@ -1,0 +1,132 @@
+//! Our own entry in the operating system's list of what starts at login.
+//!
+//! Linux: an XDG autostart entry (the user's hides the system's of the same name) or an enabled
+//! systemd user unit. Other systems: not looked for yet.
+
+use super::Surroundings;
+use crate::environment::autostart::{DESKTOP_ENTRY, SYSTEMD_UNIT, desktop_entry_is_enabled};
+use mcpproxy_platform::host;
+use std::path::{Path, PathBuf};
+
+/// Longer than any desktop entry.
+const DESKTOP_ENTRY_BYTES: usize = 64 * 1024;
+/// Where an administrator enables a unit for every user.
+const SYSTEMD_FOR_EVERY_USER: &str = "/etc/systemd/user";
+
+/// `Some(true)` when an entry starts us, `Some(false)` when the only entry is switched off, `None`
+/// without an entry.
+pub(super) fn enabled() -> Option<bool> {
+    if std::env::consts::OS != "linux" {
+        return None;
+    }
+    let around = Surroundings::of_this_process();
+    let home = || {
+        let home = around.nearest("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        home.or_else(|| host::user().map(|user| user.home.into()))
+    };
+    let config_home = around
+        .nearest("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        // A relative path is invalid by the XDG specification.
+        .filter(|path| path.is_absolute())
+        .or_else(|| home().map(|home| home.join(".config")));
+    let system = around.nearest("XDG_CONFIG_DIRS").filter(|dirs| !dirs.is_empty());
+    let system = system.unwrap_or("/etc/xdg").split(':').map(PathBuf::from);
+    enabled_in(config_home.as_deref(), system, Path::new(SYSTEMD_FOR_EVERY_USER))
+}
+
+fn enabled_in(
+    config_home: Option<&Path>,
+    config_dirs: impl Iterator<Item = PathBuf>,
+    systemd: &Path,
+) -> Option<bool> {
+    let user_units = config_home.map(|config| config.join("systemd/user"));
+    if user_units.iter().map(PathBuf::as_path).chain([systemd]).any(is_unit_enabled) {
+        return Some(true);
+    }
+    config_home
+        .map(Path::to_path_buf)
+        .into_iter()
+        .chain(config_dirs)
+        .find_map(|config| desktop_entry(&config.join("autostart").join(DESKTOP_ENTRY)))
+}
+
+fn desktop_entry(path: &Path) -> Option<bool> {
+    let bytes = host::read_bounded(path, DESKTOP_ENTRY_BYTES).ok()?;
+    Some(desktop_entry_is_enabled(&String::from_utf8_lossy(&bytes)))
+}
+
+/// `systemctl --user enable` makes a link in the `.wants` of a target; the unit itself need not be
+/// readable.
+fn is_unit_enabled(units: &Path) -> bool {
+    let Ok(entries) = units.read_dir() else { return false };
+    entries.flatten().any(|entry| {
+        entry.file_name().as_encoded_bytes().ends_with(b".wants")
+            && host::is_symlink(&entry.path().join(SYSTEMD_UNIT))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn entry(&self, directory: &str, text: &str) -> &Self {
+            let autostart = self.0.path().join(directory).join("autostart");
+            fs::create_dir_all(&autostart).unwrap();
+            fs::write(autostart.join("mcpproxy.desktop"), text).unwrap();
+            self
+        }
+
+        fn enabled(&self) -> Option<bool> {
+            let root = self.0.path();
+            enabled_in(
+                Some(&root.join("config")),
+                [root.join("xdg")].into_iter(),
+                &root.join("systemd"),
+            )
+        }
+    }
+
+    const ON: &str = "[Desktop Entry]\nType=Application\nExec=mcpproxy serve\n";
+
+    #[test]
+    fn without_an_entry_nothing_is_known() {
+        assert_eq!(Machine::new().enabled(), None);
+    }
+
+    #[test]
+    fn a_users_entry_hides_the_systems() {
+        assert_eq!(Machine::new().entry("xdg", ON).enabled(), Some(true));
+        let hidden = format!("{ON}Hidden=true\n");
+        assert_eq!(Machine::new().entry("xdg", ON).entry("config", &hidden).enabled(), Some(false));
+        assert_eq!(Machine::new().entry("xdg", &hidden).entry("config", ON).enabled(), Some(true));
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn a_unit_is_enabled_by_a_link_and_by_nothing_else() {
+        for units in ["config/systemd/user", "systemd"] {
+            let machine = Machine::new();
+            let wants = machine.0.path().join(units).join("default.target.wants");
+            fs::create_dir_all(&wants).unwrap();
+            fs::write(wants.join("other.service"), "").unwrap();
+            fs::write(wants.parent().unwrap().join("mcpproxy.service"), "").unwrap();
+            assert_eq!(machine.enabled(), None, "{units}");
+            let linked = std::process::Command::new("ln")
+                .args(["-s", "/nowhere/mcpproxy.service", "mcpproxy.service"])
+                .current_dir(&wants)
+                .status()
+                .unwrap();
+            assert!(linked.success());
+            assert_eq!(machine.enabled(), Some(true), "{units}");
+        }
+    }
+}
