@@ -12,5 +12,6 @@ mod heartbeat;
 mod parts;
 mod pass_through;
 mod quiet;
+mod recordings;
 mod reduced_environment;
 mod session;

@@ -4,12 +4,19 @@ use crate::parts::{Client, Parts, Server};
 use crate::session::{Between, Home, MCPPROXY, Played, TAP, Tape, play};
 use serde_json::json;
 
-/// Plays the session without a tap and with one, and compares what passed.
-fn plays_the_same(client: Client, server: Server) -> Option<Played> {
+/// A tapped session that passed the comparison, and the home it was played in.
+pub struct Same {
+    pub home: Home,
+    pub tapped: Played,
+}
+
+/// Plays the session without a tap and with one, and compares what passed. `None` when skipped.
+pub fn plays_the_same(client: Client, server: Server) -> Option<Same> {
     plays_the_same_with(client, server, TAP)
 }
 
-fn plays_the_same_with(client: Client, server: Server, tap: Between<'_>) -> Option<Played> {
+/// The same with another way to start the tap.
+pub fn plays_the_same_with(client: Client, server: Server, tap: Between<'_>) -> Option<Same> {
     let parts = Parts::find()?;
     let direct = play(&parts, &Home::new(), &client, &server, Between::Nothing);
     let home = Home::new();
@@ -21,7 +28,16 @@ fn plays_the_same_with(client: Client, server: Server, tap: Between<'_>) -> Opti
         assert_same_session(without, with);
     }
     assert_eq!(direct.client.stdout, tapped.client.stdout, "the client's own output");
-    Some(tapped)
+    Some(Same { home, tapped })
+}
+
+/// The funnel after the session; a session that got this far has a connected server.
+fn clients_seen(same: &Same) -> Vec<String> {
+    let activation = &same.home.status()["activation"];
+    assert_eq!(activation["first_connected_server_ever"], true, "{activation}");
+    assert_eq!(activation["first_mcp_client_ever"], true, "{activation}");
+    let seen = activation["mcp_clients_seen_ever"].as_array().expect("a list");
+    seen.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
 }
 
 /// Equal bytes. Where a server's own notification (`list_changed`) lands among its answers is a race
@@ -46,7 +62,8 @@ fn sorted_out(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn the_typescript_sdk_with_the_everything_server() {
-    plays_the_same(Client::echoing("claude-code"), Server::Everything);
+    let same = plays_the_same(Client::echoing("claude-code"), Server::Everything);
+    assert!(same.is_none_or(|same| clients_seen(&same) == ["claude-code"]));
 }
 
 #[test]
@@ -54,8 +71,10 @@ fn the_second_typescript_sdk_asks_in_a_process_of_its_own_and_falls_back_to_a_ha
     let session = json!({
         "sdk": 2, "mode": "auto", "name": "claude-code", "calls": [["echo", { "message": "hi" }]],
     });
-    let played = plays_the_same(Client::TypeScript(session), Server::Everything);
-    assert!(played.is_none_or(|played| played.at_server.len() == 2), "a probe and a session");
+    if let Some(same) = plays_the_same(Client::TypeScript(session), Server::Everything) {
+        assert_eq!(same.tapped.at_server.len(), 2, "a probe and a session");
+        assert_eq!(clients_seen(&same), ["claude-code"]);
+    }
 }
 
 #[test]
@@ -64,37 +83,43 @@ fn the_second_typescript_sdk_in_the_modern_era_has_no_handshake() {
         "sdk": 2, "mode": { "pin": "2026-07-28" }, "name": "claude-code",
         "calls": [["convert_time", convert_time()]],
     });
-    if let Some(played) = plays_the_same(Client::TypeScript(session), Server::Time) {
-        let first = text(&played.at_server[1].to_server);
-        assert!(first.contains("tools/list") && !first.contains("initialize"), "{first}");
+    if let Some(same) = plays_the_same(Client::TypeScript(session), Server::Time) {
+        let sent = text(&same.tapped.at_server[1].to_server);
+        assert!(sent.contains("tools/list") && !sent.contains("initialize"), "{sent}");
+        assert_eq!(clients_seen(&same), ["claude-code"]);
     }
 }
 
 #[test]
 fn the_python_sdk_in_the_modern_era_with_the_time_server() {
-    plays_the_same(python("auto"), Server::Time);
+    let same = plays_the_same(python("auto"), Server::Time);
+    assert!(same.is_none_or(|same| clients_seen(&same) == ["mcp"]));
 }
 
 #[test]
 fn the_python_sdk_pinned_to_the_modern_era_with_the_time_server() {
-    plays_the_same(python("2026-07-28"), Server::Time);
+    let same = plays_the_same(python("2026-07-28"), Server::Time);
+    assert!(same.is_none_or(|same| clients_seen(&same) == ["mcp"]));
 }
 
 #[test]
 fn the_python_sdk_with_a_handshake_with_the_time_server() {
-    plays_the_same(python("legacy"), Server::Time);
+    let same = plays_the_same(python("legacy"), Server::Time);
+    assert!(same.is_none_or(|same| clients_seen(&same) == ["mcp"]));
 }
 
 #[test]
 fn the_inspector_lists_the_tools_of_the_everything_server() {
-    plays_the_same(Client::Inspector(&["--method", "tools/list"]), Server::Everything);
+    let same = plays_the_same(Client::Inspector(&["--method", "tools/list"]), Server::Everything);
+    assert!(same.is_none_or(|same| clients_seen(&same) == ["inspector-cli"]));
 }
 
 /// `inspector --cli mcpproxy tap -- node x.js` runs `mcpproxy tap node x.js`.
 #[test]
 fn the_inspector_swallows_the_double_dash_and_the_session_is_the_same() {
     let call = &["--method", "tools/call", "--tool-name", "echo", "--tool-arg", "message=hello"];
-    plays_the_same(Client::Inspector(call), Server::Everything);
+    let same = plays_the_same(Client::Inspector(call), Server::Everything);
+    assert!(same.is_none_or(|same| clients_seen(&same) == ["inspector-cli"]));
 }
 
 #[test]
@@ -107,11 +132,11 @@ fn the_inspector_reads_a_file_with_the_filesystem_server() {
     let path: &'static str = format!("path={}", root.join("notes.txt").display()).leak();
     let call: Vec<&'static str> =
         vec!["--method", "tools/call", "--tool-name", "read_text_file", "--tool-arg", path];
-    let played = plays_the_same(Client::Inspector(call.leak()), Server::Filesystem(root));
-    assert!(
-        played.is_none_or(|played| played.at_server[0].to_client.len() > 200_000),
-        "the answer is one giant line"
-    );
+    if let Some(same) = plays_the_same(Client::Inspector(call.leak()), Server::Filesystem(root)) {
+        let answers = &same.tapped.at_server[0].to_client;
+        assert!(answers.len() > 200_000, "the answer is one giant line");
+        assert_eq!(clients_seen(&same), ["inspector-cli"]);
+    }
 }
 
 #[test]
@@ -119,7 +144,9 @@ fn the_inspector_lists_a_directory_of_the_filesystem_server() {
     let served = tempfile::tempdir().expect("a directory");
     let root = served.path().canonicalize().expect("a real path");
     std::fs::write(root.join("a.txt"), "a").expect("a file to list");
-    plays_the_same(Client::Inspector(&["--method", "tools/list"]), Server::Filesystem(root));
+    let same =
+        plays_the_same(Client::Inspector(&["--method", "tools/list"]), Server::Filesystem(root));
+    assert!(same.is_none_or(|same| clients_seen(&same) == ["inspector-cli"]));
 }
 
 #[test]
@@ -127,7 +154,9 @@ fn the_typescript_sdk_with_a_tap_that_is_pid_1() {
     let Some(unshare) = unshare() else { return };
     let mut tap = unshare.to_vec();
     tap.extend([MCPPROXY, "tap", "--"]);
-    plays_the_same_with(Client::echoing("claude-code"), Server::Everything, Between::Tap(&tap));
+    let same =
+        plays_the_same_with(Client::echoing("claude-code"), Server::Everything, Between::Tap(&tap));
+    assert!(same.is_none_or(|same| clients_seen(&same) == ["claude-code"]));
 }
 
 /// How this machine lets us have a PID namespace.
