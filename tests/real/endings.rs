@@ -50,9 +50,11 @@ fn servers_that_end_at_end_of_input_end_so_behind_a_tap() {
 #[test]
 fn signals_sent_to_the_tap_alone_end_the_server_as_without_it() {
     let Some(parts) = Parts::find() else { return };
-    for name in ["TERM", "HUP", "INT", "QUIT"] {
-        let send = |child: &mut Child| signal(name, &child.id().to_string());
-        for server in [Server::Everything, Server::Time] {
+    let every = ["TERM", "HUP", "INT", "QUIT"];
+    // At SIGINT Python's server waits for its reading thread, with or without a tap.
+    for (server, names) in [(Server::Everything, &every[..]), (Server::Time, &["TERM", "HUP"])] {
+        for name in names {
+            let send = |child: &mut Child| signal(name, &child.id().to_string());
             let direct = answered_then(server.command(&parts), send);
             let behind = answered_then(tapped(server.command(&parts)), send);
             let end = |status: ExitStatus| (status.code(), status.signal());
