@@ -22,6 +22,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/json.rs");
     println!("cargo::rerun-if-changed={SCHEMA}");
+    // For `mcpproxy --version --verbose`.
+    println!("cargo::rustc-env=MCPPROXY_TARGET={}", std::env::var("TARGET").unwrap_or_default());
     let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     let result = std::fs::read(SCHEMA)
         .map_err(|e| format!("{SCHEMA}: {e}"))
@@ -47,10 +49,13 @@ fn compile(text: &[u8]) -> Result<String, String> {
     Ok(tables::rust(&contract))
 }
 
-/// The last key before a syntax error: most of the time the field that was being edited.
+/// The key at a syntax error, else the last one before it: the field that was being edited.
 fn near(text: &[u8], at: usize) -> String {
-    let before = String::from_utf8_lossy(text.get(..at).unwrap_or(text));
-    let Some((head, _)) = before.rsplit_once("\":") else { return String::new() };
-    let Some((_, key)) = head.rsplit_once('"') else { return String::new() };
-    format!(", near \"{key}\"")
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, &[]));
+    let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
+    let key = match after.strip_prefix('"') {
+        Some(rest) => rest.split('"').next(),
+        None => before.rsplit_once("\":").and_then(|(head, _)| head.rsplit('"').next()),
+    };
+    key.map(|key| format!(", near \"{key}\"")).unwrap_or_default()
 }

@@ -2,17 +2,35 @@
 
 use crate::contract::{Arch, Edition, Os};
 
+/// What a build variable says; an empty one says nothing.
+const fn said(value: Option<&'static str>) -> Option<&'static str> {
+    match value {
+        Some(text) if !text.is_empty() => value,
+        _ => None,
+    }
+}
+
 /// The release version (a git tag such as `v1.2.3`), when this is a release build.
-pub const RELEASE_VERSION: Option<&str> = option_env!("MCPPROXY_VERSION");
+pub const RELEASE_VERSION: Option<&str> = match said(option_env!("MCPPROXY_VERSION")) {
+    Some(text) => match text.as_bytes() {
+        [b'v', b'0'..=b'9', ..] => Some(text),
+        _ => panic!("MCPPROXY_VERSION must be a version with a leading v, such as v1.2.3"),
+    },
+    None => None,
+};
 /// The version that is sent and shown: the release, else the crate's version marked `-dev`.
 pub const VERSION: &str = match RELEASE_VERSION {
     Some(version) => version,
     None => concat!("v", env!("CARGO_PKG_VERSION"), "-dev"),
 };
 /// Where heartbeats go when the config names no endpoint.
-pub const ENDPOINT: Option<&str> = option_env!("MCPPROXY_ENDPOINT");
+pub const ENDPOINT: Option<&str> = said(option_env!("MCPPROXY_ENDPOINT"));
+/// The commit that was built, when the build was told.
+pub const COMMIT: Option<&str> = said(option_env!("MCPPROXY_COMMIT"));
+/// The target triple of this build.
+pub const TARGET: &str = env!("MCPPROXY_TARGET");
 /// The edition that is sent.
-pub const EDITION: Edition = match option_env!("MCPPROXY_EDITION") {
+pub const EDITION: Edition = match said(option_env!("MCPPROXY_EDITION")) {
     Some(text) => match text.as_bytes() {
         b"personal" => Edition::Personal,
         b"server" => Edition::Server,
@@ -23,7 +41,7 @@ pub const EDITION: Edition = match option_env!("MCPPROXY_EDITION") {
     None => Edition::Minimal,
 };
 /// Only client names of the known vocabulary are ever sent.
-pub const KNOWN_CLIENT_NAMES_ONLY: bool = match option_env!("MCPPROXY_CLIENT_NAMES") {
+pub const KNOWN_CLIENT_NAMES_ONLY: bool = match said(option_env!("MCPPROXY_CLIENT_NAMES")) {
     Some(text) => match text.as_bytes() {
         b"known" => true,
         b"all" => false,
@@ -48,5 +66,29 @@ pub fn arch() -> Arch {
         "x86_64" => Arch::Amd64,
         "aarch64" => Arch::Arm64,
         _ => Arch::Other,
+    }
+}
+
+/// The cargo features of this build, in the order of the build menu.
+pub const FEATURES: &[(&str, bool)] = &[
+    ("detect-container", cfg!(feature = "detect-container")),
+    ("detect-display", cfg!(feature = "detect-display")),
+    ("detect-tty", cfg!(feature = "detect-tty")),
+    ("detect-ppid", cfg!(feature = "detect-ppid")),
+    ("activation", cfg!(feature = "activation")),
+    ("heartbeat", cfg!(feature = "heartbeat")),
+    ("tls", cfg!(feature = "tls")),
+    ("tap", cfg!(feature = "tap")),
+    ("cli", cfg!(feature = "cli")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::table::Text;
+
+    #[test]
+    fn the_version_of_this_build_can_be_sent() {
+        assert!(Text::Version.matches(VERSION));
     }
 }

@@ -1,10 +1,323 @@
 //! The install's anonymous id.
+//!
+//! One rule: an id that is there is kept byte for byte, and a new one is only made under the config's
+//! lock, so that eight first starts at once agree on one.
+
+use crate::config::{self, ConfigState, EDIT_DEADLINE, EditError, Editing, TelemetryConfig};
+use crate::contract::table::Text;
+use crate::contract::timestamp;
+use crate::paths::DataDir;
+use std::fmt;
+
+/// Stands for the id before there is one.
+pub const PROVISIONAL_ID: &str = "00000000-0000-4000-8000-000000000000";
+
+/// After so many seconds (365 days) a new id takes the place of the old one.
+pub const LIFETIME: u64 = 365 * 86_400;
+
+/// 2025-01-01: an older clock has not been set yet and must not date anything.
+const FIRST_PLAUSIBLE_TIME: u64 = 1_735_689_600;
 
 /// The id and when it was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// A UUID, byte for byte as in the config.
     pub anonymous_id: String,
     /// RFC 3339 UTC.
     pub created_at: String,
+    /// The id that this one took the place of after a year. A store that still belongs to that id is
+    /// this install's: it keeps its flags and starts its clients again. Any other store is not.
+    pub rotated_from: Option<String>,
+}
+
+/// Why there is no id. Never holds a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityError {
+    /// `telemetry.anonymous_id` is not a UUID.
+    NotAUuid,
+    /// Telemetry is off, so none is made.
+    Off,
+    /// The system gave no random bytes.
+    NoRandomness,
+    /// The config could not be edited.
+    Config(EditError),
+}
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAUuid => write!(
+                f,
+                "`telemetry.anonymous_id` in {} is not a UUID: nothing is sent; `mcpproxy telemetry reset-id` makes a new one",
+                config::DISPLAY_NAME
+            ),
+            Self::Off => f.write_str("telemetry is off: no id is made"),
+            Self::NoRandomness => f.write_str("the system gave no random bytes for a new id"),
+            Self::Config(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for IdentityError {}
+
+impl From<EditError> for IdentityError {
+    fn from(error: EditError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// What [`ensure`] has to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Keep(Identity),
+    /// The id stays, its date is set to now.
+    Date,
+    Create,
+    Rotate {
+        from: String,
+    },
+}
+
+fn next_step(telemetry: &TelemetryConfig, now: u64) -> Result<Step, IdentityError> {
+    let Some(id) = &telemetry.anonymous_id else { return Ok(Step::Create) };
+    if !Text::Uuid.matches(id) {
+        return Err(IdentityError::NotAUuid);
+    }
+    let made = telemetry.anonymous_id_created_at.as_deref().and_then(seconds_of);
+    let keep = |made| {
+        Step::Keep(Identity {
+            anonymous_id: id.clone(),
+            created_at: timestamp::format(made),
+            rotated_from: telemetry.rotated_from.clone(),
+        })
+    };
+    Ok(match made {
+        // A clock that was never set would date the id so early that setting it rotates the id.
+        Some(made) if now < FIRST_PLAUSIBLE_TIME => keep(made),
+        Some(made) if made > now => Step::Date,
+        Some(made) if now - made >= LIFETIME => Step::Rotate { from: id.clone() },
+        Some(made) => keep(made),
+        None => Step::Date,
+    })
+}
+
+/// The id as it is, without any effect; `None` when the next heartbeat needs a new one. A date that is
+/// missing, corrupt or in the future is shown as `now`, which is what [`ensure`] makes of it.
+pub fn current(telemetry: &TelemetryConfig, now: u64) -> Result<Option<Identity>, IdentityError> {
+    let to_be_made = matches!(next_step(telemetry, now)?, Step::Create | Step::Rotate { .. });
+    Ok(if to_be_made { None } else { Some(expected(telemetry, now)?) })
+}
+
+/// What [`ensure`] would return at `now`, without any effect: [`PROVISIONAL_ID`] stands for an id that
+/// would be made.
+pub fn expected(telemetry: &TelemetryConfig, now: u64) -> Result<Identity, IdentityError> {
+    let created_at = timestamp::format(now);
+    Ok(match next_step(telemetry, now)? {
+        Step::Keep(identity) => identity,
+        Step::Date => Identity {
+            anonymous_id: telemetry.anonymous_id.clone().unwrap_or_default(),
+            created_at,
+            rotated_from: telemetry.rotated_from.clone(),
+        },
+        Step::Create => {
+            Identity { anonymous_id: PROVISIONAL_ID.into(), created_at, rotated_from: None }
+        }
+        Step::Rotate { from } => {
+            Identity { anonymous_id: PROVISIONAL_ID.into(), created_at, rotated_from: Some(from) }
+        }
+    })
+}
+
+/// The id of this install: read, made, dated or rotated as needed. Writes nothing while the config
+/// says that telemetry is off; the environment's objections are the caller's to ask for.
+pub fn ensure(dir: &DataDir, now: u64) -> Result<Identity, IdentityError> {
+    let usual = match config::read(dir) {
+        ConfigState::Unusable(why) => return Err(EditError::Unusable(why).into()),
+        ConfigState::Missing => None,
+        ConfigState::Loaded(telemetry) if telemetry.enabled == Some(false) => {
+            return Err(IdentityError::Off);
+        }
+        ConfigState::Loaded(telemetry) => Some(telemetry),
+    };
+    if let Some(telemetry) = usual
+        && let Step::Keep(identity) = next_step(&telemetry, now)?
+    {
+        return Ok(identity);
+    }
+    config::edit(dir, EDIT_DEADLINE, |editing| {
+        if editing.telemetry().enabled == Some(false) {
+            return Err(IdentityError::Off);
+        }
+        match next_step(editing.telemetry(), now)? {
+            Step::Keep(identity) => return Ok(identity),
+            Step::Date => {
+                editing.set_str("anonymous_id_created_at", &timestamp::format(now))?;
+            }
+            Step::Create => write_new(editing, None, now)?,
+            Step::Rotate { from } => write_new(editing, Some(&from), now)?,
+        }
+        expected(editing.telemetry(), now)
+    })
+}
+
+/// A new install: a new id that nothing links to the old one. Works while telemetry is off, too; the
+/// store, its checkpoint and the copies of what was sent are the caller's to remove, afterwards.
+pub fn reset_id(dir: &DataDir, now: u64) -> Result<Identity, IdentityError> {
+    config::edit(dir, EDIT_DEADLINE, |editing| {
+        write_new(editing, None, now)?;
+        expected(editing.telemetry(), now)
+    })
+}
+
+fn write_new(editing: &mut Editing, from: Option<&str>, now: u64) -> Result<(), IdentityError> {
+    editing.set_str("anonymous_id", &new_id()?)?;
+    editing.set_str("anonymous_id_created_at", &timestamp::format(now))?;
+    if from.is_some() || editing.telemetry().rotated_from.is_some() {
+        editing.set_str("rotated_from", from.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// A version 4 UUID of the system's randomness, in lower case.
+fn new_id() -> Result<String, IdentityError> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).map_err(|_| IdentityError::NoRandomness)?;
+    let bits = u128::from_be_bytes(bytes);
+    let bits = bits & !(0xf << 76) | 4 << 76;
+    let bits = bits & !(0b11 << 62) | 0b10 << 62;
+    let hex = format!("{bits:032x}");
+    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+}
+
+/// Seconds since 1970 of an RFC 3339 time. Other programs that write this config use fractions and
+/// offsets; those are dates, not damage.
+fn seconds_of(text: &str) -> Option<u64> {
+    let whole = timestamp::parse(&format!("{}Z", text.get(..19)?))?;
+    let rest = text.get(19..)?;
+    let rest = match rest.strip_prefix('.') {
+        Some(fraction) => {
+            let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+            fraction.get(digits..).filter(|_| digits > 0)?
+        }
+        None => rest,
+    };
+    if rest == "Z" {
+        return Some(whole);
+    }
+    let (hours, minutes) = rest.get(1..)?.split_once(':')?;
+    let two = |digits: &str, below: u64| {
+        let plain = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        digits.parse::<u64>().ok().filter(|&value| plain && value < below)
+    };
+    let offset = two(hours, 24)? * 3600 + two(minutes, 60)? * 60;
+    match rest.as_bytes().first() {
+        Some(b'+') => whole.checked_sub(offset),
+        Some(b'-') => whole.checked_add(offset),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "A1B2c3d4-0000-1000-8000-00805F9B34FB";
+    /// 2026-11-22T14:46:40Z
+    const NOW: u64 = 1_795_358_800;
+
+    fn config(id: Option<&str>, made: Option<&str>) -> TelemetryConfig {
+        TelemetryConfig {
+            anonymous_id: id.map(str::to_owned),
+            anonymous_id_created_at: made.map(str::to_owned),
+            ..TelemetryConfig::default()
+        }
+    }
+
+    fn made_at(seconds: u64) -> TelemetryConfig {
+        config(Some(ID), Some(&timestamp::format(seconds)))
+    }
+
+    #[test]
+    fn new_ids_are_version_4_in_lower_case_and_differ() {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..200 {
+            let id = new_id().unwrap();
+            assert!(Text::Uuid.matches(&id), "{id}");
+            assert_eq!(id, id.to_lowercase());
+            assert_eq!(id.as_bytes()[14], b'4', "{id}");
+            assert!(b"89ab".contains(&id.as_bytes()[19]), "{id}");
+            assert!(seen.insert(id));
+        }
+    }
+
+    #[test]
+    fn an_id_rotates_after_365_days_and_not_a_second_earlier() {
+        assert!(matches!(next_step(&made_at(NOW - LIFETIME + 1), NOW), Ok(Step::Keep(_))));
+        let rotated = Step::Rotate { from: ID.into() };
+        assert_eq!(next_step(&made_at(NOW - LIFETIME), NOW), Ok(rotated));
+        assert_eq!(current(&made_at(NOW - LIFETIME), NOW), Ok(None));
+        let next = expected(&made_at(NOW - LIFETIME), NOW).unwrap();
+        assert_eq!(
+            (next.anonymous_id.as_str(), next.rotated_from.as_deref()),
+            (PROVISIONAL_ID, Some(ID))
+        );
+    }
+
+    #[test]
+    fn a_date_that_is_missing_corrupt_or_in_the_future_is_set_and_never_rotates() {
+        let future = timestamp::format(NOW + 1);
+        let cases = [
+            None,
+            Some("yesterday"),
+            Some("2020-13-01T00:00:00Z"),
+            Some("2020-01-01"),
+            Some(&*future),
+        ];
+        for made in cases {
+            let config = config(Some(ID), made);
+            assert_eq!(next_step(&config, NOW), Ok(Step::Date), "{made:?}");
+            let identity = current(&config, NOW).unwrap().unwrap();
+            assert_eq!(identity.anonymous_id, ID);
+            assert_eq!(identity.created_at, timestamp::format(NOW));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_dates_nothing() {
+        assert!(matches!(next_step(&made_at(NOW), 60), Ok(Step::Keep(_))));
+    }
+
+    #[test]
+    fn an_id_that_is_no_uuid_is_an_error() {
+        for id in
+            ["x", "00000000-0000-4000-8000-00000000000", "{00000000-0000-4000-8000-000000000000}"]
+        {
+            assert_eq!(current(&config(Some(id), None), NOW), Err(IdentityError::NotAUuid));
+        }
+    }
+
+    #[test]
+    fn dates_with_fractions_and_offsets_are_dates() {
+        let noon = timestamp::parse("2026-01-02T12:00:00Z");
+        for text in [
+            "2026-01-02T12:00:00Z",
+            "2026-01-02T12:00:00.123456789Z",
+            "2026-01-02T14:30:00+02:30",
+            "2026-01-02T03:00:00.5-09:00",
+        ] {
+            assert_eq!(seconds_of(text), noon, "{text}");
+        }
+        for text in [
+            "",
+            "2026-01-02T12:00:00",
+            "2026-01-02T12:00:00.Z",
+            "2026-01-02T12:00:00+2:00",
+            "2026-01-02T12:00:00+0200",
+            "2026-01-02T12:00:00x01:00",
+            "2026-02-30T12:00:00Z",
+            "2026-01-02T12:00:00\u{e4}",
+        ] {
+            assert_eq!(seconds_of(text), None, "{text}");
+        }
+    }
 }

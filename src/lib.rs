@@ -16,9 +16,10 @@ pub mod heartbeat;
 pub mod identity;
 pub mod json;
 pub mod machine;
+pub mod notice;
 pub mod paths;
 #[cfg(feature = "tap")]
 pub mod tap;
 mod telemetry;
 
-pub use telemetry::{Event, Host, LiveCounts, Telemetry};
+pub use telemetry::{Event, Host, LiveCounts, Snapshot, Telemetry};

@@ -71,6 +71,18 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
     Replacement::prepare(path, bytes, mode)?.publish()
 }
 
+/// As [`write_atomically`], for a file that others own too: an existing one keeps its mode and, where we
+/// may, its owner; a missing one is made 0600.
+pub fn replace_in_kind(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let replacement = Replacement::prepare(path, bytes, 0o600)?;
+    match std::fs::metadata(path) {
+        Ok(model) => backend::take_after(&replacement.temporary, &model)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    replacement.publish()
+}
+
 /// The first half of [`write_atomically`]: the new bytes are on disk beside their target, which is
 /// untouched. Dropped without [`Replacement::publish`], they are removed.
 #[derive(Debug)]

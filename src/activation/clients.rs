@@ -1,12 +1,270 @@
-//! Canonical client names.
+//! Canonical client names: what `clientInfo.name` becomes before anything keeps it.
+//!
+//! One rule: raw names go in, canonical names come out; a raw name is never stored, logged or sent.
+//! A name of the vocabulary (`src/contract/known-clients.txt`) is nobody's secret and always passes;
+//! any other must pass the leak scanner, when it is recorded ([`canonical`]) and again when a payload
+//! is assembled ([`sanitize`]), because words become private after a name was recorded.
+
+use std::sync::OnceLock;
+
+use crate::contract::MAX_CLIENTS;
+
+/// What a name without a canonical form is.
+pub const UNKNOWN: &str = "unknown";
+
+/// Bytes of the longest canonical name.
+const MAX_LENGTH: usize = 64;
+
+/// The vocabulary: sorted, one name per line, `#` starts a comment line.
+const VOCABULARY: &str = include_str!("../contract/known-clients.txt");
+
+/// Well-known names that the pattern does not accept, and what they are called here. Compared without
+/// regard to ASCII case, as the names that the pattern accepts are.
+const RESCUED: [(&str, &str); 9] = [
+    ("Visual Studio Code", "vscode"),
+    ("Visual Studio Code - Insiders", "vscode"),
+    ("Anthropic/ClaudeAI", "claude-ai"),
+    ("Roo Code", "roo-code"),
+    ("@cline/core", "cline"),
+    ("Q DEV CLI", "amazon-q-cli"),
+    ("@librechat/api-client", "librechat"),
+    ("Cherry Studio", "cherry-studio"),
+    ("@n8n/n8n-nodes-langchain.mcpClientTool", "n8n"),
+];
+
+/// `JetBrains-*/copilot-intellij`: one name for each of JetBrains' IDEs.
+const RESCUED_JETBRAINS: (&str, &str, &str) =
+    ("JetBrains-", "/copilot-intellij", "copilot-intellij");
 
 /// The canonical form of a raw `clientInfo.name`; `unknown` when it has none or `is_leak` refuses it.
 /// Raw names are never stored or logged.
-pub fn canonical(_raw: &str, _is_leak: &dyn Fn(&str) -> bool) -> String {
-    todo!("gate room")
+///
+/// `is_leak` is asked only about names outside the vocabulary.
+pub fn canonical(raw: &str, is_leak: &dyn Fn(&str) -> bool) -> String {
+    let name = without_bridge(raw.trim()).trim();
+    // A name that the pattern refuses for its length alone need not be copied to find that out.
+    if name.len() <= MAX_LENGTH {
+        let lower = name.to_ascii_lowercase();
+        if is_canonical(&lower) {
+            return if is_known(&lower) || !is_leak(&lower) { lower } else { UNKNOWN.to_owned() };
+        }
+    }
+    rescued(name).unwrap_or(UNKNOWN).to_owned()
+}
+
+/// `name` without what mcp-remote appends to the name of the client behind it.
+fn without_bridge(name: &str) -> &str {
+    let Some((client, version)) =
+        name.strip_suffix(')').and_then(|name| name.rsplit_once(" (via mcp-remote "))
+    else {
+        return name;
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-+_".contains(&byte);
+    if !version.is_empty() && version.bytes().all(plain) { client } else { name }
+}
+
+fn rescued(name: &str) -> Option<&'static str> {
+    let (before, after, jetbrains) = RESCUED_JETBRAINS;
+    let starts = name.get(..before.len()).is_some_and(|start| start.eq_ignore_ascii_case(before));
+    let ends = name.len().checked_sub(after.len()).filter(|at| *at >= before.len());
+    if starts
+        && ends.and_then(|at| name.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(after))
+    {
+        return Some(jetbrains);
+    }
+    RESCUED.iter().find(|(raw, _)| name.eq_ignore_ascii_case(raw)).map(|(_, name)| *name)
+}
+
+/// Whether `name` is spelled as a canonical name: `^[a-z0-9][a-z0-9._-]{0,63}$` without `..`.
+pub fn is_canonical(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.len() <= MAX_LENGTH
+        && name.bytes().next().is_some_and(plain)
+        && name.bytes().all(|byte| plain(byte) || b"._-".contains(&byte))
+        && !name.contains("..")
 }
 
 /// Whether `name` is in the known vocabulary (`unknown` included).
-pub fn is_known(_name: &str) -> bool {
-    todo!("gate room")
+pub fn is_known(name: &str) -> bool {
+    name == UNKNOWN || vocabulary().binary_search(&name).is_ok()
+}
+
+/// The names of the known vocabulary, sorted; without `unknown`.
+pub fn vocabulary() -> &'static [&'static str] {
+    static NAMES: OnceLock<Vec<&str>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let lines = VOCABULARY.lines().map(str::trim);
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+    })
+}
+
+/// Stored names as a payload may carry them: each one that is no canonical name, that `is_leak` refuses
+/// by now, or that is outside the vocabulary when `known_only`, becomes `unknown`; without repetitions,
+/// in order, at most [`MAX_CLIENTS`]. A bad name never silences an install.
+pub fn sanitize(names: &[String], known_only: bool, is_leak: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut clean: Vec<String> = Vec::with_capacity(names.len().min(MAX_CLIENTS));
+    for name in names {
+        let passes = is_known(name) || (!known_only && is_canonical(name) && !is_leak(name));
+        let name = if passes { name.as_str() } else { UNKNOWN };
+        if clean.len() < MAX_CLIENTS && !clean.iter().any(|kept| kept == name) {
+            clean.push(name.to_owned());
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn clean(raw: &str) -> String {
+        canonical(raw, &|_| false)
+    }
+
+    #[test]
+    fn the_vocabulary_is_sorted_unique_and_canonical() {
+        let names = vocabulary();
+        assert!(names.len() > 40, "the file was not read");
+        assert!(names.is_sorted_by(|a, b| a < b), "sort it: LC_ALL=C sort -u");
+        for name in names {
+            assert!(is_canonical(name), "{name}");
+            assert!(is_known(name), "{name}");
+            assert_eq!(canonical(name, &|_| true), *name, "known names always pass");
+        }
+    }
+
+    #[test]
+    fn every_name_of_the_contract_is_known() {
+        for name in [
+            "vscode",
+            "claude-ai",
+            "roo-code",
+            "cline",
+            "amazon-q-cli",
+            "copilot-intellij",
+            "librechat",
+            "cherry-studio",
+            "n8n",
+            "claude-code",
+            "cursor-vscode",
+            "codex-mcp-client",
+            "gemini-cli-mcp-client",
+            "inspector-cli",
+            "mcp",
+            "mcp-cli",
+            "chuk-mcp-client",
+            "rmcp",
+            "goose",
+            "zed",
+            "unknown",
+        ] {
+            assert!(is_known(name), "{name}");
+        }
+        assert!(!is_known("") && !is_known("Zed") && !is_known("zed ") && !is_known("# "));
+    }
+
+    #[test]
+    fn accepted_names_are_trimmed_and_lower_case() {
+        for (raw, name) in [
+            ("Zed", "zed"),
+            (" \tclaude-code\n", "claude-code"),
+            ("My_Client.v2", "my_client.v2"),
+            ("7zip", "7zip"),
+            ("X (via mcp-remote 0.1.29)", "x"),
+            ("Claude-AI (via mcp-remote 0.1.x) ", "claude-ai"),
+            ("Visual Studio Code (via mcp-remote 0.1.2-rc.1)", "vscode"),
+        ] {
+            assert_eq!(clean(raw), name, "{raw}");
+        }
+    }
+
+    #[test]
+    fn rescued_names_are_compared_without_case() {
+        for (raw, name) in RESCUED {
+            assert_eq!(clean(raw), name);
+            assert_eq!(clean(&raw.to_uppercase()), name);
+            assert!(is_known(name));
+        }
+        for ide in ["IU", "PY", "JBC", "x y", ""] {
+            assert_eq!(clean(&format!("JetBrains-{ide}/copilot-intellij")), "copilot-intellij");
+        }
+        for raw in [
+            "JetBrains/copilot-intellij",
+            "JetBrains-IU/copilot",
+            "xJetBrains-IU/copilot-intellij",
+            "JetBrains-IU/copilot-intellij/x",
+        ] {
+            assert_eq!(clean(raw), "unknown", "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_canonical_form_is_unknown() {
+        for raw in [
+            "",
+            " ",
+            "-x",
+            ".x",
+            "_x",
+            "a..b",
+            "a b",
+            "a/b",
+            "é",
+            "Кодер",
+            "ｚｅｄ",
+            "x\u{0}",
+            "a@b",
+            "x (via mcp-remote)",
+            "x (via mcp-remote )",
+            "x (via mcp-remote a b)",
+            "x (via other 1)",
+            "(via mcp-remote 0.1.2)",
+            " (via mcp-remote 0.1.2)",
+            "K\u{212a}",
+            &"a".repeat(65),
+        ] {
+            assert_eq!(clean(raw), "unknown", "{raw}");
+        }
+        assert_eq!(clean(&"a".repeat(64)), "a".repeat(64));
+    }
+
+    #[test]
+    fn a_leak_is_unknown_unless_the_name_is_known() {
+        let leak = |_: &str| true;
+        assert_eq!(canonical("tims-tool", &leak), "unknown");
+        assert_eq!(canonical("Zed", &leak), "zed");
+        assert_eq!(canonical("Roo Code", &leak), "roo-code");
+        assert_eq!(canonical("unknown", &leak), "unknown");
+    }
+
+    #[test]
+    fn the_scanner_sees_the_name_that_would_be_kept() {
+        assert_eq!(
+            canonical(" Tims-Tool (via mcp-remote 1) ", &|name| name == "tims-tool"),
+            "unknown"
+        );
+    }
+
+    #[test]
+    fn stored_names_are_judged_again() {
+        let names = |list: &[&str]| list.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let leak = |name: &str| name.starts_with("tim");
+        let stored = names(&["zed", "tims", "other", "timo", "Not Canonical", "zed", "a..b"]);
+        assert_eq!(sanitize(&stored, false, &leak), ["zed", "unknown", "other"]);
+        assert_eq!(sanitize(&stored, true, &leak), ["zed", "unknown"]);
+        assert_eq!(sanitize(&names(&["unknown", "tim"]), false, &leak), ["unknown"]);
+        assert_eq!(sanitize(&[], false, &leak), [""; 0]);
+        let many: Vec<String> = (0..40).map(|i| format!("c{i}")).collect();
+        assert_eq!(sanitize(&many, false, &leak), many[..16]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_raw_name_becomes_a_canonical_one(raw in any::<String>()) {
+            let name = clean(&raw);
+            prop_assert!(is_canonical(&name));
+            prop_assert_eq!(clean(&name), name);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! One rule: names, never values; reads, never writes.
 
+use crate::contract::LaunchSource;
 use crate::environment::{Classification, RecordedEvidence, classify};
 use crate::{json, machine};
 use lexopt::prelude::*;
@@ -11,15 +12,16 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: mcpproxy detect [-o table|json] [--explain]
+usage: mcpproxy detect [-o table|json] [--explain] [--launched-by SOURCE]
        mcpproxy detect --evidence FILE|-
 
 Shows what kind of environment this is and how this process was launched.
 
-  -o, --output FORMAT   table (default) or json
-      --explain         the deciding rule and the evidence: names, never values
-      --evidence FILE   classify recorded evidence instead, one JSON object per line
-                        (- is standard input); prints one JSON verdict per line
+  -o, --output FORMAT        table (default) or json
+      --explain              the deciding rule and the evidence: names, never values
+      --launched-by SOURCE   tray or login_item, as the hosts take it
+      --evidence FILE        classify recorded evidence instead, one JSON object per line
+                             (- is standard input); prints one JSON verdict per line
 ";
 
 /// A longer line of recorded evidence is answered with an error.
@@ -30,6 +32,7 @@ struct Options {
     json: bool,
     explain: bool,
     evidence: Option<OsString>,
+    launched_by: Option<LaunchSource>,
     help: bool,
 }
 
@@ -85,6 +88,18 @@ fn parse(args: Vec<OsString>) -> Result<Options, lexopt::Error> {
             }
             Long("explain") => options.explain = true,
             Long("evidence") => options.evidence = Some(parser.value()?),
+            Long("launched-by") => {
+                let source = parser.value()?;
+                let source = source.to_str().and_then(LaunchSource::from_spelling);
+                match source {
+                    Some(LaunchSource::Tray | LaunchSource::LoginItem) => {
+                        options.launched_by = source;
+                    }
+                    _ => return Err("--launched-by must be tray or login_item".into()),
+                }
+            }
+            // An option of every command; this one has no use for the data directory.
+            Long("data-dir") => drop(parser.value()?),
             Short('h') | Long("help") => options.help = true,
             _ => return Err(arg.unexpected()),
         }
@@ -194,7 +209,7 @@ fn markers(verdict: &Classification) -> [(&'static str, bool); 5] {
 
 fn this_machine(options: &Options) -> String {
     let verdict = machine::classification();
-    let source = machine::launch_source(None);
+    let source = machine::launch_source(options.launched_by);
     let parent = if options.explain { machine::parent_name() } else { None };
     let mut out = String::with_capacity(512);
     if options.json {

@@ -104,14 +104,12 @@ pub fn edit<R, E: From<EditError>>(
     let _lock = super::file::lock(dir, deadline)?;
     let path = dir.config();
     let found = reader::load(&path).map_err(EditError::Unusable)?;
-    let missing = found.is_none();
     let bytes = found.unwrap_or_else(|| b"{}\n".to_vec());
     let telemetry = reader::parse_section(&bytes).map_err(EditError::Unusable)?;
     let mut editing = Editing { bytes, telemetry, changed: false };
     let result = change(&mut editing)?;
     if editing.changed {
-        super::file::replace(&path, missing, &editing.bytes)
-            .map_err(|e| EditError::Write(e.kind()))?;
+        super::file::replace(&path, &editing.bytes).map_err(|e| EditError::Write(e.kind()))?;
     }
     Ok(result)
 }

@@ -1,45 +1,44 @@
 //! The config's lock and its replacement on disk.
+//!
+//! One rule: the lock is held from before reading until after the rename.
 
 use super::EditError;
 use crate::paths::DataDir;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use mcpproxy_platform::files::{self, FileLock, HeldLock, LockMode};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The lock; given back when dropped.
+/// The config's lock; given back when dropped, and when the process ends, however it ends.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "held for its drop")] File);
+pub struct Lock {
+    _held: HeldLock,
+}
 
-pub(crate) fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
-    fs::create_dir_all(dir.root()).map_err(|e| EditError::Directory(e.kind()))?;
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(dir.config_lock())
-        .map_err(|e| EditError::Lock(e.kind()))?;
+/// Takes the config's lock, waiting at most `deadline`. Makes the data directory if it is missing.
+pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
     let until = Instant::now() + deadline;
+    files::create_private_dir(dir.root()).map_err(|e| EditError::Directory(e.kind()))?;
     loop {
-        if file.try_lock().is_ok() {
-            return Ok(Lock(file));
-        }
-        if Instant::now() >= until {
+        let failed = |e: io::Error| EditError::Lock(e.kind());
+        let lock = FileLock::open(&dir.config_lock()).map_err(failed)?;
+        let left = until.saturating_duration_since(Instant::now());
+        let Some(held) = lock.acquire(LockMode::Exclusive, left).map_err(failed)? else {
             return Err(EditError::Busy);
+        };
+        // Someone may have removed the file while we waited: others would lock a new one.
+        if !lock.is_deleted().map_err(failed)? {
+            return Ok(Lock { _held: held });
         }
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-pub(super) fn replace(path: &Path, _missing: bool, bytes: &[u8]) -> io::Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let new = target.with_extension("json.new");
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, &target)
-}
-
-pub(super) fn inode(_meta: &Metadata) -> u64 {
-    0
+/// Puts `bytes` in place of the config; where it is a symbolic link, in place of its target.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::canonicalize(path) {
+        Ok(target) => files::replace_in_kind(&target, bytes),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => files::replace_in_kind(path, bytes),
+        Err(e) => Err(e),
+    }
 }

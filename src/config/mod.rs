@@ -8,6 +8,7 @@ mod reader;
 mod text;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
+pub use file::{Lock, lock};
 pub use reader::{MAX_BYTES, read, stamp};
 pub use text::set_member;
 
@@ -23,6 +24,9 @@ pub struct TelemetryConfig {
     pub anonymous_id: Option<String>,
     /// `telemetry.anonymous_id_created_at`. An empty one counts as none.
     pub anonymous_id_created_at: Option<String>,
+    /// `telemetry.rotated_from`: the id before the last yearly rotation, never sent. An empty one counts
+    /// as none.
+    pub rotated_from: Option<String>,
     /// `telemetry.endpoint`. An empty one counts as none.
     pub endpoint: Option<String>,
     /// `telemetry.client_names` is `"known"`.

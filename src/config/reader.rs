@@ -6,6 +6,7 @@
 use super::{ConfigState, Stamp, TelemetryConfig};
 use crate::json::{self, Value};
 use crate::paths::DataDir;
+use mcpproxy_platform::files::FileIdentity;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -34,7 +35,7 @@ pub fn stamp(dir: &DataDir) -> Stamp {
     match fs::metadata(dir.config()) {
         Ok(meta) => {
             let mtime = meta.modified().map_or(0, nanoseconds);
-            Some((mtime, meta.len(), super::file::inode(&meta)))
+            Some((mtime, meta.len(), FileIdentity::of(&meta).inode))
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
         // Differs from the stamp of every file, so that a config that becomes unreadable is read again.
@@ -112,10 +113,13 @@ pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
     Ok(TelemetryConfig {
         enabled: match section.get("enabled") {
             None => None,
-            Some(value) => Some(value.as_bool().ok_or("`telemetry.enabled` must be true or false")?),
+            Some(value) => {
+                Some(value.as_bool().ok_or("`telemetry.enabled` must be true or false")?)
+            }
         },
         anonymous_id: string(section, "anonymous_id")?,
         anonymous_id_created_at: string(section, "anonymous_id_created_at")?,
+        rotated_from: string(section, "rotated_from")?,
         endpoint: string(section, "endpoint")?,
         known_client_names_only: match string(section, "client_names")?.as_deref() {
             None | Some("all") => false,
@@ -153,6 +157,7 @@ mod tests {
             enabled: Some(false),
             anonymous_id: Some("ID".into()),
             anonymous_id_created_at: Some("then".into()),
+            rotated_from: None,
             endpoint: Some("https://t.example".into()),
             known_client_names_only: true,
         };
@@ -191,9 +196,23 @@ mod tests {
     #[test]
     fn what_is_no_strict_json_object_is_unusable() {
         for text in [
-            "", " \n", "\u{feff}", "null", "[]", "\"x\"", "{", "{}x", "{} {}", "{\"a\":1,}",
-            "{// no\n}", "{\"a\":1,\"a\":2}", "{\"x\":{\"b\":1,\"b\":1}}", "{'a':1}",
-            "{\"telemetry\":null}", "{\"telemetry\":true}", "{\"telemetry\":[]}",
+            "",
+            " \n",
+            "\u{feff}",
+            "null",
+            "[]",
+            "\"x\"",
+            "{",
+            "{}x",
+            "{} {}",
+            "{\"a\":1,}",
+            "{// no\n}",
+            "{\"a\":1,\"a\":2}",
+            "{\"x\":{\"b\":1,\"b\":1}}",
+            "{'a':1}",
+            "{\"telemetry\":null}",
+            "{\"telemetry\":true}",
+            "{\"telemetry\":[]}",
         ] {
             assert!(section(text).is_err(), "{text}");
         }

@@ -206,7 +206,10 @@ mod tests {
             ("\n {}", "\n {\n  \"telemetry\": {\n    \"enabled\": false\n  }\n}"),
             ("{\"a\":1}", "{\"a\":1,\"telemetry\":{\"enabled\":false}}"),
             ("{\"a\": 1}", "{\"a\": 1, \"telemetry\": {\"enabled\": false}}"),
-            ("{ \"a\" : 1 , \"b\" : 2 }", "{ \"a\" : 1 , \"b\" : 2, \"telemetry\" : {\"enabled\" : false} }"),
+            (
+                "{ \"a\" : 1 , \"b\" : 2 }",
+                "{ \"a\" : 1 , \"b\" : 2, \"telemetry\" : {\"enabled\" : false} }",
+            ),
             (
                 "{\n\t\"a\": 1\n}\n",
                 "{\n\t\"a\": 1,\n\t\"telemetry\": {\n\t\t\"enabled\": false\n\t}\n}\n",
@@ -226,7 +229,10 @@ mod tests {
             ("{\"telemetry\":{},\"b\":1}", "{\"telemetry\":{\"enabled\":false},\"b\":1}"),
             ("{\"telemetry\": { }}", "{\"telemetry\": { \"enabled\": false }}"),
             ("{\n\"a\":1\n}", "{\n\"a\":1,\n\"telemetry\":{\n\"enabled\":false\n}\n}"),
-            ("\u{feff}{\"telemetry\":{\"enabled\":true}}\n", "\u{feff}{\"telemetry\":{\"enabled\":false}}\n"),
+            (
+                "\u{feff}{\"telemetry\":{\"enabled\":true}}\n",
+                "\u{feff}{\"telemetry\":{\"enabled\":false}}\n",
+            ),
         ] {
             assert_eq!(set(before, &["telemetry", "enabled"], "false"), after, "{before:?}");
         }
@@ -234,14 +240,16 @@ mod tests {
 
     #[test]
     fn a_set_value_is_replaced_where_it_stands() {
-        let text = "{\"telemetry\" :\t{ \"x\":1,\"en\\u0061bled\"  : \ttrue , \"y\": \"\u{1f600}\"} }";
+        let text =
+            "{\"telemetry\" :\t{ \"x\":1,\"en\\u0061bled\"  : \ttrue , \"y\": \"\u{1f600}\"} }";
         assert_eq!(set(text, &["telemetry", "enabled"], "false"), text.replace("true", "false"));
         assert_eq!(set(text, &["telemetry", "enabled"], "true"), text);
     }
 
     #[test]
     fn what_is_in_the_way_is_named() {
-        let fails = |text: &str| set_member(text.as_bytes(), &["telemetry", "enabled"], "1").unwrap_err();
+        let fails =
+            |text: &str| set_member(text.as_bytes(), &["telemetry", "enabled"], "1").unwrap_err();
         assert_eq!(fails("{\"telemetry\":7}"), "`telemetry` must be an object");
         assert_eq!(fails("[]"), "it is not a JSON object");
         assert!(fails("{\"a\":1,}").contains("not valid JSON"));

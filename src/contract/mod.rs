@@ -30,6 +30,12 @@ pub const MAX_PAYLOAD_BYTES: usize = 8 * 1024;
 /// and a counter that high is saturated anyway.
 pub const MAX_COUNT: u64 = (1 << 53) - 1;
 
+const _: () = assert!(
+    shapes::is_version(crate::build_info::VERSION.as_bytes()),
+    "MCPPROXY_VERSION must be a version as the schema's /$defs/version has it, such as v1.2.3 or \
+     v1.2.3-rc1: the gate refuses every heartbeat of another"
+);
+
 /// What `build.rs` made of the schema.
 pub mod tables {
     use super::compare::{self, HAND};

@@ -35,8 +35,8 @@ impl Text {
     pub fn matches(self, text: &str) -> bool {
         match self {
             Text::Uuid => is_uuid(text.as_bytes()),
-            Text::Version => is_version(text),
-            Text::OptionalVersion => text.is_empty() || is_version(text),
+            Text::Version => is_version(text.as_bytes()),
+            Text::OptionalVersion => text.is_empty() || is_version(text.as_bytes()),
             Text::Timestamp => timestamp::parse(text).is_some(),
             Text::ClientName => is_client_name(text.as_bytes()),
         }
@@ -56,34 +56,70 @@ const PRE_RELEASE_TAGS: [&str; 11] = [
     "alpha", "beta", "canary", "dev", "next", "nightly", "pre", "preview", "rc", "snapshot", "test",
 ];
 
-fn is_version(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix('v') else { return false };
-    let (core, pre_release) = match rest.split_once('-') {
-        Some((core, pre_release)) => (core, Some(pre_release)),
-        None => (rest, None),
-    };
-    let mut parts = core.split('.');
-    let digits = [parts.next(), parts.next(), parts.next()];
-    digits.iter().zip([5, 5, 8]).all(|(part, most)| part.is_some_and(|p| is_number(p, most)))
-        && parts.next().is_none()
-        && pre_release.is_none_or(is_pre_release)
-}
-
-fn is_pre_release(text: &str) -> bool {
-    if is_number(text, 8) {
-        return true;
+/// Constant, so that a build of a version that the gate would refuse does not come into being.
+pub(super) const fn is_version(text: &[u8]) -> bool {
+    let Some(at) = after_byte(text, Some(0), b'v') else { return false };
+    let major = after_number(text, at, 5);
+    let Some(at) = after_byte(text, major, b'.') else { return false };
+    let minor = after_number(text, at, 5);
+    let Some(at) = after_byte(text, minor, b'.') else { return false };
+    let Some(end) = after_number(text, at, 8) else { return false };
+    match after_byte(text, Some(end), b'-') {
+        Some(tag) => is_pre_release(text, tag),
+        None => end == text.len(),
     }
-    let letters = text.bytes().take_while(u8::is_ascii_lowercase).count();
-    let (tag, number) = text.split_at(letters);
-    PRE_RELEASE_TAGS.contains(&tag)
-        && (number.is_empty() || is_number(number.strip_prefix('.').unwrap_or(number), 8))
 }
 
-/// A decimal number of at most `most` digits without a leading zero.
-fn is_number(text: &str, most: usize) -> bool {
-    (1..=most).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_digit())
-        && (text.len() == 1 || !text.starts_with('0'))
+/// Whether `text` from `at` on is a number, or a tag that may be followed by one.
+const fn is_pre_release(text: &[u8], at: usize) -> bool {
+    if let Some(end) = after_number(text, at, 8) {
+        return end == text.len();
+    }
+    let mut i = 0;
+    while i < PRE_RELEASE_TAGS.len() {
+        if let Some(end) = after_tag(text, at, PRE_RELEASE_TAGS[i].as_bytes()) {
+            let digits = match after_byte(text, Some(end), b'.') {
+                Some(digits) => digits,
+                None => end,
+            };
+            let number = after_number(text, digits, 8);
+            if end == text.len() || matches!(number, Some(end) if end == text.len()) {
+                return true;
+            }
+        }
+        i += 1;
+    }
+    false
+}
+
+/// The place after `byte` at `at`; `None` when something else stands there.
+const fn after_byte(text: &[u8], at: Option<usize>, byte: u8) -> Option<usize> {
+    match at {
+        Some(at) if at < text.len() && text[at] == byte => Some(at + 1),
+        _ => None,
+    }
+}
+
+/// The place after `tag` at `at`.
+const fn after_tag(text: &[u8], at: usize, tag: &[u8]) -> Option<usize> {
+    let mut i = 0;
+    while i < tag.len() {
+        if at + i >= text.len() || text[at + i] != tag[i] {
+            return None;
+        }
+        i += 1;
+    }
+    Some(at + i)
+}
+
+/// The place after a decimal number at `at`, of at most `most` digits and without a leading zero.
+const fn after_number(text: &[u8], at: usize, most: usize) -> Option<usize> {
+    let mut end = at;
+    while end < text.len() && text[end].is_ascii_digit() {
+        end += 1;
+    }
+    let digits = end - at;
+    if digits == 0 || digits > most || (digits > 1 && text[at] == b'0') { None } else { Some(end) }
 }
 
 fn is_client_name(text: &[u8]) -> bool {

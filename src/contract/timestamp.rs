@@ -15,7 +15,7 @@ pub fn format(unix_seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Seconds since 1970 of a text in exactly the form of [`format`], a real date; else `None`.
+/// Seconds since 1970 of a text in exactly the form of [`format()`], a real date; else `None`.
 /// Leap seconds (`:60`) have no such form.
 pub fn parse(text: &str) -> Option<u64> {
     let text: &[u8; 20] = text.as_bytes().try_into().ok()?;

@@ -1,18 +1,14 @@
 //! Layer 2: does a free string identify someone?
+//!
+//! One rule: the text is judged as it stands, folded, and in every form behind its encodings; one
+//! finding is enough, and a text that hides too deep is one.
 
-/// What must never leave: names (>= 3 characters) and environment values (>= 4), prepared for comparison.
-#[derive(Clone, Default)]
-pub struct PrivateWords {}
+use std::fmt;
 
-impl PrivateWords {
-    /// Prepares `names` (user, host, home directory) and `values` (environment).
-    pub fn new<N: AsRef<str>, V: AsRef<str>>(
-        _names: impl IntoIterator<Item = N>,
-        _values: impl IntoIterator<Item = V>,
-    ) -> Self {
-        todo!("gate room")
-    }
-}
+use super::folding::fold;
+use super::private_words::PrivateWords;
+use super::unwrapping::{Outcome, each_layer};
+use super::{addresses, secrets};
 
 /// What kind of leak a string is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,9 +25,56 @@ pub enum LeakKind {
     Token,
     /// A private word of this machine.
     PrivateWord,
+    /// Encoded so often that nobody can tell what it is.
+    Encoded,
+}
+
+impl fmt::Display for LeakKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            LeakKind::Path => "looks like a path",
+            LeakKind::Email => "looks like an e-mail address",
+            LeakKind::Url => "looks like a URL with user info",
+            LeakKind::Address => "looks like an IP or MAC address",
+            LeakKind::Token => "looks like a secret token",
+            LeakKind::PrivateWord => "holds a name or an environment value of this machine",
+            LeakKind::Encoded => "is encoded too often to be judged",
+        })
+    }
 }
 
 /// Scans one string; `None` when it is clean.
-pub fn scan(_text: &str, _private: &PrivateWords) -> Option<LeakKind> {
-    todo!("gate room")
+pub fn scan(text: &str, private: &PrivateWords) -> Option<LeakKind> {
+    match each_layer(text, |layer| scan_layer(layer, private)) {
+        Outcome::Plain => None,
+        Outcome::Found(kind) => Some(kind),
+        Outcome::TooDeep => Some(LeakKind::Encoded),
+    }
+}
+
+fn scan_layer(text: &str, private: &PrivateWords) -> Option<LeakKind> {
+    let folded = fold(text);
+    if let Some(kind) = scan_form(&folded, private) {
+        return Some(kind);
+    }
+    // Folding drops invisible characters, which as they stand are boundaries.
+    if text.is_ascii() { None } else { scan_form(&text.to_lowercase(), private) }
+}
+
+fn scan_form(text: &str, private: &PrivateWords) -> Option<LeakKind> {
+    if addresses::has_path(text) {
+        Some(LeakKind::Path)
+    } else if addresses::has_user_info(text) {
+        Some(LeakKind::Url)
+    } else if addresses::has_email(text) {
+        Some(LeakKind::Email)
+    } else if addresses::has_address(text) {
+        Some(LeakKind::Address)
+    } else if secrets::has_token(text) {
+        Some(LeakKind::Token)
+    } else if private.occur_in(text) {
+        Some(LeakKind::PrivateWord)
+    } else {
+        None
+    }
 }

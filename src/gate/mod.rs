@@ -1,11 +1,33 @@
 //! The anonymity gate: bytes in, verdict out.
 //!
 //! One rule: pure, and on doubt it refuses. A verdict never holds a value.
+//!
+//! Two layers, both required. [`shape`] lets nothing through but the compiled contract, so that a
+//! leak has no place to hide; [`scan`] judges the strings that the contract cannot pin (client names
+//! outside the vocabulary), and is there for the day the contract is widened.
+//!
+//! The verdict does not depend on the order of members or on white space between them: neither holds
+//! a value, and `telemetry verify` reads what other tools have written back.
 
+mod addresses;
+mod folding;
 mod leaks;
+mod private_words;
+mod secrets;
 mod shape;
+mod unwrapping;
 
-pub use leaks::{LeakKind, PrivateWords, scan};
+use std::fmt;
+
+pub use leaks::{LeakKind, scan};
+pub use private_words::PrivateWords;
+
+use crate::contract::{self, MAX_PAYLOAD_BYTES};
+use crate::json;
+
+/// Nesting that the strict reader accepts: the contract's own (payload, activation, list) and one
+/// more, so that a container in a wrong place is still refused with its place named.
+const MAX_DEPTH: usize = 4;
 
 /// The trusted values that a payload must carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +49,21 @@ pub struct Own {
 pub struct Refusal {
     /// The layer that refused.
     pub rule: RefusalRule,
-    /// JSON pointer of the member; empty for the whole.
+    /// JSON pointer of the member; empty for the whole. Made of names of the contract and of list
+    /// positions only: an unknown member is reported at its parent, because its key may be a secret.
     pub field: String,
     /// What is wrong, never the value.
     pub detail: String,
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = if self.field.is_empty() { "the payload" } else { &self.field };
+        write!(f, "{} at {field}: {}", self.rule, self.detail)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 /// The layers of the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +78,55 @@ pub enum RefusalRule {
     Leak,
 }
 
+impl RefusalRule {
+    /// The spelling of `verify`'s `rule`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RefusalRule::Size => "size",
+            RefusalRule::Syntax => "syntax",
+            RefusalRule::Shape => "shape",
+            RefusalRule::Leak => "leak",
+        }
+    }
+}
+
+impl fmt::Display for RefusalRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Checks the exact bytes that would be sent. With `own`, ids, versions and timestamps must equal the
 /// trusted values; without it they are judged by shape (`telemetry verify`).
-pub fn check(_bytes: &[u8], _own: Option<&Own>, _private: &PrivateWords) -> Result<(), Refusal> {
-    todo!("gate room")
+///
+/// `private` is asked only when a string really has to be scanned: with [`PrivateWords::lazy`] the
+/// environment is read for a client name outside the vocabulary and for nothing else.
+pub fn check(bytes: &[u8], own: Option<&Own>, private: &PrivateWords) -> Result<(), Refusal> {
+    check_against(&contract::ROOT, bytes, own, private)
+}
+
+fn check_against(
+    root: &contract::table::Node,
+    bytes: &[u8],
+    own: Option<&Own>,
+    private: &PrivateWords,
+) -> Result<(), Refusal> {
+    if bytes.len() > MAX_PAYLOAD_BYTES {
+        return Err(too_large());
+    }
+    let value = json::parse_with_depth(bytes, MAX_DEPTH).map_err(|error| Refusal {
+        rule: RefusalRule::Syntax,
+        field: String::new(),
+        detail: error.to_string(),
+    })?;
+    shape::check(root, &value, own, &|text| scan(text, private))
+}
+
+/// The verdict on more than [`MAX_PAYLOAD_BYTES`], for a reader that did not keep them.
+pub fn too_large() -> Refusal {
+    Refusal {
+        rule: RefusalRule::Size,
+        field: String::new(),
+        detail: format!("more than {MAX_PAYLOAD_BYTES} bytes"),
+    }
 }

@@ -1,1 +1,226 @@
 //! Layer 1: the closed contract.
+//!
+//! One rule: what the compiled tables do not name is refused. Nothing here is wider than the schema;
+//! it is narrower where the schema cannot say it: no JSON escapes in keys and strings (our encoder
+//! never writes one, so an escape is somebody else's spelling), integers up to [`MAX_COUNT`] (where our
+//! encoder saturates), no `..` in client names.
+
+use crate::activation::clients;
+use crate::contract::MAX_COUNT;
+use crate::contract::table::{Member, Node, Text};
+use crate::json::{Data, Value};
+
+use super::leaks::LeakKind;
+use super::{Own, Refusal, RefusalRule};
+
+/// Judges a free string.
+pub(super) type Scan<'a> = &'a dyn Fn(&str) -> Option<LeakKind>;
+
+/// Compares `value` with the contract below `root`.
+pub(super) fn check(
+    root: &Node,
+    value: &Value<'_>,
+    own: Option<&Own>,
+    scan: Scan<'_>,
+) -> Result<(), Refusal> {
+    Walk { own, scan }.node(root, value, &Place::Root)
+}
+
+struct Walk<'a> {
+    own: Option<&'a Own>,
+    scan: Scan<'a>,
+}
+
+/// Where the walk is. A link of a list that lives on the stack: a pointer is written only when
+/// something is refused.
+enum Place<'a> {
+    Root,
+    Member(&'a Place<'a>, &'static str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl Place<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Place::Root => String::new(),
+            Place::Member(parent, name) => {
+                parent.pointer() + "/" + &name.replace('~', "~0").replace('/', "~1")
+            }
+            Place::Item(parent, index) => parent.pointer() + "/" + &index.to_string(),
+        }
+    }
+
+    fn refuse(&self, detail: impl Into<String>) -> Result<(), Refusal> {
+        self.refuse_by(RefusalRule::Shape, detail)
+    }
+
+    fn refuse_by(&self, rule: RefusalRule, detail: impl Into<String>) -> Result<(), Refusal> {
+        Err(Refusal { rule, field: self.pointer(), detail: detail.into() })
+    }
+}
+
+impl Walk<'_> {
+    fn node(&self, node: &Node, value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
+        match node {
+            Node::Object(members) => self.object(members, value, at),
+            Node::Enum(spellings) => match plain_text(value) {
+                Ok(text) if spellings.contains(&text) => Ok(()),
+                Ok(_) => at.refuse("not one of the values of the contract"),
+                Err(detail) => at.refuse(detail),
+            },
+            Node::ConstInteger(expected) => match value.data {
+                Data::Number(text) if text.parse() == Ok(*expected) => Ok(()),
+                _ => at.refuse(format!("not the integer {expected}")),
+            },
+            Node::Boolean => match value.data {
+                Data::Bool(_) => Ok(()),
+                _ => at.refuse("not a boolean"),
+            },
+            Node::NullableBoolean => match value.data {
+                Data::Bool(_) | Data::Null => Ok(()),
+                _ => at.refuse("neither a boolean nor null"),
+            },
+            Node::Count => count(value, at),
+            Node::Text(shape) => self.text(*shape, value, at),
+            Node::List { max_items, item } => self.list(*max_items, *item, value, at),
+        }
+    }
+
+    fn object(
+        &self,
+        members: &'static [Member],
+        value: &Value<'_>,
+        at: &Place<'_>,
+    ) -> Result<(), Refusal> {
+        let Data::Object(found) = &value.data else { return at.refuse("not an object") };
+        let mut required_found = 0;
+        let mut expected = 0;
+        for (position, member) in found.iter().enumerate() {
+            // Our own payloads come in the order of the contract: mostly the next one is the one.
+            let known = (expected..members.len())
+                .chain(0..expected)
+                .find(|&index| members[index].name == member.key);
+            let Some(index) = known else {
+                return at.refuse(format!("unknown member at position {}", position + 1));
+            };
+            expected = index + 1;
+            let known = &members[index];
+            let here = Place::Member(at, known.name);
+            if member.key_span.len() != known.name.len() + 2 {
+                return here.refuse("its key is spelled with escapes");
+            }
+            required_found += usize::from(known.required);
+            self.node(&known.node, &member.value, &here)?;
+        }
+        if required_found < members.iter().filter(|member| member.required).count() {
+            let absent = |member: &&Member| {
+                member.required && !found.iter().any(|given| given.key == member.name)
+            };
+            if let Some(missing) = members.iter().find(absent) {
+                return Place::Member(at, missing.name).refuse("required, but missing");
+            }
+        }
+        Ok(())
+    }
+
+    fn list(
+        &self,
+        max_items: usize,
+        shape: Text,
+        value: &Value<'_>,
+        at: &Place<'_>,
+    ) -> Result<(), Refusal> {
+        let Data::Array(items) = &value.data else { return at.refuse("not an array") };
+        if items.len() > max_items {
+            return at.refuse(format!("more than {max_items} items"));
+        }
+        for (index, item) in items.iter().enumerate() {
+            let here = Place::Item(at, index);
+            self.text(shape, item, &here)?;
+            if items.iter().take(index).any(|earlier| earlier.as_str() == item.as_str()) {
+                return here.refuse("repeats an earlier item");
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, shape: Text, value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
+        if shape == Text::ClientName {
+            return self.client_name(value, at);
+        }
+        let text = match plain_text(value) {
+            Ok(text) => text,
+            Err(detail) => return at.refuse(detail),
+        };
+        if !shape.matches(text) {
+            return at.refuse(match shape {
+                Text::Uuid => "not a UUID",
+                Text::Version => "not a release version",
+                Text::OptionalVersion => "neither empty nor a release version",
+                Text::Timestamp => "not a UTC time of whole seconds",
+                Text::ClientName => "not a canonical client name",
+            });
+        }
+        match self.own {
+            Some(own) if trusted(own, at) != Some(text) => {
+                at.refuse("not the value that this install vouches for")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The only free string of the contract. What it decodes to is scanned before its spelling is
+    /// judged, so that an escaped secret is reported as what it is.
+    fn client_name(&self, value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
+        let Some(text) = value.as_str() else { return at.refuse("not a string") };
+        if !clients::is_canonical(text) {
+            return at.refuse("not a canonical client name");
+        }
+        if !clients::is_known(text)
+            && let Some(kind) = (self.scan)(text)
+        {
+            return at.refuse_by(RefusalRule::Leak, kind.to_string());
+        }
+        match plain_text(value) {
+            Ok(_) => Ok(()),
+            Err(detail) => at.refuse(detail),
+        }
+    }
+}
+
+/// The text of a string that is spelled without escapes.
+fn plain_text<'v>(value: &'v Value<'_>) -> Result<&'v str, &'static str> {
+    match value.as_str() {
+        None => Err("not a string"),
+        Some(text) if value.span.len() != text.len() + 2 => Err("spelled with escapes"),
+        Some(text) => Ok(text),
+    }
+}
+
+/// An integer >= 0 as our encoder writes it.
+fn count(value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
+    match value.data {
+        Data::Number(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            at.refuse("not an integer >= 0 spelled with digits only")
+        }
+        Data::Number(text) => match text.parse::<u64>() {
+            Ok(0..=MAX_COUNT) => Ok(()),
+            _ => at.refuse("more than any counter holds"),
+        },
+        _ => at.refuse("not a number"),
+    }
+}
+
+/// What the string at this place must be. A place that nobody vouches for is refused: a new member
+/// of such a shape has to be added here.
+fn trusted<'o>(own: &'o Own, at: &Place<'_>) -> Option<&'o str> {
+    let Place::Member(Place::Root, name) = at else { return None };
+    match *name {
+        "anonymous_id" => Some(&own.anonymous_id),
+        "anonymous_id_created_at" => own.anonymous_id_created_at.as_deref(),
+        "version" | "current_version" => Some(&own.version),
+        "previous_version" => own.previous_version.as_deref(),
+        "timestamp" => Some(&own.timestamp),
+        _ => None,
+    }
+}

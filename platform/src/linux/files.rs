@@ -39,6 +39,18 @@ pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     Ok(file)
 }
 
+pub fn take_after(path: &Path, model: &Metadata) -> io::Result<()> {
+    let own = std::fs::symlink_metadata(path)?;
+    let mut mode = model.mode() & 0o777;
+    if (own.uid(), own.gid()) != (model.uid(), model.gid())
+        && std::os::unix::fs::chown(path, Some(model.uid()), Some(model.gid())).is_err()
+    {
+        // Without the old group, its rights would go to another one.
+        mode &= 0o707;
+    }
+    std::fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }

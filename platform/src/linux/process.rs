@@ -1,1 +1,171 @@
 //! process: see `crate::process`.
+
+mod ends;
+mod signals;
+
+pub use ends::{Sink, Source};
+
+use crate::process::{End, Spawned};
+use signals::{Received, Signals};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::os::unix::thread::JoinHandleExt;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The longest pause between two looks at a thread that drains.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a signalled process goes on writing what its ended child has left.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The child process.
+pub struct Server {
+    pid: libc::pid_t,
+    signals: Signals,
+    /// The read end of the child's output, as long as its [`Source`] lives.
+    output: Weak<File>,
+}
+
+/// Starts `program` (looked up in `PATH`) and takes over the signals of this process.
+///
+/// The child begins life with the signal mask and the dispositions that this process was started
+/// with, except SIGPIPE, which Rust's runtime has already replaced: it gets the default. It dies
+/// when the calling thread does.
+///
+/// # Errors
+/// `NotFound` when there is no such program (or its interpreter is missing), any other kind when
+/// it cannot be started.
+pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
+    let signals = Signals::take()?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // SAFETY: getpid only returns a number.
+    let parent = unsafe { libc::getpid() };
+    let for_child = signals.clone();
+    // SAFETY: the closure calls only functions that are safe between fork and exec (prctl, getppid,
+    // _exit, sigaction, sigprocmask) and allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            for_child.give_back();
+            die_with(parent)
+        });
+    }
+    let mut child = command.spawn()?;
+    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(io::Error::other("the child has no pipes"));
+    };
+    let output = Arc::new(File::from(OwnedFd::from(output)));
+    let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+    Ok(Spawned {
+        client_in: Source::standard_input(),
+        server_in: Sink::pipe(File::from(OwnedFd::from(input))),
+        server: Server { pid, signals, output: Arc::downgrade(&output) },
+        server_out: Source::pipe(output),
+        client_out: Sink::standard_output(),
+    })
+}
+
+/// Between fork and exec: this process dies when the thread that forked it does.
+fn die_with(parent: libc::pid_t) -> io::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes a signal number and touches no memory.
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: both only read or end this process. A parent that died before the call above is
+    // noticed here: getppid then names somebody else.
+    unsafe {
+        if libc::getppid() != parent {
+            libc::_exit(128 + libc::SIGKILL);
+        }
+    }
+    Ok(())
+}
+
+impl Server {
+    /// Waits until the child has ended. Until then every signal that somebody sent to this process
+    /// is sent on to the child; what the kernel generated (a terminal's Ctrl-C, a hang-up) is not,
+    /// because the child is in the same process group and has received it already. Reaps orphans.
+    pub fn wait(&mut self) -> End {
+        loop {
+            if let Some(end) = self.reap() {
+                return end;
+            }
+            if let Received::Sent(signal) = self.signals.next() {
+                // SAFETY: kill touches no memory; the pid is ours as long as `reap`, in this same
+                // thread, has not returned its end.
+                unsafe { libc::kill(self.pid, signal) };
+            }
+        }
+    }
+
+    /// Lets `pump`, the thread that reads the child's output, finish what the child has left in the
+    /// pipe, and returns when it has. A descendant of the child that holds the pipe open is not
+    /// waited for; a client that reads slowly is, until this process is signalled: its child is
+    /// gone, so nothing else can answer the signal. A client that reads gets all even then.
+    pub fn drain(&self, pump: &JoinHandle<()>) {
+        if let Some(output) = self.output.upgrade() {
+            ends::make_nonblocking(output.as_raw_fd());
+        }
+        let mut pause = Duration::from_micros(50);
+        let mut signalled: Option<Instant> = None;
+        while !pump.is_finished() && signalled.is_none_or(|at| at.elapsed() < PATIENCE) {
+            // SAFETY: the thread has not been joined or detached, so its handle is valid; the
+            // signal has a handler that does nothing but interrupt a blocked read.
+            unsafe { libc::pthread_kill(pump.as_pthread_t(), signals::WAKE) };
+            match self.signals.next_within(pause) {
+                Some(Received::Sent(_) | Received::Generated) => {
+                    signalled.get_or_insert_with(Instant::now);
+                }
+                Some(Received::Child) => while reap_any().is_some() {},
+                None => pause = (pause * 2).min(LONGEST_PAUSE),
+            }
+        }
+    }
+
+    /// Reaps every child that has ended, adopted ones included; the child's end if it is among them.
+    fn reap(&self) -> Option<End> {
+        let mut end = None;
+        while let Some((pid, status)) = reap_any() {
+            if pid == self.pid {
+                end = Some(if libc::WIFSIGNALED(status) {
+                    End::Signal(libc::WTERMSIG(status))
+                } else {
+                    End::Code(libc::WEXITSTATUS(status))
+                });
+            }
+        }
+        end
+    }
+}
+
+/// One ended child of this process, if there is any.
+fn reap_any() -> Option<(libc::pid_t, libc::c_int)> {
+    let mut status = 0;
+    // SAFETY: `status` lives through the call.
+    let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
+    (pid > 0).then_some((pid, status))
+}
+
+/// See [`End::leave`].
+pub fn leave(end: End) -> ! {
+    match end {
+        End::Code(code) => std::process::exit(code),
+        End::Signal(signal) => {
+            // SAFETY: getpid only returns a number; PR_SET_DUMPABLE takes one and touches no memory.
+            let can_die = unsafe {
+                libc::prctl(libc::PR_SET_DUMPABLE, 0);
+                libc::getpid() != 1
+            };
+            if can_die {
+                signals::die_of(signal);
+            }
+            std::process::exit(128 + signal)
+        }
+    }
+}

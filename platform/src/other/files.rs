@@ -33,6 +33,10 @@ pub fn create_new(path: &Path, _mode: u32) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
+pub fn take_after(_path: &Path, _model: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
 pub fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }

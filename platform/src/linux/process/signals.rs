@@ -1,0 +1,164 @@
+//! The signals of this process, taken from the kernel's hands and read one by one.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+/// Interrupts a blocked system call of one thread, and does nothing else. Its default is to be
+/// ignored, so nobody means anything else by it.
+pub const WAKE: libc::c_int = libc::SIGURG;
+
+/// What somebody may send to a server and the server may handle.
+const FORWARDED: [libc::c_int; 6] =
+    [libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
+
+/// A signal that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A child has ended.
+    Child,
+    /// A process sent this signal.
+    Sent(libc::c_int),
+    /// The kernel made it, for a terminal.
+    Generated,
+}
+
+/// The signals taken, and what the process had before.
+#[derive(Clone)]
+pub struct Signals {
+    taken: libc::sigset_t,
+    mask_before: libc::sigset_t,
+    children_were_ignored: bool,
+}
+
+extern "C" fn nothing(_signal: libc::c_int) {}
+
+impl Signals {
+    /// Blocks what is forwarded in this thread and all it starts from now on. A signal that is
+    /// ignored (`nohup`, a job in the background) stays ignored.
+    ///
+    /// Handlers are installed although blocked signals never run them: the kernel drops signals to
+    /// process 1 that have none, and an `exec` turns them back into defaults.
+    pub fn take() -> io::Result<Self> {
+        let mut taken = empty_set();
+        for signal in FORWARDED {
+            if !is_ignored(signal) {
+                handle(signal)?;
+                add(&mut taken, signal);
+            }
+        }
+        let children_were_ignored = is_ignored(libc::SIGCHLD);
+        handle(libc::SIGCHLD)?;
+        add(&mut taken, libc::SIGCHLD);
+        handle(WAKE)?;
+        let mut mask_before = empty_set();
+        // SAFETY: both sets are initialised and live through the call.
+        match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &taken, &mut mask_before) } {
+            0 => Ok(Self { taken, mask_before, children_were_ignored }),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    /// Between fork and exec: what the process had before. Safe there: no allocation, no lock.
+    pub fn give_back(&self) {
+        if self.children_were_ignored {
+            set_disposition(libc::SIGCHLD, libc::SIG_IGN);
+        }
+        // SAFETY: the set is initialised and lives through the call.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask_before, std::ptr::null_mut())
+        };
+    }
+
+    /// The next signal.
+    pub fn next(&self) -> Received {
+        loop {
+            let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+            // SAFETY: the set is initialised; `info` lives through the call.
+            let signal = unsafe { libc::sigwaitinfo(&self.taken, info.as_mut_ptr()) };
+            if signal > 0 {
+                // SAFETY: zeroed is a valid siginfo_t, and the call has filled it.
+                return received(signal, unsafe { info.assume_init() }.si_code);
+            }
+        }
+    }
+
+    /// The next signal, if there is one within `limit`.
+    pub fn next_within(&self, limit: Duration) -> Option<Received> {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: zeroed is a valid timespec.
+        let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+        time.tv_sec = libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX);
+        time.tv_nsec = limit.subsec_nanos() as _;
+        // SAFETY: set and time are initialised; all three live through the call.
+        let signal = unsafe { libc::sigtimedwait(&self.taken, info.as_mut_ptr(), &time) };
+        // SAFETY: as in `next`.
+        (signal > 0).then(|| received(signal, unsafe { info.assume_init() }.si_code))
+    }
+}
+
+fn received(signal: libc::c_int, code: libc::c_int) -> Received {
+    match signal {
+        libc::SIGCHLD => Received::Child,
+        _ if code == libc::SI_KERNEL => Received::Generated,
+        _ => Received::Sent(signal),
+    }
+}
+
+/// Ends this process by `signal`; returns only where that is not possible.
+pub fn die_of(signal: libc::c_int) {
+    set_disposition(signal, libc::SIG_DFL);
+    let mut set = empty_set();
+    add(&mut set, signal);
+    // SAFETY: the set is initialised and lives through the call; raise touches no memory. The
+    // signal is delivered to this thread before raise returns, and ends the whole process.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut());
+        libc::raise(signal);
+    }
+}
+
+fn empty_set() -> libc::sigset_t {
+    let mut set = MaybeUninit::zeroed();
+    // SAFETY: sigemptyset initialises the set it is given; zeroed is a valid one on Linux anyway.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        set.assume_init()
+    }
+}
+
+fn add(set: &mut libc::sigset_t, signal: libc::c_int) {
+    // SAFETY: the set is initialised and lives through the call.
+    unsafe { libc::sigaddset(set, signal) };
+}
+
+fn is_ignored(signal: libc::c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null new action only reads; zeroed is a valid sigaction.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+        action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// A handler that does nothing and, without SA_RESTART, interrupts.
+fn handle(signal: libc::c_int) -> io::Result<()> {
+    // SAFETY: zeroed is a valid sigaction (no flags, empty mask); the handler does nothing, which
+    // is safe wherever it interrupts.
+    let result = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        action.sa_flags = libc::SA_NOCLDSTOP;
+        libc::sigaction(signal, &action, std::ptr::null_mut())
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn set_disposition(signal: libc::c_int, disposition: libc::sighandler_t) {
+    // SAFETY: zeroed is a valid sigaction; the disposition is SIG_DFL or SIG_IGN.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = disposition;
+        libc::sigaction(signal, &action, std::ptr::null_mut());
+    }
+}

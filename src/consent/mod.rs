@@ -1,0 +1,101 @@
+//! Is telemetry on, and why.
+//!
+//! One rule: every objection is enough, and no allowing value overrides one.
+
+pub mod endpoint;
+mod rules;
+
+pub use endpoint::{EndpointError, Target};
+
+use crate::build_info;
+use crate::config::ConfigState;
+use crate::machine::Surroundings;
+
+/// The decision, with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consent {
+    /// What may be done.
+    pub effective: Effective,
+    /// The deciding rule, as `status` shows it: a stable word such as `env:DO_NOT_TRACK`; never holds a
+    /// value.
+    pub rule: String,
+    /// The rule in words, with what to do about it; never holds a value.
+    pub detail: String,
+}
+
+/// What may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effective {
+    /// Record, show and send.
+    On,
+    /// Record and show, never send.
+    LocalOnly,
+    /// Nothing: no file, no packet, no thread.
+    Off,
+}
+
+impl Effective {
+    /// The word that `status` shows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::LocalOnly => "local_only",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// What was decided when this program was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build<'a> {
+    /// The endpoint compiled in.
+    pub endpoint: Option<&'a str>,
+    /// It has a release version.
+    pub release: bool,
+    /// It can send (feature `heartbeat`).
+    pub sender: bool,
+    /// It can send over HTTPS (feature `tls`).
+    pub tls: bool,
+}
+
+impl Build<'static> {
+    /// This build.
+    pub const THIS: Self = Self {
+        endpoint: build_info::ENDPOINT,
+        release: build_info::RELEASE_VERSION.is_some(),
+        sender: cfg!(feature = "heartbeat"),
+        tls: cfg!(feature = "tls"),
+    };
+}
+
+/// Decides for this build.
+pub fn decide(around: &Surroundings, config: &ConfigState) -> Consent {
+    rules::decide(around, config, Build::THIS)
+}
+
+/// Decides for any build.
+pub fn decide_for(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> Consent {
+    rules::decide(around, config, build)
+}
+
+/// Where heartbeats of this build go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
+/// `telemetry.endpoint`, else what was compiled in; `None` when none of them names an endpoint. Empty
+/// values name none.
+pub fn endpoint(
+    around: &Surroundings,
+    config: &ConfigState,
+) -> Option<Result<Target, EndpointError>> {
+    rules::endpoint(around, config, build_info::ENDPOINT).map(|(_, target)| target)
+}
+
+/// What the user asked for in the config, whatever is effective.
+pub fn preference(config: &ConfigState) -> Option<bool> {
+    config.telemetry().and_then(|telemetry| telemetry.enabled)
+}
+
+/// What a user must know where ancestors cannot be read; `None` where they can.
+pub fn reach_of_shell_exports(around: &Surroundings) -> Option<&'static str> {
+    (!around.ancestors_readable).then_some(
+        "On this system an export in a shell does not reach servers that an MCP client starts. What does: `mcpproxy telemetry disable`, or DO_NOT_TRACK=1 in the `env` block of the client's configuration.",
+    )
+}

@@ -1,0 +1,174 @@
+//! Shapes of secret tokens.
+//!
+//! One rule: works on folded text, so case says nothing; a token starts at a boundary (any
+//! non-alphanumeric), and its end does not matter: enough of it is enough.
+
+/// A prefix that an issuer gives its tokens, and how many characters make one.
+struct Issued {
+    prefix: &'static [u8],
+    least: usize,
+    /// Separators that the rest may hold besides letters and digits.
+    separators: &'static [u8],
+}
+
+const fn issued(prefix: &'static [u8], least: usize, separators: &'static [u8]) -> Issued {
+    Issued { prefix, least, separators }
+}
+
+const ISSUED: [Issued; 18] = [
+    issued(b"sk-", 16, b"-_"),
+    issued(b"ghp_", 20, b"_"),
+    issued(b"gho_", 20, b"_"),
+    issued(b"ghu_", 20, b"_"),
+    issued(b"ghs_", 20, b"_"),
+    issued(b"ghr_", 20, b"_"),
+    issued(b"github_pat_", 20, b"_"),
+    issued(b"xoxa-", 10, b"-"),
+    issued(b"xoxb-", 10, b"-"),
+    issued(b"xoxp-", 10, b"-"),
+    issued(b"xoxr-", 10, b"-"),
+    issued(b"xoxs-", 10, b"-"),
+    issued(b"akia", 16, b""),
+    issued(b"glpat-", 20, b"-_"),
+    issued(b"sk_live_", 16, b""),
+    issued(b"rk_live_", 16, b""),
+    issued(b"npm_", 30, b""),
+    issued(b"aiza", 30, b"-_"),
+];
+
+/// Digits in a row that no name has.
+const LONG: usize = 32;
+
+/// A letter or digit, `_`, or part of a character outside ASCII.
+pub(super) fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// A token of a known issuer, a JWT, a UUID, or 32 and more hex or base64 digits.
+pub(super) fn has_token(text: &str) -> bool {
+    let text = text.as_bytes();
+    has_long_run(text)
+        || starts(text).any(|at| {
+            let rest = &text[at..];
+            ISSUED.iter().any(|issued| issued.is_at(rest)) || is_jwt(rest) || is_uuid(rest)
+        })
+}
+
+/// Where a letter or digit follows a boundary.
+fn starts(text: &[u8]) -> impl Iterator<Item = usize> {
+    (0..text.len()).filter(|&at| {
+        text[at].is_ascii_alphanumeric() && (at == 0 || !text[at - 1].is_ascii_alphanumeric())
+    })
+}
+
+impl Issued {
+    fn is_at(&self, rest: &[u8]) -> bool {
+        rest.strip_prefix(self.prefix).is_some_and(|body| {
+            run(body, |b| b.is_ascii_alphanumeric() || self.separators.contains(b)) >= self.least
+        })
+    }
+}
+
+/// Two base64url parts with a dot between them, the first of which is an encoded `{"`: both are in a
+/// JWT, and a header that is long enough needs no second proof.
+fn is_jwt(rest: &[u8]) -> bool {
+    let member = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let header = run(rest, member);
+    let Some((b'.', claims)) = rest[header..].split_first() else { return false };
+    let length = run(claims, member);
+    rest.starts_with(b"eyj")
+        && ((header >= 6 && claims.starts_with(b"eyj")) || (header >= 12 && length >= 4))
+}
+
+/// Groups of 8, 4, 4, 4 and 12 hex digits at boundaries.
+fn is_uuid(rest: &[u8]) -> bool {
+    rest.len() >= 36
+        && !rest.get(36).is_some_and(u8::is_ascii_alphanumeric)
+        && rest[..36].iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => matches!(byte, b'-' | b'_' | b'.'),
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// 32 and more base64 digits (hex digits are among them). Of the URL-safe alphabet, whose `-` and `_`
+/// also stand between the words of ordinary names, only what mixes letters and digits as no words do.
+fn has_long_run(text: &[u8]) -> bool {
+    let standard = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let url_safe = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let changes = |word: &[u8]| {
+        let mixed = |pair: &&[u8]| {
+            pair[0].is_ascii_digit() && pair[1].is_ascii_alphabetic()
+                || pair[0].is_ascii_alphabetic() && pair[1].is_ascii_digit()
+        };
+        word.windows(2).filter(mixed).count()
+    };
+    text.split(|b| !standard(b)).any(|word| word.len() >= LONG)
+        || text.split(|b| !url_safe(b)).any(|word| word.len() >= LONG && changes(word) >= 4)
+}
+
+fn run(text: &[u8], member: impl Fn(&u8) -> bool) -> usize {
+    text.iter().take_while(|b| member(b)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_found_at_their_least_length_and_not_below() {
+        for (prefix, least) in [
+            ("sk-", 16),
+            ("ghp_", 20),
+            ("gho_", 20),
+            ("ghu_", 20),
+            ("ghs_", 20),
+            ("ghr_", 20),
+            ("github_pat_", 20),
+            ("xoxa-", 10),
+            ("xoxb-", 10),
+            ("xoxp-", 10),
+            ("xoxr-", 10),
+            ("xoxs-", 10),
+            ("akia", 16),
+            ("", 32),
+        ] {
+            let body = "a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8";
+            for before in ["", "x-", "x_", "x.", " ", "é"] {
+                assert!(has_token(&format!("{before}{prefix}{}", &body[..least])), "{prefix}");
+            }
+            assert!(!has_token(&format!("{prefix}{}", &body[..least - 1])), "{prefix}");
+            if !prefix.is_empty() {
+                assert!(
+                    !has_token(&format!("x{prefix}{}", "z".repeat(least.min(18)))),
+                    "x{prefix}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn other_secrets_are_found() {
+        for text in [
+            "eyjhbgcioijiuzi1nij9.eyjzdwiioiixmjm0nty3odkwin0.abc",
+            "eyjhbgcioijub25lin0.eyjzdwiioiixin0.",
+            "0123456789abcdef0123456789abcdef",
+            "client-01234567-89ab-cdef-0123-456789abcdef",
+            "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/",
+            "x-q7_a9fk2-z8mm1p0wlt5u_3cbd6e4r9g",
+        ] {
+            assert!(has_token(text), "{text}");
+        }
+        for text in [
+            "a-long-but-honest-client-name-of-many-words",
+            "modelcontextprotocol-inspector-client2",
+            "task-runner-for-everything-else",
+            "akialonia",
+            "eyjafjalla.client",
+            "ask-me-anything-please-now",
+            "0123456789abcdef0123456789abcde",
+            "01234567-89ab-cdef-0123-456789abcde",
+        ] {
+            assert!(!has_token(text), "{text}");
+        }
+    }
+}

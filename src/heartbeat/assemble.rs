@@ -1,0 +1,190 @@
+//! One payload out of identity, stored state and what the sending host says about itself.
+//!
+//! One rule: pure. The same inputs give the same bytes, so what is shown is what is sent.
+
+use super::timing::LIVE_FOR;
+use crate::activation::state::{Counters, Funnel, Install, LiveMark, Pending};
+use crate::activation::{State, clients};
+use crate::build_info;
+use crate::contract::{
+    Activation, CallBucket, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, Payload, RoutingMode,
+    ServerProtocolCounts, TokensBucket, timestamp,
+};
+use crate::gate::{self, Own, PrivateWords};
+use crate::identity::Identity;
+
+/// Stands for a name that may not be sent.
+const UNKNOWN_CLIENT: &str = "unknown";
+
+/// The process-bound fields of a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// How the process was launched (without the installer overlay).
+    pub launch_source: LaunchSource,
+    /// Whether we start at login.
+    pub autostart_enabled: Option<bool>,
+    /// Its environment.
+    pub env_kind: EnvKind,
+    /// The markers behind it.
+    pub env_markers: EnvMarkers,
+    /// How it routes; `None` for a command line.
+    pub routing_mode: Option<RoutingMode>,
+    /// When it started; `None` for a command line.
+    pub started_at: Option<u64>,
+    /// Configured servers.
+    pub server_count: Option<u64>,
+    /// Servers that answer.
+    pub connected_server_count: Option<u64>,
+    /// Tools of all servers.
+    pub tool_count: Option<u64>,
+    /// Servers by protocol.
+    pub server_protocol_counts: Option<ServerProtocolCounts>,
+    /// IDE configurations that hold our entry.
+    pub configured_ide_count: u64,
+}
+
+impl From<&LiveMark> for Live {
+    fn from(mark: &LiveMark) -> Self {
+        Self {
+            launch_source: mark.launch_source,
+            autostart_enabled: mark.autostart_enabled,
+            env_kind: mark.env_kind,
+            env_markers: mark.env_markers,
+            routing_mode: Some(mark.routing_mode),
+            started_at: Some(mark.started_at),
+            server_count: mark.server_count,
+            connected_server_count: mark.connected_server_count,
+            tool_count: mark.tool_count,
+            server_protocol_counts: mark.server_protocol_counts,
+            configured_ide_count: mark.configured_ide_count,
+        }
+    }
+}
+
+/// The freshest live host of the install, a gateway before taps.
+pub fn live_host(state: &State, now: u64) -> Option<&LiveMark> {
+    let fresh = |mark: &&LiveMark| super::schedule::is_fresh(mark, now);
+    let serve = state.live_serve.as_ref().filter(fresh);
+    serve.or_else(|| state.live_tap.as_ref().filter(fresh))
+}
+
+const _: () =
+    assert!(LIVE_FOR > super::timing::TICK, "a live host must not go stale between ticks");
+
+/// Which client names may be sent.
+#[derive(Clone, Default)]
+pub struct ClientPolicy {
+    /// What a name outside the vocabulary must not contain.
+    pub private: PrivateWords,
+    /// Only the vocabulary (`telemetry.client_names: "known"`).
+    pub known_only: bool,
+}
+
+/// Current and previous version as the install will have them once this build has run.
+pub fn versions(install: &Install) -> (&str, &str) {
+    let previous = match install.current_version.as_str() {
+        "" | build_info::VERSION => install.previous_version.as_str(),
+        other => other,
+    };
+    (build_info::VERSION, previous)
+}
+
+/// The heartbeat of this install at `now`.
+pub fn assemble(
+    state: &State,
+    identity: &Identity,
+    live: &Live,
+    policy: &ClientPolicy,
+    now: u64,
+) -> Payload {
+    let (version, previous_version) = versions(&state.install);
+    let installer = state.install.installer_pending;
+    let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls } = state.counters;
+    Payload {
+        anonymous_id: identity.anonymous_id.clone(),
+        env_kind: live.env_kind,
+        env_markers: live.env_markers,
+        launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
+        autostart_enabled: live.autostart_enabled,
+        activation: activation(state, live.configured_ide_count, policy, now),
+        version: version.to_owned(),
+        current_version: Some(version.to_owned()),
+        previous_version: Some(previous_version.to_owned()),
+        edition: build_info::EDITION,
+        os: build_info::os(),
+        arch: build_info::arch(),
+        server_count: live.server_count,
+        connected_server_count: live.connected_server_count,
+        tool_count: live.tool_count,
+        uptime_hours: live.started_at.map(|at| now.saturating_sub(at) / 3600),
+        routing_mode: live.routing_mode,
+        timestamp: timestamp::format(now),
+        anonymous_id_created_at: Some(identity.created_at.clone()),
+        surface_requests: Some(surface_requests),
+        builtin_tool_calls: Some(builtin_tool_calls),
+        upstream_tool_call_count_bucket: Some(CallBucket::of(upstream_tool_calls)),
+        server_protocol_counts: live.server_protocol_counts,
+    }
+}
+
+/// The funnel as it is sent.
+pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> Activation {
+    let Funnel { connected_server, mcp_client, retrieve_tools_call, clients } = &state.funnel;
+    Activation {
+        first_connected_server_ever: *connected_server,
+        first_mcp_client_ever: *mcp_client,
+        first_retrieve_tools_call_ever: *retrieve_tools_call,
+        mcp_clients_seen_ever: sendable(clients, policy),
+        retrieve_tools_calls_24h: state.discovery_calls.value(now),
+        estimated_tokens_saved_24h_bucket: TokensBucket::of(state.tokens_saved.value(now)),
+        configured_ide_count: ides,
+    }
+}
+
+/// Scanned again here although they were when recorded: what is private may have changed since, and a
+/// name that the gate would refuse must not silence the install.
+fn sendable(names: &[String], policy: &ClientPolicy) -> Vec<String> {
+    let mut sendable: Vec<String> = Vec::with_capacity(names.len());
+    for name in names {
+        let sent = clients::is_known(name)
+            || (!policy.known_only && gate::scan(name, &policy.private).is_none());
+        let name = if sent { name.as_str() } else { UNKNOWN_CLIENT };
+        if !sendable.iter().any(|seen| seen == name) {
+            sendable.push(name.to_owned());
+        }
+    }
+    sendable.truncate(MAX_CLIENTS);
+    sendable
+}
+
+/// The payload with what must be known again when it is retried or acknowledged.
+pub fn pending(
+    state: &State,
+    identity: &Identity,
+    live: &Live,
+    policy: &ClientPolicy,
+    now: u64,
+) -> Pending {
+    let payload = assemble(state, identity, live, policy, now);
+    Pending {
+        bytes: payload.encode(),
+        made_at: now,
+        anonymous_id: identity.anonymous_id.clone(),
+        anonymous_id_created_at: identity.created_at.clone(),
+        installer: payload.launch_source == LaunchSource::Installer,
+        version: payload.version,
+        previous_version: payload.previous_version.unwrap_or_default(),
+        counters: state.counters,
+    }
+}
+
+/// What the gate must find in stored bytes.
+pub fn own(pending: &Pending, identity: &Identity) -> Own {
+    Own {
+        anonymous_id: identity.anonymous_id.clone(),
+        anonymous_id_created_at: Some(identity.created_at.clone()),
+        version: pending.version.clone(),
+        previous_version: Some(pending.previous_version.clone()),
+        timestamp: timestamp::format(pending.made_at),
+    }
+}

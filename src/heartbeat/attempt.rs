@@ -1,0 +1,234 @@
+//! One attempt to deliver the heartbeat of this install, from consent to the recorded answer.
+//!
+//! One rule: every step re-reads what it relies on; nothing is remembered from before a wait.
+
+use super::assemble::{self, ClientPolicy, Live};
+use super::permission::Permission;
+use super::post::{Answer, post};
+use super::schedule::{self, Begin, Failure};
+use super::timing::Timing;
+use super::{retry_after, sent, store_trouble};
+use crate::activation::state::Pending;
+use crate::activation::{State, Store, StoreError};
+use crate::consent::{Consent, Effective};
+use crate::contract::RoutingMode;
+use crate::gate::{self, Refusal};
+use crate::identity::{self, Identity};
+use crate::machine::{self, Surroundings};
+use crate::paths::DataDir;
+use std::time::Duration;
+
+/// Who attempts, and with what.
+pub struct Attempt<'a> {
+    /// The install.
+    pub dir: &'a DataDir,
+    /// Its store.
+    pub store: &'a Store,
+    /// Variables of this process and its ancestors.
+    pub around: &'a Surroundings,
+    /// When heartbeats are due.
+    pub timing: Timing,
+    /// Names this process in the lease; not 0.
+    pub nonce: u64,
+    /// Send although it is not due.
+    pub force: bool,
+    /// Seconds since 1970.
+    pub clock: &'a dyn Fn() -> u64,
+    /// Asked just before connecting.
+    pub stopped: &'a dyn Fn() -> bool,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The endpoint has it (2xx). The exact bytes.
+    Acknowledged(Vec<u8>),
+    /// Not now.
+    Waiting(Begin),
+    /// No acknowledgement; the same bytes are tried again in so many seconds.
+    Failed {
+        /// What happened.
+        why: String,
+        /// Seconds until the next attempt.
+        retry_in: u64,
+    },
+    /// The gate refused the payload; it is dropped and counted.
+    Refused(Refusal),
+    /// Off, or local only.
+    NotAllowed(Consent),
+    /// Nothing is sent for a reason that waiting does not change.
+    Unable(String),
+    /// The store did not answer in time.
+    Busy,
+    /// Stopped, or overtaken by another process or a new identity, before anything was sent.
+    Abandoned,
+}
+
+/// How often a short transaction is tried again when the store is busy.
+const PATIENCE: u32 = 30;
+
+impl Attempt<'_> {
+    /// Attempts. `live` is asked only if something is to be sent. Blocks for one request at most.
+    pub fn run(&self, live: &dyn Fn(&State) -> Live) -> Outcome {
+        self.deliver(live).unwrap_or_else(|early| early)
+    }
+
+    fn deliver(&self, live: &dyn Fn(&State) -> Live) -> Result<Outcome, Outcome> {
+        let permission = self.permission()?;
+        let target = permission.target.map_err(Outcome::Unable)?;
+        let state = self.store.read().map_err(unable)?;
+        let now = (self.clock)();
+        match schedule::would_begin(&state, now, self.nonce, &self.timing, self.force) {
+            Begin::Go | Begin::ClockReset(_) => {}
+            other => return Err(Outcome::Waiting(other)),
+        }
+        let live = live(&state);
+        if live.routing_mode == Some(RoutingMode::Tap)
+            && let Some(wait) = schedule::yields_to_gateway(&state, now, RoutingMode::Tap)
+        {
+            return Err(Outcome::Waiting(Begin::GatewayAlive(wait)));
+        }
+        let identity = identity::ensure(self.dir, now)
+            .map_err(|error| Outcome::Unable(format!("no anonymous id can be kept: {error}")))?;
+        let policy = ClientPolicy {
+            private: machine::private_words(),
+            known_only: permission.known_client_names_only,
+        };
+        let pending = self.claim(&identity, &live, &policy)?;
+        self.check(&pending, &identity, &policy)?;
+        self.confirm(&identity)?;
+        let answer = post(&target, &pending.bytes, &|name| std::env::var(name).ok());
+        self.conclude(&pending.bytes, answer, &identity)
+    }
+
+    /// Consent as it is at this moment.
+    fn permission(&self) -> Result<Permission, Outcome> {
+        let permission = Permission::read(self.dir, self.around);
+        match permission.consent.effective {
+            Effective::On => Ok(permission),
+            _ => Err(Outcome::NotAllowed(permission.consent)),
+        }
+    }
+
+    /// Takes the lease and stores the bytes, in one transaction that is on disk before it returns.
+    fn claim(
+        &self,
+        identity: &Identity,
+        live: &Live,
+        policy: &ClientPolicy,
+    ) -> Result<Pending, Outcome> {
+        let claimed = self.patiently(|state| {
+            let now = (self.clock)();
+            schedule::adopt(state, identity);
+            if state.install.notice_shown_at == 0 {
+                return Err(Outcome::Unable("the first-run notice was not shown yet".to_owned()));
+            }
+            match schedule::begin(state, now, self.nonce, &self.timing, self.force) {
+                Begin::Go => {}
+                other => return Err(Outcome::Waiting(other)),
+            }
+            let (id, made) = (&identity.anonymous_id, &identity.created_at);
+            let kept = state.pending.take_if(|p| schedule::pending_is_valid(p, now, id, made));
+            let pending =
+                kept.unwrap_or_else(|| assemble::pending(state, identity, live, policy, now));
+            state.pending = Some(pending.clone());
+            Ok(pending)
+        });
+        claimed.map_err(unable)?
+    }
+
+    /// The gate, on the stored bytes, before every attempt.
+    fn check(
+        &self,
+        pending: &Pending,
+        identity: &Identity,
+        policy: &ClientPolicy,
+    ) -> Result<(), Outcome> {
+        let own = assemble::own(pending, identity);
+        let Err(refusal) = gate::check(&pending.bytes, Some(&own), &policy.private) else {
+            return Ok(());
+        };
+        let now = (self.clock)();
+        self.patiently(|state| schedule::refuse(state, now, self.nonce, &self.timing))
+            .map_err(unable)?;
+        Err(Outcome::Refused(refusal))
+    }
+
+    /// Just before connecting: still wanted, still allowed, still the same install, still ours.
+    fn confirm(&self, identity: &Identity) -> Result<(), Outcome> {
+        if (self.stopped)() {
+            // Given back, so that the next process need not wait for the lease to end.
+            let _ = self.store.update(false, |state| schedule::release(state, self.nonce));
+            return Err(Outcome::Abandoned);
+        }
+        let permission = self.permission()?;
+        let state = self.store.read().map_err(unable)?;
+        let same = permission.identity((self.clock)()).as_ref() == Some(identity);
+        if !same || !schedule::still_mine(&state, (self.clock)(), self.nonce) {
+            return Err(Outcome::Abandoned);
+        }
+        Ok(())
+    }
+
+    /// Records what the endpoint said, unless telemetry was switched off or reset meanwhile.
+    fn conclude(
+        &self,
+        bytes: &[u8],
+        answer: Answer,
+        identity: &Identity,
+    ) -> Result<Outcome, Outcome> {
+        let permission = Permission::read(self.dir, self.around);
+        if permission.consent.effective == Effective::Off {
+            return Err(Outcome::NotAllowed(permission.consent));
+        }
+        let now = (self.clock)();
+        if permission.identity(now).as_ref() != Some(identity) {
+            return Err(Outcome::Abandoned);
+        }
+        let (failure, why) = match answer {
+            Answer::Status(200..=299, _) => {
+                // The copy first: a crash in between leaves an acknowledged payload that is kept.
+                sent::keep(self.dir, bytes);
+                self.patiently(|state| schedule::acknowledge(state, now, self.nonce, bytes))
+                    .map_err(unable)?;
+                return Ok(Outcome::Acknowledged(bytes.to_vec()));
+            }
+            Answer::Status(status @ (408 | 429 | 500..=599), after) => {
+                let after = after.and_then(|value| retry_after::parse(&value, now));
+                (Failure::Transient(after), format!("the endpoint answered {status}"))
+            }
+            Answer::Status(status @ 300..=399, _) => {
+                let why = format!("the endpoint answered {status}; redirects are not followed");
+                (Failure::UntilTomorrow, why)
+            }
+            Answer::Status(status, _) => {
+                (Failure::UntilTomorrow, format!("the endpoint answered {status}"))
+            }
+            Answer::NetworkError(why) => (Failure::Transient(None), why.to_owned()),
+            Answer::NotBuilt(why) => (Failure::UntilTomorrow, why.to_owned()),
+        };
+        let retry_in = self
+            .patiently(|state| schedule::fail(state, now, self.nonce, failure, &self.timing))
+            .map_err(unable)?;
+        Ok(Outcome::Failed { why, retry_in })
+    }
+
+    /// A durable transaction; a busy store is tried again for a few seconds.
+    fn patiently<R>(&self, mut change: impl FnMut(&mut State) -> R) -> Result<R, StoreError> {
+        let mut tries = 0;
+        loop {
+            match self.store.update(true, &mut change) {
+                Err(StoreError::Busy) if tries < PATIENCE => tries += 1,
+                result => return result,
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn unable(error: StoreError) -> Outcome {
+    match error {
+        StoreError::Busy => Outcome::Busy,
+        other => Outcome::Unable(store_trouble(&other)),
+    }
+}

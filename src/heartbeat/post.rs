@@ -1,0 +1,98 @@
+//! One HTTP request: the exact bytes out, a status in.
+//!
+//! One rule: nothing that identifies anyone beyond what the gate saw: no cookies, no redirects, no header
+//! but what HTTP needs and our version.
+
+#[cfg(feature = "heartbeat")]
+use crate::build_info::VERSION;
+use crate::consent::Target;
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A status, with the value of `Retry-After`.
+    Status(u16, Option<String>),
+    /// No answer: why, without addresses.
+    NetworkError(&'static str),
+    /// This build cannot reach such an endpoint.
+    NotBuilt(&'static str),
+}
+
+/// Posts `body`. Takes at most ten seconds.
+#[cfg(feature = "heartbeat")]
+pub fn post(target: &Target, body: &[u8], variable: &dyn Fn(&str) -> Option<String>) -> Answer {
+    use super::timing::{CONNECT_TIMEOUT, REQUEST_TIMEOUT};
+    use std::time::Duration;
+
+    if target.is_secure() && !cfg!(feature = "tls") {
+        return Answer::NotBuilt("this build has no TLS: only http:// to loopback works");
+    }
+    let proxy = if target.is_loopback() {
+        None
+    } else {
+        match super::proxy::for_host(target.host(), variable).map(|url| ureq::Proxy::new(&url)) {
+            None => None,
+            Some(Ok(proxy)) => Some(proxy),
+            // Going around a proxy that someone configured is worse than not sending.
+            Some(Err(_)) => {
+                return Answer::NetworkError("the proxy variable holds no proxy address");
+            }
+        }
+    };
+    let agent = ureq::Agent::config_builder()
+        .proxy(proxy)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .user_agent(format!("mcpproxy/{}", VERSION.trim_start_matches('v')))
+        .accept(ureq::config::AutoHeaderValue::None)
+        .accept_encoding(ureq::config::AutoHeaderValue::None)
+        .timeout_connect(Some(Duration::from_secs(CONNECT_TIMEOUT)))
+        .timeout_global(Some(Duration::from_secs(REQUEST_TIMEOUT)))
+        .max_idle_connections(0)
+        .build()
+        .new_agent();
+    let sent = agent
+        .post(target.url())
+        .header("content-type", "application/json")
+        .header("connection", "close")
+        .send(body);
+    match sent {
+        Ok(response) => {
+            let after = response.headers().get("retry-after").and_then(|v| v.to_str().ok());
+            // The body says nothing we need, and is not read.
+            Answer::Status(response.status().as_u16(), after.map(str::to_owned))
+        }
+        Err(error) => Answer::NetworkError(kind_of(&error)),
+    }
+}
+
+/// Names the kind of error only: error texts may hold addresses.
+#[cfg(feature = "heartbeat")]
+fn kind_of(error: &ureq::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error {
+        ureq::Error::Timeout(_) => "timed out",
+        ureq::Error::HostNotFound => "the endpoint's host was not found",
+        ureq::Error::Io(io) => match io.kind() {
+            ErrorKind::ConnectionRefused => "connection refused",
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => "timed out",
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => "the connection was closed before an answer",
+            _ => "network error",
+        },
+        ureq::Error::ConnectionFailed => "connection failed",
+        ureq::Error::ConnectProxyFailed(_) => "the proxy refused the connection",
+        ureq::Error::Tls(_) => "TLS error",
+        ureq::Error::Protocol(_) => "the answer was not HTTP",
+        _ => "network error",
+    }
+}
+
+/// This build does not send.
+#[cfg(not(feature = "heartbeat"))]
+pub fn post(_: &Target, _: &[u8], _: &dyn Fn(&str) -> Option<String>) -> Answer {
+    Answer::NotBuilt("this build does not send (feature `heartbeat`)")
+}

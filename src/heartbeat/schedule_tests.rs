@@ -1,0 +1,313 @@
+//! Tests of `schedule`.
+
+use super::*;
+use crate::contract::{EnvKind, EnvMarkers, LaunchSource, SurfaceRequests};
+use crate::heartbeat::timing::INTERVAL;
+
+const NOW: u64 = 1_800_000_000;
+const ME: u64 = 11;
+const OTHER: u64 = 22;
+
+fn started(ago: u64) -> State {
+    let mut state = State::default();
+    state.sender.first_start = NOW - ago;
+    state.sender.initial_delay = 300;
+    state
+}
+
+fn go(state: &mut State, now: u64) -> Begin {
+    begin(state, now, ME, &Timing::default(), false)
+}
+
+fn pending(bytes: &[u8]) -> Pending {
+    Pending {
+        bytes: bytes.to_vec(),
+        made_at: NOW,
+        anonymous_id: "id".into(),
+        anonymous_id_created_at: "then".into(),
+        ..Pending::default()
+    }
+}
+
+fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
+    LiveMark {
+        nonce: OTHER,
+        at,
+        started_at: at,
+        launch_source: LaunchSource::Unknown,
+        autostart_enabled: None,
+        env_kind: EnvKind::Unknown,
+        env_markers: EnvMarkers::default(),
+        routing_mode,
+        server_count: None,
+        connected_server_count: None,
+        tool_count: None,
+        server_protocol_counts: None,
+        configured_ide_count: 0,
+    }
+}
+
+#[test]
+fn nothing_is_due_before_a_host_has_started() {
+    assert!(matches!(go(&mut State::default(), NOW), Begin::NotDue(270..=330)));
+}
+
+#[test]
+fn the_first_heartbeat_waits_for_the_initial_delay() {
+    assert_eq!(go(&mut started(299), NOW), Begin::NotDue(1));
+    assert_eq!(go(&mut started(300), NOW), Begin::Go);
+    let timing = Timing { initial_delay: Some(1), ..Timing::default() };
+    assert_eq!(begin(&mut started(1), NOW, ME, &timing, false), Begin::Go);
+}
+
+#[test]
+fn the_next_is_due_a_day_after_the_acknowledgement() {
+    let mut state = started(10 * INTERVAL);
+    state.sender.last_success = NOW - INTERVAL + 1;
+    assert_eq!(go(&mut state, NOW), Begin::NotDue(1));
+    assert_eq!(go(&mut state, NOW + 1), Begin::Go);
+}
+
+#[test]
+fn only_one_process_holds_the_lease_and_a_request_fits_into_it() {
+    let mut state = started(1000);
+    assert_eq!(go(&mut state, NOW), Begin::Go);
+    assert!(still_mine(&state, NOW, ME));
+    let timing = Timing::default();
+    for force in [false, true] {
+        let other = begin(&mut state, NOW, OTHER, &timing, force);
+        assert_eq!(other, Begin::LeasedByOther(LEASE));
+    }
+    assert!(!still_mine(&state, NOW, OTHER));
+    assert!(!still_mine(&state, NOW + LEASE - LEASE_NEEDED + 1, ME), "too late to start a request");
+    let after = NOW + LEASE;
+    assert_eq!(begin(&mut state, after, OTHER, &timing, false), Begin::Go);
+    assert!(!still_mine(&state, after, ME));
+    release(&mut state, ME);
+    assert!(still_mine(&state, after, OTHER), "only the holder gives a lease back");
+}
+
+#[test]
+fn the_first_killed_sender_is_replaced_at_once_and_later_ones_back_off() {
+    let mut state = started(1000);
+    assert_eq!(go(&mut state, NOW), Begin::Go);
+    let timing = Timing::default();
+    assert_eq!(begin(&mut state, NOW + LEASE, OTHER, &timing, false), Begin::Go);
+    let third = begin(&mut state, NOW + 2 * LEASE, 33, &timing, false);
+    assert!(matches!(third, Begin::BackingOff(wait) if wait >= 120 - LEASE), "{third:?}");
+}
+
+#[test]
+fn force_overrides_due_and_backoff() {
+    let mut state = started(0);
+    state.sender.last_success = NOW;
+    state.sender.last_attempt = NOW;
+    state.sender.retry_after = 999;
+    assert_eq!(begin(&mut state, NOW, ME, &Timing::default(), true), Begin::Go);
+}
+
+#[test]
+fn future_times_are_reset_without_sending() {
+    type Field = fn(&mut State) -> &mut u64;
+    let fields: [Field; 4] = [
+        |s| &mut s.sender.first_start,
+        |s| &mut s.sender.last_success,
+        |s| &mut s.sender.last_attempt,
+        |s| &mut s.sender.lease_until,
+    ];
+    for field in fields {
+        for ahead in [100, INTERVAL, u64::MAX - NOW] {
+            let mut state = started(1000);
+            *field(&mut state) = NOW + ahead;
+            state.sender.lease_owner = OTHER;
+            for force in [false, true] {
+                let mut copy = state.clone();
+                let begun = begin(&mut copy, NOW, ME, &Timing::default(), force);
+                assert_eq!(begun, Begin::ClockReset(1));
+                assert_eq!(*field(&mut copy), NOW);
+            }
+        }
+    }
+    let mut state = started(1000);
+    state.sender.last_success = NOW + 5 * INTERVAL;
+    assert_eq!(go(&mut state, NOW), Begin::ClockReset(1));
+    assert_eq!(go(&mut state, NOW), Begin::NotDue(INTERVAL));
+}
+
+#[test]
+fn an_acknowledgement_is_recorded_once_and_keeps_what_came_meanwhile() {
+    let mut state = started(1000);
+    assert_eq!(go(&mut state, NOW), Begin::Go);
+    let sent = Counters {
+        surface_requests: SurfaceRequests { mcp: 5, ..SurfaceRequests::default() },
+        upstream_tool_calls: 4,
+        ..Counters::default()
+    };
+    state.counters = sent;
+    state.install.installer_pending = true;
+    state.pending = Some(Pending { counters: sent, installer: true, ..pending(b"a") });
+    state.counters.surface_requests.mcp += 2;
+    state.counters.builtin_tool_calls.call_tool += 1;
+    assert!(acknowledge(&mut state, NOW + 3, ME, b"a"));
+    assert_eq!(state.counters.surface_requests.mcp, 2);
+    assert_eq!(state.counters.builtin_tool_calls.call_tool, 1);
+    assert_eq!(state.counters.upstream_tool_calls, 0);
+    assert_eq!(state.sender.last_success, NOW + 3);
+    assert_eq!((state.sender.lease_owner, state.sender.failures), (0, 0));
+    assert!(!state.install.installer_pending && state.pending.is_none());
+    let recorded = state.clone();
+    assert!(!acknowledge(&mut state, NOW + 9, OTHER, b"a"), "the same bytes a second time");
+    assert_eq!(state, recorded);
+}
+
+#[test]
+fn an_acknowledgement_of_other_bytes_records_nothing() {
+    let mut state = started(1000);
+    state.pending = Some(pending(b"new"));
+    state.install.installer_pending = true;
+    assert!(!acknowledge(&mut state, NOW, ME, b"old"));
+    assert!(state.pending.is_some() && state.install.installer_pending);
+    assert_eq!(state.sender.last_success, 0);
+}
+
+#[test]
+fn a_payload_that_did_not_say_installer_does_not_clear_it() {
+    let mut state = started(1000);
+    state.pending = Some(pending(b"a"));
+    state.install.installer_pending = true;
+    assert!(acknowledge(&mut state, NOW, ME, b"a"));
+    assert!(state.install.installer_pending);
+}
+
+#[test]
+fn failures_back_off_and_keep_the_bytes() {
+    let mut state = started(1000);
+    state.pending = Some(pending(b"a"));
+    let timing = Timing::default();
+    let mut now = NOW;
+    for expected in [60, 120, 240] {
+        assert_eq!(go(&mut state, now), Begin::Go);
+        let wait = fail(&mut state, now, ME, Failure::Transient(None), &timing);
+        assert!((expected..=expected + expected / 10).contains(&wait));
+        assert_eq!(go(&mut state, now + wait - 1), Begin::BackingOff(1));
+        now += wait;
+    }
+    assert_eq!(state.pending, Some(pending(b"a")));
+    let wait = fail(&mut state, now, ME, Failure::UntilTomorrow, &timing);
+    assert_eq!(wait, INTERVAL);
+}
+
+#[test]
+fn retry_after_is_honoured_within_bounds() {
+    let timing = Timing::default();
+    let mut state = started(1000);
+    let mut fail_after = |s| fail(&mut state, NOW, ME, Failure::Transient(Some(s)), &timing);
+    assert_eq!(fail_after(7200), 7200);
+    assert_eq!(fail_after(3), 3);
+    assert_eq!(fail_after(u64::MAX), RETRY_AFTER_MAX);
+    assert!(fail_after(0) >= 480, "the fourth hurried retry in a row is not followed");
+}
+
+#[test]
+fn a_refusal_is_counted_drops_the_bytes_and_waits_a_day() {
+    let mut state = started(1000);
+    assert_eq!(go(&mut state, NOW), Begin::Go);
+    state.pending = Some(pending(b"a"));
+    refuse(&mut state, NOW, ME, &Timing::default());
+    assert_eq!((state.install.anonymity_violations, &state.pending), (1, &None));
+    assert_eq!(go(&mut state, NOW), Begin::BackingOff(INTERVAL));
+}
+
+#[test]
+fn stored_bytes_are_valid_for_a_day_and_one_identity() {
+    let bytes = pending(b"a");
+    let valid = |now, id, at| pending_is_valid(&bytes, now, id, at);
+    assert!(valid(NOW + PENDING_MAX_AGE, "id", "then"));
+    assert!(!valid(NOW + PENDING_MAX_AGE + 1, "id", "then"));
+    assert!(valid(NOW - 10, "id", "then"), "a clock that was set back a little");
+    assert!(!valid(NOW - PENDING_MAX_AGE - 1, "id", "then"));
+    assert!(!valid(NOW, "other", "then") && !valid(NOW, "id", "later"));
+}
+
+#[test]
+fn taps_yield_to_a_live_gateway_only() {
+    let mut state = started(1000);
+    assert_eq!(yields_to_gateway(&state, NOW, RoutingMode::Tap), None);
+    state.live_serve = Some(mark(NOW - 119, RoutingMode::Direct));
+    assert_eq!(yields_to_gateway(&state, NOW, RoutingMode::Tap), Some(1));
+    assert_eq!(yields_to_gateway(&state, NOW, RoutingMode::RetrieveTools), None);
+    state.live_serve = Some(mark(NOW - 120, RoutingMode::Direct));
+    assert_eq!(yields_to_gateway(&state, NOW, RoutingMode::Tap), None);
+    state.live_serve = Some(mark(NOW + 100, RoutingMode::Direct));
+    assert_eq!(yields_to_gateway(&state, NOW, RoutingMode::Tap), None, "a mark of the future");
+}
+
+fn identity(id: &str, rotated_from: Option<&str>) -> Identity {
+    Identity {
+        anonymous_id: id.into(),
+        created_at: "then".into(),
+        rotated_from: rotated_from.map(str::to_owned),
+    }
+}
+
+fn start(identity: &Identity) -> HostStart<'_> {
+    HostStart { identity, version: "v2.0.0", installer_stamp: None, initial_delay: 271 }
+}
+
+#[test]
+fn only_the_first_start_of_an_install_sets_the_clock() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    host_started(&mut state, &start(&id), NOW);
+    host_started(&mut state, &HostStart { initial_delay: 300, ..start(&id) }, NOW + 50);
+    assert_eq!((state.sender.first_start, state.sender.initial_delay), (NOW, 271));
+    assert_eq!(next_due(&state, &Timing::default()), Some(NOW + 271));
+}
+
+#[test]
+fn an_upgrade_moves_the_version_along() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    for (version, previous) in [("v1", ""), ("v1", ""), ("v2", "v1"), ("v2", "v1"), ("v3", "v2")] {
+        host_started(&mut state, &HostStart { version, ..start(&id) }, NOW);
+        let install = &state.install;
+        assert_eq!(
+            (install.current_version.as_str(), install.previous_version.as_str()),
+            (version, previous)
+        );
+    }
+}
+
+#[test]
+fn an_installer_is_reported_once_per_installation() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    let launched = |stamp: &str| HostStart { installer_stamp: Some(stamp.into()), ..start(&id) };
+    host_started(&mut state, &start(&id), NOW);
+    assert!(!state.install.installer_pending);
+    host_started(&mut state, &launched("v1+1"), NOW);
+    assert!(std::mem::take(&mut state.install.installer_pending));
+    host_started(&mut state, &launched("v1+1"), NOW);
+    host_started(&mut state, &start(&id), NOW);
+    assert!(!state.install.installer_pending, "a restart of the same installation");
+    host_started(&mut state, &launched("v2+2"), NOW);
+    assert!(state.install.installer_pending, "an upgrade through an installer");
+    host_started(&mut state, &start(&id), NOW);
+    assert!(state.install.installer_pending, "kept until one is acknowledged");
+}
+
+#[test]
+fn another_id_is_a_new_install_and_a_rotated_one_is_not() {
+    let mut state = started(1000);
+    state.funnel.connected_server = true;
+    state.funnel.clients = vec!["claude-code".into()];
+    state.install.notice_shown_at = NOW;
+    adopt(&mut state, &identity("a", None));
+    assert!(state.funnel.connected_server, "a store that belonged to nobody yet");
+    let mut rotated = state.clone();
+    rotated.pending = Some(pending(b"a"));
+    adopt(&mut rotated, &identity("b", Some("a")));
+    assert!(rotated.funnel.connected_server && rotated.funnel.clients.is_empty());
+    assert!(rotated.pending.is_none() && rotated.install.notice_shown_at == NOW);
+    adopt(&mut state, &identity("b", Some("c")));
+    let mut fresh = State::default();
+    fresh.install.anonymous_id = "b".into();
+    assert_eq!(state, fresh);
+}

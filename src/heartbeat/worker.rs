@@ -1,0 +1,152 @@
+//! The one background thread of a host: identity, notice, live marks, and the heartbeat when it is due.
+//!
+//! One rule: nobody waits for it. It is never joined; what it holds is released by the end of the process.
+
+use super::assemble::Live;
+use super::attempt::{Attempt, Outcome};
+use super::schedule::{self, Begin, HostStart};
+use super::session::{Look, Session};
+use super::timing::TICK;
+use crate::activation::{State, Store};
+use crate::build_info;
+use crate::consent::Effective;
+use crate::contract::LaunchSource;
+use crate::{identity, machine, notice};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Seconds after which a start that met a busy store is tried again.
+const START_AGAIN: u64 = 1;
+
+/// Starts the thread. A system without one more thread is a system without heartbeats.
+pub(crate) fn spawn(session: Arc<Session>) {
+    let builder = std::thread::Builder::new().name("mcpproxy-heartbeat".into());
+    let _ = builder.spawn(move || run(&session));
+}
+
+fn run(session: &Session) {
+    let mut started = false;
+    loop {
+        if session.look() == Look::Off {
+            return;
+        }
+        let wait = match session.store() {
+            None => TICK,
+            Some(store) if !started => match host_started(session, &store) {
+                Ok(()) => {
+                    started = true;
+                    0
+                }
+                Err(again) => again,
+            },
+            Some(store) => {
+                let wait = tick(session, &store);
+                started = knows_this_host(session, &store);
+                if started { wait } else { START_AGAIN }
+            }
+        };
+        if !session.sleep(Duration::from_secs(wait)) {
+            return;
+        }
+    }
+}
+
+/// Whether the store is still the one that saw this host start: `reset-id` makes a new one.
+fn knows_this_host(session: &Session, store: &Store) -> bool {
+    let same = |state: State| {
+        state.sender.first_start != 0
+            && session.anonymous_id().is_none_or(|id| id == state.install.anonymous_id)
+    };
+    store.read().map_or(true, same)
+}
+
+/// Identity, notice, and the transaction that every host begins with; else seconds until it is tried again.
+fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
+    let now = machine::now();
+    let Ok(identity) = identity::ensure(&session.dir, now) else {
+        // Nothing will be sent, and `status` says why; marks are still of use to it.
+        let mark = session.mark(now);
+        let _ = store.update(false, |state| session.place(state, mark));
+        return Err(TICK);
+    };
+    // Our own edit of the config is no news.
+    let _ = session.look();
+    let start = HostStart {
+        identity: &identity,
+        version: build_info::VERSION,
+        installer_stamp: installer_stamp(session),
+        initial_delay: session.timing.initial_delay(session.nonce),
+    };
+    let mark = session.mark(now);
+    let before = store.read().map_err(|_| START_AGAIN)?;
+    let mut after = before.clone();
+    schedule::host_started(&mut after, &start, now);
+    // Most starts change nothing that has to survive a power failure.
+    let durable = after != before;
+    let recorded = store.update(durable, |state| {
+        schedule::host_started(state, &start, now);
+        session.place(state, mark);
+    });
+    recorded.map_err(|_| START_AGAIN)?;
+    // Last, because a store that changed hands has not shown it. Nothing is sent before it was shown.
+    if session.consent().effective == Effective::On {
+        notice::show_once(&session.dir, store, now).map_err(|_| TICK)?;
+    }
+    Ok(())
+}
+
+/// Identifies this installation of the program: its version and when its file was written.
+fn installer_stamp(session: &Session) -> Option<String> {
+    let told = session.host.launched_by == Some(LaunchSource::Installer)
+        || session.around.own("MCPPROXY_LAUNCHED_BY") == Some(LaunchSource::Installer.as_str());
+    let written = || {
+        let file = std::env::current_exe().and_then(std::fs::metadata).ok()?;
+        let since = file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(since.as_secs())
+    };
+    told.then(|| format!("{}+{}", build_info::VERSION, written().unwrap_or(0)))
+}
+
+/// A new mark, and an attempt if one is due. Seconds until the next tick.
+fn tick(session: &Session, store: &Store) -> u64 {
+    let now = machine::now();
+    let mark = session.mark(now);
+    if store.update(false, |state| session.place(state, mark)).is_err() {
+        return TICK;
+    }
+    if session.consent().effective != Effective::On {
+        return TICK;
+    }
+    let attempt = Attempt {
+        dir: &session.dir,
+        store,
+        around: session.around,
+        timing: session.timing,
+        nonce: session.nonce,
+        force: false,
+        clock: &machine::now,
+        stopped: &|| session.stopped(),
+    };
+    let outcome = attempt.run(&|_| Live::from(&session.mark(machine::now())));
+    wait_after(&outcome, session).min(TICK)
+}
+
+fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
+    match outcome {
+        Outcome::Waiting(
+            Begin::NotDue(wait)
+            | Begin::LeasedByOther(wait)
+            | Begin::BackingOff(wait)
+            | Begin::GatewayAlive(wait)
+            | Begin::ClockReset(wait),
+        ) => *wait,
+        Outcome::Waiting(Begin::Go) | Outcome::Busy | Outcome::Abandoned => START_AGAIN,
+        Outcome::Acknowledged(_) => session.timing.interval,
+        Outcome::Failed { retry_in, .. } => *retry_in,
+        Outcome::Refused(refusal) => {
+            eprintln!("mcpproxy: heartbeat not sent: {}", super::describe(refusal));
+            TICK
+        }
+        Outcome::NotAllowed(_) | Outcome::Unable(_) => TICK,
+    }
+}

@@ -1,0 +1,315 @@
+//! The copy of the traffic on its way to the observer: bounded, in order, never in the way.
+//!
+//! One rule: the threads that forward traffic never wait here. They append under a lock that is only
+//! ever held for a copy in memory; what does not fit is counted and dropped.
+//!
+//! Waking a thread costs a forwarder more than the copy, so the observer is not woken for each
+//! message: while there is traffic it naps for a few milliseconds at a time and finds what has come.
+
+use super::observer::Direction;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Bytes that may wait. As many may be with the observer at the same time.
+const MAX_BYTES: usize = 2 << 20;
+/// Pieces that may wait.
+const MAX_PIECES: usize = 32 << 10;
+/// The observer is woken from a nap when this much waits.
+const URGENT: usize = MAX_BYTES / 4;
+/// Memory that is kept when all has been looked at.
+const KEPT: usize = 256 << 10;
+/// How long the observer naps while there is traffic.
+const NAP: Duration = Duration::from_millis(5);
+/// Naps without traffic before it sleeps until it is woken.
+const NAPS: u32 = 20;
+
+/// Consecutive bytes of one direction.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    direction: Direction,
+    length: usize,
+    /// Bytes of this direction are missing before this piece.
+    after_loss: bool,
+}
+
+/// Traffic of both directions, in order.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pieces: Vec<Piece>,
+    bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// Each piece: its direction, whether bytes are missing before it, its bytes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Direction, bool, &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        self.pieces.iter().map(move |piece| {
+            let (bytes, after) = rest.split_at_checked(piece.length).unwrap_or((rest, &[]));
+            rest = after;
+            (piece.direction, piece.after_loss, bytes)
+        })
+    }
+
+    fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT {
+            *self = Self::default();
+        }
+        self.pieces.clear();
+        self.bytes.clear();
+    }
+
+    fn append(&mut self, direction: Direction, after_loss: bool, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        match self.pieces.last_mut() {
+            Some(last) if last.direction == direction && !after_loss => last.length += bytes.len(),
+            _ => self.pieces.push(Piece { direction, length: bytes.len(), after_loss }),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Awake,
+    Nap,
+    Sleep,
+}
+
+struct Waiting {
+    batch: Batch,
+    rest: Rest,
+    /// Bytes of the direction (in the order of [`Direction`]) were dropped since its last piece.
+    lost: [bool; 2],
+    dropped: u64,
+    is_ending: bool,
+    is_closed: bool,
+}
+
+/// Between the two forwarders and the observer.
+pub(super) struct Queue {
+    is_open: AtomicBool,
+    waiting: Mutex<Waiting>,
+    arrival: Condvar,
+    closing: Condvar,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        Self {
+            is_open: AtomicBool::new(true),
+            waiting: Mutex::new(Waiting {
+                batch: Batch::default(),
+                rest: Rest::Awake,
+                lost: [false; 2],
+                dropped: 0,
+                is_ending: false,
+                is_closed: false,
+            }),
+            arrival: Condvar::new(),
+            closing: Condvar::new(),
+        }
+    }
+
+    /// Copies `bytes` for the observer, if there is one and it keeps up.
+    pub(super) fn push(&self, direction: Direction, bytes: &[u8]) {
+        if !self.is_open.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut waiting = self.lock();
+        let Waiting { batch, lost, .. } = &mut *waiting;
+        let [to_server, to_client] = lost;
+        let lost = if direction == Direction::ToServer { to_server } else { to_client };
+        if batch.bytes.len() + bytes.len() > MAX_BYTES || batch.pieces.len() >= MAX_PIECES {
+            *lost = true;
+            waiting.dropped = waiting.dropped.saturating_add(bytes.len() as u64);
+        } else {
+            batch.append(direction, std::mem::take(lost), bytes);
+        }
+        let is_needed = match waiting.rest {
+            Rest::Awake => false,
+            Rest::Nap => waiting.batch.bytes.len() > URGENT,
+            Rest::Sleep => true,
+        };
+        if is_needed {
+            waiting.rest = Rest::Awake;
+            drop(waiting);
+            self.arrival.notify_one();
+        }
+    }
+
+    /// For the observer: waits for traffic and puts it into `batch` in place of what is there.
+    /// `false` when the session has ended and all has been taken.
+    pub(super) fn take(&self, batch: &mut Batch) -> bool {
+        batch.clear();
+        let mut waiting = self.lock();
+        let mut naps = 0;
+        loop {
+            let is_asleep = naps == NAPS && waiting.batch.pieces.is_empty();
+            if is_asleep {
+                waiting = self.sleep(waiting);
+            }
+            // Woken by the first message of an exchange, nap too: the others are on their way.
+            waiting = self.nap(waiting);
+            if !waiting.batch.pieces.is_empty() {
+                std::mem::swap(&mut waiting.batch, batch);
+                return true;
+            }
+            if waiting.is_ending {
+                return false;
+            }
+            naps = if is_asleep { 0 } else { naps + 1 };
+        }
+    }
+
+    fn nap<'a>(&self, mut waiting: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
+        waiting.rest = Rest::Nap;
+        let is_restful = |w: &mut Waiting| w.rest == Rest::Nap && !w.is_ending;
+        let (mut waiting, _) = self
+            .arrival
+            .wait_timeout_while(waiting, NAP, is_restful)
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.rest = Rest::Awake;
+        waiting
+    }
+
+    fn sleep<'a>(&self, mut waiting: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
+        waiting.rest = Rest::Sleep;
+        self.arrival
+            .wait_while(waiting, |w| w.rest == Rest::Sleep && !w.is_ending)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For the observer: it has stopped. What waits is dropped and nothing more is copied.
+    pub(super) fn close(&self) {
+        self.is_open.store(false, Ordering::Relaxed);
+        let mut waiting = self.lock();
+        waiting.batch = Batch::default();
+        waiting.is_closed = true;
+        drop(waiting);
+        self.closing.notify_all();
+    }
+
+    /// The session has ended: waits until the observer has seen all of it, but no longer than
+    /// `limit`.
+    pub(super) fn end(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let mut waiting = self.lock();
+        waiting.is_ending = true;
+        self.arrival.notify_all();
+        while !waiting.is_closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let (guard, _) =
+                self.closing.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner);
+            waiting = guard;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Direction::{ToClient, ToServer};
+
+    fn taken(queue: &Queue) -> Vec<(Direction, bool, Vec<u8>)> {
+        let mut batch = Batch::default();
+        assert!(queue.take(&mut batch));
+        batch.iter().map(|(d, lost, bytes)| (d, lost, bytes.to_vec())).collect()
+    }
+
+    #[test]
+    fn order_across_directions_is_kept_and_neighbours_are_joined() {
+        let queue = Queue::new();
+        queue.push(ToServer, b"ab");
+        queue.push(ToServer, b"c");
+        queue.push(ToClient, b"d");
+        queue.push(ToServer, b"e");
+        assert_eq!(
+            taken(&queue),
+            [
+                (ToServer, false, b"abc".to_vec()),
+                (ToClient, false, b"d".to_vec()),
+                (ToServer, false, b"e".to_vec()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_marks_only_its_own_direction() {
+        let queue = Queue::new();
+        let chunk = vec![b'x'; 64 << 10];
+        for _ in 0..MAX_BYTES / chunk.len() {
+            queue.push(ToClient, &chunk);
+        }
+        queue.push(ToClient, b"dropped");
+        assert_eq!(queue.lock().dropped, 7);
+        assert_eq!(taken(&queue), [(ToClient, false, vec![b'x'; MAX_BYTES])]);
+        queue.push(ToServer, b"a");
+        queue.push(ToClient, b"b");
+        queue.push(ToClient, b"c");
+        assert_eq!(
+            taken(&queue),
+            [(ToServer, false, b"a".to_vec()), (ToClient, true, b"bc".to_vec())]
+        );
+    }
+
+    #[test]
+    fn tiny_alternating_messages_are_bounded_too() {
+        let queue = Queue::new();
+        for _ in 0..MAX_PIECES {
+            queue.push(ToClient, b"x");
+            queue.push(ToServer, b"y");
+        }
+        assert_eq!(taken(&queue).len(), MAX_PIECES);
+    }
+
+    #[test]
+    fn an_end_is_seen_after_all_that_came_before_it() {
+        let queue = Queue::new();
+        queue.push(ToServer, b"last");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(taken(&queue).len(), 1);
+                assert!(!queue.take(&mut Batch::default()));
+                queue.close();
+            });
+            queue.end(Duration::from_secs(60));
+        });
+        assert!(queue.lock().is_closed);
+    }
+
+    #[test]
+    fn an_observer_that_hangs_is_not_waited_for() {
+        let queue = Queue::new();
+        queue.end(Duration::from_millis(1));
+        assert!(!queue.lock().is_closed);
+    }
+
+    #[test]
+    fn a_sleeping_observer_is_woken_by_the_first_byte() {
+        let queue = Queue::new();
+        std::thread::scope(|scope| {
+            let observer = scope.spawn(|| taken(&queue));
+            while queue.lock().rest != Rest::Sleep {
+                std::thread::yield_now();
+            }
+            queue.push(ToServer, b"x");
+            assert_eq!(observer.join().unwrap(), [(ToServer, false, b"x".to_vec())]);
+        });
+    }
+
+    #[test]
+    fn nothing_is_copied_once_the_observer_has_stopped() {
+        let queue = Queue::new();
+        queue.push(ToServer, b"x");
+        queue.close();
+        queue.push(ToServer, b"y");
+        assert!(queue.lock().batch.bytes.is_empty());
+    }
+}

@@ -1,0 +1,117 @@
+//! `docs/payload.md` is generated from the contract and never edited by hand.
+
+use crate::payloads::maximal;
+use mcpproxy::contract::table::{Member, Node, Text};
+use mcpproxy::contract::{self, MAX_PAYLOAD_BYTES};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+const COMMAND: &str = "MCPPROXY_REGENERATE=1 cargo test --test contract docs";
+
+#[test]
+fn docs_have_every_field_as_the_schema_describes_it() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/payload.md");
+    let page = page();
+    if std::env::var_os("MCPPROXY_REGENERATE").is_some() {
+        std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).unwrap();
+        std::fs::write(path, page).unwrap();
+        return;
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == page,
+        "docs/payload.md differs from the schema; make it again with: {COMMAND}"
+    );
+}
+
+fn page() -> String {
+    let mut page = format!(
+        "<!-- Generated from src/contract/heartbeat-v3.json. Do not edit; run: {COMMAND} -->\n\n\
+         # What a heartbeat holds\n\n\
+         At most once a day an install with telemetry on sends one heartbeat: one JSON object of at most {} KiB. This\n\
+         page lists everything it can hold. The contract is *closed*: code that encodes a field which is not listed\n\
+         here does not compile, and a gate checks the finished bytes again before they are sent. Every string is one of\n\
+         a fixed list or has one of the shapes [below](#shapes-of-strings). The only string that another program chooses\n\
+         is the product name by which an MCP client introduces itself. Paths, addresses, names of servers and tools,\n\
+         queries, arguments and results have no place.\n\n\
+         - See what would be sent from your machine: `mcpproxy telemetry show-payload`\n\
+         - Print the schema this page is made from: `mcpproxy telemetry schema`\n\
+         - Check payloads against it: `mcpproxy telemetry verify FILE`\n\
+         - Send nothing: `mcpproxy telemetry disable`, or set `DO_NOT_TRACK=1`\n\n\
+         ## Fields\n\n\
+         A field marked * is in every heartbeat; the others are left out where the sending program does not know them.\n\n",
+        MAX_PAYLOAD_BYTES / 1024
+    );
+    let Node::Object(members) = &contract::ROOT else { panic!("the root is an object") };
+    table(&mut page, members);
+    for member in *members {
+        if let Node::Object(inner) = &member.node {
+            let _ = write!(page, "\n## `{}`\n\n{}\n\n", member.name, member.description);
+            table(&mut page, inner);
+        }
+    }
+    shapes(&mut page);
+    let example: Value = serde_json::from_slice(&maximal().encode()).unwrap();
+    let example = serde_json::to_string_pretty(&example).unwrap();
+    let _ = write!(
+        page,
+        "\n## Example\n\nA heartbeat with every field (sent without the white space):\n\n```json\n{example}\n```\n"
+    );
+    page
+}
+
+fn table(page: &mut String, members: &[Member]) {
+    page.push_str("| field | type | rule | what and why |\n|---|---|---|---|\n");
+    for Member { name, required, node, description } in members {
+        let (kind, rule) = kind_and_rule(name, node);
+        let star = if *required { "*" } else { "" };
+        let _ = writeln!(page, "| `{name}`{star} | {kind} | {rule} | {} |", cell(description));
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn kind_and_rule(name: &str, node: &Node) -> (&'static str, String) {
+    match node {
+        Node::Object(members) => {
+            ("object", format!("{} members, see [`{name}`](#{name})", members.len()))
+        }
+        Node::Enum(spellings) => ("string", format!("one of `{}`", spellings.join("` `"))),
+        Node::ConstInteger(constant) => ("integer", format!("always {constant}")),
+        Node::Boolean => ("boolean", "true or false".to_owned()),
+        Node::NullableBoolean => ("boolean or null", "null = not knowable here".to_owned()),
+        Node::Count => ("integer", "0 or more".to_owned()),
+        Node::Text(text) => ("string", shape_link(*text)),
+        Node::List { max_items, item } => (
+            "array of strings",
+            format!("at most {max_items}, all different, each {}", shape_link(*item)),
+        ),
+    }
+}
+
+fn shape_name(text: Text) -> &'static str {
+    match text {
+        Text::Uuid => "uuid",
+        Text::Version => "version",
+        Text::OptionalVersion => "optional_version",
+        Text::Timestamp => "timestamp",
+        Text::ClientName => "client_name",
+    }
+}
+
+fn shape_link(text: Text) -> String {
+    format!("[{}](#shapes-of-strings)", shape_name(text).replace('_', " "))
+}
+
+fn shapes(page: &mut String) {
+    let schema: Value = serde_json::from_str(contract::SCHEMA).unwrap();
+    page.push_str("\n## Shapes of strings\n");
+    for (name, def) in schema["$defs"].as_object().unwrap() {
+        let description = def["description"].as_str().unwrap();
+        let pattern = def["pattern"].as_str().unwrap();
+        let name = name.replace('_', " ");
+        let _ = write!(page, "\n**{name}**: {description}.\n\n```\n{pattern}\n```\n");
+    }
+}

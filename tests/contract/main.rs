@@ -1,0 +1,8 @@
+//! The contract from outside: payloads against an independent validator, the schema against the code,
+//! the field page against the schema.
+
+mod docs;
+mod gate;
+mod mutations;
+mod payloads;
+mod shapes;

@@ -1,0 +1,382 @@
+//! What we encode is valid under the schema, as the independent `jsonschema` crate reads it, and what
+//! is nearly a payload is not.
+
+use jsonschema::Validator;
+use mcpproxy::contract::{
+    self, Activation, Arch, BuiltinToolCalls, CallBucket, Edition, EnvKind, EnvMarkers,
+    LaunchSource, Os, Payload, RoutingMode, ServerProtocolCounts, SurfaceRequests, TokensBucket,
+    timestamp,
+};
+use proptest::collection::btree_set;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+pub fn validator() -> Validator {
+    let schema: Value = serde_json::from_str(contract::SCHEMA).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    jsonschema::draft202012::new(&schema).unwrap()
+}
+
+pub fn decoded(payload: &Payload) -> Value {
+    serde_json::from_slice(&payload.encode()).unwrap()
+}
+
+pub fn complaint(validator: &Validator, payload: &Value) -> Option<String> {
+    validator.iter_errors(payload).next().map(|e| format!("{}: {e}", e.instance_path()))
+}
+
+/// A payload with nothing that may be omitted.
+pub fn minimal() -> Payload {
+    Payload {
+        anonymous_id: "00000000-0000-4000-8000-000000000000".into(),
+        env_kind: EnvKind::Unknown,
+        env_markers: EnvMarkers::default(),
+        launch_source: LaunchSource::Unknown,
+        autostart_enabled: None,
+        activation: Activation {
+            first_connected_server_ever: false,
+            first_mcp_client_ever: false,
+            first_retrieve_tools_call_ever: false,
+            mcp_clients_seen_ever: vec![],
+            retrieve_tools_calls_24h: 0,
+            estimated_tokens_saved_24h_bucket: TokensBucket::Zero,
+            configured_ide_count: 0,
+        },
+        version: "v1.2.3".into(),
+        current_version: None,
+        previous_version: None,
+        edition: Edition::Minimal,
+        os: Os::Other,
+        arch: Arch::Other,
+        server_count: None,
+        connected_server_count: None,
+        tool_count: None,
+        uptime_hours: None,
+        routing_mode: None,
+        timestamp: timestamp::format(1_795_358_760),
+        anonymous_id_created_at: None,
+        surface_requests: None,
+        builtin_tool_calls: None,
+        upstream_tool_call_count_bucket: None,
+        server_protocol_counts: None,
+    }
+}
+
+/// A payload with everything in it.
+pub fn maximal() -> Payload {
+    Payload {
+        anonymous_id: "8f14e45f-ceea-467f-9b1d-2c3a4d5e6f70".into(),
+        env_kind: EnvKind::Interactive,
+        env_markers: EnvMarkers { has_tty: true, has_display: true, ..EnvMarkers::default() },
+        launch_source: LaunchSource::Cli,
+        autostart_enabled: Some(false),
+        activation: Activation {
+            first_connected_server_ever: true,
+            first_mcp_client_ever: true,
+            first_retrieve_tools_call_ever: true,
+            mcp_clients_seen_ever: vec!["claude-code".into(), "vscode".into()],
+            retrieve_tools_calls_24h: 12,
+            estimated_tokens_saved_24h_bucket: TokensBucket::of(54_300),
+            configured_ide_count: 2,
+        },
+        current_version: Some("v1.2.3".into()),
+        previous_version: Some("v1.2.2-rc1".into()),
+        edition: Edition::Personal,
+        os: Os::Linux,
+        arch: Arch::Amd64,
+        server_count: Some(4),
+        connected_server_count: Some(3),
+        tool_count: Some(57),
+        uptime_hours: Some(26),
+        routing_mode: Some(RoutingMode::RetrieveTools),
+        anonymous_id_created_at: Some(timestamp::format(1_790_000_000)),
+        surface_requests: Some(SurfaceRequests { mcp: 40, cli: 3, webui: 2, tray: 0, unknown: 0 }),
+        builtin_tool_calls: Some(BuiltinToolCalls {
+            retrieve_tools: 12,
+            call_tool: 25,
+            telemetry_status: 1,
+        }),
+        upstream_tool_call_count_bucket: Some(CallBucket::of(25)),
+        server_protocol_counts: Some(ServerProtocolCounts {
+            stdio: 3,
+            http: 0,
+            sse: 0,
+            streamable_http: 1,
+            auto: 0,
+        }),
+        ..minimal()
+    }
+}
+
+#[test]
+fn the_smallest_and_the_fullest_payload_are_valid() {
+    let validator = validator();
+    for payload in [minimal(), maximal()] {
+        assert_eq!(complaint(&validator, &decoded(&payload)), None);
+    }
+}
+
+#[test]
+fn the_smallest_payload_has_exactly_the_required_members() {
+    let required: Vec<&str> = members(&contract::ROOT, |m| m.required);
+    let small = decoded(&minimal());
+    let sent: Vec<&str> = small.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(sent, required);
+    assert_eq!(small["autostart_enabled"], Value::Null);
+    assert_eq!(small["activation"]["mcp_clients_seen_ever"], json!([]));
+}
+
+#[test]
+fn the_fullest_payload_has_every_member_in_the_order_of_the_schema() {
+    let full = decoded(&maximal());
+    let sent: Vec<&str> = full.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(sent, members(&contract::ROOT, |_| true));
+}
+
+fn members(
+    node: &'static contract::table::Node,
+    keep: impl Fn(&contract::table::Member) -> bool,
+) -> Vec<&'static str> {
+    match node {
+        contract::table::Node::Object(members) => {
+            members.iter().filter(|m| keep(m)).map(|m| m.name).collect()
+        }
+        _ => panic!("not an object"),
+    }
+}
+
+#[test]
+fn the_bytes_are_compact_and_known() {
+    let expected = concat!(
+        r#"{"schema_version":3,"anonymous_id":"00000000-0000-4000-8000-000000000000","#,
+        r#""env_kind":"unknown","env_markers":{"has_ci_env":false,"has_cloud_ide_env":false,"#,
+        r#""is_container":false,"has_tty":false,"has_display":false},"launch_source":"unknown","#,
+        r#""autostart_enabled":null,"activation":{"first_connected_server_ever":false,"#,
+        r#""first_mcp_client_ever":false,"first_retrieve_tools_call_ever":false,"#,
+        r#""mcp_clients_seen_ever":[],"retrieve_tools_calls_24h":0,"#,
+        r#""estimated_tokens_saved_24h_bucket":"0","configured_ide_count":0},"version":"v1.2.3","#,
+        r#""edition":"minimal","os":"other","arch":"other","timestamp":"2026-11-22T14:46:00Z"}"#,
+    );
+    assert_eq!(String::from_utf8(minimal().encode()).unwrap(), expected);
+}
+
+#[test]
+fn the_longest_payload_fits_the_gate() {
+    let mut payload = maximal();
+    payload.activation.mcp_clients_seen_ever =
+        (0..contract::MAX_CLIENTS).map(|i| format!("{:-<64}", format!("client{i}"))).collect();
+    payload.activation.retrieve_tools_calls_24h = u64::MAX;
+    let bytes = payload.encode();
+    assert_eq!(complaint(&validator(), &decoded(&payload)), None);
+    assert!(bytes.len() < contract::MAX_PAYLOAD_BYTES, "{}", bytes.len());
+}
+
+#[test]
+fn a_saturated_counter_is_written_as_a_number_every_receiver_can_read() {
+    let mut payload = maximal();
+    payload.tool_count = Some(u64::MAX);
+    payload.server_count = Some(contract::MAX_COUNT);
+    let value = decoded(&payload);
+    assert_eq!(value["tool_count"], json!(9_007_199_254_740_991_u64));
+    assert_eq!(value["server_count"], json!(9_007_199_254_740_991_u64));
+}
+
+#[test]
+fn text_that_is_no_id_stays_one_json_string() {
+    let mut payload = minimal();
+    payload.anonymous_id = "\",\"x\":\"\\\n\u{1f600}".into();
+    let value = decoded(&payload);
+    assert_eq!(value["anonymous_id"], json!("\",\"x\":\"\\\n\u{1f600}"));
+    assert!(complaint(&validator(), &value).is_some());
+}
+
+/// Every pointer of `value`, objects and leaves, parents first.
+fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(k, v)| (k.clone(), v)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
+        _ => vec![],
+    };
+    for (key, child) in children {
+        pointers(child, &format!("{at}/{key}"), found);
+    }
+}
+
+pub fn all_pointers(value: &Value) -> Vec<String> {
+    let mut found = vec![];
+    pointers(value, "", &mut found);
+    found
+}
+
+#[test]
+fn no_object_takes_a_member_it_does_not_know() {
+    let validator = validator();
+    let whole = decoded(&maximal());
+    let mut objects = 0;
+    for pointer in all_pointers(&whole) {
+        let mut broken = whole.clone();
+        let Some(members) = broken.pointer_mut(&pointer).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        objects += 1;
+        members.insert("extra".into(), json!(0));
+        assert!(complaint(&validator, &broken).is_some(), "{pointer} is open");
+    }
+    assert_eq!(objects, 6);
+}
+
+#[test]
+fn a_payload_without_a_required_member_is_invalid() {
+    let validator = validator();
+    let whole = decoded(&minimal());
+    for pointer in all_pointers(&whole).into_iter().skip(1) {
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        let mut broken = whole.clone();
+        let members = broken.pointer_mut(parent).and_then(Value::as_object_mut).unwrap();
+        members.shift_remove(key);
+        assert!(complaint(&validator, &broken).is_some(), "{pointer} is not required");
+    }
+}
+
+#[test]
+fn no_member_takes_a_value_of_another_kind() {
+    let validator = validator();
+    let whole = decoded(&maximal());
+    let others = [
+        json!("/home/tim"),
+        json!(""),
+        json!(-1),
+        json!(1.5),
+        json!(null),
+        json!([]),
+        json!(["Tim's editor"]),
+        json!({}),
+        json!("Interactive"),
+        json!("2026-11-22T12:06:00+01:00"),
+    ];
+    let fine = [
+        ("/autostart_enabled", json!(null)),
+        ("/activation/mcp_clients_seen_ever", json!([])),
+        ("/previous_version", json!("")),
+    ];
+    for pointer in all_pointers(&whole) {
+        for other in &others {
+            let mut broken = whole.clone();
+            *broken.pointer_mut(&pointer).unwrap() = other.clone();
+            let fine = fine.iter().any(|(at, value)| *at == pointer && value == other);
+            assert_eq!(complaint(&validator, &broken).is_none(), fine, "{pointer} = {other}");
+        }
+    }
+}
+
+#[test]
+fn a_seventeenth_client_and_a_repeated_client_are_invalid() {
+    let validator = validator();
+    let names = |count: usize| (0..count).map(|i| format!("client{i}")).collect::<Vec<_>>();
+    for (clients, valid) in [
+        (names(16), true),
+        (names(17), false),
+        (vec!["cursor".to_owned(), "cursor".to_owned()], false),
+    ] {
+        let mut payload = minimal();
+        payload.activation.mcp_clients_seen_ever = clients;
+        assert_eq!(complaint(&validator, &decoded(&payload)).is_none(), valid);
+    }
+}
+
+fn version() -> impl Strategy<Value = String> {
+    "v(0|[1-9][0-9]{0,2})\\.(0|[1-9]{1,3})\\.(0|[1-9]{1,5})(-(rc1|beta\\.2|dev|nightly20261122))?"
+}
+
+fn activation() -> impl Strategy<Value = Activation> {
+    (
+        any::<[bool; 3]>(),
+        btree_set("[a-z0-9][a-z0-9._-]{0,63}", 0..=contract::MAX_CLIENTS),
+        any::<u64>(),
+        any::<u64>(),
+        any::<u64>(),
+    )
+        .prop_map(|(flags, clients, calls, tokens, ides)| Activation {
+            first_connected_server_ever: flags[0],
+            first_mcp_client_ever: flags[1],
+            first_retrieve_tools_call_ever: flags[2],
+            mcp_clients_seen_ever: clients.into_iter().collect(),
+            retrieve_tools_calls_24h: calls,
+            estimated_tokens_saved_24h_bucket: TokensBucket::of(tokens),
+            configured_ide_count: ides,
+        })
+}
+
+prop_compose! {
+    fn counters()(
+        surface in option::of(any::<[u64; 5]>()),
+        builtin in option::of(any::<[u64; 3]>()),
+        protocols in option::of(any::<[u64; 5]>()),
+        upstream in option::of(select(CallBucket::ALL)),
+    ) -> Payload {
+        Payload {
+            surface_requests: surface
+                .map(|[mcp, cli, webui, tray, unknown]| SurfaceRequests { mcp, cli, webui, tray, unknown }),
+            builtin_tool_calls: builtin.map(|[retrieve_tools, call_tool, telemetry_status]| {
+                BuiltinToolCalls { retrieve_tools, call_tool, telemetry_status }
+            }),
+            server_protocol_counts: protocols.map(|[stdio, http, sse, streamable_http, auto]| {
+                ServerProtocolCounts { stdio, http, sse, streamable_http, auto }
+            }),
+            upstream_tool_call_count_bucket: upstream,
+            ..minimal()
+        }
+    }
+}
+
+prop_compose! {
+    pub fn payloads()(
+        counters in counters(),
+        id in "[0-9a-fA-F]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+        (env_kind, launch_source) in (select(EnvKind::ALL), select(LaunchSource::ALL)),
+        markers in any::<[bool; 5]>(),
+        autostart_enabled in any::<Option<bool>>(),
+        activation in activation(),
+        versions in (version(), option::of(version()), option::of(prop_oneof![Just(String::new()), version()])),
+        build in (select(Edition::ALL), select(Os::ALL), select(Arch::ALL)),
+        counts in any::<[Option<u64>; 4]>(),
+        routing_mode in option::of(select(RoutingMode::ALL)),
+        (now, created) in (any::<u64>(), any::<Option<u64>>()),
+    ) -> Payload {
+        let [has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display] = markers;
+        let [server_count, connected_server_count, tool_count, uptime_hours] = counts;
+        Payload {
+            anonymous_id: id,
+            env_kind,
+            env_markers: EnvMarkers { has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display },
+            launch_source,
+            autostart_enabled,
+            activation,
+            version: versions.0,
+            current_version: versions.1,
+            previous_version: versions.2,
+            edition: build.0,
+            os: build.1,
+            arch: build.2,
+            server_count,
+            connected_server_count,
+            tool_count,
+            uptime_hours,
+            routing_mode,
+            timestamp: timestamp::format(now),
+            anonymous_id_created_at: created.map(timestamp::format),
+            ..counters
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_payload_is_valid(payload in payloads()) {
+        let complaint = complaint(&validator(), &decoded(&payload));
+        prop_assert_eq!(complaint, None);
+    }
+}
