@@ -1,7 +1,7 @@
 //! The whole pipeline: a real session, a heartbeat, a receiver.
 
 use crate::parts::{Client, Parts, Server};
-use crate::session::{Between, Home, MCPPROXY, appears, play};
+use crate::session::{Between, Home, MCPPROXY, happens, play};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -101,7 +101,8 @@ fn one_heartbeat_of_a_real_session_arrives_and_a_second_session_sends_none() {
             .spawn(|| play(&parts, &home, &session("one"), &Server::ToolIndex, Between::Tap(&tap)));
         let first = requests.recv_timeout(Duration::from_secs(30));
         // The session lasts until the acknowledgement is on record.
-        let recorded = first.is_ok() && appears(&home.data_dir().join("sent"));
+        let recorded =
+            first.is_ok() && happens(|| !home.status()["heartbeat"]["last_success"].is_null());
         release("one");
         let played = playing.join().expect("the session");
         assert!(recorded, "no heartbeat was acknowledged: {}", played.client.stderr);

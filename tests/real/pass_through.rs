@@ -159,6 +159,18 @@ fn the_typescript_sdk_with_a_tap_that_is_pid_1() {
     assert!(same.is_none_or(|same| clients_seen(&same) == ["claude-code"]));
 }
 
+#[test]
+fn a_data_directory_that_cannot_be_made_does_not_disturb_the_session() {
+    let Some(parts) = Parts::find() else { return };
+    let home = Home::without_data_dir();
+    std::fs::write(home.data_dir(), "not a directory").expect("a file in its place");
+    let played = play(&parts, &home, &Client::echoing("claude-code"), &Server::Everything, TAP);
+    assert_eq!(played.at_client, played.at_server);
+    assert_eq!(played.at_client[0].exit, 0);
+    let kept = std::fs::read_to_string(home.data_dir()).expect("the file");
+    assert_eq!(kept, "not a directory");
+}
+
 /// How this machine lets us have a PID namespace.
 fn unshare() -> Option<&'static [&'static str]> {
     let ways: [&[&str]; 2] = [

@@ -23,6 +23,7 @@ impl Seen {
             Event::ServerConnected => self.connected += 1,
             Event::Discovery { indexed, returned } => self.discoveries.push((indexed, returned)),
             Event::UpstreamCall => self.other_calls += 1,
+            gateway => panic!("a tap has no business with {gateway:?}"),
         }
     }
 }

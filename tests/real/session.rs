@@ -111,7 +111,7 @@ impl Home {
     /// Waits for the end of the recorded process: the client need not have.
     fn tape(&self, stem: &str) -> Tape {
         let file = |ending: &str| self.tapes().join(format!("{stem}.{ending}"));
-        assert!(appears(&file("exit")), "{stem}: the recorded process is still running");
+        assert!(happens(|| file("exit").exists()), "{stem}: the recorded process is still running");
         let read = |ending: &str| std::fs::read(file(ending)).expect("read a recording");
         let exit = String::from_utf8(read("exit")).expect("UTF-8").parse().expect("a code");
         Tape { to_server: read("c2s"), to_client: read("s2c"), exit }
@@ -239,10 +239,10 @@ pub fn play(
     Played { client, at_client: home.tapes_of("client"), at_server: home.tapes_of("server") }
 }
 
-/// Waits until `path` exists; false when it does not come.
-pub fn appears(path: &Path) -> bool {
+/// Waits until it is so; false when it does not come to that.
+pub fn happens(is_so: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
-    while !path.exists() {
+    while !is_so() {
         if Instant::now() > deadline {
             return false;
         }
