@@ -101,6 +101,11 @@ const TAP: Entry = Entry::Raw(super::tap::run);
 #[cfg(not(feature = "tap"))]
 const TAP: Entry = Entry::Needs("tap");
 
+#[cfg(feature = "heartbeat")]
+const SEND: Entry = Entry::Raw(super::send::run);
+#[cfg(not(feature = "heartbeat"))]
+const SEND: Entry = Entry::Needs("heartbeat");
+
 /// Every command, in the order of help.
 pub const COMMANDS: &[Command] = &[
     Command {
@@ -159,6 +164,42 @@ pub const COMMANDS: &[Command] = &[
         options: &[OUTPUT],
         data_dir: true,
         entry: Entry::Parsed(super::status::run),
+    },
+    Command {
+        path: &["telemetry", "show-payload"],
+        summary: "Print the exact next heartbeat",
+        about: "The stored bytes if an attempt is pending, else what would be assembled now. Changes nothing.",
+        operands: Operands::None,
+        options: &[
+            Opt {
+                long: "at",
+                short: None,
+                value: Some("TIME"),
+                help: "As if it were this time: seconds since 1970, or 2026-11-22T14:46:00Z",
+            },
+            Opt {
+                long: "output",
+                short: Some('o'),
+                value: Some("FORMAT"),
+                help: "json, the only format there is",
+            },
+        ],
+        data_dir: true,
+        entry: Entry::Raw(super::show_payload::run),
+    },
+    Command {
+        path: &["telemetry", "send"],
+        summary: "Send the heartbeat if it is due, and say what happened",
+        about: "A running host does the same on its own, once a day.",
+        operands: Operands::None,
+        options: &[Opt {
+            long: "now",
+            short: None,
+            value: None,
+            help: "Also if it is not due or the last attempt failed; never without consent",
+        }],
+        data_dir: true,
+        entry: SEND,
     },
     Command {
         path: &["telemetry", "enable"],
