@@ -55,7 +55,8 @@ fn a_discovery_call_that_returns_every_tool_saves_nothing() {
 fn any_tool_can_be_named_the_discovery_tool_and_counts_without_saving() {
     let session = json!({ "name": "claude-ai", "calls": [["shout", { "text": "hey" }]] });
     let tap = Between::Tap(&[MCPPROXY, "tap", "--discovery-tool", "shout", "--"]);
-    let same = plays_the_same_with(Client::TypeScript(session), Server::ToolIndex, tap);
+    let same =
+        plays_the_same_with(Client::TypeScript(session), Server::ToolIndex, Home::new(), tap);
     let Some(same) = same else { return };
     assert_eq!(discovery(&same.home), (json!(true), json!(1), json!("0")));
 }

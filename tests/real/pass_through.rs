@@ -12,14 +12,18 @@ pub struct Same {
 
 /// Plays the session without a tap and with one, and compares what passed. `None` when skipped.
 pub fn plays_the_same(client: Client, server: Server) -> Option<Same> {
-    plays_the_same_with(client, server, TAP)
+    plays_the_same_with(client, server, Home::new(), TAP)
 }
 
-/// The same with another way to start the tap.
-pub fn plays_the_same_with(client: Client, server: Server, tap: Between<'_>) -> Option<Same> {
+/// The same with another way to start the tap, which is played in this home.
+pub fn plays_the_same_with(
+    client: Client,
+    server: Server,
+    home: Home,
+    tap: Between<'_>,
+) -> Option<Same> {
     let parts = Parts::find()?;
     let direct = play(&parts, &Home::new(), &client, &server, Between::Nothing);
-    let home = Home::new();
     let tapped = play(&parts, &home, &client, &server, tap);
 
     assert_eq!(tapped.at_client, tapped.at_server, "the two sides of the tap differ");
@@ -152,10 +156,12 @@ fn the_inspector_lists_a_directory_of_the_filesystem_server() {
 #[test]
 fn the_typescript_sdk_with_a_tap_that_is_pid_1() {
     let Some(unshare) = unshare() else { return };
-    let mut tap = unshare.to_vec();
-    tap.extend([MCPPROXY, "tap", "--"]);
-    let same =
-        plays_the_same_with(Client::echoing("claude-code"), Server::Everything, Between::Tap(&tap));
+    let home = Home::new();
+    // As PID 1 it has no ancestors that could tell it MCPPROXY_HOME.
+    let data_dir = home.data_dir().display().to_string();
+    let tap = [unshare, &[MCPPROXY, "tap", "--data-dir", &data_dir, "--"]].concat();
+    let client = Client::echoing("claude-code");
+    let same = plays_the_same_with(client, Server::Everything, home, Between::Tap(&tap));
     assert!(same.is_none_or(|same| clients_seen(&same) == ["claude-code"]));
 }
 
