@@ -7,7 +7,7 @@ use super::permission::Permission;
 use super::post::{Answer, post};
 use super::schedule::{self, Begin, Failure};
 use super::timing::Timing;
-use super::{retry_after, sent, store_trouble};
+use super::{retry_after, sent};
 use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::{Consent, Effective};
@@ -229,6 +229,6 @@ impl Attempt<'_> {
 fn unable(error: StoreError) -> Outcome {
     match error {
         StoreError::Busy => Outcome::Busy,
-        other => Outcome::Unable(store_trouble(&other)),
+        other => Outcome::Unable(other.to_string()),
     }
 }
