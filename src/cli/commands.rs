@@ -202,6 +202,16 @@ pub const COMMANDS: &[Command] = &[
         entry: Entry::Parsed(super::switch::disable),
     },
     Command {
+        path: &["telemetry", "verify"],
+        summary: "Run the anonymity gate over heartbeats, one JSON object per line",
+        about: "Prints one JSON verdict per line; a verdict never holds a value. FILE may be - for standard\n\
+                input. Exit code 0 when every line is clean, 1 otherwise.",
+        operands: Operands::One("FILE|-"),
+        options: &[],
+        data_dir: false,
+        entry: Entry::Raw(super::verify::run),
+    },
+    Command {
         path: &["telemetry", "send"],
         summary: "Send the heartbeat if it is due, and say what happened",
         about: "A running host does the same on its own, once a day.",
