@@ -420,6 +420,25 @@ fn the_dashes_before_the_command_may_be_missing() {
 }
 
 #[test]
+fn with_telemetry_off_there_is_a_pump_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let mut command =
+        tap(&["--data-dir", data.to_str().unwrap(), "sh", "-c", "echo ready; read x"]);
+    let mut session = Session::of(&mut command);
+    assert_eq!(session.line(), "ready");
+    let mut threads: Vec<String> = fs::read_dir(format!("/proc/{}/task", session.tap.id()))
+        .unwrap()
+        .map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap())
+        .collect();
+    threads.sort();
+    assert_eq!(threads, ["answers\n", "mcpproxy\n", "requests\n", "supervisor\n"]);
+    drop(session.to_server.take());
+    assert_eq!(session.end().code(), Some(1));
+    assert!(!data.exists());
+}
+
+#[test]
 fn help_goes_to_standard_output() {
     let output = tap(&["--help"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
