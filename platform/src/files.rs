@@ -117,11 +117,21 @@ impl Replacement {
 
     /// Renames the new bytes over the target and syncs the directory.
     pub fn publish(self) -> io::Result<()> {
-        std::fs::rename(&self.temporary, &self.target)?;
-        match self.target.parent() {
-            Some(directory) if !directory.as_os_str().is_empty() => sync_directory(directory),
-            _ => sync_directory(Path::new(".")),
-        }
+        let directory = directory_of(&self.target).to_owned();
+        self.rename()?;
+        sync_directory(&directory)
+    }
+
+    /// Renames the new bytes over the target. On disk is the rename when the directory is synced.
+    pub fn rename(self) -> io::Result<()> {
+        std::fs::rename(&self.temporary, &self.target)
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
     }
 }
 
@@ -129,11 +139,7 @@ impl Replacement {
 fn remove_leftovers(target: &Path, prefix: &OsStr) {
     /// Nobody takes that long to write a small file.
     const ABANDONED: Duration = Duration::from_secs(600);
-    let directory = match target.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    };
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    let Ok(entries) = std::fs::read_dir(directory_of(target)) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.as_encoded_bytes();
@@ -149,7 +155,7 @@ fn remove_leftovers(target: &Path, prefix: &OsStr) {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // After `publish` the name is gone and this finds nothing.
+        // After `rename` the name is gone and this finds nothing.
         let _ = std::fs::remove_file(&self.temporary);
     }
 }

@@ -3,12 +3,16 @@
 //! One rule: the logic is pure functions over [`State`]; [`Store`] only makes them transactional.
 
 pub mod clients;
+#[cfg(feature = "activation")]
+mod codec;
+#[cfg(feature = "activation")]
+mod record;
 pub mod state;
 mod store;
 mod window;
 
 pub use state::State;
-pub use store::{Recorded, Store, StoreError};
+pub use store::{DEADLINE, Health, Recorded, Store, StoreError};
 pub use window::HourlyWindow;
 
 /// One thing that happened, ready to be stored.

@@ -1,10 +1,16 @@
 //! Everything the store holds, as plain values, and the pure functions that change it.
 
-use super::HourlyWindow;
+use super::{BuiltinTool, HourlyWindow, Mark, Surface};
 use crate::contract::{
-    BuiltinToolCalls, EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts,
-    SurfaceRequests,
+    BuiltinToolCalls, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode,
+    ServerProtocolCounts, SurfaceRequests,
 };
+
+/// Estimated tokens that one tool definition costs a client.
+pub const TOKENS_PER_TOOL: u64 = 150;
+
+/// What a client is called whose name cannot be kept.
+const UNKNOWN_CLIENT: &str = "unknown";
 
 /// Everything the store holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -143,4 +149,274 @@ pub struct LiveMark {
     pub server_protocol_counts: Option<ServerProtocolCounts>,
     /// IDE configurations that hold our entry.
     pub configured_ide_count: u64,
+}
+
+/// What a mark did to a [`State`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Something is different now.
+    pub changed: bool,
+    /// A flag flipped or a client was added: worth syncing to disk.
+    pub rare: bool,
+}
+
+impl State {
+    /// Applies one mark.
+    pub fn apply(&mut self, mark: &Mark<'_>, now: u64) -> Applied {
+        let rare = self.funnel.apply(mark);
+        if let Mark::Discovery { indexed, returned } = *mark {
+            self.discovery_calls.add(now, 1);
+            self.tokens_saved.add(now, tokens_saved(indexed, returned));
+        }
+        let counted = self.counters.apply(mark);
+        Applied { changed: rare || counted || matches!(mark, Mark::Discovery { .. }), rare }
+    }
+}
+
+/// Tokens that one discovery call saved: `max(0, indexed - returned) * 150`, saturating; 0 when one of
+/// the counts is not known.
+pub fn tokens_saved(indexed: Option<u64>, returned: Option<u64>) -> u64 {
+    match (indexed, returned) {
+        (Some(indexed), Some(returned)) => {
+            indexed.saturating_sub(returned).saturating_mul(TOKENS_PER_TOOL)
+        }
+        _ => 0,
+    }
+}
+
+/// The name under which a client is kept: itself when it has the form of the contract
+/// (`^[a-z0-9][a-z0-9._-]{0,63}$`, without `..`), else `unknown`. Callers pass canonical names; this keeps
+/// the store clean whatever they pass.
+pub fn kept_client_name(name: &str) -> &str {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut bytes = name.bytes();
+    let good = bytes.next().is_some_and(allowed)
+        && bytes.all(|byte| allowed(byte) || matches!(byte, b'.' | b'_' | b'-'))
+        && name.len() <= 64
+        && !name.contains("..");
+    if good { name } else { UNKNOWN_CLIENT }
+}
+
+impl Funnel {
+    /// Applies one mark; true when a flag flipped or a client was added.
+    pub fn apply(&mut self, mark: &Mark<'_>) -> bool {
+        match *mark {
+            Mark::Client(name) => {
+                let first = !std::mem::replace(&mut self.mcp_client, true);
+                self.add_client(kept_client_name(name)) || first
+            }
+            Mark::ServerConnected => !std::mem::replace(&mut self.connected_server, true),
+            Mark::Discovery { .. } => !std::mem::replace(&mut self.retrieve_tools_call, true),
+            Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => false,
+        }
+    }
+
+    /// Takes over flags and clients that `other` has and this one has not; true when there were any.
+    pub fn merge(&mut self, other: &Funnel) -> bool {
+        let before = (self.connected_server, self.mcp_client, self.retrieve_tools_call);
+        self.connected_server |= other.connected_server;
+        self.mcp_client |= other.mcp_client;
+        self.retrieve_tools_call |= other.retrieve_tools_call;
+        let mut changed =
+            before != (self.connected_server, self.mcp_client, self.retrieve_tools_call);
+        for client in &other.clients {
+            changed |= self.add_client(client);
+        }
+        changed
+    }
+
+    fn add_client(&mut self, name: &str) -> bool {
+        let is_new = self.clients.len() < MAX_CLIENTS && !self.clients.iter().any(|c| c == name);
+        if is_new {
+            self.clients.push(name.to_owned());
+        }
+        is_new
+    }
+}
+
+impl Counters {
+    /// Applies one mark; true when it counts here. A discovery call is no upstream call.
+    pub fn apply(&mut self, mark: &Mark<'_>) -> bool {
+        let Some(counter) = self.counter(mark) else { return false };
+        let before = *counter;
+        *counter = before.saturating_add(1);
+        *counter != before
+    }
+
+    fn counter(&mut self, mark: &Mark<'_>) -> Option<&mut u64> {
+        let (requests, builtin) = (&mut self.surface_requests, &mut self.builtin_tool_calls);
+        Some(match *mark {
+            Mark::UpstreamCall => &mut self.upstream_tool_calls,
+            Mark::Request(Surface::Mcp) => &mut requests.mcp,
+            Mark::Request(Surface::Cli) => &mut requests.cli,
+            Mark::Request(Surface::Webui) => &mut requests.webui,
+            Mark::Request(Surface::Tray) => &mut requests.tray,
+            Mark::Request(Surface::Unknown) => &mut requests.unknown,
+            Mark::Builtin(BuiltinTool::RetrieveTools) => &mut builtin.retrieve_tools,
+            Mark::Builtin(BuiltinTool::CallTool) => &mut builtin.call_tool,
+            Mark::Builtin(BuiltinTool::TelemetryStatus) => &mut builtin.telemetry_status,
+            Mark::Client(_) | Mark::ServerConnected | Mark::Discovery { .. } => return None,
+        })
+    }
+
+    /// Every counter, in a fixed order.
+    pub fn to_array(self) -> [u64; 9] {
+        let Self { surface_requests: r, builtin_tool_calls: b, upstream_tool_calls } = self;
+        [
+            r.mcp,
+            r.cli,
+            r.webui,
+            r.tray,
+            r.unknown,
+            b.retrieve_tools,
+            b.call_tool,
+            b.telemetry_status,
+            upstream_tool_calls,
+        ]
+    }
+
+    /// The inverse of [`Self::to_array`].
+    pub fn from_array(all: [u64; 9]) -> Self {
+        let [mcp, cli, webui, tray, unknown, retrieve_tools, call_tool, telemetry_status, upstream] =
+            all;
+        Self {
+            surface_requests: SurfaceRequests { mcp, cli, webui, tray, unknown },
+            builtin_tool_calls: BuiltinToolCalls { retrieve_tools, call_tool, telemetry_status },
+            upstream_tool_calls: upstream,
+        }
+    }
+
+    /// The sum of both, counter by counter; saturating.
+    #[must_use]
+    pub fn plus(self, other: Counters) -> Self {
+        self.zip(other, u64::saturating_add)
+    }
+
+    /// What is left when `other` was reported, counter by counter; never below 0.
+    #[must_use]
+    pub fn minus(self, other: Counters) -> Self {
+        self.zip(other, u64::saturating_sub)
+    }
+
+    fn zip(self, other: Counters, combine: impl Fn(u64, u64) -> u64) -> Self {
+        let mut all = self.to_array();
+        for (ours, theirs) in all.iter_mut().zip(other.to_array()) {
+            *ours = combine(*ours, theirs);
+        }
+        Self::from_array(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const T: u64 = 1_790_000_000;
+
+    #[test]
+    fn every_mark_moves_what_it_is_about_and_nothing_else() {
+        let untouched = State::default();
+        let mut state = untouched.clone();
+        assert_eq!(state.apply(&Mark::ServerConnected, T), Applied { changed: true, rare: true });
+        assert!(state.funnel.connected_server);
+        assert_eq!(state.apply(&Mark::ServerConnected, T), Applied::default());
+        assert_eq!(state.counters, untouched.counters);
+
+        let mut state = untouched.clone();
+        let applied = state.apply(&Mark::UpstreamCall, T);
+        assert_eq!(applied, Applied { changed: true, rare: false });
+        assert_eq!(state.counters.upstream_tool_calls, 1);
+        assert_eq!(state.funnel, untouched.funnel);
+
+        let mut state = untouched.clone();
+        let mark = Mark::Discovery { indexed: Some(12), returned: Some(2) };
+        assert_eq!(state.apply(&mark, T), Applied { changed: true, rare: true });
+        assert_eq!(state.apply(&mark, T), Applied { changed: true, rare: false });
+        assert_eq!(state.discovery_calls.value(T), 2);
+        assert_eq!(state.tokens_saved.value(T), 3000);
+        assert_eq!(state.counters, untouched.counters);
+    }
+
+    #[test]
+    fn tokens_are_saved_only_when_both_counts_are_known() {
+        for (indexed, returned, tokens) in [
+            (Some(10), Some(4), 900),
+            (Some(4), Some(4), 0),
+            (Some(4), Some(10), 0),
+            (None, Some(4), 0),
+            (Some(4), None, 0),
+            (None, None, 0),
+            (Some(u64::MAX), Some(0), u64::MAX),
+        ] {
+            assert_eq!(tokens_saved(indexed, returned), tokens, "{indexed:?} {returned:?}");
+            let mut state = State::default();
+            state.apply(&Mark::Discovery { indexed, returned }, T);
+            assert_eq!(state.discovery_calls.value(T), 1);
+            assert_eq!(state.tokens_saved.value(T), tokens);
+        }
+    }
+
+    #[test]
+    fn the_first_sixteen_clients_win_and_keep_their_order() {
+        let mut state = State::default();
+        let names: Vec<String> = (0..20).map(|number| format!("client-{number}")).collect();
+        for name in names.iter().chain(&names) {
+            state.apply(&Mark::Client(name), T);
+        }
+        assert_eq!(state.funnel.clients, names[..16]);
+        assert_eq!(state.apply(&Mark::Client("late"), T), Applied::default());
+    }
+
+    #[test]
+    fn a_name_that_the_contract_refuses_is_kept_as_unknown() {
+        let long = "a".repeat(65);
+        for name in ["", "Claude", "a b", "../x", "a..b", "-a", "é", long.as_str()] {
+            assert_eq!(kept_client_name(name), "unknown", "{name}");
+        }
+        let longest = "a".repeat(64);
+        for name in ["a", "0", "claude-code", "a.b_c-d", longest.as_str()] {
+            assert_eq!(kept_client_name(name), name);
+        }
+    }
+
+    fn counters() -> impl Strategy<Value = Counters> {
+        prop::array::uniform9(prop_oneof![0_u64..100, any::<u64>()]).prop_map(Counters::from_array)
+    }
+
+    proptest! {
+        #[test]
+        fn counters_survive_the_way_through_their_array(all in counters()) {
+            prop_assert_eq!(Counters::from_array(all.to_array()), all);
+        }
+
+        #[test]
+        fn what_was_not_reported_is_left(all in counters(), reported in counters()) {
+            let sum = all.plus(reported);
+            for (left, (ours, theirs)) in sum.minus(reported).to_array().into_iter()
+                .zip(all.to_array().into_iter().zip(reported.to_array()))
+            {
+                prop_assert_eq!(left, ours.saturating_add(theirs) - theirs);
+            }
+        }
+
+        #[test]
+        fn flags_never_go_back(marks in prop::collection::vec(0..4_usize, 0..40)) {
+            let all = [
+                Mark::ServerConnected,
+                Mark::Client("goose"),
+                Mark::Discovery { indexed: None, returned: None },
+                Mark::UpstreamCall,
+            ];
+            let mut state = State::default();
+            for index in marks {
+                let before = state.funnel.clone();
+                state.apply(&all[index], T);
+                prop_assert!(!before.connected_server || state.funnel.connected_server);
+                prop_assert!(!before.mcp_client || state.funnel.mcp_client);
+                prop_assert!(!before.retrieve_tools_call || state.funnel.retrieve_tools_call);
+                prop_assert!(state.funnel.clients.starts_with(&before.clients));
+            }
+        }
+    }
 }

@@ -1,7 +1,39 @@
 //! The LMDB store: [`State`] made transactional for threads and processes.
+//!
+//! One rule: nothing here waits longer than [`DEADLINE`] for anybody, and nothing here fails its host.
+
+#[cfg(not(feature = "activation"))]
+mod absent;
+#[cfg(feature = "activation")]
+mod cache;
+#[cfg(feature = "activation")]
+mod cell;
+#[cfg(feature = "activation")]
+mod checkpoint;
+#[cfg(feature = "activation")]
+mod deferred;
+#[cfg(feature = "activation")]
+mod files;
+#[cfg(feature = "activation")]
+mod parts;
+#[cfg(feature = "activation")]
+mod slot;
+
+#[cfg(not(feature = "activation"))]
+use absent::{Cell, on_disk};
+#[cfg(feature = "activation")]
+use cell::Cell;
+#[cfg(feature = "activation")]
+use files as on_disk;
 
 use super::{Mark, State};
 use crate::paths::DataDir;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a thread waits for others, in this process and elsewhere, before it goes on without.
+pub const DEADLINE: Duration = Duration::from_millis(50);
 
 /// What became of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +44,8 @@ pub enum Recorded {
     Unchanged,
     /// The lock was not had in time; kept in memory, merged by the next write.
     Deferred,
-    /// There is no store (read-only, full, remote or missing storage).
+    /// There is no store (read-only, full, remote or missing storage). The mark is kept in memory like a
+    /// deferred one, for the case that the storage comes back while this process lives.
     NoStore,
 }
 
@@ -25,39 +58,161 @@ pub enum StoreError {
     RemoteFileSystem(String),
     /// An I/O error: its kind.
     Io(String),
+    /// The store is damaged and was left as it is ([`Store::peek`] repairs nothing).
+    Damaged(String),
+    /// This build has no store (feature `activation`).
+    NotBuilt,
 }
 
-/// A handle to the store. One per process; `Send + Sync`.
-pub struct Store {}
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str(
+                "the activation store is busy: another process held <data dir>/telemetry.lock for 50 ms; try again",
+            ),
+            Self::RemoteFileSystem(name) => write!(
+                f,
+                "no activation store: the data directory is on {name}, which is not a known local file system; point MCPPROXY_HOME to a local disk"
+            ),
+            Self::Io(kind) => write!(f, "no activation store: <data dir>/telemetry: {kind}"),
+            Self::Damaged(what) => write!(
+                f,
+                "the activation store <data dir>/telemetry is damaged ({what}); the next host puts it aside and restores it"
+            ),
+            Self::NotBuilt => f.write_str("no activation store: this build has none"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// What happened to the store, for `status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It is the one that was made here.
+    Sound,
+    /// It was made by this process.
+    Fresh,
+    /// It was damaged or missing and began again with what the checkpoint held.
+    Restored {
+        /// When its damaged predecessor was put aside (the number in its name); `None` if it was missing.
+        quarantined_at: Option<u64>,
+    },
+    /// It was damaged, there was no good checkpoint, and it began again with nothing.
+    StartedOver {
+        /// When its damaged predecessor was put aside (the number in its name).
+        quarantined_at: u64,
+    },
+    /// It was busy when it was opened, and nothing was read or written since.
+    Waiting,
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sound => f.write_str("sound"),
+            Self::Fresh => f.write_str("new"),
+            Self::Restored { quarantined_at: Some(at) } => write!(
+                f,
+                "restored from the checkpoint; the damaged one is <data dir>/telemetry.corrupt-{at}"
+            ),
+            Self::Restored { quarantined_at: None } => {
+                f.write_str("was missing, restored from the checkpoint")
+            }
+            Self::StartedOver { quarantined_at } => write!(
+                f,
+                "started over; the damaged one is <data dir>/telemetry.corrupt-{quarantined_at}"
+            ),
+            Self::Waiting => f.write_str("busy"),
+        }
+    }
+}
+
+/// A handle to the store; `Send + Sync`, cheap to clone. Handles of one directory share one environment.
+///
+/// Reads and writes take the lock file `<data dir>/telemetry.lock` and never wait longer than
+/// [`DEADLINE`]. A store that was replaced or removed since (by `reset-id`, by hand) is opened again; a data
+/// directory that is gone is not made again by a running host.
+#[derive(Clone)]
+pub struct Store {
+    cell: Arc<Cell>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}
 
 impl Store {
     /// Opens the store, makes it if it is missing, quarantines and restores it if it is damaged.
-    pub fn open(_dir: &DataDir, _now: u64) -> Result<Store, StoreError> {
-        todo!("store room")
+    ///
+    /// A busy store is no error: marks are deferred until it is had ([`Health::Waiting`]).
+    pub fn open(dir: &DataDir, now: u64) -> Result<Store, StoreError> {
+        Ok(Store { cell: Cell::open(dir, now)? })
     }
 
     /// The state of an existing store, without creating, repairing or changing anything;
     /// `Ok(None)` when there is none.
-    pub fn peek(_dir: &DataDir, _now: u64) -> Result<Option<State>, StoreError> {
-        todo!("store room")
+    pub fn peek(dir: &DataDir, _now: u64) -> Result<Option<State>, StoreError> {
+        Ok(on_disk::peek(dir)?.map(|(state, _)| state))
+    }
+
+    /// What happened to the store in `dir`, as far as it tells; like [`Self::peek`], without side effects.
+    pub fn peek_health(dir: &DataDir) -> Result<Option<Health>, StoreError> {
+        Ok(on_disk::peek(dir)?.map(|(_, health)| health))
+    }
+
+    /// When damaged stores were put aside (the numbers in `telemetry.corrupt-<unix time>`), oldest first.
+    pub fn quarantines(dir: &DataDir) -> Vec<u64> {
+        on_disk::quarantines(dir)
+    }
+
+    /// Removes the store, its checkpoint and what was put aside: a new install begins. Running hosts go on
+    /// with a fresh store. Makes nothing; without a store there is nothing to do.
+    pub fn reset(dir: &DataDir) -> Result<(), StoreError> {
+        on_disk::reset(dir)
     }
 
     /// Records one mark. A cached atomic load when there is nothing new.
-    pub fn record(&self, _mark: Mark<'_>, _now: u64) -> Recorded {
-        todo!("store room")
+    ///
+    /// A flag that flips or a client that is added is also synced to disk before this returns
+    /// (milliseconds); other marks are left to the system's write-back.
+    pub fn record(&self, mark: Mark<'_>, now: u64) -> Recorded {
+        self.cell.record(&mark, now)
     }
 
     /// A consistent copy of everything, deferred marks included.
     pub fn read(&self) -> Result<State, StoreError> {
-        todo!("store room")
+        self.cell.read()
     }
 
     /// Changes the state in one transaction. `durable`: synced to disk and checkpointed before it returns.
+    ///
+    /// Deferred marks are merged before `change` sees the state. Flags must stay set and clients stay
+    /// listed, except where a new install begins. On an error nothing was changed. A failing sync is no
+    /// error: the change outlives this process all the same.
     pub fn update<R>(
         &self,
-        _durable: bool,
-        _change: impl FnOnce(&mut State) -> R,
+        durable: bool,
+        change: impl FnOnce(&mut State) -> R,
     ) -> Result<R, StoreError> {
-        todo!("store room")
+        self.cell.update(durable, change)
+    }
+
+    /// Writes deferred marks, if there are any. For a host that ends; nothing does this by itself.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.cell.flush()
+    }
+
+    /// Opens the store again if another process has replaced it; one `stat` if not. True when it was
+    /// replaced: cached flags were forgotten. For a periodic tick, so that a host notices `reset-id`.
+    pub fn refresh_if_replaced(&self) -> bool {
+        self.cell.refresh_if_replaced()
+    }
+
+    /// What happened to the store when this process opened it last.
+    pub fn health(&self) -> Health {
+        self.cell.health()
     }
 }

@@ -8,7 +8,7 @@ use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{assemble, describe, nonce, preview, store_trouble};
+use crate::heartbeat::{assemble, nonce, preview};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
 use crate::{identity, notice};
@@ -81,13 +81,13 @@ fn send(options: &Options) -> Result<String, String> {
     if !options.now && matches!(Store::peek(&dir, now), Ok(None)) {
         return Ok("not due: no host has started yet".to_owned());
     }
-    let store = Store::open(&dir, now).map_err(|e| format!("not sent: {}", store_trouble(&e)))?;
+    let store = Store::open(&dir, now).map_err(|e| format!("not sent: {e}"))?;
     // To ask for it is no consent to more than the notice says: it comes first here, too.
     identity::ensure(&dir, now)
         .map_err(|error| error.to_string())
         .and_then(|id| {
             let adopted = store.update(true, |state| schedule::adopt(state, &id));
-            adopted.map_err(|error| store_trouble(&error))
+            adopted.map_err(|error| error.to_string())
         })
         .map_err(|why| format!("not sent: {why}"))?;
     notice::show_once(&dir, &store, now).map_err(|error| format!("not sent: {error}"))?;
@@ -130,7 +130,9 @@ fn say(outcome: Outcome) -> Result<String, String> {
         Outcome::Failed { why, retry_in } => {
             Err(format!("not acknowledged: {why}; the next attempt is in {}", span(retry_in)))
         }
-        Outcome::Refused(refusal) => Err(format!("not sent: {}", describe(&refusal))),
+        Outcome::Refused(refusal) => {
+            Err(format!("not sent: the anonymity gate refused it: {refusal}"))
+        }
         Outcome::NotAllowed(consent) => Err(not_allowed(&consent)),
         Outcome::Unable(why) => Err(format!("not sent: {why}")),
         Outcome::Busy => Err("not sent: the activation store is busy; try again".to_owned()),

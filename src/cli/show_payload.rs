@@ -5,7 +5,6 @@
 use crate::consent::Effective;
 use crate::contract::timestamp;
 use crate::heartbeat::preview::{self, Preview};
-use crate::heartbeat::store_trouble;
 use crate::identity::PROVISIONAL_ID;
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
@@ -100,7 +99,7 @@ fn show(options: &Options) -> ExitCode {
 /// What the bytes alone do not say, on stderr.
 fn explain(preview: &Preview) {
     if let Some(error) = &preview.store_error {
-        eprintln!("mcpproxy: {}; shown as if it were empty", store_trouble(error));
+        eprintln!("mcpproxy: {error}; shown as if it were empty");
     }
     if let Some(error) = &preview.identity_error {
         eprintln!("mcpproxy: {error}; {PROVISIONAL_ID} stands for the id");

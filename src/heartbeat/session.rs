@@ -51,6 +51,8 @@ struct Watch {
 struct Signal {
     stop: bool,
     refresh: bool,
+    /// A background thread exists.
+    running: bool,
 }
 
 /// What a look at the config found.
@@ -170,12 +172,17 @@ impl Session {
         self.refresh();
     }
 
-    /// What this host says about itself at `now`.
+    /// What this host says about itself at `now`. Calls the host's own code: only from the background
+    /// thread, which holds none of the host's locks.
     pub(crate) fn mark(&self, now: u64) -> LiveMark {
         let provider = lock(&self.live).clone();
         // The host's own code: a panic in it is the host's bug, not the end of this thread.
         let counts = provider.and_then(|p| catch_unwind(AssertUnwindSafe(|| p())).ok());
-        let counts = counts.unwrap_or_default();
+        self.mark_with(now, counts.unwrap_or_default())
+    }
+
+    /// As [`Self::mark`], with these counts.
+    pub(crate) fn mark_with(&self, now: u64, counts: LiveCounts) -> LiveMark {
         let classification = machine::classification();
         LiveMark {
             nonce: self.nonce,
@@ -226,6 +233,20 @@ impl Session {
     pub(crate) fn refresh(&self) {
         lock(&self.signal).refresh = true;
         self.wake.notify_all();
+    }
+
+    /// Whether a background thread is to be started: there is none yet.
+    pub(crate) fn begin(&self) -> bool {
+        let mut signal = lock(&self.signal);
+        !std::mem::replace(&mut signal.running, true)
+    }
+
+    /// Whether the background thread may end; else telemetry was switched on again meanwhile, and it
+    /// goes on, because no other was started.
+    pub(crate) fn finish(&self) -> bool {
+        let mut signal = lock(&self.signal);
+        signal.running = self.allowed() && !signal.stop;
+        !signal.running
     }
 
     pub(crate) fn stop(&self) {

@@ -20,10 +20,20 @@ const START_AGAIN: u64 = 1;
 
 /// Starts the thread. A system without one more thread is a system without heartbeats.
 pub(crate) fn spawn(session: Arc<Session>) {
-    let builder = std::thread::Builder::new().name("mcpproxy-heartbeat".into());
-    let _ = builder.spawn(move || run(&session));
+    if session.begin() {
+        let builder = std::thread::Builder::new().name("mcpproxy-heartbeat".into());
+        let _ = builder.spawn(move || {
+            loop {
+                run(&session);
+                if session.finish() {
+                    break;
+                }
+            }
+        });
+    }
 }
 
+/// Until the host stops or telemetry is switched off.
 fn run(session: &Session) {
     let mut started = false;
     loop {
@@ -144,7 +154,7 @@ fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
         Outcome::Acknowledged(_) => session.timing.interval,
         Outcome::Failed { retry_in, .. } => *retry_in,
         Outcome::Refused(refusal) => {
-            eprintln!("mcpproxy: heartbeat not sent: {}", super::describe(refusal));
+            eprintln!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");
             TICK
         }
         Outcome::NotAllowed(_) | Outcome::Unable(_) => TICK,

@@ -5,11 +5,13 @@
 use crate::activation::State;
 use crate::consent::{Consent, Effective};
 use crate::contract::{Activation, EnvKind, EnvMarkers, LaunchSource};
+use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule;
 use crate::heartbeat::session::Session;
 use crate::machine;
+use crate::telemetry::LiveCounts;
 
 /// What a host shows on its own status page.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,12 +45,13 @@ pub(super) fn take(session: Option<&Session>) -> Snapshot {
     let Some(session) = session else { return blank() };
     let now = machine::now();
     let permission = Permission::read(&session.dir, session.around);
-    let mark = session.mark(now);
+    // Without the host's provider: it may want a lock that the caller of `snapshot` holds.
+    let mark = session.mark_with(now, LiveCounts::default());
     let allowed = permission.consent.effective != Effective::Off;
     let store = if allowed { session.store() } else { None };
     let state = store.and_then(|store| store.read().ok());
     let policy = ClientPolicy {
-        private: machine::private_words(),
+        private: PrivateWords::lazy(machine::private_words),
         known_only: permission.known_client_names_only,
     };
     let sends = permission.consent.effective == Effective::On;
@@ -66,8 +69,15 @@ pub(super) fn take(session: Option<&Session>) -> Snapshot {
         failures: state.as_ref().map_or(0, |state| state.sender.failures),
         anonymity_violations: state.as_ref().map_or(0, |s| s.install.anonymity_violations),
         activation: state
-            .map(|state| assemble::activation(&state, mark.configured_ide_count, &policy, now)),
+            .map(|state| assemble::activation(&state, ides(&state, session), &policy, now)),
     }
+}
+
+/// As this host last told the store.
+fn ides(state: &State, session: &Session) -> u64 {
+    let marks = [&state.live_serve, &state.live_tap];
+    let own = marks.into_iter().flatten().find(|mark| mark.nonce == session.nonce);
+    own.map_or(0, |mark| mark.configured_ide_count)
 }
 
 /// Backoff counts: a page that promises an earlier time is wrong.

@@ -1,0 +1,61 @@
+//! The store of a build without the feature `activation`: there is none.
+
+use super::{Health, Recorded, StoreError};
+use crate::activation::{Mark, State};
+use crate::paths::DataDir;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// Never exists.
+pub struct Cell(Infallible);
+
+impl Cell {
+    pub fn open(_dir: &DataDir, _now: u64) -> Result<Arc<Self>, StoreError> {
+        Err(StoreError::NotBuilt)
+    }
+
+    pub fn record(&self, _mark: &Mark<'_>, _now: u64) -> Recorded {
+        match self.0 {}
+    }
+
+    pub fn read(&self) -> Result<State, StoreError> {
+        match self.0 {}
+    }
+
+    pub fn update<R>(
+        &self,
+        _durable: bool,
+        _change: impl FnOnce(&mut State) -> R,
+    ) -> Result<R, StoreError> {
+        match self.0 {}
+    }
+
+    pub fn flush(&self) -> Result<(), StoreError> {
+        match self.0 {}
+    }
+
+    pub fn refresh_if_replaced(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub fn health(&self) -> Health {
+        match self.0 {}
+    }
+}
+
+/// What is on disk: nothing of ours.
+pub mod on_disk {
+    use super::{DataDir, Health, State, StoreError};
+
+    pub fn peek(_dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
+        Ok(None)
+    }
+
+    pub fn quarantines(_dir: &DataDir) -> Vec<u64> {
+        Vec::new()
+    }
+
+    pub fn reset(_dir: &DataDir) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

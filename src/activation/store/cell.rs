@@ -1,0 +1,391 @@
+//! The store of one directory in this process: an environment, what is known of it, what it still owes it.
+//!
+//! One rule: the order is slot (threads), file lock (processes), identity of the file, transaction; and
+//! nothing slow happens inside.
+
+use super::cache::Cache;
+use super::checkpoint::Checkpoint;
+use super::deferred::Deferred;
+use super::slot::Slot;
+use super::{DEADLINE, Health, Recorded, StoreError, files, parts};
+use crate::activation::record::{Key, Origin};
+use crate::activation::state::{Funnel, tokens_saved};
+use crate::activation::{Mark, State};
+use crate::machine;
+use crate::paths::DataDir;
+use mcpproxy_platform::files::{
+    FileIdentity, FileSystem, create_private_dir, file_system, sync_directory,
+};
+use mcpproxy_platform::lmdb::{self, Environment, Failure, Ready, Records, Session, Transaction};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// The cells of this process by directory: LMDB must not open one file twice.
+static CELLS: Mutex<Vec<(PathBuf, Weak<Cell>)>> = Mutex::new(Vec::new());
+
+pub struct Cell {
+    dir: DataDir,
+    environment: Slot<Environment>,
+    cache: Cache,
+    deferred: Mutex<Deferred>,
+    about: Mutex<About>,
+    /// The lock was not had in time: until it is, events try once and do not wait.
+    congested: AtomicBool,
+}
+
+/// What is known of the file that is open.
+#[derive(Clone, Copy)]
+struct About {
+    health: Health,
+    generation: u64,
+    identity: Option<FileIdentity>,
+    /// Made by this process, and its name is not known to be on disk yet.
+    name_is_new: bool,
+}
+
+/// What one transaction did.
+struct Change<T> {
+    result: T,
+    /// The funnel as it is now, if it was read.
+    funnel: Option<Funnel>,
+    /// Worth a sync and a checkpoint.
+    sync: bool,
+}
+
+/// What a committed transaction leaves to be done outside the lock.
+struct ToSync {
+    file: Arc<File>,
+    identity: FileIdentity,
+    name_is_new: bool,
+    checkpoint: Checkpoint,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cell {
+    pub fn open(dir: &DataDir, now: u64) -> Result<Arc<Self>, StoreError> {
+        create_private_dir(dir.root())?;
+        let root = dir.root().canonicalize()?;
+        let mut cells = lock(&CELLS);
+        cells.retain(|(_, cell)| cell.strong_count() > 0);
+        let known = cells.iter().find(|(path, _)| *path == root);
+        if let Some(cell) = known.and_then(|(_, cell)| cell.upgrade()) {
+            return Ok(cell);
+        }
+        let cell = Arc::new(Self::open_new(dir, now)?);
+        cells.push((root, Arc::downgrade(&cell)));
+        Ok(cell)
+    }
+
+    fn open_new(dir: &DataDir, now: u64) -> Result<Self, StoreError> {
+        refuse_remote(dir)?;
+        let cell = Self {
+            dir: dir.clone(),
+            environment: Slot::new(Environment::at(&dir.store(), &dir.store_lock())?),
+            cache: Cache::default(),
+            deferred: Mutex::default(),
+            about: Mutex::new(About {
+                health: Health::Waiting,
+                generation: 0,
+                identity: None,
+                name_is_new: false,
+            }),
+            congested: AtomicBool::new(false),
+        };
+        match cell.with_session(DEADLINE, |session| cell.make_ready(session, now)) {
+            Ok(_) | Err(Failure::Busy) => Ok(cell),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    pub fn record(&self, mark: &Mark<'_>, now: u64) -> Recorded {
+        if self.cache.knows(mark) {
+            return Recorded::Unchanged;
+        }
+        let congested = self.congested.load(Ordering::Relaxed);
+        let within = if congested { Duration::ZERO } else { DEADLINE };
+        let outcome =
+            self.write(within, |transaction, owed| self.apply(transaction, owed, mark, now));
+        match outcome {
+            Ok((recorded, to_sync)) => {
+                to_sync.into_iter().for_each(|to_sync| self.sync(to_sync));
+                recorded
+            }
+            Err(failure) => {
+                lock(&self.deferred).add(mark, now);
+                match failure {
+                    Failure::Busy => Recorded::Deferred,
+                    _ => Recorded::NoStore,
+                }
+            }
+        }
+    }
+
+    pub fn read(&self) -> Result<State, StoreError> {
+        let outcome = {
+            // No thread of ours is between taking deferred marks and committing them.
+            let _environment = self.environment.take(DEADLINE).ok_or(StoreError::Busy)?;
+            files::peek(&self.dir).map(|found| {
+                found.map(|(mut state, _)| {
+                    self.cache.refresh(&state.funnel);
+                    lock(&self.deferred).merge_into(&mut state);
+                    state
+                })
+            })
+        };
+        match outcome {
+            Ok(Some(state)) => Ok(state),
+            // Missing or damaged: a write makes it good.
+            Ok(None) | Err(StoreError::Damaged(_)) => self.update(false, |state| state.clone()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn update<R>(
+        &self,
+        durable: bool,
+        change: impl FnOnce(&mut State) -> R,
+    ) -> Result<R, StoreError> {
+        let mut change = Some(change);
+        let (result, to_sync) = self.write(DEADLINE, |transaction, owed| {
+            let mut state = State::default();
+            parts::load(transaction, &Key::PARTS, &mut state)?;
+            let rare = owed.merge_into(&mut state);
+            // Only a damaged record, above, makes this run again.
+            let change = change.take().ok_or(Failure::Busy)?;
+            let result = change(&mut state);
+            parts::save(transaction, &Key::PARTS, &state)?;
+            Ok(Change { result, funnel: Some(state.funnel), sync: durable || rare })
+        })?;
+        to_sync.into_iter().for_each(|to_sync| self.sync(to_sync));
+        Ok(result)
+    }
+
+    pub fn flush(&self) -> Result<(), StoreError> {
+        if lock(&self.deferred).is_empty() {
+            return Ok(());
+        }
+        self.update(false, |_| ())
+    }
+
+    pub fn refresh_if_replaced(&self) -> bool {
+        let known = lock(&self.about).identity;
+        if known.is_some() && lmdb::identity(&self.dir.store()) == known {
+            return false;
+        }
+        let outcome =
+            self.with_session(DEADLINE, |session| self.make_ready(session, machine::now()));
+        outcome.is_ok_and(|replaced| replaced)
+    }
+
+    pub fn health(&self) -> Health {
+        lock(&self.about).health
+    }
+}
+
+/// The way to the file.
+impl Cell {
+    /// Runs `work` with the environment and its lock.
+    fn with_session<T>(
+        &self,
+        within: Duration,
+        work: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let start = Instant::now();
+        let mut environment = self.environment.take(within).ok_or(Failure::Busy)?;
+        let session = environment.lock(within.saturating_sub(start.elapsed()));
+        if let Err(Failure::Busy) = session {
+            self.congested.store(true, Ordering::Relaxed);
+        }
+        let mut session = session?;
+        self.congested.store(false, Ordering::Relaxed);
+        work(&mut session)
+    }
+
+    /// Runs `change` in one transaction on a sound store, with the marks that are still owed.
+    fn write<T>(
+        &self,
+        within: Duration,
+        mut change: impl FnMut(&mut Transaction<'_>, &Deferred) -> Result<Change<T>, Failure>,
+    ) -> Result<(T, Option<ToSync>), Failure> {
+        self.with_session(within, |session| {
+            self.make_ready(session, machine::now())?;
+            // Taken out, not locked: `change` is foreign code and may record a mark.
+            let owed = std::mem::take(&mut *lock(&self.deferred));
+            let mut run = |session: &mut Session<'_>| {
+                session.write(|transaction| {
+                    let change = change(transaction, &owed)?;
+                    let image = if change.sync { Some(parts::image(transaction)?) } else { None };
+                    Ok((change, image.map(|records| (transaction.number(), records))))
+                })
+            };
+            let mut outcome = run(session);
+            if let Err(Failure::Damaged(_)) = outcome {
+                outcome = self.recover(session, machine::now()).and_then(|()| run(session));
+            }
+            if outcome.is_err() {
+                lock(&self.deferred).put_back(owed);
+            }
+            let (change, image) = outcome?;
+            if let Some(funnel) = &change.funnel {
+                self.cache.refresh(funnel);
+            }
+            Ok((change.result, image.and_then(|image| self.to_sync(session, image))))
+        })
+    }
+
+    /// Applies one mark to the parts that it touches, and to no others.
+    fn apply(
+        &self,
+        transaction: &mut Transaction<'_>,
+        owed: &Deferred,
+        mark: &Mark<'_>,
+        now: u64,
+    ) -> Result<Change<Recorded>, Failure> {
+        let keys = if owed.is_empty() {
+            touched(mark, self.cache.knows_discovery())
+        } else {
+            &[Key::Funnel, Key::Calls, Key::Tokens, Key::Counters]
+        };
+        let mut state = State::default();
+        parts::load(transaction, keys, &mut state)?;
+        let owed_rare = owed.merge_into(&mut state);
+        let applied = state.apply(mark, now);
+        if owed.is_empty() && !applied.changed {
+            let funnel = keys.contains(&Key::Funnel).then_some(state.funnel);
+            return Ok(Change { result: Recorded::Unchanged, funnel, sync: false });
+        }
+        parts::save(transaction, keys, &state)?;
+        // Without its record loaded, the funnel of `state` is an empty one and says nothing.
+        let funnel = keys.contains(&Key::Funnel).then_some(state.funnel);
+        let sync = funnel.is_some() && (owed_rare || applied.rare);
+        Ok(Change { result: Recorded::Stored, funnel, sync })
+    }
+
+    /// Makes sure that a sound store is open; true when it is another one than before.
+    fn make_ready(&self, session: &mut Session<'_>, now: u64) -> Result<bool, Failure> {
+        match session.ready() {
+            Ok(Ready::Same) => return Ok(false),
+            Ok(Ready::Opened(records)) if self.adopt(session, &records) => {}
+            Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now)?,
+            Err(Failure::Missing) => self.create(session, now, 0)?,
+            Err(failure) => return Err(failure),
+        }
+        Ok(true)
+    }
+
+    /// Puts the damaged store aside and begins a new one.
+    fn recover(&self, session: &mut Session<'_>, now: u64) -> Result<(), Failure> {
+        session.close();
+        let quarantined_at = files::put_aside(&self.dir, now)?;
+        self.create(session, now, quarantined_at)
+    }
+
+    fn create(&self, session: &mut Session<'_>, now: u64, quarantined: u64) -> Result<(), Failure> {
+        // Who removed the whole directory does not want it back from a process that happens to run.
+        if !self.dir.root().is_dir() {
+            return Err(Failure::Missing);
+        }
+        let (records, health) = files::first_records(&self.dir, now, quarantined);
+        session.create(&records)?;
+        if !self.adopt(session, &records) {
+            return Err(Failure::Damaged(parts::BAD_RECORD));
+        }
+        let mut about = lock(&self.about);
+        about.health = health;
+        about.name_is_new = true;
+        Ok(())
+    }
+
+    /// Takes note of what was just opened; false when its records are damaged or not ours.
+    fn adopt(&self, session: &Session<'_>, records: &Records) -> bool {
+        let origin = records.iter().find(|(key, _)| key == Key::Origin.bytes());
+        let Some(origin) = origin.and_then(|(_, value)| Origin::decode(value).ok()) else {
+            return false;
+        };
+        let Some(state) = parts::assemble_owned(records) else { return false };
+        self.cache.refresh(&state.funnel);
+        *lock(&self.about) = About {
+            health: files::health_of(&origin),
+            generation: origin.generation,
+            identity: session.identity(),
+            name_is_new: false,
+        };
+        true
+    }
+}
+
+/// The way to the disk.
+impl Cell {
+    fn to_sync(&self, session: &Session<'_>, image: (u64, Records)) -> Option<ToSync> {
+        let (transaction, records) = image;
+        let About { generation, name_is_new, .. } = *lock(&self.about);
+        Some(ToSync {
+            file: session.file()?,
+            identity: session.identity()?,
+            name_is_new,
+            checkpoint: Checkpoint { generation, transaction, records },
+        })
+    }
+
+    /// Syncs a committed transaction, then brings the checkpoint up to it; outside the lock, which
+    /// others would miss for milliseconds. Best effort: the transaction survives this process anyway.
+    fn sync(&self, to_sync: ToSync) {
+        if to_sync.file.sync_data().is_err() {
+            return;
+        }
+        if to_sync.name_is_new && sync_directory(&self.dir.store()).is_ok() {
+            lock(&self.about).name_is_new = false;
+        }
+        let Ok(prepared) = to_sync.checkpoint.prepare(&self.dir) else { return };
+        let renamed = self.with_session(DEADLINE, |_session| {
+            let replaced = lmdb::identity(&self.dir.store()) != Some(to_sync.identity);
+            let newer = |there: &Checkpoint| to_sync.checkpoint.is_older_than(there);
+            if !replaced && !Checkpoint::read(&self.dir).as_ref().is_some_and(newer) {
+                prepared.rename()?;
+            }
+            Ok(())
+        });
+        if renamed.is_ok() {
+            // Not before this is the new checkpoint the one that a power failure leaves.
+            let _ = sync_directory(self.dir.root());
+        }
+    }
+}
+
+/// The parts that a mark changes. The funnel only while the flag of discovery calls is not known to be set.
+fn touched(mark: &Mark<'_>, discovery_known: bool) -> &'static [Key] {
+    match *mark {
+        Mark::Client(_) | Mark::ServerConnected => &[Key::Funnel],
+        Mark::Discovery { indexed, returned } => {
+            match (discovery_known, tokens_saved(indexed, returned) > 0) {
+                (true, true) => &[Key::Calls, Key::Tokens],
+                (true, false) => &[Key::Calls],
+                (false, true) => &[Key::Funnel, Key::Calls, Key::Tokens],
+                (false, false) => &[Key::Funnel, Key::Calls],
+            }
+        }
+        Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => &[Key::Counters],
+    }
+}
+
+/// A memory map and a lock need a local file system, of the directory and of what it may link to.
+fn refuse_remote(dir: &DataDir) -> Result<(), StoreError> {
+    for path in [dir.root().to_owned(), dir.store()] {
+        match file_system(&path) {
+            Ok(FileSystem::Local(_)) => {}
+            Ok(FileSystem::RemoteOrUnknown(name)) => {
+                return Err(StoreError::RemoteFileSystem(name));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! `telemetry.checkpoint`: what brings the store back after damage or a power failure.
+//!
+//! One rule: it is written after what it holds is on disk, and never replaces a newer one.
+
+use super::parts;
+use crate::activation::codec::{Damaged, Reader, Writer};
+use crate::paths::DataDir;
+use mcpproxy_platform::files::Replacement;
+use mcpproxy_platform::lmdb::Records;
+use std::fs::File;
+use std::io::{self, Read as _};
+
+/// Its name under the checksum.
+const NAME: &[u8] = b"checkpoint";
+/// Much more than any state needs.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// One checkpoint.
+pub struct Checkpoint {
+    /// The store it was taken from.
+    pub generation: u64,
+    /// The transaction it holds.
+    pub transaction: u64,
+    /// The records of that transaction, without those of live processes.
+    pub records: Records,
+}
+
+impl Checkpoint {
+    /// The checkpoint in `dir`, if there is one and it is good.
+    pub fn read(dir: &DataDir) -> Option<Self> {
+        let path = dir.checkpoint();
+        // A pipe would block.
+        if !std::fs::metadata(&path).ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        File::open(&path).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+        let checkpoint = Self::decode(&bytes).ok()?;
+        parts::assemble_owned(&checkpoint.records)?;
+        Some(checkpoint)
+    }
+
+    /// Puts this checkpoint beside the one in `dir`, on disk but not yet in its place.
+    pub fn prepare(&self, dir: &DataDir) -> io::Result<Replacement> {
+        Replacement::prepare(&dir.checkpoint(), &self.encode(), 0o600)
+    }
+
+    /// Whether `other` is of the same store and newer.
+    pub fn is_older_than(&self, other: &Checkpoint) -> bool {
+        self.generation == other.generation && self.transaction < other.transaction
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut body = Writer::start();
+        body.numbers(&[self.generation, self.transaction, self.records.len() as u64]);
+        for (key, value) in &self.records {
+            body.bytes(key);
+            body.bytes(value);
+        }
+        body.seal(NAME)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut body = Reader::open(NAME, bytes)?;
+        let [generation, transaction, count] = body.numbers()?;
+        let mut records = Records::new();
+        for _ in 0..count {
+            records.push((body.bytes()?.to_vec(), body.bytes()?.to_vec()));
+        }
+        body.end(Self { generation, transaction, records })
+    }
+}

@@ -1,0 +1,142 @@
+//! The store's files as seen from outside a running host: looking, putting aside, removing.
+
+use super::checkpoint::Checkpoint;
+use super::{DEADLINE, Health, StoreError, parts};
+use crate::activation::State;
+use crate::activation::record::{Key, Origin};
+use crate::paths::DataDir;
+use mcpproxy_platform::files::{FileLock, LockMode};
+use mcpproxy_platform::lmdb::{self, Failure, MAP_SIZE, Records, pages};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// Put-aside stores that are kept.
+const KEPT: usize = 3;
+/// A person waits for `reset-id`; a host's events do not wait that long for anything.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Busy => Self::Busy,
+            Failure::Missing => Self::Io("it is missing".to_owned()),
+            Failure::Damaged(what) => Self::Damaged(what.to_owned()),
+            Failure::Io(error) => error.into(),
+        }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        // The kind only: messages of the standard library may hold paths.
+        Self::Io(error.kind().to_string())
+    }
+}
+
+/// State and health of an existing store; reads under the shared lock, maps and changes nothing.
+pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
+    let bytes = match lmdb::snapshot(&dir.store(), &dir.store_lock(), DEADLINE) {
+        Err(Failure::Missing) => return Ok(None),
+        outcome => outcome?,
+    };
+    let snapshot = pages::read(&bytes, MAP_SIZE).map_err(Failure::Damaged)?;
+    let records = snapshot.records.iter().copied();
+    let origin = records.clone().find(|(key, _)| *key == Key::Origin.bytes());
+    let origin = origin.and_then(|(_, value)| Origin::decode(value).ok());
+    match (parts::assemble(records), origin) {
+        (Some(state), Some(origin)) => Ok(Some((state, health_of(&origin)))),
+        _ => Err(StoreError::Damaged(parts::BAD_RECORD.to_owned())),
+    }
+}
+
+/// What a store tells about its own past.
+pub fn health_of(origin: &Origin) -> Health {
+    match (origin.restored, origin.quarantined_at) {
+        (false, 0) => Health::Sound,
+        (false, quarantined_at) => Health::StartedOver { quarantined_at },
+        (true, 0) => Health::Restored { quarantined_at: None },
+        (true, at) => Health::Restored { quarantined_at: Some(at) },
+    }
+}
+
+/// The records of a new store: from the checkpoint if there is a good one, else none but the origin.
+pub fn first_records(dir: &DataDir, now: u64, quarantined_at: u64) -> (Records, Health) {
+    let checkpoint = Checkpoint::read(dir);
+    let origin = Origin {
+        // Without randomness the clock still tells two stores apart.
+        generation: getrandom::u64().unwrap_or(now),
+        made_at: now,
+        restored: checkpoint.is_some(),
+        quarantined_at,
+    };
+    let health = match health_of(&origin) {
+        Health::Sound => Health::Fresh,
+        health => health,
+    };
+    let mut records = checkpoint.map_or_else(Records::new, |checkpoint| checkpoint.records);
+    records.push((Key::Origin.bytes().to_vec(), origin.encode()));
+    (records, health)
+}
+
+/// Renames the damaged store out of the way, under the exclusive lock, and forgets the oldest such;
+/// the number in its new name.
+pub fn put_aside(dir: &DataDir, now: u64) -> io::Result<u64> {
+    let mut at = now.max(1);
+    while dir.quarantine(at).symlink_metadata().is_ok() {
+        at = at.saturating_add(1);
+    }
+    std::fs::rename(dir.store(), dir.quarantine(at))?;
+    let mut others = quarantines(dir);
+    others.retain(|number| *number != at);
+    let surplus = (others.len() + 1).saturating_sub(KEPT);
+    for number in others.into_iter().take(surplus) {
+        // The next time is early enough.
+        let _ = remove(&dir.quarantine(number));
+    }
+    Ok(at)
+}
+
+/// The numbers of the stores that were put aside, oldest first.
+pub fn quarantines(dir: &DataDir) -> Vec<u64> {
+    let sample = dir.quarantine(0);
+    let name = sample.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let prefix = name.trim_end_matches('0');
+    let Ok(entries) = std::fs::read_dir(dir.root()) else { return Vec::new() };
+    let number = |name: &str| name.strip_prefix(prefix)?.parse().ok();
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let mut numbers: Vec<u64> = names.filter_map(|name| number(name.to_str()?)).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Removes store, checkpoint and quarantines. Hosts notice that their file lost its name.
+pub fn reset(dir: &DataDir) -> Result<(), StoreError> {
+    let aside = quarantines(dir);
+    let exists = |path: &Path| path.symlink_metadata().is_ok();
+    if !exists(&dir.store()) && !exists(&dir.checkpoint()) && aside.is_empty() {
+        return Ok(());
+    }
+    let lock = FileLock::open(&dir.store_lock())?;
+    let _held = lock.acquire(LockMode::Exclusive, PATIENCE)?.ok_or(StoreError::Busy)?;
+    // The checkpoint first: what is left if this is interrupted must not bring the rest back.
+    remove(&dir.checkpoint())?;
+    remove(&dir.store())?;
+    for number in aside {
+        remove(&dir.quarantine(number))?;
+    }
+    Ok(())
+}
+
+/// Removes a file, a link or a whole directory; fine if there is none.
+fn remove(path: &Path) -> io::Result<()> {
+    let outcome = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! [`State`] in a transaction: loading and saving the parts that an operation is about.
+
+use crate::activation::State;
+use crate::activation::record::{self, Key};
+use mcpproxy_platform::lmdb::{Failure, Records, Transaction};
+
+/// What is wrong with a record that does not decode.
+pub const BAD_RECORD: &str = "a record has a bad checksum or version";
+
+/// Reads `keys` into `state`.
+pub fn load(transaction: &Transaction<'_>, keys: &[Key], state: &mut State) -> Result<(), Failure> {
+    keys.iter().try_for_each(|key| {
+        let value = transaction.get(key.bytes())?;
+        record::decode(state, *key, value).map_err(|_| Failure::Damaged(BAD_RECORD))
+    })
+}
+
+/// Writes `keys` of `state`, those that differ from what is there.
+pub fn save(transaction: &mut Transaction<'_>, keys: &[Key], state: &State) -> Result<(), Failure> {
+    keys.iter().try_for_each(|key| {
+        let value = record::encode(state, *key);
+        if transaction.get(key.bytes())? == value.as_deref() {
+            return Ok(());
+        }
+        match value {
+            Some(value) => transaction.put(key.bytes(), &value),
+            None => transaction.delete(key.bytes()),
+        }
+    })
+}
+
+/// What a checkpoint of this transaction holds.
+pub fn image(transaction: &Transaction<'_>) -> Result<Records, Failure> {
+    let mut records = Records::new();
+    for key in Key::KEPT {
+        if let Some(value) = transaction.get(key.bytes())? {
+            records.push((key.bytes().to_vec(), value.to_vec()));
+        }
+    }
+    Ok(records)
+}
+
+/// The state that `records` hold; `None` when one of them is damaged.
+pub fn assemble<'a>(
+    records: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + Clone,
+) -> Option<State> {
+    let mut state = State::default();
+    for key in Key::PARTS {
+        let found = records.clone().into_iter().find(|(name, _)| *name == key.bytes());
+        record::decode(&mut state, key, found.map(|(_, value)| value)).ok()?;
+    }
+    Some(state)
+}
+
+/// [`assemble`] for records that are owned.
+pub fn assemble_owned(records: &Records) -> Option<State> {
+    assemble(records.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))
+}
