@@ -419,6 +419,16 @@ fn the_dashes_before_the_command_may_be_missing() {
     }
 }
 
+fn threads(pid: u32) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok())
+        .map(|name| name.trim_end().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn with_telemetry_off_there_is_a_pump_and_nothing_else() {
     let home = tempfile::tempdir().unwrap();
@@ -427,12 +437,10 @@ fn with_telemetry_off_there_is_a_pump_and_nothing_else() {
         tap(&["--data-dir", data.to_str().unwrap(), "sh", "-c", "echo ready; read x"]);
     let mut session = Session::of(&mut command);
     assert_eq!(session.line(), "ready");
-    let mut threads: Vec<String> = fs::read_dir(format!("/proc/{}/task", session.tap.id()))
-        .unwrap()
-        .map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap())
-        .collect();
-    threads.sort();
-    assert_eq!(threads, ["answers\n", "mcpproxy\n", "requests\n", "supervisor\n"]);
+    // A thread has its name a moment after it has begun.
+    until("all threads", || {
+        threads(session.tap.id()) == ["answers", "mcpproxy", "requests", "supervisor"]
+    });
     drop(session.to_server.take());
     assert_eq!(session.end().code(), Some(1));
     assert!(!data.exists());
