@@ -94,7 +94,7 @@ fn what_happens_during_the_request_is_counted_in_the_next_payload() {
             around: &install.around,
             timing: install.timing,
             nonce: 7,
-            force: false,
+            asked_at: None,
             clock: &clock,
             stopped: &|| false,
         };

@@ -115,7 +115,7 @@ impl Install {
             around: &self.around,
             timing: self.timing,
             nonce,
-            force,
+            asked_at: force.then(|| self.clock.get()),
             clock: &clock,
             stopped: &|| false,
         };
