@@ -101,10 +101,11 @@ const TAP: Entry = Entry::Raw(super::tap::run);
 #[cfg(not(feature = "tap"))]
 const TAP: Entry = Entry::Needs("tap");
 
-#[cfg(feature = "heartbeat")]
-const SEND: Entry = Entry::Raw(super::send::run);
-#[cfg(not(feature = "heartbeat"))]
-const SEND: Entry = Entry::Needs("heartbeat");
+const SEND: Entry = if cfg!(feature = "heartbeat") {
+    Entry::Raw(super::send::run)
+} else {
+    Entry::Needs("heartbeat")
+};
 
 /// Every command, in the order of help.
 pub const COMMANDS: &[Command] = &[
@@ -167,8 +168,8 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         path: &["telemetry", "show-payload"],
-        summary: "Print the exact next heartbeat",
-        about: "The stored bytes if an attempt is pending, else what would be assembled now. Changes nothing.",
+        summary: "Show the exact bytes of the next heartbeat",
+        about: "The stored bytes if there are any, else what would be assembled now. Changes nothing.",
         operands: Operands::None,
         options: &[
             Opt {
@@ -177,29 +178,10 @@ pub const COMMANDS: &[Command] = &[
                 value: Some("TIME"),
                 help: "As if it were this time: seconds since 1970, or 2026-11-22T14:46:00Z",
             },
-            Opt {
-                long: "output",
-                short: Some('o'),
-                value: Some("FORMAT"),
-                help: "json, the only format there is",
-            },
+            Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "json" },
         ],
         data_dir: true,
         entry: Entry::Raw(super::show_payload::run),
-    },
-    Command {
-        path: &["telemetry", "send"],
-        summary: "Send the heartbeat if it is due, and say what happened",
-        about: "A running host does the same on its own, once a day.",
-        operands: Operands::None,
-        options: &[Opt {
-            long: "now",
-            short: None,
-            value: None,
-            help: "Also if it is not due or the last attempt failed; never without consent",
-        }],
-        data_dir: true,
-        entry: SEND,
     },
     Command {
         path: &["telemetry", "enable"],
@@ -218,6 +200,30 @@ pub const COMMANDS: &[Command] = &[
         options: &[],
         data_dir: true,
         entry: Entry::Parsed(super::switch::disable),
+    },
+    Command {
+        path: &["telemetry", "verify"],
+        summary: "Run the anonymity gate over heartbeats, one JSON object per line",
+        about: "Prints one JSON verdict per line; a verdict never holds a value. FILE may be - for standard\n\
+                input. Exit code 0 when every line is clean, 1 otherwise.",
+        operands: Operands::One("FILE|-"),
+        options: &[],
+        data_dir: false,
+        entry: Entry::Raw(super::verify::run),
+    },
+    Command {
+        path: &["telemetry", "send"],
+        summary: "Send the heartbeat if it is due, and say what happened",
+        about: "A running host does the same on its own, once a day.",
+        operands: Operands::None,
+        options: &[Opt {
+            long: "now",
+            short: None,
+            value: None,
+            help: "Also if it is not due or the last attempt failed; never without consent",
+        }],
+        data_dir: true,
+        entry: SEND,
     },
     Command {
         path: &["telemetry", "reset-id"],

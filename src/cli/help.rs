@@ -24,10 +24,10 @@ pub(super) fn show(words: &[String]) -> Result<ExitCode, Failure> {
         return output::print(&of_command(command));
     }
     if !words.is_empty() && commands::choices(words).is_empty() {
-        return Err(Failure::Usage(format!(
-            "help: unknown command {:?}; see `mcpproxy help`",
-            words.join(" ")
-        )));
+        return Err(Failure::usage(
+            "help",
+            format!("unknown command {:?}; see `mcpproxy help`", words.join(" ")),
+        ));
     }
     output::print(&of_group(words))
 }

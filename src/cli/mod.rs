@@ -15,6 +15,7 @@ mod status;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
+pub mod verify;
 mod version;
 
 use crate::machine::Surroundings;
@@ -43,7 +44,7 @@ impl Call {
     /// The data directory of this call.
     fn dir(&self) -> Result<DataDir, Failure> {
         DataDir::resolve(self.data_dir.as_deref(), Surroundings::of_this_process())
-            .map_err(|e| Failure::Failed(e.to_string()))
+            .map_err(|e| Failure::failed(e.to_string()))
     }
 
     /// The arguments in canonical order, for entries that parse themselves.
@@ -64,35 +65,43 @@ impl Call {
     }
 }
 
-/// Why a command did not do what was asked.
+/// Why a command did not do what was asked: one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The command line is wrong: exit code 2.
-    Usage(String),
-    /// The command failed: exit code 1.
-    Failed(String),
+pub struct Failure {
+    /// The words of the command, as far as they are known.
+    place: Option<String>,
+    text: String,
+    code: u8,
 }
 
 impl Failure {
-    fn compiled_out(command: &Command, feature: &str) -> Self {
-        let place = command.path.join(" ");
-        Self::Usage(format!(
-            "{place}: not in this build; it comes with the cargo feature `{feature}`"
-        ))
+    /// The command line is wrong at `place`: exit code 2.
+    fn usage(place: &str, text: impl Into<String>) -> Self {
+        Self { place: Some(place.to_owned()), text: text.into(), code: 2 }
     }
 
-    fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Usage(_) => ExitCode::from(2),
-            Self::Failed(_) => ExitCode::FAILURE,
-        }
+    /// The command failed: exit code 1.
+    fn failed(text: impl Into<String>) -> Self {
+        Self { place: None, text: text.into(), code: 1 }
+    }
+
+    fn compiled_out(command: &Command, feature: &str) -> Self {
+        let text = format!("not in this build; it comes with the cargo feature `{feature}`");
+        Self::usage(&command.path.join(" "), text)
+    }
+
+    /// A failure of `command`, unless it says of what.
+    fn of(mut self, command: &Command) -> Self {
+        self.place.get_or_insert_with(|| command.path.join(" "));
+        self
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(text) | Self::Failed(text) => f.write_str(text),
+        match self.place.as_deref() {
+            None | Some("") => write!(f, "mcpproxy: {}", self.text),
+            Some(place) => write!(f, "mcpproxy {place}: {}", self.text),
         }
     }
 }
@@ -103,7 +112,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             output::complain(&failure);
-            failure.exit_code()
+            ExitCode::from(failure.code)
         }
     }
 }
@@ -113,7 +122,7 @@ fn answer(args: Vec<OsString>) -> Result<ExitCode, Failure> {
         Request::Help(words) => help::show(&words),
         Request::Version { verbose } => version::run(verbose),
         Request::Run(command, call) => match command.entry {
-            Entry::Parsed(run) => run(&call),
+            Entry::Parsed(run) => run(&call).map_err(|failure| failure.of(command)),
             Entry::Raw(run) => Ok(run(call.into_args(command))),
             Entry::Needs(feature) => Err(Failure::compiled_out(command, feature)),
         },

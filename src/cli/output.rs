@@ -27,13 +27,17 @@ impl Format {
             #[cfg(feature = "cli")]
             Some("yaml") => Ok(Self::Yaml),
             #[cfg(not(feature = "cli"))]
-            Some("yaml") => Err(Failure::Usage(format!(
-                "{place}: yaml is not in this build; it comes with the cargo feature `cli`"
-            ))),
-            _ => Err(Failure::Usage(format!(
-                "{place}: unknown output format {value:?}; use {}",
-                if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" }
-            ))),
+            Some("yaml") => Err(Failure::usage(
+                place,
+                "yaml is not in this build; it comes with the cargo feature `cli`",
+            )),
+            _ => Err(Failure::usage(
+                place,
+                format!(
+                    "unknown output format {value:?}; use {}",
+                    if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" }
+                ),
+            )),
         }
     }
 }
@@ -91,7 +95,7 @@ impl Node {
     /// The value as YAML.
     #[cfg(feature = "cli")]
     pub(super) fn to_yaml(&self) -> Result<String, Failure> {
-        let failed = |e: &dyn Display| Failure::Failed(format!("cannot write YAML: {e}"));
+        let failed = |e: &dyn Display| Failure::failed(format!("cannot write YAML: {e}"));
         let value: serde_json::Value =
             serde_json::from_str(&self.to_json()).map_err(|e| failed(&e))?;
         serde_norway::to_string(&value).map_err(|e| failed(&e))
@@ -151,11 +155,11 @@ pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
         Ok(()) => Ok(ExitCode::SUCCESS),
         // Whoever reads has seen enough.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(e) => Err(Failure::Failed(format!("cannot write to standard output: {}", e.kind()))),
+        Err(e) => Err(Failure::failed(format!("cannot write to standard output: {}", e.kind()))),
     }
 }
 
 /// Writes one line to stderr; there is nobody to tell when that fails.
 pub(super) fn complain(text: &dyn Display) {
-    let _ = io::stderr().write_all(format!("mcpproxy: {text}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -90,18 +90,19 @@ fn arguments(
                 Operands::Words(_) => call.operands.push(operand),
                 Operands::One(_) if call.operands.is_empty() => call.operands.push(operand),
                 Operands::One(_) | Operands::None => {
-                    return Err(Failure::Usage(format!(
-                        "{place}: unexpected argument {operand:?}; see `mcpproxy {place} --help`"
-                    )));
+                    return Err(Failure::usage(
+                        &place,
+                        format!("unexpected argument {operand:?}; see `mcpproxy {place} --help`"),
+                    ));
                 }
             },
             (None, other) => return Err(unknown_option(&place, &other, command.options)),
         }
     }
     match command.operands {
-        Operands::One(name) | Operands::Rest(name) if call.operands.is_empty() => Err(
-            Failure::Usage(format!("{place}: {name} is missing; see `mcpproxy {place} --help`")),
-        ),
+        Operands::One(name) | Operands::Rest(name) if call.operands.is_empty() => {
+            Err(Failure::usage(&place, format!("{name} is missing; see `mcpproxy {place} --help`")))
+        }
         _ => Ok(()),
     }
 }
@@ -119,11 +120,7 @@ fn place(words: &[String]) -> String {
 }
 
 fn usage(place: &str, error: &lexopt::Error) -> Failure {
-    Failure::Usage(if place.is_empty() {
-        format!("{error}; see `mcpproxy help`")
-    } else {
-        format!("{place}: {error}; see `mcpproxy {place} --help`")
-    })
+    Failure::usage(place, format!("{error}; see {}", help_on(place)))
 }
 
 fn unknown_option(place: &str, argument: &lexopt::Arg<'_>, own: &'static [Opt]) -> Failure {
@@ -134,36 +131,31 @@ fn unknown_option(place: &str, argument: &lexopt::Arg<'_>, own: &'static [Opt]) 
     };
     let known = own.iter().chain(GLOBAL).chain(if place.is_empty() { PROGRAM } else { &[] });
     let known: Vec<&str> = known.map(|option| option.long).collect();
-    let colon = if place.is_empty() { "" } else { ": " };
-    let space = if place.is_empty() { "" } else { " " };
     let hint = match commands::nearest(typed, &known) {
         Some(near) => format!("did you mean --{near}?"),
-        None => format!("see `mcpproxy{space}{place} --help`"),
+        None => format!("see {}", help_on(place)),
     };
-    Failure::Usage(format!("{place}{colon}unknown option {shown}; {hint}"))
+    Failure::usage(place, format!("unknown option {shown}; {hint}"))
+}
+
+fn help_on(place: &str) -> String {
+    if place.is_empty() { "`mcpproxy help`".into() } else { format!("`mcpproxy {place} --help`") }
 }
 
 fn missing_word(words: &[String]) -> Failure {
-    Failure::Usage(match words {
-        [] => "no command is given; see `mcpproxy help`".to_owned(),
-        _ => {
-            let place = place(words);
-            let choices = commands::choices(words).join(", ");
-            format!("{place}: which of {choices}? See `mcpproxy {place} --help`")
-        }
-    })
+    let place = place(words);
+    let choices = commands::choices(words).join(", ");
+    let help = help_on(&place);
+    Failure::usage(&place, format!("no command is given: one of {choices}; see {help}"))
 }
 
 fn unknown_word(words: &[String]) -> Failure {
-    let (word, before) = match words.split_last() {
-        Some((word, before)) => (word.as_str(), before),
-        None => ("", words),
-    };
-    let start = before.iter().map(|w| format!("{w} ")).collect::<String>();
+    let Some((word, before)) = words.split_last() else { return missing_word(words) };
+    let place = place(before);
     let hint = match commands::nearest(word, &commands::choices(before)) {
-        Some(near) => format!("did you mean `mcpproxy {start}{near}`?"),
-        None if before.is_empty() => "see `mcpproxy help`".to_owned(),
-        None => format!("see `mcpproxy {start}--help`"),
+        Some(near) if place.is_empty() => format!("did you mean `mcpproxy {near}`?"),
+        Some(near) => format!("did you mean `mcpproxy {place} {near}`?"),
+        None => format!("see {}", help_on(&place)),
     };
-    Failure::Usage(format!("unknown command {:?}; {hint}", format!("{start}{word}")))
+    Failure::usage(&place, format!("unknown command {word:?}; {hint}"))
 }

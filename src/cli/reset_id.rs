@@ -13,9 +13,9 @@ use std::process::ExitCode;
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let dir = call.dir()?;
     let identity = identity::reset_id(&dir, machine::now())
-        .map_err(|error| Failure::Failed(error.to_string()))?;
+        .map_err(|error| Failure::failed(error.to_string()))?;
     forget(&dir).map_err(|(what, error)| {
-        Failure::Failed(format!(
+        Failure::failed(format!(
             "the id is new, but <data dir>/{what} cannot be removed: {}; remove it by hand",
             error.kind()
         ))

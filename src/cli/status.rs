@@ -5,10 +5,15 @@
 use super::output::{Format, Node};
 use super::{Call, Failure, output};
 use crate::activation::{State, Store, StoreError};
-use crate::config::{self, ConfigState};
+use crate::config::TelemetryConfig;
 use crate::consent::{self, Consent, Effective};
-use crate::contract::{TokensBucket, timestamp};
+use crate::contract::{Activation, timestamp};
 use crate::environment::Classification;
+use crate::gate::PrivateWords;
+use crate::heartbeat::assemble::{self, ClientPolicy};
+use crate::heartbeat::permission::Permission;
+use crate::heartbeat::schedule;
+use crate::heartbeat::timing::Timing;
 use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
@@ -39,6 +44,8 @@ struct Status {
     id_trouble: Option<String>,
     note: Option<&'static str>,
     state: State,
+    activation: Activation,
+    timing: Timing,
     store: (&'static str, Option<String>),
     launch_source: &'static str,
     autostart_enabled: Option<bool>,
@@ -47,25 +54,35 @@ struct Status {
 
 impl Status {
     fn read(dir: DataDir, around: &Surroundings, now: u64) -> Self {
-        let config = config::read(&dir);
-        let (state, store) = match Store::peek(&dir, now) {
+        let permission = Permission::read(&dir, around);
+        let (mut state, store) = match Store::peek(&dir, now) {
             Ok(Some(state)) => (state, ("ok", None)),
             Ok(None) => (State::default(), ("none", None)),
             Err(error) => (State::default(), trouble(&error)),
         };
-        let endpoint = consent::endpoint(around, &config).and_then(Result::ok);
-        let id_trouble = match config.telemetry().map(|t| identity::current(t, now)) {
-            Some(Err(error)) => Some(error.to_string()),
-            _ => None,
+        let id_trouble = match identity::expected(&permission.telemetry, now) {
+            Ok(identity) => {
+                // What another install left behind is not this one's history.
+                schedule::adopt(&mut state, &identity);
+                None
+            }
+            Err(error) => Some(error.to_string()),
         };
+        let policy = ClientPolicy {
+            private: PrivateWords::lazy(machine::private_words),
+            known_only: permission.known_client_names_only,
+        };
+        let ides = assemble::live_host(&state, now).map_or(0, |mark| mark.configured_ide_count);
         Self {
             now,
-            consent: consent::decide(around, &config),
-            preference: consent::preference(&config),
-            endpoint: endpoint.map(|target| target.url().to_owned()),
-            id: id_of(&config).filter(|_| id_trouble.is_none()),
+            consent: permission.consent,
+            preference: permission.telemetry.enabled,
+            endpoint: permission.target.ok().map(|target| target.url().to_owned()),
+            id: id_of(&permission.telemetry).filter(|_| id_trouble.is_none()),
             id_trouble,
             note: consent::reach_of_shell_exports(around),
+            activation: assemble::activation(&state, ides, &policy, now),
+            timing: Timing::of(around),
             state,
             store,
             launch_source: machine::launch_source(None).as_str(),
@@ -86,15 +103,10 @@ impl Status {
     /// When the next heartbeat is due, if one ever is.
     fn next_due(&self) -> Option<u64> {
         let sender = &self.state.sender;
-        if self.consent.effective != Effective::On || sender.first_start == 0 {
-            return None;
-        }
-        let due = match sender.last_success {
-            0 => sender.first_start.saturating_add(sender.initial_delay),
-            last => last.saturating_add(86_400),
-        };
+        let due = schedule::next_due(&self.state, &self.timing)?;
         let retry = sender.last_attempt.saturating_add(sender.retry_after);
-        Some(if sender.failures > 0 { due.max(retry) } else { due })
+        let next = if sender.failures > 0 { due.max(retry) } else { due };
+        (self.consent.effective == Effective::On).then_some(next)
     }
 
     fn to_node(&self) -> Node {
@@ -138,20 +150,19 @@ impl Status {
     }
 
     fn activation(&self) -> Node {
-        let funnel = &self.state.funnel;
-        let tokens = TokensBucket::of(self.state.tokens_saved.value(self.now));
-        let live = self.state.live_serve.as_ref().or(self.state.live_tap.as_ref());
+        let funnel = &self.activation;
+        let clients = funnel.mcp_clients_seen_ever.iter().map(|name| name.as_str().into());
         Node::Object(vec![
-            ("first_connected_server_ever", funnel.connected_server.into()),
-            ("first_mcp_client_ever", funnel.mcp_client.into()),
-            ("first_retrieve_tools_call_ever", funnel.retrieve_tools_call.into()),
+            ("first_connected_server_ever", funnel.first_connected_server_ever.into()),
+            ("first_mcp_client_ever", funnel.first_mcp_client_ever.into()),
+            ("first_retrieve_tools_call_ever", funnel.first_retrieve_tools_call_ever.into()),
+            ("mcp_clients_seen_ever", Node::List(clients.collect())),
+            ("retrieve_tools_calls_24h", funnel.retrieve_tools_calls_24h.into()),
             (
-                "mcp_clients_seen_ever",
-                Node::List(funnel.clients.iter().map(|name| name.as_str().into()).collect()),
+                "estimated_tokens_saved_24h_bucket",
+                funnel.estimated_tokens_saved_24h_bucket.as_str().into(),
             ),
-            ("retrieve_tools_calls_24h", self.state.discovery_calls.value(self.now).into()),
-            ("estimated_tokens_saved_24h_bucket", tokens.as_str().into()),
-            ("configured_ide_count", live.map_or(0, |mark| mark.configured_ide_count).into()),
+            ("configured_ide_count", funnel.configured_ide_count.into()),
         ])
     }
 
@@ -186,9 +197,11 @@ impl Status {
             (state, Some(detail)) => format!("{state}: {detail}"),
             (state, None) => (*state).to_owned(),
         };
-        let funnel = &self.state.funnel;
-        let clients =
-            if funnel.clients.is_empty() { "none".into() } else { funnel.clients.join(", ") };
+        let funnel = &self.activation;
+        let clients = match funnel.mcp_clients_seen_ever.as_slice() {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        };
         let autostart = self.autostart_enabled.map_or("not knowable here", yes);
         let rows = [
             ("Telemetry", words(self.consent.effective).to_owned()),
@@ -200,11 +213,11 @@ impl Status {
             ("Environment", self.classification.env_kind.to_string()),
             ("Launched by", self.launch_source.to_owned()),
             ("Starts at login", autostart.to_owned()),
-            ("Server connected", yes(funnel.connected_server).to_owned()),
-            ("Client seen", yes(funnel.mcp_client).to_owned()),
+            ("Server connected", yes(funnel.first_connected_server_ever).to_owned()),
+            ("Client seen", yes(funnel.first_mcp_client_ever).to_owned()),
             ("  clients", clients),
-            ("Tools searched", yes(funnel.retrieve_tools_call).to_owned()),
-            ("  last 24 h", self.state.discovery_calls.value(self.now).to_string()),
+            ("Tools searched", yes(funnel.first_retrieve_tools_call_ever).to_owned()),
+            ("  last 24 h", funnel.retrieve_tools_calls_24h.to_string()),
             ("  tokens saved", self.state.tokens_saved.value(self.now).to_string()),
             ("Store", store),
             ("Last heartbeat", time(Some(self.state.sender.last_success).filter(|at| *at != 0))),
@@ -225,8 +238,7 @@ impl Status {
 }
 
 /// The id and its date as they stand in the config.
-fn id_of(config: &ConfigState) -> Option<(String, Option<String>)> {
-    let telemetry = config.telemetry()?;
+fn id_of(telemetry: &TelemetryConfig) -> Option<(String, Option<String>)> {
     let id = telemetry.anonymous_id.clone()?;
     Some((id, telemetry.anonymous_id_created_at.clone()))
 }

@@ -47,7 +47,7 @@ fn set(dir: &DataDir, enabled: bool) -> Result<Consent, Failure> {
                 Effective::Off => "; telemetry is off as it is",
                 _ => "; MCPPROXY_TELEMETRY=0 stops it, too",
             };
-            Err(Failure::Failed(format!("{error}{}", if enabled { "" } else { state })))
+            Err(Failure::failed(format!("{error}{}", if enabled { "" } else { state })))
         }
     }
 }

@@ -8,10 +8,12 @@
 //! for signals, and ends the process as the server ended. The main thread starts telemetry and then
 //! observes, so nothing that storage, consent or observation does can delay traffic, signals or exit.
 
+mod grammar;
 mod listing;
 mod messages;
 mod observer;
 mod queue;
+mod reader;
 mod tokens;
 
 pub use observer::{Direction, Observer};

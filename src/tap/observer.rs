@@ -73,11 +73,11 @@ impl<S: FnMut(Event<'_>)> Observer<S> {
         let session = &mut self.session;
         match direction {
             Direction::ToServer => {
-                self.from_client.feed(bytes, session, |_| true, Session::from_client);
+                self.from_client.feed(bytes, session, |_| true, Session::request);
             }
             Direction::ToClient => {
                 let is_wanted = |session: &Session<S>| !session.outstanding.is_empty();
-                self.from_server.feed(bytes, session, is_wanted, Session::from_server);
+                self.from_server.feed(bytes, session, is_wanted, Session::answer);
             }
         }
     }
@@ -92,13 +92,13 @@ impl<S: FnMut(Event<'_>)> Observer<S> {
 
     /// Both streams have ended; a last line without a newline counts.
     pub fn finish(&mut self) {
-        self.from_client.end_line(&mut self.session, Session::from_client);
-        self.from_server.end_line(&mut self.session, Session::from_server);
+        self.from_client.end_line(&mut self.session, Session::request);
+        self.from_server.end_line(&mut self.session, Session::answer);
     }
 }
 
 impl<S: FnMut(Event<'_>)> Session<S> {
-    fn from_client(&mut self, message: Message) {
+    fn request(&mut self, message: Message) {
         let Some(method) = message.method else { return };
         if method == Method::Initialize {
             let name = message.params.client.unwrap_or_default();
@@ -128,7 +128,7 @@ impl<S: FnMut(Event<'_>)> Session<S> {
         }
     }
 
-    fn from_server(&mut self, message: Message) {
+    fn answer(&mut self, message: Message) {
         if message.method.is_some() {
             return;
         }
