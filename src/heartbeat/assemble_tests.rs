@@ -58,8 +58,8 @@ fn a_payload_carries_identity_state_and_live_fields() {
         builtin_tool_calls: BuiltinToolCalls { call_tool: 3, ..BuiltinToolCalls::default() },
         upstream_tool_calls: 11,
     };
-    state.discovery_calls.add(NOW - 3600, 2);
     state.discovery_calls.add(NOW - 25 * 3600, 5);
+    state.discovery_calls.add(NOW - 3600, 2);
     state.tokens_saved.add(NOW, 101);
     let payload = of(&state);
     assert_eq!(payload.anonymous_id, identity().anonymous_id);
