@@ -153,6 +153,12 @@ pub const COMMANDS: &[Command] = &[
                 value: Some("FILE"),
                 help: "Classify recorded evidence; - is standard input",
             },
+            Opt {
+                long: "launched-by",
+                short: None,
+                value: Some("SOURCE"),
+                help: "What a host was told: tray or login_item",
+            },
         ],
         data_dir: false,
         entry: Entry::Raw(super::detect::run),
