@@ -153,6 +153,12 @@ pub const COMMANDS: &[Command] = &[
                 value: Some("FILE"),
                 help: "Classify recorded evidence; - is standard input",
             },
+            Opt {
+                long: "launched-by",
+                short: None,
+                value: Some("SOURCE"),
+                help: "What a host was told: tray or login_item",
+            },
         ],
         data_dir: false,
         entry: Entry::Raw(super::detect::run),
@@ -200,6 +206,16 @@ pub const COMMANDS: &[Command] = &[
         options: &[],
         data_dir: true,
         entry: Entry::Parsed(super::switch::disable),
+    },
+    Command {
+        path: &["telemetry", "verify"],
+        summary: "Run the anonymity gate over heartbeats, one JSON object per line",
+        about: "Prints one JSON verdict per line; a verdict never holds a value. FILE may be - for standard\n\
+                input. Exit code 0 when every line is clean, 1 otherwise.",
+        operands: Operands::One("FILE|-"),
+        options: &[],
+        data_dir: false,
+        entry: Entry::Raw(super::verify::run),
     },
     Command {
         path: &["telemetry", "send"],

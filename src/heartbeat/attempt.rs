@@ -12,7 +12,7 @@ use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::{Consent, Effective};
 use crate::contract::RoutingMode;
-use crate::gate::{self, Refusal};
+use crate::gate::{self, PrivateWords, Refusal};
 use crate::identity::{self, Identity};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
@@ -91,7 +91,7 @@ impl Attempt<'_> {
         let identity = identity::ensure(self.dir, now)
             .map_err(|error| Outcome::Unable(format!("no anonymous id can be kept: {error}")))?;
         let policy = ClientPolicy {
-            private: machine::private_words(),
+            private: PrivateWords::lazy(machine::private_words),
             known_only: permission.known_client_names_only,
         };
         let pending = self.claim(&identity, &live, &policy)?;

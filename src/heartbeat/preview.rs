@@ -9,6 +9,7 @@ use super::schedule;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::Consent;
 use crate::contract::timestamp;
+use crate::gate::PrivateWords;
 use crate::identity::{self, Identity, IdentityError, PROVISIONAL_ID};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
@@ -53,7 +54,7 @@ pub fn preview(dir: &DataDir, around: &Surroundings, now: u64, own: &dyn Fn() ->
         None => {
             let live = assemble::live_host(&state, now).map_or_else(own, Live::from);
             let policy = ClientPolicy {
-                private: machine::private_words(),
+                private: PrivateWords::lazy(machine::private_words),
                 known_only: permission.known_client_names_only,
             };
             assemble::assemble(&state, &identity, &live, &policy, now).encode()

@@ -5,6 +5,7 @@
 use crate::activation::State;
 use crate::consent::{Consent, Effective};
 use crate::contract::{Activation, EnvKind, EnvMarkers, LaunchSource};
+use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule;
@@ -50,7 +51,7 @@ pub(super) fn take(session: Option<&Session>) -> Snapshot {
     let store = if allowed { session.store() } else { None };
     let state = store.and_then(|store| store.read().ok());
     let policy = ClientPolicy {
-        private: machine::private_words(),
+        private: PrivateWords::lazy(machine::private_words),
         known_only: permission.known_client_names_only,
     };
     let sends = permission.consent.effective == Effective::On;
