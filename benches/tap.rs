@@ -1,73 +1,103 @@
 //! Round trips through `tap`, through `cat` both ways, and without anything between.
 //!
-//! `cargo bench --bench tap` prints medians and ratios of one run. The peers take turns, so that a
-//! noisy machine is noisy for all of them. The server is this binary: it echoes lines.
+//! `cargo bench --bench tap` prints the median (p50) and the quiet case (p10: what is left when other
+//! load is not) of one run, with ratios. The peers take turns, so that a noisy machine is noisy for all.
+//!
+//! The server is this binary. `--echo` sends lines back and does nothing else: the harshest comparison
+//! there is. On two cores a third process that copies can then not come for free: four copies of a
+//! megabyte become eight, for `cat` too. `--serve` also reads each line as JSON and writes the answer
+//! from what it read, as every real server must.
 
+use mcpproxy::tap::{Direction, Observer};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const TAP: &str = env!("CARGO_BIN_EXE_mcpproxy");
 /// Size of a message, round trips in a turn, turns.
-const SIZES: [(usize, usize, usize); 3] = [(200, 400, 30), (4096, 400, 30), (1 << 20, 8, 30)];
+const SIZES: [(usize, usize, usize); 3] = [(200, 400, 40), (4096, 400, 40), (1 << 20, 8, 40)];
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("--echo") {
-        echo().unwrap_or_default();
-        return;
+    match std::env::args().nth(1).as_deref() {
+        Some("--echo") => return serve(<[u8]>::to_vec).unwrap_or_default(),
+        Some("--serve") => return serve(reread).unwrap_or_default(),
+        _ => {}
     }
+    observe();
     let home = std::env::temp_dir().join(format!("mcpproxy-bench-{}", std::process::id()));
     let me = std::env::current_exe().expect("this binary has a path");
     let me = me.to_str().expect("a path in UTF-8");
-    let mut peers = [
-        Peer::start("direct", Command::new(me).arg("--echo")),
-        Peer::start("cat", Command::new("sh").args(["-c", "cat | \"$0\" --echo | cat", me])),
-        Peer::start(
-            "tap, telemetry off",
-            Command::new(TAP).args(["tap", me, "--echo"]).env("MCPPROXY_TELEMETRY", "0"),
-        ),
-        Peer::start(
-            "tap",
-            Command::new(TAP)
-                .args(["tap", "--data-dir"])
-                .arg(&home)
-                .args([me, "--echo"])
-                .env_remove("MCPPROXY_TELEMETRY")
-                .env_remove("DO_NOT_TRACK")
-                .stderr(Stdio::null()),
-        ),
-    ];
-    for (size, trips, turns) in SIZES {
-        let message = message(size);
-        for peer in &mut peers {
-            peer.times.clear();
-            peer.turn(&message, trips / 4 + 1);
-            peer.times.clear();
+    for mode in ["--echo", "--serve"] {
+        let mut peers = [
+            Peer::start("direct", Command::new(me).arg(mode)),
+            Peer::start("cat", Command::new("sh").args(["-c", "cat | \"$0\" $1 | cat", me, mode])),
+            Peer::start("tap, telemetry off", tap(&home, &[me, mode]).env("DO_NOT_TRACK", "1")),
+            Peer::start("tap", &mut tap(&home, &[me, mode])),
+        ];
+        for (size, trips, turns) in SIZES {
+            compare(&mut peers, &message(size), trips, turns);
+            report(mode, size, &mut peers);
         }
-        for _ in 0..turns {
-            for peer in &mut peers {
-                peer.turn(&message, trips);
-            }
+        for peer in peers {
+            peer.stop();
         }
-        report(size, &mut peers);
-    }
-    for peer in peers {
-        peer.stop();
     }
     let _ = std::fs::remove_dir_all(home);
 }
 
-fn report(size: usize, peers: &mut [Peer]) {
-    println!("{size} bytes");
-    let medians: Vec<Duration> = peers.iter_mut().map(Peer::median).collect();
-    let (Some(direct), Some(cat)) = (medians.first(), medians.get(1)) else { return };
-    for (peer, median) in peers.iter().zip(&medians) {
+/// How fast the observer reads, off the path of the traffic.
+fn observe() {
+    let mut observer = Observer::new(vec!["retrieve_tools".to_owned()], |event| {
+        std::hint::black_box(event);
+    });
+    let text = message(1 << 20);
+    let tool =
+        br#"{"name":"t","inputSchema":{"type":"object","properties":{"a":{"type":"string"}}}},"#;
+    let structure = [&b"{\"result\":["[..], &tool.repeat(12_000), b"1]}\n"].concat();
+    for (name, line) in [("long strings", text), ("small tokens", structure)] {
+        let start = Instant::now();
+        let rounds = 100;
+        for _ in 0..rounds {
+            line.chunks(64 << 10).for_each(|chunk| observer.feed(Direction::ToServer, chunk));
+        }
+        let megabytes = (rounds * line.len()) as f64 / 1e6;
+        println!("observer, {name}: {:.0} MB/s", megabytes / start.elapsed().as_secs_f64());
+    }
+}
+
+fn tap(home: &Path, server: &[&str]) -> Command {
+    let mut command = Command::new(TAP);
+    command.args(["tap", "--data-dir"]).arg(home).arg("--").args(server);
+    command.env_remove("MCPPROXY_TELEMETRY").env_remove("DO_NOT_TRACK").stderr(Stdio::null());
+    command
+}
+
+fn compare(peers: &mut [Peer], message: &[u8], trips: usize, turns: usize) {
+    for peer in &mut *peers {
+        peer.turn(message, trips / 4 + 1);
+        peer.times.clear();
+    }
+    for _ in 0..turns {
+        for peer in &mut *peers {
+            peer.turn(message, trips);
+        }
+    }
+}
+
+fn report(mode: &str, size: usize, peers: &mut [Peer]) {
+    println!("{mode}, {size} bytes");
+    let figures: Vec<_> = peers.iter_mut().map(|peer| (peer.at(50), peer.at(10))).collect();
+    let (Some(&direct), Some(&cat)) = (figures.first(), figures.get(1)) else { return };
+    for (peer, (p50, p10)) in peers.iter().zip(&figures) {
         println!(
-            "  {:20} {:>9.1} us   {:.2} x direct   {:.2} x cat",
+            "  {:20} p50 {p50:>8.1} us  {:.2} x direct  {:.2} x cat    p10 {p10:>8.1} us  \
+             {:.2} x direct  {:.2} x cat",
             peer.name,
-            median.as_secs_f64() * 1e6,
-            median.as_secs_f64() / direct.as_secs_f64(),
-            median.as_secs_f64() / cat.as_secs_f64(),
+            p50 / direct.0,
+            p50 / cat.0,
+            p10 / direct.1,
+            p10 / cat.1,
         );
     }
 }
@@ -116,9 +146,11 @@ impl Peer {
         assert!(answer == message, "{} changed the bytes", self.name);
     }
 
-    fn median(&mut self) -> Duration {
+    /// Microseconds of the fastest `percent` of all round trips.
+    fn at(&mut self, percent: usize) -> f64 {
         self.times.sort_unstable();
-        self.times.get(self.times.len() / 2).copied().unwrap_or_default()
+        let index = self.times.len() * percent / 100;
+        self.times.get(index).copied().unwrap_or_default().as_secs_f64() * 1e6
     }
 
     fn stop(mut self) {
@@ -127,15 +159,23 @@ impl Peer {
     }
 }
 
-/// Reads whole lines, as servers do, and sends them back.
-fn echo() -> io::Result<()> {
+/// Answers each line with what `answer` makes of it.
+fn serve(answer: impl Fn(&[u8]) -> Vec<u8>) -> io::Result<()> {
     let mut input = BufReader::with_capacity(64 << 10, io::stdin().lock());
     let mut output = io::stdout().lock();
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line)? > 0 {
-        output.write_all(&line)?;
+        output.write_all(&answer(&line))?;
         output.flush()?;
         line.clear();
     }
     Ok(())
+}
+
+/// The same message, read and written.
+fn reread(line: &[u8]) -> Vec<u8> {
+    let message: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
+    let mut answer = serde_json::to_vec(&message).unwrap_or_default();
+    answer.push(b'\n');
+    answer
 }

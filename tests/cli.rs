@@ -126,6 +126,11 @@ fn yaml_and_json_say_the_same() {
     let yaml: serde_json::Value = serde_norway::from_str(&shown("yaml")).expect("YAML");
     assert_eq!(json, yaml);
     assert!(shown("table").starts_with("Telemetry "));
+    let json: serde_json::Value =
+        serde_json::from_str(&out(&["detect", "-o", "json"])).expect("JSON");
+    let yaml: serde_json::Value =
+        serde_norway::from_str(&out(&["detect", "-o", "yaml"])).expect("YAML");
+    assert_eq!(json, yaml);
 }
 
 #[test]
@@ -161,4 +166,21 @@ fn a_full_disk_is_an_error() {
     let output = command(&["telemetry", "schema"]).stdout(full).output().expect("it starts");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
+}
+
+#[test]
+#[cfg(all(feature = "tap", unix))]
+fn what_follows_the_command_of_tap_is_the_servers() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().to_str().expect("UTF-8");
+    let show = r#"printf '%s|' "$@""#;
+    let options = ["--data-dir", path, "tap", "--discovery-tool", "-x", "--discovery-tool=find"];
+    let server = ["sh", "-c", show, "sh", "--help", "--", "-o", "--data-dir", "a b"];
+    for dashes in [&["--"][..], &[]] {
+        let mut tap = command(&[&options[..], dashes, &server].concat());
+        tap.env("DO_NOT_TRACK", "1").env("PATH", std::env::var_os("PATH").expect("PATH"));
+        let output = tap.output().expect("it starts");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "--help|--|-o|--data-dir|a b|");
+        assert_eq!(output.status.code(), Some(0));
+    }
 }

@@ -181,3 +181,41 @@ fn an_id_that_is_no_uuid_is_reported_and_not_shown() {
         "{trouble}"
     );
 }
+
+#[test]
+fn without_a_place_to_write_status_says_that_nothing_is_sent() {
+    let status = status(Path::new("/proc/nobody"), &[]);
+    assert_eq!(
+        status["store"]["state"],
+        if cfg!(feature = "activation") { "remote" } else { "not_built" }
+    );
+    assert!(status["store"]["detail"].is_string());
+}
+
+#[test]
+#[cfg(feature = "activation")]
+fn reset_id_forgets_everything_of_the_old_install() {
+    use mcpproxy::activation::{Mark, Store};
+    use mcpproxy::paths::DataDir;
+    let home = home();
+    let dir = DataDir::at(home.path().join(".mcpproxy"));
+    let old = mcpproxy::identity::ensure(&dir, 1_795_358_800).expect("an id").anonymous_id;
+    let store = Store::open(&dir, 1_795_358_800).expect("a store");
+    store.record(Mark::Client("claude-code"), 1_795_358_800);
+    fs::create_dir_all(dir.sent()).expect("made");
+    fs::write(dir.sent().join("x.json"), "{}").expect("written");
+    let before = status(home.path(), &[]);
+    assert_eq!(before["anonymous_id"], old);
+    assert_eq!(before["activation"]["mcp_clients_seen_ever"][0], "claude-code");
+    let run = Command::new(BIN)
+        .args(["telemetry", "reset-id"])
+        .env_clear()
+        .env("HOME", home.path())
+        .output();
+    assert!(run.expect("it starts").status.success());
+    let after = status(home.path(), &[]);
+    assert!(after["anonymous_id"].is_string() && after["anonymous_id"] != old);
+    assert_eq!(after["activation"]["first_mcp_client_ever"], false);
+    assert_eq!(after["store"]["state"], "none");
+    assert!(!dir.sent().exists() && !dir.checkpoint().exists());
+}

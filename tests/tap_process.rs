@@ -290,14 +290,14 @@ fn a_descendant_that_holds_the_pipe_does_not_hold_tap() {
 
 #[test]
 fn a_slow_client_gets_all_that_an_ended_server_wrote() {
-    // Fits into the pipes and the buffer between: the server ends before the first byte is read.
-    let mut session = Session::start("sleep 0.1; head -c 150000 /dev/zero; exit 6");
+    // More than one pipe holds, less than two: the server ends before the first byte is read.
+    let mut session = Session::start("sleep 0.1; head -c 120000 /dev/zero; exit 6");
     let children = format!("/proc/{0}/task/{0}/children", session.tap.id());
     let has_child = || fs::read_to_string(&children).is_ok_and(|pids| !pids.is_empty());
     until("a server", || has_child() || session.tap.try_wait().unwrap().is_some());
     until("the end of the server", || !has_child());
     assert!(session.tap.try_wait().unwrap().is_none(), "tap left with bytes to deliver");
-    assert_eq!(session.rest().len(), 150_000);
+    assert_eq!(session.rest().len(), 120_000);
     assert_eq!(session.end().code(), Some(6));
 }
 
@@ -417,6 +417,33 @@ fn the_dashes_before_the_command_may_be_missing() {
     for arguments in [&["--", "echo", "--", "-x"][..], &["echo", "--", "-x"]] {
         assert_eq!(tap(arguments).output().unwrap().stdout, b"-- -x\n");
     }
+}
+
+fn threads(pid: u32) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok())
+        .map(|name| name.trim_end().to_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn with_telemetry_off_there_is_a_pump_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let mut command =
+        tap(&["--data-dir", data.to_str().unwrap(), "sh", "-c", "echo ready; read x"]);
+    let mut session = Session::of(&mut command);
+    assert_eq!(session.line(), "ready");
+    // A thread has its name a moment after it has begun.
+    until("all threads", || {
+        threads(session.tap.id()) == ["answers", "mcpproxy", "requests", "supervisor"]
+    });
+    drop(session.to_server.take());
+    assert_eq!(session.end().code(), Some(1));
+    assert!(!data.exists());
 }
 
 #[test]

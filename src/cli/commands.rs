@@ -148,16 +148,16 @@ pub const COMMANDS: &[Command] = &[
                 help: "Show the rule and the evidence",
             },
             Opt {
+                long: "launched-by",
+                short: None,
+                value: Some("SOURCE"),
+                help: "Who starts this: tray or login_item, as the hosts take it",
+            },
+            Opt {
                 long: "evidence",
                 short: None,
                 value: Some("FILE"),
                 help: "Classify recorded evidence; - is standard input",
-            },
-            Opt {
-                long: "launched-by",
-                short: None,
-                value: Some("SOURCE"),
-                help: "What a host was told: tray or login_item",
             },
         ],
         data_dir: false,
@@ -327,7 +327,8 @@ mod tests {
 
     #[test]
     fn no_command_repeats_an_option_and_every_group_is_described() {
-        for command in COMMANDS {
+        for (at, command) in COMMANDS.iter().enumerate() {
+            assert!(COMMANDS[..at].iter().all(|c| c.path != command.path), "{:?}", command.path);
             let all: Vec<_> = command.options.iter().chain(GLOBAL).collect();
             for (at, option) in all.iter().enumerate() {
                 let twice = |other: &&Opt| {

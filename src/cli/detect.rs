@@ -2,6 +2,7 @@
 //!
 //! One rule: names, never values; reads, never writes.
 
+use super::output::Format;
 use crate::contract::LaunchSource;
 use crate::environment::{Classification, RecordedEvidence, classify};
 use crate::{json, machine};
@@ -11,29 +12,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-usage: mcpproxy detect [-o table|json] [--explain] [--launched-by SOURCE]
-       mcpproxy detect --evidence FILE|-
-
-Shows what kind of environment this is and how this process was launched.
-
-  -o, --output FORMAT        table (default) or json
-      --explain              the deciding rule and the evidence: names, never values
-      --launched-by SOURCE   tray or login_item, as the hosts take it
-      --evidence FILE        classify recorded evidence instead, one JSON object per line
-                             (- is standard input); prints one JSON verdict per line
-";
-
 /// A longer line of recorded evidence is answered with an error.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
 
 #[derive(Default)]
 struct Options {
-    json: bool,
+    format: Format,
     explain: bool,
     evidence: Option<OsString>,
     launched_by: Option<LaunchSource>,
-    help: bool,
 }
 
 /// Runs `mcpproxy detect` with the arguments behind `detect`. Exit code 2 for a wrong command line,
@@ -47,9 +34,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         }
     };
     let mut out = io::stdout().lock();
-    let result = if options.help {
-        out.write_all(USAGE.as_bytes()).map(|()| true)
-    } else if let Some(source) = &options.evidence {
+    let result = if let Some(source) = &options.evidence {
         match open(source) {
             Ok(lines) => judge_lines(lines, &mut out),
             Err(error) => {
@@ -58,7 +43,10 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
             }
         }
     } else {
-        out.write_all(this_machine(&options).as_bytes()).map(|()| true)
+        match this_machine(&options) {
+            Ok(text) => out.write_all(text.as_bytes()).map(|()| true),
+            Err(failure) => Err(io::Error::other(failure)),
+        }
     };
     match result.and_then(|clean| out.flush().map(|()| clean)) {
         Ok(true) => ExitCode::SUCCESS,
@@ -74,17 +62,13 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 
 fn parse(args: Vec<OsString>) -> Result<Options, lexopt::Error> {
     let mut options = Options::default();
-    let mut format = None;
+    let mut chosen = false;
     let mut parser = lexopt::Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
             Short('o') | Long("output") => {
-                options.json = match parser.value()?.to_str() {
-                    Some("json") => true,
-                    Some("table") => false,
-                    _ => return Err("the output format must be table or json".into()),
-                };
-                format = Some(options.json);
+                options.format = Format::from_value(&parser.value()?)?;
+                chosen = true;
             }
             Long("explain") => options.explain = true,
             Long("evidence") => options.evidence = Some(parser.value()?),
@@ -100,12 +84,11 @@ fn parse(args: Vec<OsString>) -> Result<Options, lexopt::Error> {
             }
             // An option of every command; this one has no use for the data directory.
             Long("data-dir") => drop(parser.value()?),
-            Short('h') | Long("help") => options.help = true,
             _ => return Err(arg.unexpected()),
         }
     }
-    if options.evidence.is_some() && format == Some(false) {
-        return Err("verdicts on --evidence are JSON lines: leave out -o table".into());
+    if options.evidence.is_some() && chosen && options.format != Format::Json {
+        return Err("verdicts on --evidence are JSON lines: use -o json, or leave it out".into());
     }
     Ok(options)
 }
@@ -207,12 +190,12 @@ fn markers(verdict: &Classification) -> [(&'static str, bool); 5] {
     ]
 }
 
-fn this_machine(options: &Options) -> String {
+fn this_machine(options: &Options) -> Result<String, String> {
     let verdict = machine::classification();
     let source = machine::launch_source(options.launched_by);
     let parent = if options.explain { machine::parent_name() } else { None };
     let mut out = String::with_capacity(512);
-    if options.json {
+    if options.format != Format::Table {
         write_verdict(&mut out, verdict);
         out.push_str(&format!(",\"launch_source\":\"{source}\""));
         if options.explain {
@@ -223,7 +206,11 @@ fn this_machine(options: &Options) -> String {
             }
         }
         out.push_str("}\n");
-        return out;
+        #[cfg(feature = "cli")]
+        if options.format == Format::Yaml {
+            return super::output::yaml(&out);
+        }
+        return Ok(out);
     }
     let mut row = |name: &str, value: &str| out.push_str(&format!("{name:<19}{value}\n"));
     row("env_kind", verdict.env_kind.as_str());
@@ -238,5 +225,5 @@ fn this_machine(options: &Options) -> String {
         let parent = parent.as_deref().unwrap_or("-").replace(char::is_control, "?");
         row("parent", &parent);
     }
-    out
+    Ok(out)
 }

@@ -12,6 +12,7 @@ mod schema;
 pub mod send;
 pub mod show_payload;
 mod status;
+mod storage;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;

@@ -4,13 +4,15 @@
 
 use super::{Call, Failure};
 use crate::json::write_str;
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// How a status-like command prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Format {
+    #[default]
     Table,
     Json,
     #[cfg(feature = "cli")]
@@ -21,25 +23,35 @@ impl Format {
     /// The format that a call asks for.
     pub(super) fn of(call: &Call, place: &str) -> Result<Self, Failure> {
         let Some(value) = call.value("output") else { return Ok(Self::Table) };
+        Self::from_value(value).map_err(|why| Failure::usage(place, why))
+    }
+
+    /// The format of that name; else how to fix it.
+    pub(super) fn from_value(value: &OsStr) -> Result<Self, String> {
         match value.to_str() {
             Some("table") => Ok(Self::Table),
             Some("json") => Ok(Self::Json),
             #[cfg(feature = "cli")]
             Some("yaml") => Ok(Self::Yaml),
             #[cfg(not(feature = "cli"))]
-            Some("yaml") => Err(Failure::usage(
-                place,
-                "yaml is not in this build; it comes with the cargo feature `cli`",
-            )),
-            _ => Err(Failure::usage(
-                place,
-                format!(
-                    "unknown output format {value:?}; use {}",
-                    if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" }
-                ),
-            )),
+            Some("yaml") => {
+                Err("yaml is not in this build; it comes with the cargo feature `cli`".into())
+            }
+            _ => {
+                let formats =
+                    if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" };
+                Err(format!("unknown output format {value:?}; use {formats}"))
+            }
         }
     }
+}
+
+/// JSON as YAML; else why not.
+#[cfg(feature = "cli")]
+pub(super) fn yaml(json: &str) -> Result<String, String> {
+    let failed = |e: &dyn Display| format!("cannot write YAML: {e}");
+    let value: serde_json::Value = serde_json::from_str(json).map_err(|e| failed(&e))?;
+    serde_norway::to_string(&value).map_err(|e| failed(&e))
 }
 
 /// A JSON value to print. Keys are ours.
@@ -95,10 +107,7 @@ impl Node {
     /// The value as YAML.
     #[cfg(feature = "cli")]
     pub(super) fn to_yaml(&self) -> Result<String, Failure> {
-        let failed = |e: &dyn Display| Failure::failed(format!("cannot write YAML: {e}"));
-        let value: serde_json::Value =
-            serde_json::from_str(&self.to_json()).map_err(|e| failed(&e))?;
-        serde_norway::to_string(&value).map_err(|e| failed(&e))
+        yaml(&self.to_json()).map_err(Failure::failed)
     }
 
     fn write(&self, out: &mut String, depth: usize) {

@@ -4,6 +4,7 @@
 //! it anew.
 
 use super::{Call, Failure, output};
+use crate::activation::{Store, StoreError};
 use crate::paths::DataDir;
 use crate::{identity, machine};
 use std::fs;
@@ -14,11 +15,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let dir = call.dir()?;
     let identity = identity::reset_id(&dir, machine::now())
         .map_err(|error| Failure::failed(error.to_string()))?;
-    forget(&dir).map_err(|(what, error)| {
-        Failure::failed(format!(
-            "the id is new, but <data dir>/{what} cannot be removed: {}; remove it by hand",
-            error.kind()
-        ))
+    forget(&dir).map_err(|why| {
+        Failure::failed(format!("the id is new, but old data is still there: {why}; try again"))
     })?;
     output::print(&format!(
         "This is a new install with the id {}. What was counted and the copies of what was sent are gone.\n",
@@ -27,10 +25,16 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
 }
 
 /// Removes what belongs to the old id.
-fn forget(dir: &DataDir) -> Result<(), (&'static str, io::Error)> {
-    let gone = |result: io::Result<()>| match result {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    };
-    gone(fs::remove_dir_all(dir.sent())).map_err(|e| ("sent", e))
+fn forget(dir: &DataDir) -> Result<(), String> {
+    match Store::reset(dir) {
+        // A build without a store has none to forget.
+        Ok(()) | Err(StoreError::NotBuilt) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    match fs::remove_dir_all(dir.sent()) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(format!("<data dir>/sent cannot be removed: {}", e.kind()))
+        }
+        _ => Ok(()),
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! One rule: `--now` overrides when, never whether.
 
-use crate::activation::Store;
+use crate::activation::{State, Store};
 use crate::consent::{Consent, Effective};
 use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
@@ -78,7 +78,9 @@ fn send(options: &Options) -> Result<String, String> {
         return Err(not_allowed(&permission.consent));
     }
     let now = machine::now();
-    if !options.now && matches!(Store::peek(&dir, now), Ok(None)) {
+    let timing = Timing::of(around);
+    let started = |state: State| schedule::next_due(&state, &timing).is_some();
+    if !options.now && Store::peek(&dir, now).is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
     }
     let store = Store::open(&dir, now).map_err(|e| format!("not sent: {e}"))?;
@@ -95,9 +97,9 @@ fn send(options: &Options) -> Result<String, String> {
         dir: &dir,
         store: &store,
         around,
-        timing: Timing::of(around),
+        timing,
         nonce: nonce(),
-        force: options.now,
+        asked_at: options.now.then_some(now),
         clock: &machine::now,
         stopped: &|| false,
     };

@@ -3,8 +3,8 @@
 //! One rule: no side effects. It reads the config and peeks into the store.
 
 use super::output::{Format, Node};
-use super::{Call, Failure, output};
-use crate::activation::{State, Store, StoreError};
+use super::{Call, Failure, output, storage};
+use crate::activation::{State, Store};
 use crate::config::TelemetryConfig;
 use crate::consent::{self, Consent, Effective};
 use crate::contract::{Activation, timestamp};
@@ -56,9 +56,9 @@ impl Status {
     fn read(dir: DataDir, around: &Surroundings, now: u64) -> Self {
         let permission = Permission::read(&dir, around);
         let (mut state, store) = match Store::peek(&dir, now) {
-            Ok(Some(state)) => (state, ("ok", None)),
-            Ok(None) => (State::default(), ("none", None)),
-            Err(error) => (State::default(), trouble(&error)),
+            Ok(Some(state)) => (state, storage::store(&dir)),
+            Ok(None) => (State::default(), storage::no_store(&dir)),
+            Err(error) => (State::default(), storage::trouble(&error)),
         };
         let id_trouble = match identity::expected(&permission.telemetry, now) {
             Ok(identity) => {
@@ -193,7 +193,7 @@ impl Status {
             (None, None) => "none yet".to_owned(),
         };
         let store = match &self.store {
-            ("none", _) => "none yet".to_owned(),
+            ("none", None) => "none yet".to_owned(),
             (state, Some(detail)) => format!("{state}: {detail}"),
             (state, None) => (*state).to_owned(),
         };
@@ -241,17 +241,4 @@ impl Status {
 fn id_of(telemetry: &TelemetryConfig) -> Option<(String, Option<String>)> {
     let id = telemetry.anonymous_id.clone()?;
     Some((id, telemetry.anonymous_id_created_at.clone()))
-}
-
-fn trouble(error: &StoreError) -> (&'static str, Option<String>) {
-    match error {
-        StoreError::Busy => ("busy", Some("another process holds its lock; try again".into())),
-        StoreError::RemoteFileSystem(kind) => (
-            "remote",
-            Some(format!("{kind} is not a known local file system: nothing is recorded or sent")),
-        ),
-        StoreError::Io(kind) => ("unavailable", Some(kind.clone())),
-        StoreError::Damaged(_) => ("damaged", Some(error.to_string())),
-        StoreError::NotBuilt => ("absent", Some(error.to_string())),
-    }
 }

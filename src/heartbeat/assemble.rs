@@ -173,3 +173,7 @@ pub fn own(pending: &Pending, identity: &Identity) -> Own {
         timestamp: timestamp::format(pending.made_at),
     }
 }
+
+#[cfg(test)]
+#[path = "assemble_tests.rs"]
+mod tests;

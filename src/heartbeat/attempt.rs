@@ -30,8 +30,8 @@ pub struct Attempt<'a> {
     pub timing: Timing,
     /// Names this process in the lease; not 0.
     pub nonce: u64,
-    /// Send although it is not due.
-    pub force: bool,
+    /// When a user asked to send whether it is due or not.
+    pub asked_at: Option<u64>,
     /// Seconds since 1970.
     pub clock: &'a dyn Fn() -> u64,
     /// Asked just before connecting.
@@ -78,7 +78,7 @@ impl Attempt<'_> {
         let target = permission.target.map_err(Outcome::Unable)?;
         let state = self.store.read().map_err(unable)?;
         let now = (self.clock)();
-        match schedule::would_begin(&state, now, self.nonce, &self.timing, self.force) {
+        match schedule::would_begin(&state, now, self.nonce, &self.timing, self.asked_at) {
             Begin::Go | Begin::ClockReset(_) => {}
             other => return Err(Outcome::Waiting(other)),
         }
@@ -123,7 +123,7 @@ impl Attempt<'_> {
             if state.install.notice_shown_at == 0 {
                 return Err(Outcome::Unable("the first-run notice was not shown yet".to_owned()));
             }
-            match schedule::begin(state, now, self.nonce, &self.timing, self.force) {
+            match schedule::begin(state, now, self.nonce, &self.timing, self.asked_at) {
                 Begin::Go => {}
                 other => return Err(Outcome::Waiting(other)),
             }

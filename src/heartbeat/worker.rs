@@ -133,7 +133,7 @@ fn tick(session: &Session, store: &Store) -> u64 {
         around: session.around,
         timing: session.timing,
         nonce: session.nonce,
-        force: false,
+        asked_at: None,
         clock: &machine::now,
         stopped: &|| session.stopped(),
     };

@@ -154,6 +154,14 @@ fn observe(options: Options, queue: &Queue) {
         }
     }
     observer.finish();
+    let dropped = queue.dropped();
+    if dropped > 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "mcpproxy: tap: {dropped} bytes passed too fast to be looked at; they were forwarded, but \
+             this session's counts may be low"
+        );
+    }
 }
 
 /// A tap has one server, over stdio; what tools it has, it does not know.

@@ -179,6 +179,11 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Bytes that were not observed because the observer did not keep up.
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
     /// For the observer: it has stopped. What waits is dropped and nothing more is copied.
     pub(super) fn close(&self) {
         self.is_open.store(false, Ordering::Relaxed);
@@ -248,7 +253,7 @@ mod tests {
             queue.push(ToClient, &chunk);
         }
         queue.push(ToClient, b"dropped");
-        assert_eq!(queue.lock().dropped, 7);
+        assert_eq!(queue.dropped(), 7);
         assert_eq!(taken(&queue), [(ToClient, false, vec![b'x'; MAX_BYTES])]);
         queue.push(ToServer, b"a");
         queue.push(ToClient, b"b");

@@ -1,7 +1,7 @@
 //! What is delivered, and what is recorded of it.
 
 use crate::install::{Install, live, member, surroundings};
-use crate::receiver::{Receiver, Reply};
+use crate::receiver::Reply;
 use mcpproxy::activation::state::LiveMark;
 use mcpproxy::activation::{Mark, Surface};
 use mcpproxy::consent::Effective;
@@ -83,7 +83,7 @@ fn what_happens_during_the_request_is_counted_in_the_next_payload() {
         scope.spawn(|| {
             receiver.wait_for(1, SOON);
             for _ in 0..3 {
-                install_mark(&install.store, now);
+                install.store.record(Mark::UpstreamCall, now);
             }
             receiver.open_gate();
         });
@@ -94,7 +94,7 @@ fn what_happens_during_the_request_is_counted_in_the_next_payload() {
             around: &install.around,
             timing: install.timing,
             nonce: 7,
-            force: false,
+            asked_at: None,
             clock: &clock,
             stopped: &|| false,
         };
@@ -106,18 +106,11 @@ fn what_happens_during_the_request_is_counted_in_the_next_payload() {
     assert_eq!(member(body, "/upstream_tool_call_count_bucket"), "1-10");
 }
 
-fn install_mark(store: &mcpproxy::activation::Store, now: u64) {
-    store.record(Mark::UpstreamCall, now);
-}
-
 #[test]
 fn a_sender_that_died_after_sending_is_followed_by_the_same_bytes() {
-    let install = Install::new([]);
-    // What the dead one left: its lease, and bytes of which nobody knows whether they arrived.
-    let Outcome::Acknowledged(bytes) = install.attempt() else { panic!("not sent") };
     let install = Install::new([Reply::HangUp]);
-    drop(bytes);
     assert!(matches!(install.attempt(), Outcome::Failed { .. }));
+    // What the dead one left: its lease, and bytes of which nobody knows whether they arrived.
     install.change(|state| {
         state.sender.lease_owner = 99;
         state.sender.lease_until = install.clock.get() + LEASE;
@@ -191,8 +184,22 @@ fn installer_is_reported_until_one_is_acknowledged() {
     assert_eq!(sources, ["installer", "installer", "installer", "installer", "cli"]);
 }
 
+/// Attempts, with something that happens between the stored bytes and the connection.
+fn attempt_while(install: &Install, happens: impl Fn()) -> Outcome {
+    let outcome = install.attempt_with(7, false, &|_| live(), &|| {
+        happens();
+        false
+    });
+    assert_eq!(install.receiver.connections(), 0);
+    outcome
+}
+
 #[test]
 fn consent_is_asked_again_just_before_connecting() {
+    let install = Install::new([]);
+    let outcome = attempt_while(&install, || install.disable());
+    let Outcome::NotAllowed(consent) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(consent.effective, Effective::Off);
     let install = Install::new([]);
     let outcome = install.attempt_as(7, false, &|_| {
         install.disable();
@@ -200,8 +207,50 @@ fn consent_is_asked_again_just_before_connecting() {
     });
     assert!(!matches!(outcome, Outcome::Acknowledged(_)), "{outcome:?}");
     assert_eq!(install.receiver.connections(), 0);
-    let Outcome::NotAllowed(consent) = install.attempt() else { panic!("allowed") };
-    assert_eq!(consent.effective, Effective::Off);
+}
+
+#[test]
+fn id_and_lease_are_looked_at_again_just_before_connecting() {
+    let install = Install::new([]);
+    let reset = || {
+        mcpproxy::identity::reset_id(&install.dir, install.clock.get()).expect("a new id");
+    };
+    assert_eq!(attempt_while(&install, reset), Outcome::Abandoned);
+    let install = Install::new([]);
+    let taken = || install.change(|state| state.sender.lease_owner = 99);
+    assert_eq!(attempt_while(&install, taken), Outcome::Abandoned);
+    let install = Install::new([]);
+    let slept = || install.pass(LEASE / 2);
+    assert_eq!(
+        attempt_while(&install, slept),
+        Outcome::Abandoned,
+        "too little of the lease is left"
+    );
+}
+
+#[test]
+fn a_host_that_stops_gives_its_lease_back() {
+    let install = Install::new([]);
+    assert_eq!(install.attempt_with(7, false, &|_| live(), &|| true), Outcome::Abandoned);
+    assert_eq!(install.receiver.connections(), 0);
+    assert!(matches!(install.attempt_as(8, false, &|_| live()), Outcome::Acknowledged(_)));
+}
+
+#[test]
+fn switched_off_during_the_request_nothing_is_written_any_more() {
+    let install = Install::new([Reply::WaitForGate]);
+    let receiver = install.receiver.clone();
+    let dir = install.dir.clone();
+    let helper = std::thread::spawn(move || {
+        receiver.wait_for(1, SOON);
+        crate::install::disable(&dir);
+        receiver.open_gate();
+    });
+    assert!(matches!(install.attempt(), Outcome::NotAllowed(_)));
+    helper.join().expect("no panic");
+    let state = install.state();
+    assert_eq!((state.sender.last_success, state.pending.is_some()), (0, true));
+    assert!(sent::copies(&install.dir).is_empty());
 }
 
 #[test]
@@ -324,5 +373,4 @@ fn showing_before_anything_exists_makes_nothing() {
     assert_eq!(member(&shown.bytes, "/anonymous_id"), "00000000-0000-4000-8000-000000000000");
     assert_eq!(member(&shown.bytes, "/timestamp"), "2027-01-15T08:00:00Z");
     assert!(!dir.root().exists());
-    let _ = Receiver::start([]);
 }

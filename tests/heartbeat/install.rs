@@ -108,6 +108,17 @@ impl Install {
     }
 
     pub fn attempt_as(&self, nonce: u64, force: bool, live: &dyn Fn(&State) -> Live) -> Outcome {
+        self.attempt_with(nonce, force, live, &|| false)
+    }
+
+    /// `stopped` is asked when the bytes are stored and the connection is not yet opened.
+    pub fn attempt_with(
+        &self,
+        nonce: u64,
+        force: bool,
+        live: &dyn Fn(&State) -> Live,
+        stopped: &dyn Fn() -> bool,
+    ) -> Outcome {
         let clock = || self.clock.get();
         let attempt = Attempt {
             dir: &self.dir,
@@ -115,9 +126,9 @@ impl Install {
             around: &self.around,
             timing: self.timing,
             nonce,
-            force,
+            asked_at: force.then(|| self.clock.get()),
             clock: &clock,
-            stopped: &|| false,
+            stopped,
         };
         attempt.run(live)
     }
@@ -126,13 +137,17 @@ impl Install {
         preview(&self.dir, &self.around, self.clock.get(), &live)
     }
 
-    /// What `telemetry disable` does to the config.
     pub fn disable(&self) {
-        let path = self.dir.config();
-        let text = std::fs::read_to_string(&path).expect("a config");
-        let text = text.replacen("\"anonymous_id\"", "\"enabled\":false,\"anonymous_id\"", 1);
-        std::fs::write(path, text).expect("a config that can be written");
+        disable(&self.dir);
     }
+}
+
+/// What `telemetry disable` does to the config.
+pub fn disable(dir: &DataDir) {
+    let path = dir.config();
+    let text = std::fs::read_to_string(&path).expect("a config");
+    let text = text.replacen("\"anonymous_id\"", "\"enabled\":false,\"anonymous_id\"", 1);
+    std::fs::write(path, text).expect("a config that can be written");
 }
 
 /// A member of a payload.

@@ -1,5 +1,6 @@
 //! The heartbeat against a real HTTP server: what is sent, when, how often, and what is never sent.
 
+mod commands;
 mod delivery;
 mod failures;
 mod hosts;

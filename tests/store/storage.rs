@@ -1,0 +1,101 @@
+//! Storage that is full or read-only: the host runs on, in a mount namespace of its own.
+
+use super::*;
+use mcpproxy::activation::StoreError;
+use std::process::Command;
+
+/// Runs a child on a small tmpfs that only it can see. False where the system lets nobody do that.
+fn run_on_tmpfs(role: &str) -> bool {
+    let (root, dir) = data_dir();
+    std::fs::create_dir(dir.root()).expect("a directory");
+    let child = child::command(role, &dir, 0);
+    let script = "mount -t tmpfs -o size=128k,mode=700 none \"$1\" || exit 77; shift; exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).arg(dir.root());
+    command.arg(child.get_program()).args(child.get_args());
+    command.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.output();
+    drop(root);
+    let Ok(output) = output else { return false };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = text + &String::from_utf8_lossy(&output.stderr);
+    if said.contains("unshare: ") || output.status.code() == Some(77) {
+        eprintln!("skipped: no mount namespace here");
+        return false;
+    }
+    assert!(output.status.success() && said.contains("survived"), "{}: {said}", output.status);
+    true
+}
+
+#[test]
+fn a_full_disk_is_no_reason_to_fail() {
+    run_on_tmpfs("survive a full disk");
+}
+
+/// In a child, on 128 KiB.
+pub fn survive_a_full_disk(dir: &DataDir) {
+    let store = open(dir);
+    fill(&store);
+    let filler = dir.root().join("filler");
+    let mut size = 256 * 1024;
+    while size >= 64 {
+        // Down to the last block.
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&filler);
+        let written = file.as_mut().map(|file| std::io::Write::write_all(file, &vec![0; size]));
+        if !matches!(written, Ok(Ok(()))) {
+            size /= 2;
+        }
+    }
+    let refused = store.update(true, |state| {
+        state.pending = Some(mcpproxy::activation::state::Pending {
+            bytes: vec![7; 60_000],
+            ..Default::default()
+        });
+    });
+    assert!(matches!(refused, Err(StoreError::Io(_))), "{refused:?}");
+    let before = peek(dir).counters.upstream_tool_calls;
+    let recorded = (0..50).map(|_| store.record(Mark::UpstreamCall, NOW));
+    let stored = recorded.filter(|recorded| *recorded == Recorded::Stored).count() as u64;
+    let state = peek(dir);
+    assert!(has_every_flag(&state));
+    assert!(state.counters.upstream_tool_calls >= before + stored);
+    assert_eq!(Store::open(dir, NOW).map(|_| ()), Ok(()));
+    std::fs::remove_file(&filler).expect("removed");
+    assert_eq!(store.flush(), Ok(()));
+    assert_eq!(peek(dir).counters.upstream_tool_calls, before + 50);
+    assert_eq!(peek(dir).pending, None);
+    assert!(Store::quarantines(dir).is_empty());
+    child::say("survived");
+}
+
+#[test]
+fn a_read_only_directory_can_be_looked_at_and_has_no_store() {
+    run_on_tmpfs("survive a read-only directory");
+}
+
+/// In a child.
+pub fn survive_a_read_only_directory(dir: &DataDir) {
+    let store = open(dir);
+    fill(&store);
+    drop(store);
+    remount(dir, "ro");
+    assert!(has_every_flag(&peek(dir)));
+    assert!(matches!(Store::open(dir, NOW), Err(StoreError::Io(_))));
+    assert!(matches!(Store::reset(dir), Err(StoreError::Io(_))));
+    remount(dir, "rw");
+    let store = open(dir);
+    assert_eq!(store.record(Mark::UpstreamCall, NOW), Recorded::Stored);
+    drop(store);
+    Store::reset(dir).expect("a reset");
+    remount(dir, "ro");
+    assert!(matches!(Store::open(dir, NOW), Err(StoreError::Io(_))));
+    assert_eq!(Store::peek(dir, NOW), Ok(None));
+    assert_eq!(Store::reset(dir), Ok(()));
+    child::say("survived");
+}
+
+fn remount(dir: &DataDir, how: &str) {
+    let option = format!("remount,{how}");
+    let status = Command::new("mount").args(["-o", &option]).arg(dir.root()).status();
+    assert!(status.expect("mount runs").success());
+}
