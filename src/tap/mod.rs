@@ -12,6 +12,7 @@ mod grammar;
 mod listing;
 mod messages;
 mod observer;
+mod outstanding;
 mod queue;
 mod reader;
 mod tokens;
