@@ -96,3 +96,19 @@ fn kind_of(error: &ureq::Error) -> &'static str {
 pub fn post(_: &Target, _: &[u8], _: &dyn Fn(&str) -> Option<String>) -> Answer {
     Answer::NotBuilt("this build does not send (feature `heartbeat`)")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_build_cannot_reach_is_an_honest_error() {
+        let target = Target::new("https://127.0.0.1:1").expect("an endpoint");
+        let answer = post(&target, b"{}", &|_| None);
+        if cfg!(feature = "tls") {
+            assert_eq!(answer, Answer::NetworkError("connection refused"));
+        } else {
+            assert!(matches!(answer, Answer::NotBuilt(_)));
+        }
+    }
+}

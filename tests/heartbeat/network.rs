@@ -23,7 +23,6 @@ fn proxy() -> Receiver {
     Receiver::start([Reply::status(503), Reply::status(503)])
 }
 
-#[cfg(feature = "tls")]
 #[test]
 fn https_goes_through_the_proxy_that_is_set() {
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY"] {
@@ -36,7 +35,6 @@ fn https_goes_through_the_proxy_that_is_set() {
     }
 }
 
-#[cfg(feature = "tls")]
 #[test]
 fn credentials_of_the_proxy_are_used() {
     let proxy = proxy();
@@ -46,7 +44,6 @@ fn credentials_of_the_proxy_are_used() {
     assert_eq!(requests[0].header("proxy-authorization"), Some("Basic dXNlcjpwYSBzcw=="));
 }
 
-#[cfg(feature = "tls")]
 #[test]
 fn no_proxy_exempts_the_endpoint() {
     let proxy = proxy();
@@ -57,7 +54,6 @@ fn no_proxy_exempts_the_endpoint() {
     assert_eq!(proxy.connections(), 0);
 }
 
-#[cfg(feature = "tls")]
 #[test]
 fn a_proxy_that_is_no_address_is_not_gone_around() {
     for broken in ["http://", "gopher://127.0.0.1", "::::"] {
@@ -67,7 +63,6 @@ fn a_proxy_that_is_no_address_is_not_gone_around() {
     }
 }
 
-#[cfg(feature = "tls")]
 #[test]
 fn a_socks_proxy_is_a_proxy() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
@@ -154,10 +149,4 @@ fn a_black_hole_costs_three_seconds() {
     let _ = python.wait();
     assert_eq!(answer, Answer::NetworkError("timed out"));
     assert!((Duration::from_secs(2)..Duration::from_secs(5)).contains(&took), "{took:?}");
-}
-
-#[cfg(not(feature = "tls"))]
-#[test]
-fn https_without_tls_is_an_honest_error() {
-    assert!(matches!(post_with("https://127.0.0.1:1", &[]), Answer::NotBuilt(_)));
 }

@@ -1,7 +1,7 @@
 //! The whole pipeline: a real session, a heartbeat, a receiver.
 
 use crate::parts::{Client, Parts, Server};
-use crate::session::{Between, Home, MCPPROXY, happens, play};
+use crate::session::{Between, Home, MCPPROXY, TAP, happens, play};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -79,6 +79,24 @@ fn verify(body: &[u8]) -> (Option<i32>, Value) {
     (output.status.code(), verdict)
 }
 
+/// A valid heartbeat of the session that called `retrieve_tools` once, accepted by our own gate.
+fn assert_tells_of_the_session(request: &Request) {
+    assert_eq!(request.line, "POST /heartbeat HTTP/1.1");
+    let is_json =
+        |header: &String| header.to_lowercase().starts_with("content-type: application/json");
+    assert!(request.headers.iter().any(is_json), "{:?}", request.headers);
+    let payload: Value = serde_json::from_slice(&request.body).expect("a JSON body");
+    assert_valid(&payload);
+    assert_eq!(verify(&request.body), (Some(0), json!({ "line": 1, "ok": true })));
+    let activation = &payload["activation"];
+    assert_eq!(activation["mcp_clients_seen_ever"], json!(["claude-code"]));
+    assert_eq!(activation["first_connected_server_ever"], true);
+    assert_eq!(activation["retrieve_tools_calls_24h"], 1);
+    assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "10k_100k");
+    assert_eq!(payload["routing_mode"], "tap");
+    assert_eq!(payload["launch_source"], "unknown");
+}
+
 #[test]
 fn one_heartbeat_of_a_real_session_arrives_and_a_second_session_sends_none() {
     let Some(parts) = Parts::find() else { return };
@@ -88,13 +106,16 @@ fn one_heartbeat_of_a_real_session_arrives_and_a_second_session_sends_none() {
     let endpoint = format!("MCPPROXY_TELEMETRY_ENDPOINT=http://127.0.0.1:{port}");
     let delay = "MCPPROXY_TELEMETRY_INITIAL_DELAY=1";
     let tap = ["env", &endpoint, delay, MCPPROXY, "tap", "--"];
+    let call = json!(["retrieve_tools", { "query": "git", "limit": 3 }]);
+    let calling = Client::TypeScript(json!({ "name": "claude-code", "calls": [call] }));
     let session = |hold: &str| {
-        Client::TypeScript(json!({
-            "name": "claude-code", "until": home.root().join(hold),
-            "calls": [["retrieve_tools", { "query": "git", "limit": 3 }]],
-        }))
+        Client::TypeScript(json!({ "name": "claude-code", "until": home.root().join(hold) }))
     };
     let release = |hold: &str| std::fs::write(home.root().join(hold), "").expect("release");
+
+    // Without an endpoint the funnel moves and nothing is sent: what the heartbeat tells is settled.
+    let local = play(&parts, &home, &calling, &Server::ToolIndex, TAP);
+    assert!(requests.try_recv().is_err(), "something was sent to nobody");
 
     let (first, played) = std::thread::scope(|scope| {
         let playing = scope
@@ -109,22 +130,11 @@ fn one_heartbeat_of_a_real_session_arrives_and_a_second_session_sends_none() {
         (first.expect("a request"), played)
     });
 
-    assert_eq!(first.line, "POST /heartbeat HTTP/1.1");
-    let is_json =
-        |header: &String| header.to_lowercase().starts_with("content-type: application/json");
-    assert!(first.headers.iter().any(is_json), "{:?}", first.headers);
-    let payload: Value = serde_json::from_slice(&first.body).expect("a JSON body");
-    assert_valid(&payload);
-    assert_eq!(verify(&first.body), (Some(0), json!({ "line": 1, "ok": true })));
-    let activation = &payload["activation"];
-    assert_eq!(activation["mcp_clients_seen_ever"], json!(["claude-code"]));
-    assert_eq!(activation["first_connected_server_ever"], true);
-    assert_eq!(activation["retrieve_tools_calls_24h"], 1);
-    assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "10k_100k");
-    assert_eq!(payload["routing_mode"], "tap");
-    assert_eq!(payload["launch_source"], "unknown");
+    assert_tells_of_the_session(&first);
     assert_eq!(played.at_client, played.at_server, "the traffic is untouched");
-    assert!(played.client.stderr.contains("telemetry"), "the notice: {}", played.client.stderr);
+    let notices = [&local, &played].map(|played| played.client.stderr.contains("show-payload"));
+    assert_eq!(notices.iter().filter(|told| **told).count(), 1, "once: {}", local.client.stderr);
+    assert!(!played.client.stdout.contains("show-payload"), "the notice on the client's output");
     let copies: Vec<_> = std::fs::read_dir(home.data_dir().join("sent")).expect("sent").collect();
     assert_eq!(copies.len(), 1, "one copy of what was sent");
     let copy = copies[0].as_ref().expect("an entry").path();

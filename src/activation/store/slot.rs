@@ -2,12 +2,18 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Holds a value that one thread at a time takes out and puts back, also when it panics.
 pub struct Slot<T> {
-    place: Mutex<Option<Box<T>>>,
+    place: Mutex<Place<T>>,
     put_back: Condvar,
+}
+
+struct Place<T> {
+    value: Option<Box<T>>,
+    /// Waking nobody is a system call, too.
+    waiting: usize,
 }
 
 /// The value, until it is dropped.
@@ -18,21 +24,21 @@ pub struct Taken<'a, T> {
 
 impl<T> Slot<T> {
     pub fn new(value: T) -> Self {
-        Self { place: Mutex::new(Some(Box::new(value))), put_back: Condvar::new() }
+        let place = Place { value: Some(Box::new(value)), waiting: 0 };
+        Self { place: Mutex::new(place), put_back: Condvar::new() }
     }
 
     /// The value; `None` when others had it all the time.
     pub fn take(&self, within: Duration) -> Option<Taken<'_, T>> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        if place.is_none() {
-            let start = Instant::now();
-            while place.is_none() {
-                let left = within.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
-                let woken = self.put_back.wait_timeout(place, left);
-                (place, _) = woken.unwrap_or_else(PoisonError::into_inner);
-            }
+        if place.value.is_none() {
+            place.waiting += 1;
+            let waited =
+                self.put_back.wait_timeout_while(place, within, |place| place.value.is_none());
+            (place, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            place.waiting -= 1;
         }
-        Some(Taken { slot: self, value: place.take() })
+        place.value.take().map(|value| Taken { slot: self, value: Some(value) })
     }
 }
 
@@ -53,15 +59,19 @@ impl<T> DerefMut for Taken<'_, T> {
 impl<T> Drop for Taken<'_, T> {
     fn drop(&mut self) {
         let mut place = self.slot.place.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = self.value.take();
+        place.value = self.value.take();
+        let awaited = place.waiting > 0;
         drop(place);
-        self.slot.put_back.notify_one();
+        if awaited {
+            self.slot.put_back.notify_one();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn waiting_ends_with_the_deadline() {
