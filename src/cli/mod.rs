@@ -3,20 +3,21 @@
 //! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
 pub mod commands;
-pub mod detect;
+mod detect;
 mod help;
 mod output;
 pub mod parse;
 mod reset_id;
 mod schema;
-pub mod send;
-pub mod show_payload;
+#[cfg(feature = "heartbeat")]
+mod send;
+mod show_payload;
 mod status;
 mod storage;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
-pub mod verify;
+mod verify;
 mod version;
 
 use crate::machine::Surroundings;
@@ -40,6 +41,16 @@ impl Call {
     /// The last value of an option.
     fn value(&self, long: &str) -> Option<&OsStr> {
         self.options.iter().rev().find(|(name, _)| *name == long)?.1.as_deref()
+    }
+
+    /// Whether a switch was given.
+    fn has(&self, long: &str) -> bool {
+        self.options.iter().any(|(name, _)| *name == long)
+    }
+
+    /// The operand of a command that takes exactly one.
+    fn operand(&self) -> &OsStr {
+        self.operands.first().map(OsString::as_os_str).unwrap_or_default()
     }
 
     /// The data directory of this call.
