@@ -167,8 +167,3 @@ pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
         Err(e) => Err(Failure::failed(format!("cannot write to standard output: {}", e.kind()))),
     }
 }
-
-/// Writes one line to stderr; there is nobody to tell when that fails.
-pub(super) fn complain(text: &dyn Display) {
-    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
-}
