@@ -5,7 +5,6 @@
 use super::{Call, Failure};
 use crate::json::write_str;
 use std::ffi::OsStr;
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -49,7 +48,7 @@ impl Format {
 /// JSON as YAML; else why not.
 #[cfg(feature = "cli")]
 pub(super) fn yaml(json: &str) -> Result<String, String> {
-    let failed = |e: &dyn Display| format!("cannot write YAML: {e}");
+    let failed = |e: &dyn std::fmt::Display| format!("cannot write YAML: {e}");
     let value: serde_json::Value = serde_json::from_str(json).map_err(|e| failed(&e))?;
     serde_norway::to_string(&value).map_err(|e| failed(&e))
 }
