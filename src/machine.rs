@@ -11,6 +11,7 @@ use crate::environment::launch_source::{self, LoginJob};
 use crate::environment::{Classification, classify, names};
 use mcpproxy_platform::host;
 use std::fmt;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -169,6 +170,14 @@ pub fn autostart_enabled(dir: &crate::paths::DataDir) -> Option<bool> {
     };
     let desktop_session = || classification().env_kind == EnvKind::Interactive;
     autostart::decide(autostart_entry::enabled(), sidecar, desktop_session)
+}
+
+/// Writes one line to stderr. Never fails: there is nobody to tell, and a host must not end because
+/// whoever started it closed the other side (which `eprintln!` would do).
+pub(crate) fn complain(text: &dyn fmt::Display) {
+    // Arguments are quoted back: a line stays one line, and a terminal gets no commands.
+    let line = text.to_string().replace(char::is_control, "?");
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Seconds since 1970 by the system clock (0 for a clock before 1970).
