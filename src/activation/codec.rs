@@ -20,7 +20,10 @@ pub struct Writer(Vec<u8>);
 impl Writer {
     /// An empty body.
     pub fn start() -> Self {
-        Self(vec![FORMAT])
+        // Most values fit without growing.
+        let mut value = Vec::with_capacity(128);
+        value.push(FORMAT);
+        Self(value)
     }
 
     /// The value of that `name`.
@@ -171,8 +174,13 @@ pub fn crc32(parts: &[&[u8]]) -> u32 {
         }
         table
     };
-    let step = |crc: u32, byte: &u8| crc >> 8 ^ TABLE[usize::from(crc as u8 ^ byte)];
-    !parts.iter().flat_map(|part| part.iter()).fold(!0, step)
+    let mut crc = !0_u32;
+    for part in parts {
+        for byte in *part {
+            crc = crc >> 8 ^ TABLE[usize::from(crc as u8 ^ byte)];
+        }
+    }
+    !crc
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use super::deferred::Deferred;
 use super::slot::Slot;
 use super::{DEADLINE, Health, Recorded, StoreError, files, parts};
 use crate::activation::record::{Key, Origin};
-use crate::activation::state::{Funnel, tokens_saved};
-use crate::activation::{Mark, State};
+use crate::activation::state::{Counters, Funnel, tokens_saved};
+use crate::activation::{HourlyWindow, Mark, State};
 use crate::machine;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{
@@ -31,7 +31,7 @@ pub struct Cell {
     dir: DataDir,
     environment: Slot<Environment>,
     cache: Cache,
-    deferred: Mutex<Deferred>,
+    deferred: Mutex<Option<Box<Deferred>>>,
     about: Mutex<About>,
     /// The lock was not had in time: until it is, events try once and do not wait.
     congested: AtomicBool,
@@ -118,7 +118,7 @@ impl Cell {
                 recorded
             }
             Err(failure) => {
-                lock(&self.deferred).add(mark, now);
+                lock(&self.deferred).get_or_insert_default().add(mark, now);
                 match failure {
                     Failure::Busy => Recorded::Deferred,
                     _ => Recorded::NoStore,
@@ -134,7 +134,9 @@ impl Cell {
             files::peek(&self.dir).map(|found| {
                 found.map(|(mut state, _)| {
                     self.cache.refresh(&state.funnel);
-                    lock(&self.deferred).merge_into(&mut state);
+                    if let Some(owed) = lock(&self.deferred).as_deref() {
+                        owed.merge_into(&mut state);
+                    }
                     state
                 })
             })
@@ -154,13 +156,12 @@ impl Cell {
     ) -> Result<R, StoreError> {
         let mut change = Some(change);
         let (result, to_sync) = self.write(DEADLINE, |transaction, owed| {
-            let mut state = State::default();
-            parts::load(transaction, &Key::PARTS, &mut state)?;
-            let rare = owed.merge_into(&mut state);
+            let mut state = parts::load(transaction)?;
+            let rare = owed.is_some_and(|owed| owed.merge_into(&mut state));
             // Only a damaged record, above, makes this run again.
             let change = change.take().ok_or(Failure::Busy)?;
             let result = change(&mut state);
-            parts::save(transaction, &Key::PARTS, &state)?;
+            parts::save(transaction, &state)?;
             Ok(Change { result, funnel: Some(state.funnel), sync: durable || rare })
         })?;
         to_sync.into_iter().for_each(|to_sync| self.sync(to_sync));
@@ -168,7 +169,7 @@ impl Cell {
     }
 
     pub fn flush(&self) -> Result<(), StoreError> {
-        if lock(&self.deferred).is_empty() {
+        if lock(&self.deferred).is_none() {
             return Ok(());
         }
         self.update(false, |_| ())
@@ -212,15 +213,15 @@ impl Cell {
     fn write<T>(
         &self,
         within: Duration,
-        mut change: impl FnMut(&mut Transaction<'_>, &Deferred) -> Result<Change<T>, Failure>,
+        mut change: impl FnMut(&mut Transaction<'_>, Option<&Deferred>) -> Result<Change<T>, Failure>,
     ) -> Result<(T, Option<ToSync>), Failure> {
         self.with_session(within, |session| {
             self.make_ready(session, machine::now())?;
             // Taken out, not locked: `change` is foreign code and may record a mark.
-            let owed = std::mem::take(&mut *lock(&self.deferred));
+            let owed = lock(&self.deferred).take();
             let mut run = |session: &mut Session<'_>| {
                 session.write(|transaction| {
-                    let change = change(transaction, &owed)?;
+                    let change = change(transaction, owed.as_deref())?;
                     let image = if change.sync { Some(parts::image(transaction)?) } else { None };
                     Ok((change, image.map(|records| (transaction.number(), records))))
                 })
@@ -229,8 +230,12 @@ impl Cell {
             if let Err(Failure::Damaged(_)) = outcome {
                 outcome = self.recover(session, machine::now()).and_then(|()| run(session));
             }
-            if outcome.is_err() {
-                lock(&self.deferred).put_back(owed);
+            if let (Err(_), Some(mut owed)) = (&outcome, owed) {
+                let mut deferred = lock(&self.deferred);
+                if let Some(newer) = deferred.take() {
+                    owed.append(&newer);
+                }
+                *deferred = Some(owed);
             }
             let (change, image) = outcome?;
             if let Some(funnel) = &change.funnel {
@@ -240,32 +245,45 @@ impl Cell {
         })
     }
 
-    /// Applies one mark to the parts that it touches, and to no others.
+    /// Applies one mark. Those that come again and again touch one or two parts, the rest is rare.
     fn apply(
         &self,
         transaction: &mut Transaction<'_>,
-        owed: &Deferred,
+        owed: Option<&Deferred>,
         mark: &Mark<'_>,
         now: u64,
     ) -> Result<Change<Recorded>, Failure> {
-        let keys = if owed.is_empty() {
-            touched(mark, self.cache.knows_discovery())
-        } else {
-            &[Key::Funnel, Key::Calls, Key::Tokens, Key::Counters]
-        };
-        let mut state = State::default();
-        parts::load(transaction, keys, &mut state)?;
-        let owed_rare = owed.merge_into(&mut state);
-        let applied = state.apply(mark, now);
-        if owed.is_empty() && !applied.changed {
-            let funnel = keys.contains(&Key::Funnel).then_some(state.funnel);
-            return Ok(Change { result: Recorded::Unchanged, funnel, sync: false });
+        let stored = Change { result: Recorded::Stored, funnel: None, sync: false };
+        match *mark {
+            _ if owed.is_some() => {}
+            Mark::Discovery { indexed, returned } if self.cache.knows_discovery() => {
+                let count = |count| move |window: &mut HourlyWindow| window.add(now, count);
+                parts::change(transaction, Key::Calls, count(1))?;
+                let tokens = tokens_saved(indexed, returned);
+                if tokens > 0 {
+                    parts::change(transaction, Key::Tokens, count(tokens))?;
+                }
+                return Ok(stored);
+            }
+            Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => {
+                let count = |counters: &mut Counters| {
+                    counters.apply(mark);
+                };
+                parts::change(transaction, Key::Counters, count)?;
+                return Ok(stored);
+            }
+            Mark::Client(_) | Mark::ServerConnected | Mark::Discovery { .. } => {}
         }
-        parts::save(transaction, keys, &state)?;
-        // Without its record loaded, the funnel of `state` is an empty one and says nothing.
-        let funnel = keys.contains(&Key::Funnel).then_some(state.funnel);
-        let sync = funnel.is_some() && (owed_rare || applied.rare);
-        Ok(Change { result: Recorded::Stored, funnel, sync })
+        let mut state = parts::load(transaction)?;
+        let owed_rare = owed.is_some_and(|owed| owed.merge_into(&mut state));
+        let applied = state.apply(mark, now);
+        parts::save(transaction, &state)?;
+        let changed = owed.is_some() || applied.changed;
+        Ok(Change {
+            result: if changed { Recorded::Stored } else { Recorded::Unchanged },
+            funnel: Some(state.funnel),
+            sync: owed_rare || applied.rare,
+        })
     }
 
     /// Makes sure that a sound store is open; true when it is another one than before.
@@ -305,11 +323,9 @@ impl Cell {
 
     /// Takes note of what was just opened; false when its records are damaged or not ours.
     fn adopt(&self, session: &Session<'_>, records: &Records) -> bool {
-        let origin = records.iter().find(|(key, _)| key == Key::Origin.bytes());
-        let Some(origin) = origin.and_then(|(_, value)| Origin::decode(value).ok()) else {
-            return false;
-        };
-        let Some(state) = parts::assemble_owned(records) else { return false };
+        let records = parts::borrowed(records);
+        let Some(origin) = Origin::find(records.clone()) else { return false };
+        let Some(state) = parts::assemble(records) else { return false };
         self.cache.refresh(&state.funnel);
         *lock(&self.about) = About {
             health: files::health_of(&origin),
@@ -356,22 +372,6 @@ impl Cell {
             // Not before this is the new checkpoint the one that a power failure leaves.
             let _ = sync_directory(self.dir.root());
         }
-    }
-}
-
-/// The parts that a mark changes. The funnel only while the flag of discovery calls is not known to be set.
-fn touched(mark: &Mark<'_>, discovery_known: bool) -> &'static [Key] {
-    match *mark {
-        Mark::Client(_) | Mark::ServerConnected => &[Key::Funnel],
-        Mark::Discovery { indexed, returned } => {
-            match (discovery_known, tokens_saved(indexed, returned) > 0) {
-                (true, true) => &[Key::Calls, Key::Tokens],
-                (true, false) => &[Key::Calls],
-                (false, true) => &[Key::Funnel, Key::Calls, Key::Tokens],
-                (false, false) => &[Key::Funnel, Key::Calls],
-            }
-        }
-        Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => &[Key::Counters],
     }
 }
 
