@@ -17,10 +17,8 @@ pub enum Key {
     Origin,
     /// [`State::funnel`]
     Funnel,
-    /// [`State::discovery_calls`]
-    Calls,
-    /// [`State::tokens_saved`]
-    Tokens,
+    /// [`Windows`]
+    Windows,
     /// [`State::counters`]
     Counters,
     /// [`State::sender`]
@@ -37,10 +35,9 @@ pub enum Key {
 
 impl Key {
     /// Every part of [`State`].
-    pub const PARTS: [Key; 9] = [
+    pub const PARTS: [Key; 8] = [
         Key::Funnel,
-        Key::Calls,
-        Key::Tokens,
+        Key::Windows,
         Key::Counters,
         Key::Sender,
         Key::Pending,
@@ -49,15 +46,14 @@ impl Key {
         Key::Tap,
     ];
     /// What a checkpoint holds: everything but the marks of live processes.
-    pub const KEPT: &'static [Key] = Self::PARTS.split_at(7).0;
+    pub const KEPT: &'static [Key] = Self::PARTS.split_at(6).0;
 
     /// The key in the file.
     pub fn bytes(self) -> &'static [u8] {
         match self {
             Key::Origin => b"origin",
             Key::Funnel => b"funnel",
-            Key::Calls => b"calls",
-            Key::Tokens => b"tokens",
+            Key::Windows => b"windows",
             Key::Counters => b"counters",
             Key::Sender => b"sender",
             Key::Pending => b"pending",
@@ -87,6 +83,15 @@ impl Origin {
         let (_, value) = records.into_iter().find(|(key, _)| *key == Key::Origin.bytes())?;
         open(Key::Origin, value).ok()
     }
+}
+
+/// Both windows: a discovery call moves them together.
+#[derive(Default)]
+pub struct Windows {
+    /// [`State::discovery_calls`]
+    pub discovery_calls: HourlyWindow,
+    /// [`State::tokens_saved`]
+    pub tokens_saved: HourlyWindow,
 }
 
 /// Something that is a record of its own.
@@ -121,8 +126,13 @@ pub fn encode(state: &State, key: Key) -> Option<Vec<u8>> {
     Some(match key {
         Key::Origin => return None,
         Key::Funnel => seal(key, &state.funnel),
-        Key::Calls => seal(key, &state.discovery_calls),
-        Key::Tokens => seal(key, &state.tokens_saved),
+        Key::Windows => seal(
+            key,
+            &Windows {
+                discovery_calls: state.discovery_calls.clone(),
+                tokens_saved: state.tokens_saved.clone(),
+            },
+        ),
         Key::Counters => seal(key, &state.counters),
         Key::Sender => seal(key, &state.sender),
         Key::Pending => seal(key, state.pending.as_ref()?),
@@ -137,8 +147,11 @@ pub fn decode(state: &mut State, key: Key, value: Option<&[u8]>) -> Result<(), D
     match key {
         Key::Origin => {}
         Key::Funnel => state.funnel = open_or_default(key, value)?,
-        Key::Calls => state.discovery_calls = open_or_default(key, value)?,
-        Key::Tokens => state.tokens_saved = open_or_default(key, value)?,
+        Key::Windows => {
+            let windows: Windows = open_or_default(key, value)?;
+            state.discovery_calls = windows.discovery_calls;
+            state.tokens_saved = windows.tokens_saved;
+        }
         Key::Counters => state.counters = open_or_default(key, value)?,
         Key::Sender => state.sender = open_or_default(key, value)?,
         Key::Pending => state.pending = value.map(|value| open(key, value)).transpose()?,
@@ -188,23 +201,27 @@ impl Part for Funnel {
     }
 }
 
-impl Part for HourlyWindow {
+impl Part for Windows {
     fn write(&self, body: &mut Writer) {
-        body.number(self.buckets().count() as u64);
-        for (hour, count) in self.buckets() {
-            body.numbers(&[hour, count]);
+        for window in [&self.discovery_calls, &self.tokens_saved] {
+            body.number(window.buckets().count() as u64);
+            for (hour, count) in window.buckets() {
+                body.numbers(&[hour, count]);
+            }
         }
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
-        let mut window = Self::default();
-        for _ in 0..body.number()? {
-            let [hour, count] = body.numbers()?;
-            if !window.restore(hour, count) {
-                return Err(Damaged);
+        let mut windows = Self::default();
+        for window in [&mut windows.discovery_calls, &mut windows.tokens_saved] {
+            for _ in 0..body.number()? {
+                let [hour, count] = body.numbers()?;
+                if !window.restore(hour, count) {
+                    return Err(Damaged);
+                }
             }
         }
-        Ok(window)
+        Ok(windows)
     }
 }
 
@@ -363,7 +380,7 @@ impl Part for LiveMark {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::{FORMAT, crc32};
+    use super::super::codec::{FORMAT, checksum};
     use super::*;
     use proptest::prelude::*;
 
@@ -446,17 +463,17 @@ mod tests {
     #[test]
     fn a_record_does_not_pass_under_another_key_or_version() {
         let mut state = State::default();
-        let calls = encode(&full(), Key::Calls).unwrap();
-        assert_eq!(decode(&mut state, Key::Tokens, Some(&calls)), Err(Damaged));
-        let mut newer = calls;
+        let serve = encode(&full(), Key::Serve).unwrap();
+        assert_eq!(decode(&mut state, Key::Tap, Some(&serve)), Err(Damaged));
+        let mut newer = serve;
         newer[0] = FORMAT + 1;
-        assert_eq!(decode(&mut state, Key::Calls, Some(&newer)), Err(Damaged));
-        assert_eq!(decode(&mut state, Key::Calls, Some(&[])), Err(Damaged));
+        assert_eq!(decode(&mut state, Key::Serve, Some(&newer)), Err(Damaged));
+        assert_eq!(decode(&mut state, Key::Serve, Some(&[])), Err(Damaged));
     }
 
     proptest! {
         #[test]
-        fn a_flipped_bit_is_always_noticed(part in 0..9_usize, at in any::<usize>(), bit in 0..8) {
+        fn a_flipped_bit_is_always_noticed(part in 0..8_usize, at in any::<usize>(), bit in 0..8) {
             let key = Key::PARTS[part];
             let mut value = encode(&full(), key).unwrap();
             let at = at % value.len();
@@ -466,13 +483,13 @@ mod tests {
 
         #[test]
         fn any_bytes_under_a_good_checksum_are_read_or_refused(
-            part in 0..9_usize,
+            part in 0..8_usize,
             body in prop::collection::vec(any::<u8>(), 0..64),
         ) {
             let key = Key::PARTS[part];
             let mut value = vec![FORMAT];
             value.extend_from_slice(&body);
-            value.extend_from_slice(&crc32(&[key.bytes(), &value]).to_le_bytes());
+            value.extend_from_slice(&checksum(key.bytes(), &value).to_le_bytes());
             let mut state = State::default();
             if decode(&mut state, key, Some(&value)).is_ok() {
                 let again = encode(&state, key).unwrap();

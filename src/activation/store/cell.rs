@@ -8,21 +8,22 @@ use super::checkpoint::Checkpoint;
 use super::deferred::Deferred;
 use super::slot::Slot;
 use super::{DEADLINE, Health, Recorded, StoreError, files, parts};
-use crate::activation::record::{Key, Origin};
+use crate::activation::record::{Key, Origin, Windows};
 use crate::activation::state::{Counters, Funnel, tokens_saved};
-use crate::activation::{HourlyWindow, Mark, State};
+use crate::activation::{Mark, State};
 use crate::machine;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{
     FileIdentity, FileSystem, create_private_dir, file_system, sync_directory,
 };
 use mcpproxy_platform::lmdb::{self, Environment, Failure, Ready, Records, Session, Transaction};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The cells of this process by directory: LMDB must not open one file twice.
 static CELLS: Mutex<Vec<(PathBuf, Weak<Cell>)>> = Mutex::new(Vec::new());
@@ -87,7 +88,7 @@ impl Cell {
         refuse_remote(dir)?;
         let cell = Self {
             dir: dir.clone(),
-            environment: Slot::new(Environment::at(&dir.store(), &dir.store_lock())?),
+            environment: Slot::new(environment(dir)?),
             cache: Cache::default(),
             deferred: Mutex::default(),
             about: Mutex::new(About {
@@ -98,16 +99,18 @@ impl Cell {
             }),
             congested: AtomicBool::new(false),
         };
-        match cell.with_session(DEADLINE, |session| cell.make_ready(session, now)) {
+        match cell.with_session(DEADLINE, |session| cell.make_ready(session, || now)) {
             Ok(_) | Err(Failure::Busy) => Ok(cell),
             Err(failure) => Err(failure.into()),
         }
     }
 
+    #[inline]
     pub fn record(&self, mark: &Mark<'_>, now: u64) -> Recorded {
-        if self.cache.knows(mark) {
-            return Recorded::Unchanged;
-        }
+        if self.cache.knows(mark) { Recorded::Unchanged } else { self.record_new(mark, now) }
+    }
+
+    fn record_new(&self, mark: &Mark<'_>, now: u64) -> Recorded {
         let congested = self.congested.load(Ordering::Relaxed);
         let within = if congested { Duration::ZERO } else { DEADLINE };
         let outcome =
@@ -180,8 +183,7 @@ impl Cell {
         if known.is_some() && lmdb::identity(&self.dir.store()) == known {
             return false;
         }
-        let outcome =
-            self.with_session(DEADLINE, |session| self.make_ready(session, machine::now()));
+        let outcome = self.with_session(DEADLINE, |session| self.make_ready(session, machine::now));
         outcome.is_ok_and(|replaced| replaced)
     }
 
@@ -198,9 +200,9 @@ impl Cell {
         within: Duration,
         work: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let start = Instant::now();
         let mut environment = self.environment.take(within).ok_or(Failure::Busy)?;
-        let session = environment.lock(within.saturating_sub(start.elapsed()));
+        let left = within.saturating_sub(environment.waited);
+        let session = environment.lock(left);
         if let Err(Failure::Busy) = session {
             self.congested.store(true, Ordering::Relaxed);
         }
@@ -216,7 +218,7 @@ impl Cell {
         mut change: impl FnMut(&mut Transaction<'_>, Option<&Deferred>) -> Result<Change<T>, Failure>,
     ) -> Result<(T, Option<ToSync>), Failure> {
         self.with_session(within, |session| {
-            self.make_ready(session, machine::now())?;
+            self.make_ready(session, machine::now)?;
             // Taken out, not locked: `change` is foreign code and may record a mark.
             let owed = lock(&self.deferred).take();
             let mut run = |session: &mut Session<'_>| {
@@ -257,12 +259,10 @@ impl Cell {
         match *mark {
             _ if owed.is_some() => {}
             Mark::Discovery { indexed, returned } if self.cache.knows_discovery() => {
-                let count = |count| move |window: &mut HourlyWindow| window.add(now, count);
-                parts::change(transaction, Key::Calls, count(1))?;
-                let tokens = tokens_saved(indexed, returned);
-                if tokens > 0 {
-                    parts::change(transaction, Key::Tokens, count(tokens))?;
-                }
+                parts::change(transaction, Key::Windows, |windows: &mut Windows| {
+                    windows.discovery_calls.add(now, 1);
+                    windows.tokens_saved.add(now, tokens_saved(indexed, returned));
+                })?;
                 return Ok(stored);
             }
             Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => {
@@ -287,12 +287,16 @@ impl Cell {
     }
 
     /// Makes sure that a sound store is open; true when it is another one than before.
-    fn make_ready(&self, session: &mut Session<'_>, now: u64) -> Result<bool, Failure> {
+    fn make_ready(
+        &self,
+        session: &mut Session<'_>,
+        now: impl FnOnce() -> u64,
+    ) -> Result<bool, Failure> {
         match session.ready() {
             Ok(Ready::Same) => return Ok(false),
             Ok(Ready::Opened(records)) if self.adopt(session, &records) => {}
-            Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now)?,
-            Err(Failure::Missing) => self.create(session, now, 0)?,
+            Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now())?,
+            Err(Failure::Missing) => self.create(session, now(), 0)?,
             Err(failure) => return Err(failure),
         }
         Ok(true)
@@ -373,6 +377,12 @@ impl Cell {
             let _ = sync_directory(self.dir.root());
         }
     }
+}
+
+fn environment(dir: &DataDir) -> io::Result<Environment> {
+    let store = dir.store();
+    let name = store.file_name().and_then(OsStr::to_str).ok_or(io::ErrorKind::InvalidInput)?;
+    Environment::at(dir.root(), name, &dir.store_lock())
 }
 
 /// A memory map and a lock need a local file system, of the directory and of what it may link to.

@@ -6,33 +6,46 @@ use std::time::{Duration, Instant};
 
 /// Holds a value that one thread at a time takes out and puts back, also when it panics.
 pub struct Slot<T> {
-    place: Mutex<Option<Box<T>>>,
+    place: Mutex<Place<T>>,
     put_back: Condvar,
+}
+
+struct Place<T> {
+    value: Option<Box<T>>,
+    /// Waking nobody costs a system call.
+    waiting: usize,
 }
 
 /// The value, until it is dropped.
 pub struct Taken<'a, T> {
     slot: &'a Slot<T>,
     value: Option<Box<T>>,
+    /// How long others had it first.
+    pub waited: Duration,
 }
 
 impl<T> Slot<T> {
     pub fn new(value: T) -> Self {
-        Self { place: Mutex::new(Some(Box::new(value))), put_back: Condvar::new() }
+        let place = Place { value: Some(Box::new(value)), waiting: 0 };
+        Self { place: Mutex::new(place), put_back: Condvar::new() }
     }
 
     /// The value; `None` when others had it all the time.
     pub fn take(&self, within: Duration) -> Option<Taken<'_, T>> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        if place.is_none() {
+        let mut waited = Duration::ZERO;
+        if place.value.is_none() {
             let start = Instant::now();
-            while place.is_none() {
-                let left = within.checked_sub(start.elapsed()).filter(|left| !left.is_zero())?;
-                let woken = self.put_back.wait_timeout(place, left);
+            place.waiting += 1;
+            while place.value.is_none() && waited < within {
+                let woken = self.put_back.wait_timeout(place, within - waited);
                 (place, _) = woken.unwrap_or_else(PoisonError::into_inner);
+                waited = start.elapsed();
             }
+            place.waiting -= 1;
         }
-        Some(Taken { slot: self, value: place.take() })
+        let value = place.value.take()?;
+        Some(Taken { slot: self, value: Some(value), waited })
     }
 }
 
@@ -53,9 +66,12 @@ impl<T> DerefMut for Taken<'_, T> {
 impl<T> Drop for Taken<'_, T> {
     fn drop(&mut self) {
         let mut place = self.slot.place.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = self.value.take();
+        place.value = self.value.take();
+        let somebody_waits = place.waiting > 0;
         drop(place);
-        self.slot.put_back.notify_one();
+        if somebody_waits {
+            self.slot.put_back.notify_one();
+        }
     }
 }
 
