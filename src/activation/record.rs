@@ -201,22 +201,28 @@ impl Part for Funnel {
     }
 }
 
+/// Behind the last bucket of a window: no hour is that late.
+const END: u64 = u64::MAX;
+
 impl Part for Windows {
     fn write(&self, body: &mut Writer) {
         for window in [&self.discovery_calls, &self.tokens_saved] {
-            body.number(window.buckets().count() as u64);
             for (hour, count) in window.buckets() {
                 body.numbers(&[hour, count]);
             }
+            body.number(END);
         }
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
         let mut windows = Self::default();
         for window in [&mut windows.discovery_calls, &mut windows.tokens_saved] {
-            for _ in 0..body.number()? {
-                let [hour, count] = body.numbers()?;
-                if !window.restore(hour, count) {
+            loop {
+                let hour = body.number()?;
+                if hour == END {
+                    break;
+                }
+                if !window.restore(hour, body.number()?) {
                     return Err(Damaged);
                 }
             }

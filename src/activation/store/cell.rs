@@ -105,7 +105,8 @@ impl Cell {
         }
     }
 
-    #[inline]
+    // A flag that is set is one load: also where size is what the build optimizes for.
+    #[inline(always)]
     pub fn record(&self, mark: &Mark<'_>, now: u64) -> Recorded {
         if self.cache.knows(mark) { Recorded::Unchanged } else { self.record_new(mark, now) }
     }
