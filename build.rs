@@ -22,6 +22,8 @@ fn main() {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/json.rs");
     println!("cargo::rerun-if-changed={SCHEMA}");
+    // For `mcpproxy --version --verbose`.
+    println!("cargo::rustc-env=MCPPROXY_TARGET={}", std::env::var("TARGET").unwrap_or_default());
     let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     let result = std::fs::read(SCHEMA)
         .map_err(|e| format!("{SCHEMA}: {e}"))

@@ -27,6 +27,8 @@ pub const VERSION: &str = match RELEASE_VERSION {
 pub const ENDPOINT: Option<&str> = said(option_env!("MCPPROXY_ENDPOINT"));
 /// The commit that was built, when the build was told.
 pub const COMMIT: Option<&str> = said(option_env!("MCPPROXY_COMMIT"));
+/// The target triple of this build.
+pub const TARGET: &str = env!("MCPPROXY_TARGET");
 /// The edition that is sent.
 pub const EDITION: Edition = match said(option_env!("MCPPROXY_EDITION")) {
     Some(text) => match text.as_bytes() {

@@ -104,8 +104,8 @@ fn next_step(telemetry: &TelemetryConfig, now: u64) -> Result<Step, IdentityErro
 /// The id as it is, without any effect; `None` when the next heartbeat needs a new one. A date that is
 /// missing, corrupt or in the future is shown as `now`, which is what [`ensure`] makes of it.
 pub fn current(telemetry: &TelemetryConfig, now: u64) -> Result<Option<Identity>, IdentityError> {
-    let identity = expected(telemetry, now)?;
-    Ok((identity.anonymous_id != PROVISIONAL_ID).then_some(identity))
+    let to_be_made = matches!(next_step(telemetry, now)?, Step::Create | Step::Rotate { .. });
+    Ok(if to_be_made { None } else { Some(expected(telemetry, now)?) })
 }
 
 /// What [`ensure`] would return at `now`, without any effect: [`PROVISIONAL_ID`] stands for an id that

@@ -22,4 +22,4 @@ pub mod paths;
 pub mod tap;
 mod telemetry;
 
-pub use telemetry::{Event, Host, LiveCounts, Telemetry};
+pub use telemetry::{Event, Host, LiveCounts, Snapshot, Telemetry};

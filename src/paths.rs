@@ -179,9 +179,12 @@ mod tests {
         DataDir::resolve_from(flag, &around(homes), home, &absolute).map(|dir| dir.root)
     }
 
+    /// Flag, homes by origin, home directory, result.
+    type Case<'a> = (Option<&'a str>, &'a [(usize, &'a str)], Option<&'a str>, &'a str);
+
     #[test]
     fn the_flag_wins_then_the_nearest_variable_then_the_home_directory() {
-        let cases: [(Option<&str>, &[(usize, &str)], Option<&str>, &str); 8] = [
+        let cases: [Case<'_>; 8] = [
             (Some("/flag"), &[(0, "/own")], Some("/h"), "/flag"),
             (Some("flag"), &[], None, "/cwd/flag"),
             (None, &[(0, "/own"), (1, "/parent")], Some("/h"), "/own"),

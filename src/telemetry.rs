@@ -1,8 +1,24 @@
 //! The facade that hosts embed: start, record, live counts, snapshot, drop.
+//!
+//! One rule: it never fails, delays or outlives its host. Without a data directory, without consent or
+//! without a store it does nothing, quietly.
 
-use crate::activation::Recorded;
+mod snapshot;
+
+pub use snapshot::Snapshot;
+
+use crate::activation::{BuiltinTool, Mark, Recorded, Store, Surface, clients};
 use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
+use crate::gate;
+use crate::heartbeat::session::{Look, Session};
+use crate::heartbeat::worker;
+use crate::machine::{self, Surroundings};
+use crate::paths::DataDir;
+use std::cell::OnceCell;
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a host says about itself when it starts telemetry.
 #[derive(Clone, Debug)]
@@ -25,15 +41,26 @@ pub enum Event<'a> {
     },
     /// A server answered for the first time.
     ServerConnected,
-    /// A discovery tool answered.
+    /// A discovery tool was called. Counts as a request over MCP; in a gateway also as a call of its own
+    /// `retrieve_tools`. Say so once for each call, when its answer is known or there will be none.
     Discovery {
         /// Tools that were searched, if the answer told.
         indexed: Option<u64>,
         /// Tools that were returned, if the answer told.
         returned: Option<u64>,
     },
-    /// Any other tool was called.
+    /// Any other tool of an upstream server was called. Counts as a request over MCP.
     UpstreamCall,
+    /// A gateway's own tool was called, other than through one of the events above.
+    BuiltinCall {
+        /// Which.
+        tool: BuiltinTool,
+    },
+    /// A request arrived that no event above stands for.
+    Request {
+        /// Where.
+        surface: Surface,
+    },
 }
 
 /// What only the live host knows.
@@ -52,26 +79,194 @@ pub struct LiveCounts {
 }
 
 /// Telemetry of one host process. Never fails the host; inert when telemetry is off.
-pub struct Telemetry {}
+///
+/// Share it between threads by reference or in an `Arc`; dropping it stops it, and never waits.
+pub struct Telemetry {
+    session: Option<Arc<Session>>,
+    seen: Seen,
+}
+
+/// What this process has stored before, so that saying it again costs an atomic load.
+struct Seen {
+    server: AtomicBool,
+    /// Keyed hashes of raw client names; 0 is free.
+    clients: [AtomicU64; 8],
+    hasher: RandomState,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self {
+            server: AtomicBool::new(false),
+            clients: Default::default(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn hash(&self, name: &str) -> u64 {
+        self.hasher.hash_one(name).max(1)
+    }
+
+    fn has_server(&self) -> bool {
+        self.server.load(Ordering::Acquire)
+    }
+
+    fn has_client(&self, hash: u64) -> bool {
+        self.clients.iter().any(|seen| seen.load(Ordering::Acquire) == hash)
+    }
+
+    /// When all places are taken the store's own cache has to do.
+    fn add_client(&self, hash: u64) {
+        for place in &self.clients {
+            let free = place.compare_exchange(0, hash, Ordering::AcqRel, Ordering::Acquire);
+            if free.is_ok() || free.is_err_and(|seen| seen == hash) {
+                return;
+            }
+        }
+    }
+
+    /// Another install, another store: nothing is stored yet.
+    fn forget(&self) {
+        self.server.store(false, Ordering::Release);
+        for place in &self.clients {
+            place.store(0, Ordering::Release);
+        }
+    }
+}
+
+/// Stores what one event means.
+fn write(session: &Session, store: &Store, event: Event<'_>) -> Recorded {
+    let now = machine::now();
+    let gateway = session.host.routing_mode != RoutingMode::Tap;
+    let searches = session.host.routing_mode == RoutingMode::RetrieveTools;
+    let mcp = Some(Mark::Request(Surface::Mcp));
+    let canonical;
+    let marks = match event {
+        Event::ClientSeen { name } => {
+            canonical = canonical_name(name);
+            [Some(Mark::Client(&canonical)), None, None]
+        }
+        Event::ServerConnected => [Some(Mark::ServerConnected), None, None],
+        Event::Discovery { indexed, returned } => {
+            let own = gateway.then_some(Mark::Builtin(BuiltinTool::RetrieveTools));
+            [Some(Mark::Discovery { indexed, returned }), mcp, own]
+        }
+        Event::UpstreamCall => {
+            let own = searches.then_some(Mark::Builtin(BuiltinTool::CallTool));
+            [Some(Mark::UpstreamCall), mcp, own]
+        }
+        Event::BuiltinCall { tool } => [Some(Mark::Builtin(tool)), mcp, None],
+        Event::Request { surface } => [Some(Mark::Request(surface)), None, None],
+    };
+    let recorded = marks.into_iter().flatten().map(|mark| store.record(mark, now));
+    recorded.fold(Recorded::Unchanged, weaker)
+}
+
+/// What to say of several marks: acknowledged only if none of them is still to be written.
+fn weaker(one: Recorded, other: Recorded) -> Recorded {
+    let rank = |recorded| match recorded {
+        Recorded::NoStore => 3,
+        Recorded::Deferred => 2,
+        Recorded::Stored => 1,
+        Recorded::Unchanged => 0,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
+
+/// The private words of this machine are gathered only for names that the vocabulary does not know.
+fn canonical_name(raw: &str) -> String {
+    let words = OnceCell::new();
+    clients::canonical(raw, &|name| {
+        gate::scan(name, words.get_or_init(machine::private_words)).is_some()
+    })
+}
+
+/// Starts the background thread, unless there is nothing it could do.
+fn spawn(session: &Arc<Session>) {
+    if !session.is_storeless() {
+        worker::spawn(Arc::clone(session));
+    }
+}
 
 impl Telemetry {
     /// Decides consent, opens the store, starts the sender. Returns at once.
-    pub fn start(_host: Host) -> Telemetry {
-        todo!("heartbeat room")
+    pub fn start(host: Host) -> Telemetry {
+        let around = Surroundings::of_this_process();
+        let flag = host.data_dir.as_ref().map(|path| path.as_os_str());
+        let session = match DataDir::resolve(flag, around) {
+            Ok(dir) => Some(Arc::new(Session::new(dir, host, around))),
+            Err(_) => None,
+        };
+        let telemetry = Telemetry { session, seen: Seen::new() };
+        if let Some(session) = telemetry.session.as_ref().filter(|session| session.allowed()) {
+            // Opened here and not in the background, so that the first event is stored and not lost.
+            let _ = session.store();
+            spawn(session);
+        }
+        telemetry
     }
 
-    /// Whether anything is recorded: telemetry is not off.
+    /// Whether anything is recorded: telemetry was not off when it was last looked at.
     pub fn is_on(&self) -> bool {
-        todo!("heartbeat room")
+        self.session.as_ref().is_some_and(|session| session.allowed())
     }
 
-    /// Records one event.
-    pub fn record(&self, _event: Event<'_>) -> Recorded {
-        todo!("heartbeat room")
+    /// Records one event. A cached atomic load when there is nothing new, microseconds when there is.
+    /// [`Recorded::NoStore`] when telemetry is off.
+    pub fn record(&self, event: Event<'_>) -> Recorded {
+        let Some(session) = &self.session else { return Recorded::NoStore };
+        let name = match event {
+            Event::ServerConnected if session.allowed() && self.seen.has_server() => {
+                return Recorded::Unchanged;
+            }
+            Event::ClientSeen { name } => Some(self.seen.hash(name)),
+            _ => None,
+        };
+        if name.is_some_and(|hash| session.allowed() && self.seen.has_client(hash)) {
+            return Recorded::Unchanged;
+        }
+        match session.look() {
+            Look::Off => return Recorded::NoStore,
+            Look::Same => {}
+            Look::OtherInstall => self.seen.forget(),
+            Look::Resumed => {
+                self.seen.forget();
+                spawn(session);
+            }
+        }
+        let Some(store) = session.store() else { return Recorded::NoStore };
+        let recorded = write(session, &store, event);
+        if matches!(recorded, Recorded::Stored | Recorded::Unchanged) {
+            if let Some(hash) = name {
+                self.seen.add_client(hash);
+            }
+            if matches!(event, Event::ServerConnected) {
+                self.seen.server.store(true, Ordering::Release);
+                // The live counts have just changed.
+                session.refresh();
+            }
+        }
+        recorded
     }
 
     /// Says where live counts come from; asked before each heartbeat and each live mark.
-    pub fn provide_live(&self, _counts: impl Fn() -> LiveCounts + Send + Sync + 'static) {
-        todo!("heartbeat room")
+    pub fn provide_live(&self, counts: impl Fn() -> LiveCounts + Send + Sync + 'static) {
+        if let Some(session) = &self.session {
+            session.provide_live(Arc::new(counts));
+        }
+    }
+
+    /// What to show on the host's own status page. Changes nothing.
+    pub fn snapshot(&self) -> Snapshot {
+        snapshot::take(self.session.as_deref())
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(session) = &self.session {
+            session.stop();
+            session.withdraw();
+        }
     }
 }

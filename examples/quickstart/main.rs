@@ -86,7 +86,6 @@ fn play(stage: &Stage<'_>, receiver: &receiver::Receiver) -> Result<(), Box<dyn 
         .wait_for_heartbeat(Duration::from_secs(30))
         .ok_or("no heartbeat arrived within 30 s")?;
     println!("  {}", String::from_utf8_lossy(&body));
-    session.finish()?;
 
     step(
         6,
@@ -106,6 +105,7 @@ fn play(stage: &Stage<'_>, receiver: &receiver::Receiver) -> Result<(), Box<dyn 
         body.len()
     );
     stage.show(&["telemetry", "verify", &copy.to_string_lossy()])?;
+    session.finish()?;
 
     step(7, "One command stops it, running hosts included.", "mcpproxy telemetry disable");
     stage.show(&["telemetry", "disable"])?;
@@ -162,6 +162,8 @@ impl Stage<'_> {
                     .iter()
                     .map(|m| {
                         let text = String::from_utf8_lossy(&status[m.value.span.clone()]);
+                        // Status is indented for people; here a member is one line.
+                        let text: String = text.split_whitespace().collect();
                         format!("{:<34} {text}", m.key)
                     })
                     .collect());

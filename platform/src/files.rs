@@ -75,6 +75,11 @@ pub fn file_system(path: &Path) -> io::Result<FileSystem> {
     backend::file_system(path)
 }
 
+/// Whether this process may make and change names in the directory `path`, found without trying.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    backend::check_writable(path)
+}
+
 /// Makes `path` and its missing parents, each 0700. An existing directory keeps its mode.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     backend::create_private_dir(path)

@@ -24,6 +24,9 @@ pub struct User {
     pub home: String,
 }
 
+/// Receives one variable of an ancestor: 1 for the nearest ancestor, its name, its value.
+pub type VariableVisitor<'a> = &'a mut dyn FnMut(usize, &[u8], &[u8]);
+
 /// The parent's process id; `None` for a process without a visible parent.
 pub fn parent_id() -> Option<u32> {
     backend::parent_id()
@@ -35,10 +38,9 @@ pub fn process_name(pid: u32) -> Option<String> {
 }
 
 /// Shows `visit` every variable of the initial environments of the nearest [`MAX_ANCESTORS`]
-/// ancestors that run as this user: (1 for the nearest, its name, its value). Returns whether this
-/// system lets ancestors be read: `false` where it cannot be done, where `/proc` is missing or
+/// ancestors that run as this user. Returns whether this system lets ancestors be read: `false` where it cannot be done, where `/proc` is missing or
 /// hidden, and where every same-user ancestor refused.
-pub fn visit_ancestor_environments(visit: &mut dyn FnMut(usize, &[u8], &[u8])) -> bool {
+pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
     backend::visit_ancestor_environments(visit)
 }
 

@@ -2,100 +2,51 @@
 //!
 //! One rule: names, never values; reads, never writes.
 
+use super::output::Format;
+use super::{Call, Failure, output};
+use crate::contract::LaunchSource;
 use crate::environment::{Classification, RecordedEvidence, classify};
 use crate::{json, machine};
-use lexopt::prelude::*;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-usage: mcpproxy detect [-o table|json] [--explain]
-       mcpproxy detect --evidence FILE|-
-
-Shows what kind of environment this is and how this process was launched.
-
-  -o, --output FORMAT   table (default) or json
-      --explain         the deciding rule and the evidence: names, never values
-      --evidence FILE   classify recorded evidence instead, one JSON object per line
-                        (- is standard input); prints one JSON verdict per line
-";
-
 /// A longer line of recorded evidence is answered with an error.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
 
-#[derive(Default)]
-struct Options {
-    json: bool,
-    explain: bool,
-    evidence: Option<OsString>,
-    help: bool,
-}
-
-/// Runs `mcpproxy detect` with the arguments behind `detect`. Exit code 2 for a wrong command line,
-/// 1 for a bad line of evidence or evidence that cannot be read.
-pub fn run(args: Vec<OsString>) -> ExitCode {
-    let options = match parse(args) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("mcpproxy detect: {error} (see mcpproxy detect --help)");
-            return ExitCode::from(2);
-        }
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "detect";
+    let format = Format::of(call, place)?;
+    let told = call.value("launched-by").map(told).transpose()?;
+    let Some(source) = call.value("evidence") else {
+        return output::print(&this_machine(format, call.has("explain"), told)?);
     };
+    if call.value("output").is_some() && format != Format::Json {
+        let how = "verdicts on --evidence are JSON lines: use -o json, or leave it out";
+        return Err(Failure::usage(place, how));
+    }
+    let lines = open(source)
+        .map_err(|error| Failure::failed(format!("--evidence: cannot open the file: {error}")))?;
     let mut out = io::stdout().lock();
-    let result = if options.help {
-        out.write_all(USAGE.as_bytes()).map(|()| true)
-    } else if let Some(source) = &options.evidence {
-        match open(source) {
-            Ok(lines) => judge_lines(lines, &mut out),
-            Err(error) => {
-                eprintln!("mcpproxy detect: --evidence: cannot open the file: {error}");
-                return ExitCode::FAILURE;
-            }
-        }
-    } else {
-        out.write_all(this_machine(&options).as_bytes()).map(|()| true)
-    };
-    match result.and_then(|clean| out.flush().map(|()| clean)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    match judge_lines(lines, &mut out).and_then(|clean| out.flush().map(|()| clean)) {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::FAILURE),
         // Whoever reads has seen enough (`| head -1`).
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mcpproxy detect: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Failure::failed(error.to_string())),
     }
 }
 
-fn parse(args: Vec<OsString>) -> Result<Options, lexopt::Error> {
-    let mut options = Options::default();
-    let mut format = None;
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Short('o') | Long("output") => {
-                options.json = match parser.value()?.to_str() {
-                    Some("json") => true,
-                    Some("table") => false,
-                    _ => return Err("the output format must be table or json".into()),
-                };
-                format = Some(options.json);
-            }
-            Long("explain") => options.explain = true,
-            Long("evidence") => options.evidence = Some(parser.value()?),
-            Short('h') | Long("help") => options.help = true,
-            _ => return Err(arg.unexpected()),
-        }
+/// The value of `--launched-by`.
+fn told(source: &OsStr) -> Result<LaunchSource, Failure> {
+    match source.to_str().and_then(LaunchSource::from_spelling) {
+        Some(source @ (LaunchSource::Tray | LaunchSource::LoginItem)) => Ok(source),
+        _ => Err(Failure::usage("detect", "--launched-by must be tray or login_item")),
     }
-    if options.evidence.is_some() && format == Some(false) {
-        return Err("verdicts on --evidence are JSON lines: leave out -o table".into());
-    }
-    Ok(options)
 }
 
-fn open(source: &OsString) -> io::Result<Box<dyn BufRead>> {
+fn open(source: &OsStr) -> io::Result<Box<dyn BufRead>> {
     if source == "-" {
         return Ok(Box::new(io::stdin().lock()));
     }
@@ -192,15 +143,19 @@ fn markers(verdict: &Classification) -> [(&'static str, bool); 5] {
     ]
 }
 
-fn this_machine(options: &Options) -> String {
+fn this_machine(
+    format: Format,
+    explain: bool,
+    told: Option<LaunchSource>,
+) -> Result<String, Failure> {
     let verdict = machine::classification();
-    let source = machine::launch_source(None);
-    let parent = if options.explain { machine::parent_name() } else { None };
+    let source = machine::launch_source(told);
+    let parent = if explain { machine::parent_name() } else { None };
     let mut out = String::with_capacity(512);
-    if options.json {
+    if format != Format::Table {
         write_verdict(&mut out, verdict);
         out.push_str(&format!(",\"launch_source\":\"{source}\""));
-        if options.explain {
+        if explain {
             out.push_str(",\"parent\":");
             match &parent {
                 Some(name) => json::write_str(&mut out, name),
@@ -208,7 +163,11 @@ fn this_machine(options: &Options) -> String {
             }
         }
         out.push_str("}\n");
-        return out;
+        #[cfg(feature = "cli")]
+        if format == Format::Yaml {
+            return output::yaml(&out).map_err(Failure::failed);
+        }
+        return Ok(out);
     }
     let mut row = |name: &str, value: &str| out.push_str(&format!("{name:<19}{value}\n"));
     row("env_kind", verdict.env_kind.as_str());
@@ -216,12 +175,12 @@ fn this_machine(options: &Options) -> String {
         row(name, if value { "true" } else { "false" });
     }
     row("launch_source", source.as_str());
-    if options.explain {
+    if explain {
         row("rule", verdict.rule.as_str());
         let found = verdict.evidence.join(" ");
         row("evidence", if found.is_empty() { "-" } else { &found });
         let parent = parent.as_deref().unwrap_or("-").replace(char::is_control, "?");
         row("parent", &parent);
     }
-    out
+    Ok(out)
 }

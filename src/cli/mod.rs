@@ -1,20 +1,142 @@
-//! The command line: one file per command.
+//! The command line: one table, one file per command.
+//!
+//! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-pub mod detect;
+pub mod commands;
+mod detect;
+mod help;
+mod output;
+pub mod parse;
+mod reset_id;
+mod schema;
+#[cfg(feature = "heartbeat")]
+mod send;
+mod show_payload;
+mod status;
+mod storage;
+mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
+mod verify;
+mod version;
+
+use crate::machine::Surroundings;
+use crate::paths::DataDir;
+use commands::{Command, Entry};
+use parse::Request;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::process::ExitCode;
+
+/// One parsed command line.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    data_dir: Option<OsString>,
+    help: bool,
+    options: Vec<(&'static str, Option<OsString>)>,
+    operands: Vec<OsString>,
+}
+
+impl Call {
+    /// The last value of an option.
+    fn value(&self, long: &str) -> Option<&OsStr> {
+        self.options.iter().rev().find(|(name, _)| *name == long)?.1.as_deref()
+    }
+
+    /// Whether a switch was given.
+    fn has(&self, long: &str) -> bool {
+        self.options.iter().any(|(name, _)| *name == long)
+    }
+
+    /// The operand of a command that takes exactly one.
+    fn operand(&self) -> &OsStr {
+        self.operands.first().map(OsString::as_os_str).unwrap_or_default()
+    }
+
+    /// The data directory of this call.
+    fn dir(&self) -> Result<DataDir, Failure> {
+        DataDir::resolve(self.data_dir.as_deref(), Surroundings::of_this_process())
+            .map_err(|e| Failure::failed(e.to_string()))
+    }
+
+    /// The arguments in canonical order, for entries that parse themselves.
+    fn into_args(self, command: &Command) -> Vec<OsString> {
+        let mut args = Vec::new();
+        let data_dir = self.data_dir.filter(|_| command.data_dir);
+        for (long, value) in
+            data_dir.map(|dir| ("data-dir", Some(dir))).into_iter().chain(self.options)
+        {
+            args.push(format!("--{long}").into());
+            args.extend(value);
+        }
+        if !self.operands.is_empty() {
+            args.push("--".into());
+            args.extend(self.operands);
+        }
+        args
+    }
+}
+
+/// Why a command did not do what was asked: one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The words of the command, as far as they are known.
+    place: Option<String>,
+    text: String,
+    code: u8,
+}
+
+impl Failure {
+    /// The command line is wrong at `place`: exit code 2.
+    fn usage(place: &str, text: impl Into<String>) -> Self {
+        Self { place: Some(place.to_owned()), text: text.into(), code: 2 }
+    }
+
+    /// The command failed: exit code 1.
+    fn failed(text: impl Into<String>) -> Self {
+        Self { place: None, text: text.into(), code: 1 }
+    }
+
+    fn compiled_out(command: &Command, feature: &str) -> Self {
+        let text = format!("not in this build; it comes with the cargo feature `{feature}`");
+        Self::usage(&command.path.join(" "), text)
+    }
+
+    /// A failure of `command`, unless it says of what.
+    fn of(mut self, command: &Command) -> Self {
+        self.place.get_or_insert_with(|| command.path.join(" "));
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place.as_deref() {
+            None | Some("") => write!(f, "mcpproxy: {}", self.text),
+            Some(place) => write!(f, "mcpproxy {place}: {}", self.text),
+        }
+    }
+}
 
 /// Runs one command line (without the program's name).
-pub fn run(mut args: Vec<OsString>) -> ExitCode {
-    if args.first().is_some_and(|command| command == "detect") {
-        return detect::run(args.split_off(1));
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    match answer(args) {
+        Ok(code) => code,
+        Err(failure) => {
+            output::complain(&failure);
+            ExitCode::from(failure.code)
+        }
     }
-    #[cfg(feature = "tap")]
-    if args.first().is_some_and(|command| command == "tap") {
-        return tap::run(args.split_off(1));
+}
+
+fn answer(args: Vec<OsString>) -> Result<ExitCode, Failure> {
+    match parse::parse(args)? {
+        Request::Help(words) => help::show(&words),
+        Request::Version { verbose } => version::run(verbose),
+        Request::Run(command, call) => match command.entry {
+            Entry::Parsed(run) => run(&call).map_err(|failure| failure.of(command)),
+            Entry::Raw(run) => Ok(run(call.into_args(command))),
+            Entry::Needs(feature) => Err(Failure::compiled_out(command, feature)),
+        },
     }
-    ExitCode::SUCCESS
 }

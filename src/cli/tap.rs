@@ -1,5 +1,9 @@
 //! `mcpproxy tap`: wrap one stdio MCP server.
+//!
+//! One rule: nothing of the server's command line is interpreted, and nothing is written to standard
+//! output once there is a session.
 
+use super::{help, output};
 use crate::contract::LaunchSource;
 use crate::tap::{self, DEFAULT_DISCOVERY_TOOL, Options};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -8,22 +12,6 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-const HELP: &str = "\
-Stand between an MCP client and a stdio MCP server, unseen by both.
-
-Usage: mcpproxy tap [OPTIONS] [--] COMMAND [ARG...]
-
-Every byte is forwarded unchanged, signals and exit code included. What the session tells about
-activation (which client, did the server answer, which tools were called) is counted on this machine;
-`mcpproxy telemetry status` shows it.
-
-Options:
-      --discovery-tool NAME  A tool that finds tools; may be repeated (default: retrieve_tools)
-      --data-dir DIR         Data directory (default: $MCPPROXY_HOME, else ~/.mcpproxy)
-      --launched-by SOURCE   Who starts this: tray, login_item, cli, installer
-  -h, --help                 Show this help
-";
 
 /// Exit code of a usage error.
 const USAGE: u8 = 2;
@@ -35,19 +23,16 @@ const NOT_EXECUTABLE: u8 = 126;
 pub fn run(args: Vec<OsString>) -> ExitCode {
     let options = match parse(args) {
         Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
+        Ok(None) => return help::show(&["tap".to_owned()]).unwrap_or(ExitCode::FAILURE),
         Err(error) => {
-            eprintln!("mcpproxy tap: {error}; see `mcpproxy tap --help`");
+            output::complain(&format_args!("tap: {error}; see `mcpproxy tap --help`"));
             return ExitCode::from(USAGE);
         }
     };
     let command = options.command.clone();
     let error = tap::run(options);
     let (reason, code) = explain(&command, &error);
-    eprintln!("mcpproxy tap: cannot start {command:?}: {reason}");
+    output::complain(&format_args!("tap: cannot start {command:?}: {reason}"));
     ExitCode::from(code)
 }
 

@@ -6,15 +6,8 @@
 use super::secrets::is_word_byte;
 
 /// Directories below which people live, without the leading separator.
-const HOMES: [&[u8]; 7] = [
-    b"users",
-    b"home",
-    b"root",
-    b"var/folders",
-    b"var\\folders",
-    b"private/var/folders",
-    b"documents and settings",
-];
+const HOMES: [&[u8]; 6] =
+    [b"users", b"home", b"root", b"var/folders", b"var\\folders", b"documents and settings"];
 
 /// `/home/..` and its like with either separator, a drive letter, a UNC name, a `~`.
 pub(super) fn has_path(text: &str) -> bool {
@@ -121,6 +114,9 @@ fn ipv4_length(rest: &[u8], separator: u8) -> Option<usize> {
 
 /// Groups of up to four hex digits with colons: eight of them, or fewer around a `::`.
 fn has_ipv6(text: &[u8]) -> bool {
+    if memchr::memchr(b':', text).is_none() {
+        return false;
+    }
     let member = |b: &u8| b.is_ascii_hexdigit() || *b == b':';
     words(text, member).any(|run| {
         let groups = || run.split(|b| *b == b':');
@@ -134,6 +130,10 @@ fn has_ipv6(text: &[u8]) -> bool {
 /// with dots, or twelve digits in a row that are neither a number nor a word.
 fn has_mac(text: &[u8]) -> bool {
     let separated = |separator: u8, group: usize, count: usize| {
+        // Most texts do not have enough separators, and need no second look.
+        if memchr::memchr_iter(separator, text).count() + 1 < count {
+            return false;
+        }
         words(text, move |b| b.is_ascii_hexdigit() || *b == separator).any(|run| {
             let mut row = 0;
             run.split(|b| *b == separator).any(|part| {

@@ -162,7 +162,7 @@ fn stands_in(word: &str, text: &str) -> bool {
         let after = text[at + word.len()..].chars().next().is_some_and(is_plain);
         let opens = word.chars().next().is_some_and(is_plain);
         let closes = word.chars().next_back().is_some_and(is_plain);
-        !(before && opens) && !(after && closes)
+        !(before && opens || after && closes)
     })
 }
 

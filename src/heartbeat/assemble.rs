@@ -7,14 +7,11 @@ use crate::activation::state::{Counters, Funnel, Install, LiveMark, Pending};
 use crate::activation::{State, clients};
 use crate::build_info;
 use crate::contract::{
-    Activation, CallBucket, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, Payload, RoutingMode,
+    Activation, CallBucket, EnvKind, EnvMarkers, LaunchSource, Payload, RoutingMode,
     ServerProtocolCounts, TokensBucket, timestamp,
 };
 use crate::gate::{self, Own, PrivateWords};
 use crate::identity::Identity;
-
-/// Stands for a name that may not be sent.
-const UNKNOWN_CLIENT: &str = "unknown";
 
 /// The process-bound fields of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,32 +126,20 @@ pub fn assemble(
 
 /// The funnel as it is sent.
 pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> Activation {
-    let Funnel { connected_server, mcp_client, retrieve_tools_call, clients } = &state.funnel;
+    let Funnel { connected_server, mcp_client, retrieve_tools_call, clients: names } =
+        &state.funnel;
     Activation {
         first_connected_server_ever: *connected_server,
         first_mcp_client_ever: *mcp_client,
         first_retrieve_tools_call_ever: *retrieve_tools_call,
-        mcp_clients_seen_ever: sendable(clients, policy),
+        // Again, although they were scanned when recorded: what is private may have changed since.
+        mcp_clients_seen_ever: clients::sanitize(names, policy.known_only, &|name| {
+            gate::scan(name, &policy.private).is_some()
+        }),
         retrieve_tools_calls_24h: state.discovery_calls.value(now),
         estimated_tokens_saved_24h_bucket: TokensBucket::of(state.tokens_saved.value(now)),
         configured_ide_count: ides,
     }
-}
-
-/// Scanned again here although they were when recorded: what is private may have changed since, and a
-/// name that the gate would refuse must not silence the install.
-fn sendable(names: &[String], policy: &ClientPolicy) -> Vec<String> {
-    let mut sendable: Vec<String> = Vec::with_capacity(names.len());
-    for name in names {
-        let sent = clients::is_known(name)
-            || (!policy.known_only && gate::scan(name, &policy.private).is_none());
-        let name = if sent { name.as_str() } else { UNKNOWN_CLIENT };
-        if !sendable.iter().any(|seen| seen == name) {
-            sendable.push(name.to_owned());
-        }
-    }
-    sendable.truncate(MAX_CLIENTS);
-    sendable
 }
 
 /// The payload with what must be known again when it is retried or acknowledged.
@@ -188,3 +173,7 @@ pub fn own(pending: &Pending, identity: &Identity) -> Own {
         timestamp: timestamp::format(pending.made_at),
     }
 }
+
+#[cfg(test)]
+#[path = "assemble_tests.rs"]
+mod tests;

@@ -12,7 +12,7 @@ use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::{Consent, Effective};
 use crate::contract::RoutingMode;
-use crate::gate::{self, Refusal};
+use crate::gate::{self, PrivateWords, Refusal};
 use crate::identity::{self, Identity};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
@@ -30,8 +30,8 @@ pub struct Attempt<'a> {
     pub timing: Timing,
     /// Names this process in the lease; not 0.
     pub nonce: u64,
-    /// Send although it is not due.
-    pub force: bool,
+    /// When a user asked to send whether it is due or not.
+    pub asked_at: Option<u64>,
     /// Seconds since 1970.
     pub clock: &'a dyn Fn() -> u64,
     /// Asked just before connecting.
@@ -78,7 +78,7 @@ impl Attempt<'_> {
         let target = permission.target.map_err(Outcome::Unable)?;
         let state = self.store.read().map_err(unable)?;
         let now = (self.clock)();
-        match schedule::would_begin(&state, now, self.nonce, &self.timing, self.force) {
+        match schedule::would_begin(&state, now, self.nonce, &self.timing, self.asked_at) {
             Begin::Go | Begin::ClockReset(_) => {}
             other => return Err(Outcome::Waiting(other)),
         }
@@ -91,7 +91,7 @@ impl Attempt<'_> {
         let identity = identity::ensure(self.dir, now)
             .map_err(|error| Outcome::Unable(format!("no anonymous id can be kept: {error}")))?;
         let policy = ClientPolicy {
-            private: machine::private_words(),
+            private: PrivateWords::lazy(machine::private_words),
             known_only: permission.known_client_names_only,
         };
         let pending = self.claim(&identity, &live, &policy)?;
@@ -120,7 +120,10 @@ impl Attempt<'_> {
         let claimed = self.patiently(|state| {
             let now = (self.clock)();
             schedule::adopt(state, identity);
-            match schedule::begin(state, now, self.nonce, &self.timing, self.force) {
+            if state.install.notice_shown_at == 0 {
+                return Err(Outcome::Unable("the first-run notice was not shown yet".to_owned()));
+            }
+            match schedule::begin(state, now, self.nonce, &self.timing, self.asked_at) {
                 Begin::Go => {}
                 other => return Err(Outcome::Waiting(other)),
             }
@@ -160,7 +163,7 @@ impl Attempt<'_> {
         }
         let permission = self.permission()?;
         let state = self.store.read().map_err(unable)?;
-        let same = permission.identity.as_ref() == Some(identity);
+        let same = permission.identity((self.clock)()).as_ref() == Some(identity);
         if !same || !schedule::still_mine(&state, (self.clock)(), self.nonce) {
             return Err(Outcome::Abandoned);
         }
@@ -178,10 +181,10 @@ impl Attempt<'_> {
         if permission.consent.effective == Effective::Off {
             return Err(Outcome::NotAllowed(permission.consent));
         }
-        if permission.identity.as_ref() != Some(identity) {
+        let now = (self.clock)();
+        if permission.identity(now).as_ref() != Some(identity) {
             return Err(Outcome::Abandoned);
         }
-        let now = (self.clock)();
         let (failure, why) = match answer {
             Answer::Status(200..=299, _) => {
                 // The copy first: a crash in between leaves an acknowledged payload that is kept.

@@ -4,9 +4,20 @@
 //! while consent, the lease and the identity still hold.
 
 pub mod assemble;
-pub mod endpoint;
+pub mod attempt;
+pub mod permission;
 pub mod post;
+pub mod preview;
 pub mod proxy;
 mod retry_after;
 pub mod schedule;
+pub mod sent;
+pub(crate) mod session;
 pub mod timing;
+pub(crate) mod worker;
+
+/// A random name for one process in marks and in the lease; not 0.
+pub fn nonce() -> u64 {
+    // Without randomness the clock still tells most processes apart.
+    getrandom::u64().unwrap_or_else(|_| crate::machine::now()).max(1)
+}

@@ -3,9 +3,9 @@
 //! One rule: nothing that identifies anyone beyond what the gate saw: no cookies, no redirects, no header
 //! but what HTTP needs and our version.
 
-use super::endpoint::Target;
 #[cfg(feature = "heartbeat")]
 use crate::build_info::VERSION;
+use crate::consent::Target;
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,4 +95,20 @@ fn kind_of(error: &ureq::Error) -> &'static str {
 #[cfg(not(feature = "heartbeat"))]
 pub fn post(_: &Target, _: &[u8], _: &dyn Fn(&str) -> Option<String>) -> Answer {
     Answer::NotBuilt("this build does not send (feature `heartbeat`)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_build_cannot_reach_is_an_honest_error() {
+        let target = Target::new("https://127.0.0.1:1").expect("an endpoint");
+        let answer = post(&target, b"{}", &|_| None);
+        if cfg!(feature = "tls") {
+            assert_eq!(answer, Answer::NetworkError("connection refused"));
+        } else {
+            assert!(matches!(answer, Answer::NotBuilt(_)));
+        }
+    }
 }

@@ -9,12 +9,10 @@ use super::schedule;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::Consent;
 use crate::contract::timestamp;
-use crate::identity::Identity;
+use crate::gate::PrivateWords;
+use crate::identity::{self, Identity, IdentityError, PROVISIONAL_ID};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
-
-/// Stands for the id before there is one.
-pub const PROVISIONAL_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// What would be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +21,10 @@ pub struct Preview {
     pub bytes: Vec<u8>,
     /// They are stored and will be tried again exactly so.
     pub pending: bool,
-    /// There is no id yet: [`PROVISIONAL_ID`] stands for it.
+    /// There is no id yet, or a new one is due: [`PROVISIONAL_ID`] stands for it.
     pub provisional_id: bool,
+    /// Why no id can be sent, if so.
+    pub identity_error: Option<IdentityError>,
     /// Whether they would be sent at all.
     pub consent: Consent,
     /// Why the store could not be read, if it could not; the funnel shown is empty then.
@@ -39,12 +39,11 @@ pub fn preview(dir: &DataDir, around: &Surroundings, now: u64, own: &dyn Fn() ->
         Ok(state) => (state.unwrap_or_default(), None),
         Err(error) => (State::default(), Some(error)),
     };
-    let known_id = permission.anonymous_id.clone();
-    let provisional_id = known_id.is_none();
-    let identity = Identity {
-        anonymous_id: known_id.unwrap_or_else(|| PROVISIONAL_ID.to_owned()),
-        created_at: permission.created_at.unwrap_or_else(|| timestamp::format(now)),
+    let (identity, identity_error) = match identity::expected(&permission.telemetry, now) {
+        Ok(identity) => (identity, None),
+        Err(error) => (provisional(now), Some(error)),
     };
+    let provisional_id = identity.anonymous_id == PROVISIONAL_ID;
     let mut state = state;
     schedule::adopt(&mut state, &identity);
     let (id, made) = (&identity.anonymous_id, &identity.created_at);
@@ -55,13 +54,22 @@ pub fn preview(dir: &DataDir, around: &Surroundings, now: u64, own: &dyn Fn() ->
         None => {
             let live = assemble::live_host(&state, now).map_or_else(own, Live::from);
             let policy = ClientPolicy {
-                private: machine::private_words(),
+                private: PrivateWords::lazy(machine::private_words),
                 known_only: permission.known_client_names_only,
             };
             assemble::assemble(&state, &identity, &live, &policy, now).encode()
         }
     };
-    Preview { bytes, pending, provisional_id, consent: permission.consent, store_error }
+    let consent = permission.consent;
+    Preview { bytes, pending, provisional_id, identity_error, consent, store_error }
+}
+
+fn provisional(now: u64) -> Identity {
+    Identity {
+        anonymous_id: PROVISIONAL_ID.to_owned(),
+        created_at: timestamp::format(now),
+        rotated_from: None,
+    }
 }
 
 /// The process-bound fields of a command line.

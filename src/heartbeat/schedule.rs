@@ -68,13 +68,17 @@ pub fn host_started(state: &mut State, start: &HostStart<'_>, now: u64) {
 }
 
 /// Makes the store belong to this id. Another id than before is a new install: nothing of the old one
-/// may be reported under it.
+/// may be reported under it, and the notice is shown again. An id that took the old one's place after a
+/// year is not: flags stay, clients seen start again.
 pub fn adopt(state: &mut State, identity: &Identity) {
     let known = &state.install.anonymous_id;
     if *known == identity.anonymous_id {
         return;
     }
-    if !known.is_empty() {
+    if identity.rotated_from.as_ref() == Some(known) {
+        state.funnel.clients.clear();
+        state.pending = None;
+    } else if !known.is_empty() {
         *state = State::default();
     }
     state.install.anonymous_id.clone_from(&identity.anonymous_id);
@@ -94,14 +98,28 @@ pub fn next_due(state: &State, timing: &Timing) -> Option<u64> {
 }
 
 /// What [`begin`] would answer, without changing anything.
-pub fn would_begin(state: &State, now: u64, nonce: u64, timing: &Timing, force: bool) -> Begin {
+pub fn would_begin(
+    state: &State,
+    now: u64,
+    nonce: u64,
+    timing: &Timing,
+    asked_at: Option<u64>,
+) -> Begin {
     // Only times and counts decide, so the copy leaves the stored bytes out.
     let mut copy = State { sender: state.sender, ..State::default() };
-    begin(&mut copy, now, nonce, timing, force)
+    begin(&mut copy, now, nonce, timing, asked_at)
 }
 
-/// Takes the lease if a heartbeat is due. `force` overrides due and backoff, never the lease.
-pub fn begin(state: &mut State, now: u64, nonce: u64, timing: &Timing, force: bool) -> Begin {
+/// Takes the lease if a heartbeat is due. That a user asked for one (`asked_at`) overrides due and
+/// backoff, never the lease. An acknowledgement since then is what was asked for: eight users of `--now` at
+/// once get one, and no two payloads carry the same second, by which receivers know duplicates.
+pub fn begin(
+    state: &mut State,
+    now: u64,
+    nonce: u64,
+    timing: &Timing,
+    asked_at: Option<u64>,
+) -> Begin {
     if reset_future_times(state, now) {
         return Begin::ClockReset(1);
     }
@@ -118,7 +136,7 @@ pub fn begin(state: &mut State, now: u64, nonce: u64, timing: &Timing, force: bo
             sender.retry_after = timing.backoff(sender.failures, nonce);
         }
     }
-    if !force {
+    if asked_at.is_none_or(|at| state.sender.last_success >= at.min(now)) {
         let due = next_due(state, timing);
         match due {
             None => return Begin::NotDue(timing.initial_delay(nonce)),

@@ -16,7 +16,7 @@ fn started(ago: u64) -> State {
 }
 
 fn go(state: &mut State, now: u64) -> Begin {
-    begin(state, now, ME, &Timing::default(), false)
+    begin(state, now, ME, &Timing::default(), None)
 }
 
 fn pending(bytes: &[u8]) -> Pending {
@@ -57,7 +57,7 @@ fn the_first_heartbeat_waits_for_the_initial_delay() {
     assert_eq!(go(&mut started(299), NOW), Begin::NotDue(1));
     assert_eq!(go(&mut started(300), NOW), Begin::Go);
     let timing = Timing { initial_delay: Some(1), ..Timing::default() };
-    assert_eq!(begin(&mut started(1), NOW, ME, &timing, false), Begin::Go);
+    assert_eq!(begin(&mut started(1), NOW, ME, &timing, None), Begin::Go);
 }
 
 #[test]
@@ -74,14 +74,14 @@ fn only_one_process_holds_the_lease_and_a_request_fits_into_it() {
     assert_eq!(go(&mut state, NOW), Begin::Go);
     assert!(still_mine(&state, NOW, ME));
     let timing = Timing::default();
-    for force in [false, true] {
-        let other = begin(&mut state, NOW, OTHER, &timing, force);
+    for asked_at in [None, Some(NOW)] {
+        let other = begin(&mut state, NOW, OTHER, &timing, asked_at);
         assert_eq!(other, Begin::LeasedByOther(LEASE));
     }
     assert!(!still_mine(&state, NOW, OTHER));
     assert!(!still_mine(&state, NOW + LEASE - LEASE_NEEDED + 1, ME), "too late to start a request");
     let after = NOW + LEASE;
-    assert_eq!(begin(&mut state, after, OTHER, &timing, false), Begin::Go);
+    assert_eq!(begin(&mut state, after, OTHER, &timing, None), Begin::Go);
     assert!(!still_mine(&state, after, ME));
     release(&mut state, ME);
     assert!(still_mine(&state, after, OTHER), "only the holder gives a lease back");
@@ -92,18 +92,18 @@ fn the_first_killed_sender_is_replaced_at_once_and_later_ones_back_off() {
     let mut state = started(1000);
     assert_eq!(go(&mut state, NOW), Begin::Go);
     let timing = Timing::default();
-    assert_eq!(begin(&mut state, NOW + LEASE, OTHER, &timing, false), Begin::Go);
-    let third = begin(&mut state, NOW + 2 * LEASE, 33, &timing, false);
+    assert_eq!(begin(&mut state, NOW + LEASE, OTHER, &timing, None), Begin::Go);
+    let third = begin(&mut state, NOW + 2 * LEASE, 33, &timing, None);
     assert!(matches!(third, Begin::BackingOff(wait) if wait >= 120 - LEASE), "{third:?}");
 }
 
 #[test]
-fn force_overrides_due_and_backoff() {
+fn what_a_user_asks_for_overrides_due_and_backoff() {
     let mut state = started(0);
-    state.sender.last_success = NOW;
+    state.sender.last_success = NOW - 1;
     state.sender.last_attempt = NOW;
     state.sender.retry_after = 999;
-    assert_eq!(begin(&mut state, NOW, ME, &Timing::default(), true), Begin::Go);
+    assert_eq!(begin(&mut state, NOW, ME, &Timing::default(), Some(NOW)), Begin::Go);
 }
 
 #[test]
@@ -120,9 +120,9 @@ fn future_times_are_reset_without_sending() {
             let mut state = started(1000);
             *field(&mut state) = NOW + ahead;
             state.sender.lease_owner = OTHER;
-            for force in [false, true] {
+            for asked_at in [None, Some(NOW)] {
                 let mut copy = state.clone();
-                let begun = begin(&mut copy, NOW, ME, &Timing::default(), force);
+                let begun = begin(&mut copy, NOW, ME, &Timing::default(), asked_at);
                 assert_eq!(begun, Begin::ClockReset(1));
                 assert_eq!(*field(&mut copy), NOW);
             }
@@ -240,4 +240,86 @@ fn taps_yield_to_a_live_gateway_only() {
     assert_eq!(yields_to_gateway(&state, NOW, RoutingMode::Tap), None);
     state.live_serve = Some(mark(NOW + 100, RoutingMode::Direct));
     assert_eq!(yields_to_gateway(&state, NOW, RoutingMode::Tap), None, "a mark of the future");
+}
+
+fn identity(id: &str, rotated_from: Option<&str>) -> Identity {
+    Identity {
+        anonymous_id: id.into(),
+        created_at: "then".into(),
+        rotated_from: rotated_from.map(str::to_owned),
+    }
+}
+
+fn start(identity: &Identity) -> HostStart<'_> {
+    HostStart { identity, version: "v2.0.0", installer_stamp: None, initial_delay: 271 }
+}
+
+#[test]
+fn only_the_first_start_of_an_install_sets_the_clock() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    host_started(&mut state, &start(&id), NOW);
+    host_started(&mut state, &HostStart { initial_delay: 300, ..start(&id) }, NOW + 50);
+    assert_eq!((state.sender.first_start, state.sender.initial_delay), (NOW, 271));
+    assert_eq!(next_due(&state, &Timing::default()), Some(NOW + 271));
+}
+
+#[test]
+fn an_upgrade_moves_the_version_along() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    for (version, previous) in [("v1", ""), ("v1", ""), ("v2", "v1"), ("v2", "v1"), ("v3", "v2")] {
+        host_started(&mut state, &HostStart { version, ..start(&id) }, NOW);
+        let install = &state.install;
+        assert_eq!(
+            (install.current_version.as_str(), install.previous_version.as_str()),
+            (version, previous)
+        );
+    }
+}
+
+#[test]
+fn an_installer_is_reported_once_per_installation() {
+    let (mut state, id) = (State::default(), identity("a", None));
+    let launched = |stamp: &str| HostStart { installer_stamp: Some(stamp.into()), ..start(&id) };
+    host_started(&mut state, &start(&id), NOW);
+    assert!(!state.install.installer_pending);
+    host_started(&mut state, &launched("v1+1"), NOW);
+    assert!(std::mem::take(&mut state.install.installer_pending));
+    host_started(&mut state, &launched("v1+1"), NOW);
+    host_started(&mut state, &start(&id), NOW);
+    assert!(!state.install.installer_pending, "a restart of the same installation");
+    host_started(&mut state, &launched("v2+2"), NOW);
+    assert!(state.install.installer_pending, "an upgrade through an installer");
+    host_started(&mut state, &start(&id), NOW);
+    assert!(state.install.installer_pending, "kept until one is acknowledged");
+}
+
+#[test]
+fn another_id_is_a_new_install_and_a_rotated_one_is_not() {
+    let mut state = started(1000);
+    state.funnel.connected_server = true;
+    state.funnel.clients = vec!["claude-code".into()];
+    state.install.notice_shown_at = NOW;
+    adopt(&mut state, &identity("a", None));
+    assert!(state.funnel.connected_server, "a store that belonged to nobody yet");
+    let mut rotated = state.clone();
+    rotated.pending = Some(pending(b"a"));
+    adopt(&mut rotated, &identity("b", Some("a")));
+    assert!(rotated.funnel.connected_server && rotated.funnel.clients.is_empty());
+    assert!(rotated.pending.is_none() && rotated.install.notice_shown_at == NOW);
+    adopt(&mut state, &identity("b", Some("c")));
+    let mut fresh = State::default();
+    fresh.install.anonymous_id = "b".into();
+    assert_eq!(state, fresh);
+}
+
+#[test]
+fn an_acknowledgement_since_a_user_asked_is_what_was_asked_for() {
+    let mut state = started(0);
+    state.sender.last_success = NOW;
+    let timing = Timing::default();
+    for asked_at in [NOW - 1, NOW, NOW + 50] {
+        let begun = begin(&mut state, NOW, ME, &timing, Some(asked_at));
+        assert_eq!(begun, Begin::NotDue(INTERVAL));
+    }
+    assert_eq!(begin(&mut state, NOW + 1, ME, &timing, Some(NOW + 1)), Begin::Go);
 }

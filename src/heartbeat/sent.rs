@@ -4,6 +4,7 @@
 
 use crate::json;
 use crate::paths::DataDir;
+use mcpproxy_platform::files;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,8 +25,8 @@ pub fn copies(dir: &DataDir) -> Vec<PathBuf> {
 
 fn write(folder: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = name_of(bytes).ok_or(io::ErrorKind::InvalidData)?;
-    platform_files::ensure_private_dir(folder)?;
-    platform_files::write_private(&folder.join(name), bytes)?;
+    files::create_private_dir(folder)?;
+    files::write_atomically(&folder.join(name), bytes, 0o600)?;
     let mut all = list(folder)?;
     all.sort();
     let surplus = all.len().saturating_sub(KEPT);

@@ -51,6 +51,8 @@ struct Watch {
 struct Signal {
     stop: bool,
     refresh: bool,
+    /// A background thread exists.
+    running: bool,
 }
 
 /// What a look at the config found.
@@ -73,14 +75,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Session {
     pub(crate) fn new(dir: DataDir, host: Host, around: &'static Surroundings) -> Self {
-        let own = |name| around.own(name);
-        let (timing, ignored) = Timing::from_values(
-            own("MCPPROXY_TELEMETRY_INITIAL_DELAY"),
-            own("MCPPROXY_TELEMETRY_INTERVAL"),
-        );
-        for name in ignored {
-            eprintln!("mcpproxy: {name} is not a number of seconds; ignored");
-        }
+        let timing = Timing::of(around);
         let stamp = config::stamp(&dir);
         let permission = Permission::read(&dir, around);
         let allowed = permission.consent.effective != Effective::Off;
@@ -89,13 +84,13 @@ impl Session {
             host,
             around,
             timing,
-            nonce: getrandom::u64().unwrap_or_else(|_| machine::now()).max(1),
+            nonce: super::nonce(),
             started_at: machine::now(),
             live: Mutex::new(None),
             watch: Mutex::new(Watch {
                 stamp,
                 consent: permission.consent,
-                anonymous_id: permission.identity.map(|identity| identity.anonymous_id),
+                anonymous_id: permission.telemetry.anonymous_id,
                 store: None,
                 no_store: false,
             }),
@@ -114,6 +109,11 @@ impl Session {
     /// The last verdict with its reason.
     pub(crate) fn consent(&self) -> Consent {
         lock(&self.watch).consent.clone()
+    }
+
+    /// The id in the config when it was last looked at.
+    pub(crate) fn anonymous_id(&self) -> Option<String> {
+        lock(&self.watch).anonymous_id.clone()
     }
 
     /// Reads consent again if the config changed since the last look: one `stat` when it did not.
@@ -136,7 +136,7 @@ impl Session {
             return Look::Off;
         }
         self.allowed.store(true, Ordering::Release);
-        let id = permission.identity.map(|identity| identity.anonymous_id);
+        let id = permission.telemetry.anonymous_id;
         let other = watch.anonymous_id.is_some() && watch.anonymous_id != id;
         watch.anonymous_id = id;
         match (was_off, other) {
@@ -162,17 +162,27 @@ impl Session {
         watch.store.clone()
     }
 
+    /// There is no store and none will appear: nothing is left to do in the background.
+    pub(crate) fn is_storeless(&self) -> bool {
+        lock(&self.watch).no_store
+    }
+
     pub(crate) fn provide_live(&self, provider: Provider) {
         *lock(&self.live) = Some(provider);
         self.refresh();
     }
 
-    /// What this host says about itself at `now`.
+    /// What this host says about itself at `now`. Calls the host's own code: only from the background
+    /// thread, which holds none of the host's locks.
     pub(crate) fn mark(&self, now: u64) -> LiveMark {
         let provider = lock(&self.live).clone();
         // The host's own code: a panic in it is the host's bug, not the end of this thread.
         let counts = provider.and_then(|p| catch_unwind(AssertUnwindSafe(|| p())).ok());
-        let counts = counts.unwrap_or_default();
+        self.mark_with(now, counts.unwrap_or_default())
+    }
+
+    /// As [`Self::mark`], with these counts.
+    pub(crate) fn mark_with(&self, now: u64, counts: LiveCounts) -> LiveMark {
         let classification = machine::classification();
         LiveMark {
             nonce: self.nonce,
@@ -223,6 +233,20 @@ impl Session {
     pub(crate) fn refresh(&self) {
         lock(&self.signal).refresh = true;
         self.wake.notify_all();
+    }
+
+    /// Whether a background thread is to be started: there is none yet.
+    pub(crate) fn begin(&self) -> bool {
+        let mut signal = lock(&self.signal);
+        !std::mem::replace(&mut signal.running, true)
+    }
+
+    /// Whether the background thread may end; else telemetry was switched on again meanwhile, and it
+    /// goes on, because no other was started.
+    pub(crate) fn finish(&self) -> bool {
+        let mut signal = lock(&self.signal);
+        signal.running = self.allowed() && !signal.stop;
+        !signal.running
     }
 
     pub(crate) fn stop(&self) {

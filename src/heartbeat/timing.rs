@@ -1,5 +1,7 @@
 //! How long things wait. One rule: what a test or an operator overrides scales the rest along.
 
+use crate::machine::Surroundings;
+
 /// Seconds from the first host start to the first heartbeat, before jitter.
 pub const INITIAL_DELAY: u64 = 5 * 60;
 /// Seconds between two recorded acknowledgements.
@@ -22,6 +24,8 @@ pub const LIVE_FOR: u64 = 2 * 60;
 /// Seconds between two live marks of one host.
 pub const TICK: u64 = 60;
 
+const DELAY_VARIABLE: &str = "MCPPROXY_TELEMETRY_INITIAL_DELAY";
+const INTERVAL_VARIABLE: &str = "MCPPROXY_TELEMETRY_INTERVAL";
 const BACKOFF_FIRST: u64 = 60;
 const BACKOFF_LAST: u64 = 6 * 60 * 60;
 
@@ -42,6 +46,17 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// From this process's own variables. One that is no number of seconds is ignored, which is said on
+    /// stderr: whoever set it means it, and would wait for a heartbeat that comes in five minutes.
+    pub fn of(around: &Surroundings) -> Self {
+        let own = |name| around.own(name).filter(|value| !value.trim().is_empty());
+        let (timing, ignored) = Self::from_values(own(DELAY_VARIABLE), own(INTERVAL_VARIABLE));
+        for name in ignored {
+            eprintln!("mcpproxy: {name} is not a number of seconds; it is ignored");
+        }
+        timing
+    }
+
     /// From the two variables' values. One that is not a whole number of seconds is ignored and named
     /// in the second result (the name, never the value).
     pub fn from_values(
@@ -52,12 +67,12 @@ impl Timing {
         let mut ignored = Vec::new();
         match initial_delay.map(seconds) {
             Some(Some(delay)) => timing.initial_delay = Some(delay),
-            Some(None) => ignored.push("MCPPROXY_TELEMETRY_INITIAL_DELAY"),
+            Some(None) => ignored.push(DELAY_VARIABLE),
             None => {}
         }
         match interval.map(seconds) {
             Some(Some(interval)) if interval > 0 => timing.interval = interval,
-            Some(_) => ignored.push("MCPPROXY_TELEMETRY_INTERVAL"),
+            Some(_) => ignored.push(INTERVAL_VARIABLE),
             None => {}
         }
         (timing, ignored)
@@ -85,7 +100,6 @@ impl Timing {
     }
 }
 
-/// Empty counts as not set where shells cannot unset; it is no number, though, and so is reported.
 fn seconds(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

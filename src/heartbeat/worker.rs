@@ -1,4 +1,4 @@
-//! The one background thread of a host: notice, identity, live marks, and the heartbeat when it is due.
+//! The one background thread of a host: identity, notice, live marks, and the heartbeat when it is due.
 //!
 //! One rule: nobody waits for it. It is never joined; what it holds is released by the end of the process.
 
@@ -7,7 +7,7 @@ use super::attempt::{Attempt, Outcome};
 use super::schedule::{self, Begin, HostStart};
 use super::session::{Look, Session};
 use super::timing::TICK;
-use crate::activation::Store;
+use crate::activation::{State, Store};
 use crate::build_info;
 use crate::consent::Effective;
 use crate::contract::LaunchSource;
@@ -20,10 +20,20 @@ const START_AGAIN: u64 = 1;
 
 /// Starts the thread. A system without one more thread is a system without heartbeats.
 pub(crate) fn spawn(session: Arc<Session>) {
-    let builder = std::thread::Builder::new().name("mcpproxy-heartbeat".into());
-    let _ = builder.spawn(move || run(&session));
+    if session.begin() {
+        let builder = std::thread::Builder::new().name("mcpproxy-heartbeat".into());
+        let _ = builder.spawn(move || {
+            loop {
+                run(&session);
+                if session.finish() {
+                    break;
+                }
+            }
+        });
+    }
 }
 
+/// Until the host stops or telemetry is switched off.
 fn run(session: &Session) {
     let mut started = false;
     loop {
@@ -41,8 +51,7 @@ fn run(session: &Session) {
             },
             Some(store) => {
                 let wait = tick(session, &store);
-                // A store that was emptied by `reset-id` has not seen this host start.
-                started = store.read().map_or(true, |state| state.sender.first_start != 0);
+                started = knows_this_host(session, &store);
                 if started { wait } else { START_AGAIN }
             }
         };
@@ -52,12 +61,18 @@ fn run(session: &Session) {
     }
 }
 
-/// Notice, identity, and the transaction that every host begins with; else seconds until it is tried again.
+/// Whether the store is still the one that saw this host start: `reset-id` makes a new one.
+fn knows_this_host(session: &Session, store: &Store) -> bool {
+    let same = |state: State| {
+        state.sender.first_start != 0
+            && session.anonymous_id().is_none_or(|id| id == state.install.anonymous_id)
+    };
+    store.read().map_or(true, same)
+}
+
+/// Identity, notice, and the transaction that every host begins with; else seconds until it is tried again.
 fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     let now = machine::now();
-    if session.consent().effective == Effective::On {
-        notice::show_once(&session.dir, store, now);
-    }
     let Ok(identity) = identity::ensure(&session.dir, now) else {
         // Nothing will be sent, and `status` says why; marks are still of use to it.
         let mark = session.mark(now);
@@ -82,7 +97,12 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
         schedule::host_started(state, &start, now);
         session.place(state, mark);
     });
-    recorded.map_err(|_| START_AGAIN)
+    recorded.map_err(|_| START_AGAIN)?;
+    // Last, because a store that changed hands has not shown it. Nothing is sent before it was shown.
+    if session.consent().effective == Effective::On {
+        notice::show_once(&session.dir, store, now).map_err(|_| TICK)?;
+    }
+    Ok(())
 }
 
 /// Identifies this installation of the program: its version and when its file was written.
@@ -113,7 +133,7 @@ fn tick(session: &Session, store: &Store) -> u64 {
         around: session.around,
         timing: session.timing,
         nonce: session.nonce,
-        force: false,
+        asked_at: None,
         clock: &machine::now,
         stopped: &|| session.stopped(),
     };
@@ -134,7 +154,7 @@ fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
         Outcome::Acknowledged(_) => session.timing.interval,
         Outcome::Failed { retry_in, .. } => *retry_in,
         Outcome::Refused(refusal) => {
-            eprintln!("mcpproxy: heartbeat not sent: {}", super::describe(refusal));
+            eprintln!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");
             TICK
         }
         Outcome::NotAllowed(_) | Outcome::Unable(_) => TICK,

@@ -1,17 +1,20 @@
 //! `tap`: a transparent wrapper around one stdio MCP server.
 //!
 //! One rule: the traffic comes first. Two threads forward every byte and know nothing of its meaning;
-//! they leave a copy in a bounded [`queue`], and an [`Observer`] looks at it when there is time. With
+//! they leave a copy in a bounded `queue`, and an [`Observer`] looks at it when there is time. With
 //! telemetry off there is no copy and no observer.
 //!
 //! Three threads besides the main one: one for each direction, and one that waits for the server and
 //! for signals, and ends the process as the server ended. The main thread starts telemetry and then
 //! observes, so nothing that storage, consent or observation does can delay traffic, signals or exit.
 
+mod grammar;
 mod listing;
 mod messages;
 mod observer;
+mod outstanding;
 mod queue;
+mod reader;
 mod tokens;
 
 pub use observer::{Direction, Observer};
@@ -152,6 +155,14 @@ fn observe(options: Options, queue: &Queue) {
         }
     }
     observer.finish();
+    let dropped = queue.dropped();
+    if dropped > 0 {
+        let _ = writeln!(
+            io::stderr(),
+            "mcpproxy: tap: {dropped} bytes passed too fast to be looked at; they were forwarded, but \
+             this session's counts may be low"
+        );
+    }
 }
 
 /// A tap has one server, over stdio; what tools it has, it does not know.

@@ -5,6 +5,9 @@
 //!
 //! Waking a thread costs a forwarder more than the copy, so the observer is not woken for each
 //! message: while there is traffic it naps for a few milliseconds at a time and finds what has come.
+//! It also rests seven times as long as it worked, so that it never takes more than an eighth of a
+//! processor from those whose traffic it looks at. Bursts fit into the queue; what floods it is
+//! dropped.
 
 use super::observer::Direction;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +20,9 @@ const MAX_BYTES: usize = 2 << 20;
 const MAX_PIECES: usize = 32 << 10;
 /// The observer is woken from a nap when this much waits.
 const URGENT: usize = MAX_BYTES / 4;
-/// Memory that is kept when all has been looked at.
-const KEPT: usize = 256 << 10;
+/// Rest after work, in multiples of the work, and at most.
+const REST: u32 = 7;
+const LONGEST_REST: Duration = Duration::from_millis(200);
 /// How long the observer naps while there is traffic.
 const NAP: Duration = Duration::from_millis(5);
 /// Naps without traffic before it sleeps until it is woken.
@@ -38,6 +42,8 @@ struct Piece {
 pub(super) struct Batch {
     pieces: Vec<Piece>,
     bytes: Vec<u8>,
+    /// When the observer began to work on it.
+    taken: Option<Instant>,
 }
 
 impl Batch {
@@ -52,9 +58,6 @@ impl Batch {
     }
 
     fn clear(&mut self) {
-        if self.bytes.capacity() > KEPT {
-            *self = Self::default();
-        }
         self.pieces.clear();
         self.bytes.clear();
     }
@@ -140,18 +143,23 @@ impl Queue {
     /// For the observer: waits for traffic and puts it into `batch` in place of what is there.
     /// `false` when the session has ended and all has been taken.
     pub(super) fn take(&self, batch: &mut Batch) -> bool {
+        let work = batch.taken.take().map(|taken| taken.elapsed()).unwrap_or_default();
         batch.clear();
-        let mut waiting = self.lock();
+        let mut waiting = self.rest_after(work, self.lock());
         let mut naps = 0;
         loop {
             let is_asleep = naps == NAPS && waiting.batch.pieces.is_empty();
             if is_asleep {
+                // Memory that a burst needed goes back before a long silence.
+                *batch = Batch::default();
+                waiting.batch = Batch::default();
                 waiting = self.sleep(waiting);
             }
             // Woken by the first message of an exchange, nap too: the others are on their way.
             waiting = self.nap(waiting);
             if !waiting.batch.pieces.is_empty() {
                 std::mem::swap(&mut waiting.batch, batch);
+                batch.taken = Some(Instant::now());
                 return true;
             }
             if waiting.is_ending {
@@ -159,6 +167,23 @@ impl Queue {
             }
             naps = if is_asleep { 0 } else { naps + 1 };
         }
+    }
+
+    /// Rests where no forwarder wakes it.
+    fn rest_after<'a>(
+        &self,
+        work: Duration,
+        waiting: MutexGuard<'a, Waiting>,
+    ) -> MutexGuard<'a, Waiting> {
+        let rest = (work * REST).min(LONGEST_REST);
+        if rest <= NAP {
+            return waiting;
+        }
+        let (waiting, _) = self
+            .arrival
+            .wait_timeout_while(waiting, rest, |w| !w.is_ending)
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting
     }
 
     fn nap<'a>(&self, mut waiting: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
@@ -177,6 +202,11 @@ impl Queue {
         self.arrival
             .wait_while(waiting, |w| w.rest == Rest::Sleep && !w.is_ending)
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that were not observed because the observer did not keep up.
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
     }
 
     /// For the observer: it has stopped. What waits is dropped and nothing more is copied.
@@ -248,7 +278,7 @@ mod tests {
             queue.push(ToClient, &chunk);
         }
         queue.push(ToClient, b"dropped");
-        assert_eq!(queue.lock().dropped, 7);
+        assert_eq!(queue.dropped(), 7);
         assert_eq!(taken(&queue), [(ToClient, false, vec![b'x'; MAX_BYTES])]);
         queue.push(ToServer, b"a");
         queue.push(ToClient, b"b");

@@ -6,6 +6,8 @@
 //! As strict as the peers that read the same bytes, with two exceptions that both make: bytes in a
 //! string need not be UTF-8, and a lone surrogate escape reads as U+FFFD.
 
+use super::grammar::{Nesting, Number};
+
 /// A piece of JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
@@ -31,38 +33,6 @@ pub(super) enum Kind {
 /// Receives tokens.
 pub(super) trait Visitor {
     fn visit(&mut self, token: Token<'_>);
-}
-
-/// Levels of nesting that are followed; a message that goes deeper is not observed.
-const MAX_DEPTH: usize = 512;
-const WORDS: usize = MAX_DEPTH / 64;
-
-/// Which of the open containers are objects.
-#[derive(Default)]
-struct Nesting {
-    depth: usize,
-    objects: [u64; WORDS],
-}
-
-impl Nesting {
-    /// `false` when there is no room for another level.
-    fn push(&mut self, kind: Kind) -> bool {
-        let Some(word) = self.objects.get_mut(self.depth / 64) else { return false };
-        let bit = 1 << (self.depth % 64);
-        if kind == Kind::Object {
-            *word |= bit;
-        } else {
-            *word &= !bit;
-        }
-        self.depth += 1;
-        true
-    }
-
-    fn top(&self) -> Option<Kind> {
-        let level = self.depth.checked_sub(1)?;
-        let word = self.objects.get(level / 64)?;
-        Some(if word >> (level % 64) & 1 == 1 { Kind::Object } else { Kind::Array })
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -93,39 +63,6 @@ enum State {
     Invalid,
 }
 
-/// Where in a number.
-#[derive(Clone, Copy, PartialEq)]
-enum Number {
-    Minus,
-    Zero,
-    Whole,
-    Dot,
-    Fraction,
-    E,
-    Sign,
-    Exponent,
-}
-
-impl Number {
-    fn next(self, byte: u8) -> Option<Self> {
-        use Number::*;
-        Some(match (self, byte) {
-            (Minus, b'0') => Zero,
-            (Minus, b'1'..=b'9') | (Whole, b'0'..=b'9') => Whole,
-            (Zero | Whole, b'.') => Dot,
-            (Dot | Fraction, b'0'..=b'9') => Fraction,
-            (Zero | Whole | Fraction, b'e' | b'E') => E,
-            (E, b'+' | b'-') => Sign,
-            (E | Sign | Exponent, b'0'..=b'9') => Exponent,
-            _ => return None,
-        })
-    }
-
-    fn may_end(self) -> bool {
-        matches!(self, Number::Zero | Number::Whole | Number::Fraction | Number::Exponent)
-    }
-}
-
 /// Reads one value.
 pub(super) struct Tokenizer {
     state: State,
@@ -142,7 +79,7 @@ impl Tokenizer {
     /// Forgets everything: the next byte begins a value.
     pub(super) fn reset(&mut self) {
         self.state = State::Value;
-        self.nesting.depth = 0;
+        self.nesting.clear();
         self.high = None;
     }
 
@@ -235,7 +172,7 @@ impl Tokenizer {
 
     fn close(&mut self, kind: Kind, visitor: &mut impl Visitor) {
         if self.nesting.top() == Some(kind) {
-            self.nesting.depth -= 1;
+            self.nesting.pop();
             self.end(kind, visitor);
         } else {
             self.state = State::Invalid;
@@ -246,7 +183,7 @@ impl Tokenizer {
         visitor.visit(Token::End(kind));
         self.state = match kind {
             Kind::Key => State::Colon,
-            _ if self.nesting.depth == 0 => State::Done,
+            _ if self.nesting.is_empty() => State::Done,
             _ => State::CommaOrEnd,
         };
     }
@@ -398,6 +335,7 @@ fn has_control(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::grammar::MAX_DEPTH;
     use super::*;
     use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! host: see `crate::host`. Everything comes from `/proc`, three system calls and `/etc/passwd`.
 
-use crate::host::{MAX_ANCESTORS, MAX_ENVIRONMENT_BYTES, MAX_HOPS, User};
+use crate::host::{MAX_ANCESTORS, MAX_ENVIRONMENT_BYTES, MAX_HOPS, User, VariableVisitor};
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -28,7 +28,7 @@ pub fn process_name(pid: u32) -> Option<String> {
     Some(text(name))
 }
 
-pub fn visit_ancestor_environments(visit: &mut dyn FnMut(usize, &[u8], &[u8])) -> bool {
+pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
     let Some(me) = user_id() else { return false };
     let Some(mut pid) = parent_id() else {
         // The first process of a PID namespace has no ancestors to read; that is not a refusal.

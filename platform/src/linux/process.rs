@@ -14,6 +14,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::os::unix::thread::JoinHandleExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,8 +22,8 @@ use std::time::{Duration, Instant};
 /// The longest pause between two looks at a thread that drains.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a signalled process goes on writing what its ended child has left.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a client that asked for the end may leave the rest of the output unread.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The child process.
 pub struct Server {
@@ -30,6 +31,10 @@ pub struct Server {
     signals: Signals,
     /// The read end of the child's output, as long as its [`Source`] lives.
     output: Weak<File>,
+    /// Writes to the client.
+    progress: Arc<AtomicU64>,
+    /// Somebody asked this process to end.
+    asked_to_end: bool,
 }
 
 /// Starts `program` (looked up in `PATH`) and takes over the signals of this process.
@@ -60,14 +65,21 @@ pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(io::Error::other("the child has no pipes"));
     };
+    let progress = Arc::new(AtomicU64::new(0));
     let output = Arc::new(File::from(OwnedFd::from(output)));
     let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
     Ok(Spawned {
         client_in: Source::standard_input(),
         server_in: Sink::pipe(File::from(OwnedFd::from(input))),
-        server: Server { pid, signals, output: Arc::downgrade(&output) },
+        client_out: Sink::standard_output(progress.clone()),
+        server: Server {
+            pid,
+            signals,
+            output: Arc::downgrade(&output),
+            progress,
+            asked_to_end: false,
+        },
         server_out: Source::pipe(output),
-        client_out: Sink::standard_output(),
     })
 }
 
@@ -96,7 +108,9 @@ impl Server {
             if let Some(end) = self.reap() {
                 return end;
             }
-            if let Received::Sent(signal) = self.signals.next() {
+            let received = self.signals.next();
+            self.asked_to_end |= received.asks_to_end();
+            if let Received::Sent(signal) = received {
                 // SAFETY: kill touches no memory; the pid is ours as long as `reap`, in this same
                 // thread, has not returned its end.
                 unsafe { libc::kill(self.pid, signal) };
@@ -106,24 +120,29 @@ impl Server {
 
     /// Lets `pump`, the thread that reads the child's output, finish what the child has left in the
     /// pipe, and returns when it has. A descendant of the child that holds the pipe open is not
-    /// waited for; a client that reads slowly is, until this process is signalled: its child is
-    /// gone, so nothing else can answer the signal. A client that reads gets all even then.
-    pub fn drain(&self, pump: &JoinHandle<()>) {
+    /// waited for. A client that reads slowly is; but one that asked for the end, by a signal, and
+    /// reads nothing any more would wait for a process that waits for it: it gets half a second.
+    pub fn drain(&mut self, pump: &JoinHandle<()>) {
         if let Some(output) = self.output.upgrade() {
             ends::make_nonblocking(output.as_raw_fd());
         }
         let mut pause = Duration::from_micros(50);
-        let mut signalled: Option<Instant> = None;
-        while !pump.is_finished() && signalled.is_none_or(|at| at.elapsed() < PATIENCE) {
+        let mut progress = (self.progress.load(Ordering::Relaxed), Instant::now());
+        while !pump.is_finished() {
+            if self.asked_to_end && progress.1.elapsed() > PATIENCE {
+                return;
+            }
             // SAFETY: the thread has not been joined or detached, so its handle is valid; the
-            // signal has a handler that does nothing but interrupt a blocked read.
+            // signal has a handler that does nothing but interrupt a blocked call.
             unsafe { libc::pthread_kill(pump.as_pthread_t(), signals::WAKE) };
             match self.signals.next_within(pause) {
-                Some(Received::Sent(_) | Received::Generated) => {
-                    signalled.get_or_insert_with(Instant::now);
-                }
                 Some(Received::Child) => while reap_any().is_some() {},
+                Some(received) => self.asked_to_end |= received.asks_to_end(),
                 None => pause = (pause * 2).min(LONGEST_PAUSE),
+            }
+            let writes = self.progress.load(Ordering::Relaxed);
+            if writes != progress.0 {
+                progress = (writes, Instant::now());
             }
         }
     }

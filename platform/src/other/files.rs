@@ -36,6 +36,13 @@ pub fn is_deleted(_file: &File) -> io::Result<bool> {
     Ok(false)
 }
 
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path)?.permissions().readonly() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(())
+}
+
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }

@@ -1,6 +1,6 @@
 //! host: see `crate::host`. Nothing is observed that plain `std` cannot tell.
 
-use crate::host::User;
+use crate::host::{User, VariableVisitor};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,7 +13,7 @@ pub fn process_name(_pid: u32) -> Option<String> {
     None
 }
 
-pub fn visit_ancestor_environments(_visit: &mut dyn FnMut(usize, &[u8], &[u8])) -> bool {
+pub fn visit_ancestor_environments(_visit: VariableVisitor<'_>) -> bool {
     false
 }
 

@@ -101,7 +101,7 @@ impl Server {
 
     /// Lets `pump`, the thread that reads the child's output, finish; gives up when a descendant
     /// keeps the pipe open and silent. A client that reads slowly is waited for.
-    pub fn drain(&self, pump: &JoinHandle<()>) {
+    pub fn drain(&mut self, pump: &JoinHandle<()>) {
         let mut silent_since = Instant::now();
         while !pump.is_finished() {
             thread::sleep(Duration::from_millis(1));

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An end to read from.
 pub struct Source(Reading);
@@ -58,13 +59,14 @@ impl Drop for Source {
 pub struct Sink(Writing);
 
 enum Writing {
-    Standard(ManuallyDrop<File>),
+    Standard(ManuallyDrop<File>, Arc<AtomicU64>),
     Pipe(File),
 }
 
 impl Sink {
-    pub(super) fn standard_output() -> Self {
-        Self(Writing::Standard(standard(libc::STDOUT_FILENO)))
+    /// Counts its successful writes in `progress`.
+    pub(super) fn standard_output(progress: Arc<AtomicU64>) -> Self {
+        Self(Writing::Standard(standard(libc::STDOUT_FILENO), progress))
     }
 
     pub(super) fn pipe(file: File) -> Self {
@@ -76,12 +78,17 @@ impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &self.0 {
             Writing::Pipe(file) => (&*file).write(bytes),
-            Writing::Standard(file) => loop {
+            Writing::Standard(file, progress) => loop {
                 match (&**file).write(bytes) {
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                         wait_for(file.as_raw_fd(), libc::POLLOUT)?;
                     }
-                    result => return result,
+                    result => {
+                        if result.is_ok() {
+                            progress.fetch_add(1, Ordering::Relaxed);
+                        }
+                        return result;
+                    }
                 }
             },
         }
@@ -94,7 +101,7 @@ impl Write for Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        if let Writing::Standard(file) = &self.0 {
+        if let Writing::Standard(file, _) = &self.0 {
             close_standard(file.as_raw_fd());
         }
     }

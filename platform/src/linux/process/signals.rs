@@ -23,6 +23,17 @@ pub enum Received {
     Generated,
 }
 
+impl Received {
+    /// Whether a process normally ends by it.
+    pub fn asks_to_end(self) -> bool {
+        match self {
+            Self::Child => false,
+            Self::Sent(signal) => signal != libc::SIGUSR1 && signal != libc::SIGUSR2,
+            Self::Generated => true,
+        }
+    }
+}
+
 /// The signals taken, and what the process had before.
 #[derive(Clone)]
 pub struct Signals {

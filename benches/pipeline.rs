@@ -1,0 +1,233 @@
+//! What telemetry costs its host, step by step, each beside what it is compared with.
+//!
+//! `cargo bench --bench pipeline` prints medians of one run; what is compared takes turns, so that a
+//! noisy machine is noisy for both. The store lives in the current temporary directory: `TMPDIR` chooses
+//! the file system.
+
+use mcpproxy::activation::{Mark, State, Store, state::Counters};
+use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode};
+use mcpproxy::environment::{Evidence, OsKind, classify};
+use mcpproxy::gate::{self, PrivateWords};
+use mcpproxy::heartbeat::assemble::{self, ClientPolicy, Live};
+use mcpproxy::identity::Identity;
+use mcpproxy::machine::{LiveEvidence, Surroundings};
+use mcpproxy::paths::DataDir;
+use mcpproxy_platform::lmdb::{Environment, Failure};
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Rounds of turns, and the calls whose mean is one sample.
+const ROUNDS: usize = 400;
+const NOW: u64 = 1_790_000_000;
+
+fn main() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    classification();
+    payload();
+    store(directory.path());
+}
+
+/// One thing that is measured: its name, how many calls make a sample, the call.
+struct Subject<'a> {
+    name: &'static str,
+    calls: u32,
+    call: Box<dyn FnMut() + 'a>,
+    samples: Vec<Duration>,
+}
+
+impl<'a> Subject<'a> {
+    fn new(name: &'static str, calls: u32, call: impl FnMut() + 'a) -> Self {
+        Self { name, calls, call: Box::new(call), samples: Vec::new() }
+    }
+
+    fn sample(&mut self) {
+        let start = Instant::now();
+        for _ in 0..self.calls {
+            (self.call)();
+        }
+        self.samples.push(start.elapsed() / self.calls);
+    }
+
+    /// The median in microseconds.
+    fn median(&mut self) -> f64 {
+        self.samples.sort_unstable();
+        let middle = self.samples.get(self.samples.len() / 2).copied().unwrap_or_default();
+        middle.as_secs_f64() * 1e6
+    }
+}
+
+/// Measures the subjects in turns; the first is what the others are compared with.
+fn compare(title: &str, mut subjects: Vec<Subject<'_>>) {
+    for subject in &mut subjects {
+        subject.sample();
+        subject.samples.clear();
+    }
+    for _ in 0..ROUNDS {
+        subjects.iter_mut().for_each(Subject::sample);
+    }
+    println!("{title}");
+    let mut base = None;
+    for subject in &mut subjects {
+        let median = subject.median();
+        let ratio = median / *base.get_or_insert(median);
+        println!("  {:44} {median:>9.3} us  {ratio:>6.2} x", subject.name);
+    }
+}
+
+/// This machine without the files of `/proc` that cost most and without marker files, so that every
+/// machine answers the same questions; `full` reads them all.
+struct Reduced<'a> {
+    live: LiveEvidence<'a>,
+    full: bool,
+}
+
+impl Evidence for Reduced<'_> {
+    fn env(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.live.env(name)
+    }
+    fn path_exists(&self, path: &str) -> bool {
+        // Asked for its cost; a container's answer would spare the dearer questions.
+        black_box(self.live.path_exists(path));
+        false
+    }
+    fn file(&self, path: &str) -> Option<Cow<'_, str>> {
+        black_box(self.live.file(path));
+        None
+    }
+    fn cgroup(&self) -> Option<Cow<'_, str>> {
+        // Read anew: the product reads it once per process, a bench must not profit from that.
+        self.full.then(|| std::fs::read_to_string("/proc/self/cgroup").ok().map(Cow::Owned))?
+    }
+    fn mountinfo(&self) -> Option<Cow<'_, str>> {
+        self.full.then(|| self.live.mountinfo())?
+    }
+    fn display_socket(&self) -> Option<Cow<'_, str>> {
+        self.live.display_socket()
+    }
+    fn os(&self) -> OsKind {
+        self.live.os()
+    }
+    fn stdin_is_terminal(&self) -> bool {
+        self.live.stdin_is_terminal()
+    }
+    fn os_release(&self) -> Option<Cow<'_, str>> {
+        self.live.os_release()
+    }
+}
+
+fn classification() {
+    let run = |around: &Surroundings, full: bool| {
+        let evidence = Reduced { live: LiveEvidence::new(around), full };
+        black_box(classify(&evidence));
+    };
+    compare(
+        "classification of this machine",
+        vec![
+            Subject::new("own environment, files, terminal", 20, || {
+                run(&Surroundings::read_own(), false);
+            }),
+            Subject::new("with ancestors, cgroup and mountinfo", 20, || {
+                run(&Surroundings::read(), true);
+            }),
+        ],
+    );
+}
+
+fn payload() {
+    let identity = Identity {
+        anonymous_id: "3f0c9f7e-8f0e-4c5a-9d7b-0c1b2a3d4e5f".to_owned(),
+        created_at: "2026-11-22T14:46:00Z".to_owned(),
+        rotated_from: None,
+    };
+    let mut state = State { counters: Counters::default(), ..State::default() };
+    for name in ["claude-code", "cursor-vscode", "vscode", "zed"] {
+        state.apply(&Mark::Client(name), NOW);
+    }
+    for hour in 0..24 {
+        let mark = Mark::Discovery { indexed: Some(200), returned: Some(5) };
+        state.apply(&mark, NOW - hour * 3600);
+    }
+    let live = Live {
+        launch_source: LaunchSource::Unknown,
+        autostart_enabled: Some(false),
+        env_kind: EnvKind::Interactive,
+        env_markers: EnvMarkers::default(),
+        routing_mode: Some(RoutingMode::Tap),
+        started_at: Some(NOW - 7200),
+        server_count: Some(1),
+        connected_server_count: Some(1),
+        tool_count: None,
+        server_protocol_counts: None,
+        configured_ide_count: 0,
+    };
+    let policy = ClientPolicy::default();
+    let private = PrivateWords::default();
+    let pending = assemble::pending(&state, &identity, &live, &policy, NOW);
+    let own = assemble::own(&pending, &identity);
+    compare(
+        "one heartbeat",
+        vec![
+            Subject::new("assemble, encode and gate", 20, || {
+                let pending = assemble::pending(&state, &identity, &live, &policy, NOW);
+                gate::check(&pending.bytes, Some(&own), &private).expect("a clean payload");
+            }),
+            Subject::new("of it, assemble and encode", 20, || {
+                black_box(assemble::pending(&state, &identity, &live, &policy, NOW));
+            }),
+            Subject::new("of it, the gate", 20, || {
+                gate::check(&pending.bytes, Some(&own), &private).expect("a clean payload");
+            }),
+        ],
+    );
+}
+
+fn store(directory: &Path) {
+    let dir = DataDir::at(directory.join("data"));
+    let store = Store::open(&dir, NOW).expect("a store");
+    // Flags first: they are synced to disk, once in the life of an install.
+    store.record(Mark::Discovery { indexed: None, returned: None }, NOW);
+    store.record(Mark::ServerConnected, NOW);
+    store.record(Mark::Client("zed"), NOW);
+
+    let lock = directory.join("bare.lock");
+    let mut environment = Environment::at(directory, "bare", &lock).expect("an environment");
+    let mut session = environment.lock(Duration::from_secs(1)).expect("its lock");
+    session.create(&vec![(b"key".to_vec(), vec![0; 16])]).expect("a data file");
+    let mut count = 0_u64;
+    let commit = || {
+        let written = session.write::<_, Failure>(|transaction| {
+            black_box(transaction.get(b"key")?);
+            count += 1;
+            let mut value = [0; 16];
+            value[..8].copy_from_slice(&count.to_le_bytes());
+            transaction.put(b"key", &value)
+        });
+        written.expect("a commit");
+    };
+    compare(
+        "one event that changes something",
+        vec![
+            Subject::new("bare LMDB: begin, get, put 16 bytes, commit", 20, commit),
+            Subject::new("record an upstream call", 20, || {
+                black_box(store.record(Mark::UpstreamCall, NOW));
+            }),
+            Subject::new("record a discovery call", 20, || {
+                let mark = Mark::Discovery { indexed: Some(200), returned: Some(5) };
+                black_box(store.record(mark, NOW));
+            }),
+        ],
+    );
+    compare(
+        "one event that changes nothing",
+        vec![
+            Subject::new("record a server that is connected already", 100_000, || {
+                black_box(store.record(black_box(Mark::ServerConnected), NOW));
+            }),
+            Subject::new("record a client that was seen already", 100_000, || {
+                black_box(store.record(black_box(Mark::Client("zed")), NOW));
+            }),
+        ],
+    );
+}

@@ -1,0 +1,344 @@
+//! The command table: parsing, help and suggestions are all made from it.
+//!
+//! One rule: what is not in the table does not exist; what is compiled out says which feature brings it.
+
+use super::{Call, Failure};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// One option.
+#[derive(Debug)]
+pub struct Opt {
+    /// Its long name, without dashes.
+    pub long: &'static str,
+    /// Its short name.
+    pub short: Option<char>,
+    /// What its value is called; `None` for a switch.
+    pub value: Option<&'static str>,
+    /// One line of help.
+    pub help: &'static str,
+}
+
+/// What runs a command.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry {
+    /// A function that gets the parsed command line.
+    Parsed(fn(&Call) -> Result<ExitCode, Failure>),
+    /// A function that gets the arguments in canonical order (`--option value`, then `--`, then
+    /// operands) and judges values itself.
+    Raw(fn(Vec<OsString>) -> ExitCode),
+    /// Not in this build; the feature that brings it.
+    Needs(&'static str),
+}
+
+/// How many operands a command takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operands {
+    /// None.
+    None,
+    /// Exactly one, called so.
+    One(&'static str),
+    /// A command line of its own, called so: from the first operand on, nothing is ours.
+    Rest(&'static str),
+    /// Words of our own commands.
+    Words(&'static str),
+}
+
+/// One command.
+#[derive(Debug)]
+pub struct Command {
+    /// Its words, such as `telemetry status`.
+    pub path: &'static [&'static str],
+    /// One line of help.
+    pub summary: &'static str,
+    /// More help: lines of text.
+    pub about: &'static str,
+    /// Its operands.
+    pub operands: Operands,
+    /// Its options, besides the global ones.
+    pub options: &'static [Opt],
+    /// Whether it works on a data directory.
+    pub data_dir: bool,
+    /// What runs it.
+    pub entry: Entry,
+}
+
+const OUTPUT: Opt = Opt {
+    long: "output",
+    short: Some('o'),
+    value: Some("FORMAT"),
+    help: if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" },
+};
+
+/// The options of every command.
+pub const GLOBAL: &[Opt] =
+    &[DATA_DIR, Opt { long: "help", short: Some('h'), value: None, help: "Show help" }];
+
+/// The global option that only some commands use; all accept it.
+pub const DATA_DIR: Opt = Opt {
+    long: "data-dir",
+    short: None,
+    value: Some("DIR"),
+    help: "Data directory (default: $MCPPROXY_HOME, else ~/.mcpproxy)",
+};
+
+/// The options that stand without a command.
+pub const PROGRAM: &[Opt] = &[
+    Opt { long: "version", short: Some('V'), value: None, help: "Show the version" },
+    Opt {
+        long: "verbose",
+        short: Some('v'),
+        value: None,
+        help: "With --version: commit, target, features, probes, endpoint, edition",
+    },
+];
+
+/// Words that group commands, with one line of help.
+pub const GROUPS: &[(&str, &str)] = &[("telemetry", "See, check and stop what is sent")];
+
+#[cfg(feature = "tap")]
+const TAP: Entry = Entry::Raw(super::tap::run);
+#[cfg(not(feature = "tap"))]
+const TAP: Entry = Entry::Needs("tap");
+
+#[cfg(feature = "heartbeat")]
+const SEND: Entry = Entry::Parsed(super::send::run);
+#[cfg(not(feature = "heartbeat"))]
+const SEND: Entry = Entry::Needs("heartbeat");
+
+/// Every command, in the order of help.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        path: &["tap"],
+        summary: "Stand between an MCP client and a stdio MCP server, unseen by both",
+        about: "Every byte is forwarded unchanged, signals and exit code included. What the session tells about\n\
+                activation (which client, did the server answer, which tools were called) is counted on this\n\
+                machine; `mcpproxy telemetry status` shows it.",
+        operands: Operands::Rest("COMMAND [ARG...]"),
+        options: &[
+            Opt {
+                long: "discovery-tool",
+                short: None,
+                value: Some("NAME"),
+                help: "A tool that finds tools; may be repeated (default: retrieve_tools)",
+            },
+            Opt {
+                long: "launched-by",
+                short: None,
+                value: Some("SOURCE"),
+                help: "Who starts this: tray, login_item, cli, installer, unknown",
+            },
+        ],
+        data_dir: true,
+        entry: TAP,
+    },
+    Command {
+        path: &["detect"],
+        summary: "Show how this machine is classified",
+        about: "Names of variables and files are shown with --explain, never values. With --evidence, one JSON\n\
+                object per line is classified instead of this machine, and one JSON verdict per line printed.",
+        operands: Operands::None,
+        options: &[
+            OUTPUT,
+            Opt {
+                long: "explain",
+                short: None,
+                value: None,
+                help: "Show the rule and the evidence",
+            },
+            Opt {
+                long: "launched-by",
+                short: None,
+                value: Some("SOURCE"),
+                help: "Who starts this: tray or login_item, as the hosts take it",
+            },
+            Opt {
+                long: "evidence",
+                short: None,
+                value: Some("FILE"),
+                help: "Classify recorded evidence; - is standard input",
+            },
+        ],
+        data_dir: false,
+        entry: Entry::Parsed(super::detect::run),
+    },
+    Command {
+        path: &["telemetry", "status"],
+        summary: "Show whether anything is sent, why, and what is known about this install",
+        about: "Reads only: nothing is created, nothing is sent.",
+        operands: Operands::None,
+        options: &[OUTPUT],
+        data_dir: true,
+        entry: Entry::Parsed(super::status::run),
+    },
+    Command {
+        path: &["telemetry", "show-payload"],
+        summary: "Show the exact bytes of the next heartbeat",
+        about: "The stored bytes if there are any, else what would be assembled now. Changes nothing.",
+        operands: Operands::None,
+        options: &[
+            Opt {
+                long: "at",
+                short: None,
+                value: Some("TIME"),
+                help: "As if it were this time: seconds since 1970, or 2026-11-22T14:46:00Z",
+            },
+            Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "json" },
+        ],
+        data_dir: true,
+        entry: Entry::Parsed(super::show_payload::run),
+    },
+    Command {
+        path: &["telemetry", "enable"],
+        summary: "Allow telemetry in the configuration",
+        about: "Sets `telemetry.enabled` to true. An objection in the environment still counts.",
+        operands: Operands::None,
+        options: &[],
+        data_dir: true,
+        entry: Entry::Parsed(super::switch::enable),
+    },
+    Command {
+        path: &["telemetry", "disable"],
+        summary: "Stop telemetry, running processes included",
+        about: "Sets `telemetry.enabled` to false. Nothing is sent about it.",
+        operands: Operands::None,
+        options: &[],
+        data_dir: true,
+        entry: Entry::Parsed(super::switch::disable),
+    },
+    Command {
+        path: &["telemetry", "verify"],
+        summary: "Run the anonymity gate over heartbeats, one JSON object per line",
+        about: "Prints one JSON verdict per line; a verdict never holds a value. FILE may be - for standard\n\
+                input. Exit code 0 when every line is clean, 1 otherwise.",
+        operands: Operands::One("FILE|-"),
+        options: &[],
+        data_dir: false,
+        entry: Entry::Parsed(super::verify::run),
+    },
+    Command {
+        path: &["telemetry", "send"],
+        summary: "Send the heartbeat if it is due, and say what happened",
+        about: "A running host does the same on its own, once a day.",
+        operands: Operands::None,
+        options: &[Opt {
+            long: "now",
+            short: None,
+            value: None,
+            help: "Also if it is not due or the last attempt failed; never without consent",
+        }],
+        data_dir: true,
+        entry: SEND,
+    },
+    Command {
+        path: &["telemetry", "reset-id"],
+        summary: "Become a new install: new id, empty history",
+        about: "Removes what was counted and the copies of what was sent.",
+        operands: Operands::None,
+        options: &[],
+        data_dir: true,
+        entry: Entry::Parsed(super::reset_id::run),
+    },
+    Command {
+        path: &["telemetry", "schema"],
+        summary: "Print the JSON Schema of the heartbeat",
+        about: "",
+        operands: Operands::None,
+        options: &[],
+        data_dir: false,
+        entry: Entry::Parsed(super::schema::run),
+    },
+    Command {
+        path: &["help"],
+        summary: "Show help",
+        about: "",
+        operands: Operands::Words("COMMAND"),
+        options: &[],
+        data_dir: false,
+        entry: Entry::Parsed(super::help::run),
+    },
+];
+
+/// The command of exactly these words.
+pub fn find(words: &[String]) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.path.iter().eq(words.iter()))
+}
+
+/// What may stand at the place of the word after `before`, compiled-out commands left out.
+pub fn choices(before: &[String]) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    for command in COMMANDS.iter().filter(|c| !matches!(c.entry, Entry::Needs(_))) {
+        if let Some((word, start)) =
+            command.path.get(before.len()).zip(command.path.get(..before.len()))
+            && start.iter().eq(before.iter())
+            && !found.contains(word)
+        {
+            found.push(word);
+        }
+    }
+    found
+}
+
+/// The choice that `word` was probably meant to be.
+pub fn nearest(word: &str, choices: &[&'static str]) -> Option<&'static str> {
+    let best = choices.iter().map(|choice| (distance(word, choice), *choice)).min()?;
+    (best.0 <= 1 + best.1.len() / 4).then_some(best.1)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(40).collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                if swapped { best.min(rows[i - 2][j - 2] + 1) } else { best }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelled_command_finds_its_neighbour_and_nonsense_finds_none() {
+        let telemetry = choices(&["telemetry".to_owned()]);
+        for (word, meant) in [
+            ("stauts", Some("status")),
+            ("disabel", Some("disable")),
+            ("reset_id", Some("reset-id")),
+            ("enabled", Some("enable")),
+            ("xyz", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, &telemetry), meant, "{word}");
+        }
+        assert_eq!(nearest("telemtry", &choices(&[])), Some("telemetry"));
+    }
+
+    #[test]
+    fn no_command_repeats_an_option_and_every_group_is_described() {
+        for (at, command) in COMMANDS.iter().enumerate() {
+            assert!(COMMANDS[..at].iter().all(|c| c.path != command.path), "{:?}", command.path);
+            let all: Vec<_> = command.options.iter().chain(GLOBAL).collect();
+            for (at, option) in all.iter().enumerate() {
+                let twice = |other: &&Opt| {
+                    other.long == option.long
+                        || (option.short.is_some() && other.short == option.short)
+                };
+                assert!(!all[..at].iter().any(twice), "{:?} --{}", command.path, option.long);
+            }
+            if let [group, _] = command.path {
+                assert!(GROUPS.iter().any(|(name, _)| name == group), "{group}");
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Help, generated from the command table.
+
+use super::commands::{
+    self, COMMANDS, Command, DATA_DIR, Entry, GLOBAL, GROUPS, Operands, Opt, PROGRAM,
+};
+use super::{Call, Failure, output};
+use crate::build_info;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// `mcpproxy help [COMMAND]`
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let words: Vec<String> =
+        call.operands.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    show(&words)
+}
+
+/// Prints help about a command, a group, or (no words) the program.
+pub(super) fn show(words: &[String]) -> Result<ExitCode, Failure> {
+    if let Some(command) = commands::find(words) {
+        if let Entry::Needs(feature) = command.entry {
+            return Err(Failure::compiled_out(command, feature));
+        }
+        return output::print(&of_command(command));
+    }
+    if !words.is_empty() && commands::choices(words).is_empty() {
+        return Err(Failure::usage(
+            "help",
+            format!("unknown command {:?}; see `mcpproxy help`", words.join(" ")),
+        ));
+    }
+    output::print(&of_group(words))
+}
+
+fn of_group(words: &[String]) -> String {
+    let mut out = String::new();
+    let start = words.iter().map(|word| format!("{word} ")).collect::<String>();
+    if words.is_empty() {
+        let _ =
+            writeln!(out, "mcpproxy {}: {}\n", build_info::VERSION, env!("CARGO_PKG_DESCRIPTION"));
+    } else if let Some((_, summary)) = GROUPS.iter().find(|(name, _)| [*name] == *words) {
+        let _ = writeln!(out, "{summary}\n");
+    }
+    let _ = writeln!(out, "Usage: mcpproxy {start}COMMAND [OPTIONS]\n\nCommands:");
+    let listed: Vec<_> = COMMANDS
+        .iter()
+        .filter(|command| !matches!(command.entry, Entry::Needs(_)))
+        .filter(|command| command.path.iter().zip(words).all(|(a, b)| a == b))
+        .map(|command| (command.path.join(" "), command.summary))
+        .collect();
+    columns(&mut out, &listed);
+    options(&mut out, if words.is_empty() { PROGRAM } else { &[] }, true);
+    out.push_str("\n`mcpproxy COMMAND --help` says more about a command.\n");
+    out
+}
+
+fn of_command(command: &Command) -> String {
+    let place = command.path.join(" ");
+    let operands = match command.operands {
+        Operands::None => String::new(),
+        Operands::One(name) => format!(" {name}"),
+        Operands::Rest(name) => format!(" [--] {name}"),
+        Operands::Words(name) => format!(" [{name}]"),
+    };
+    let mut out = format!("{}.\n\nUsage: mcpproxy {place} [OPTIONS]{operands}\n", command.summary);
+    if !command.about.is_empty() {
+        let _ = write!(out, "\n{}\n", command.about);
+    }
+    options(&mut out, command.options, command.data_dir);
+    out
+}
+
+fn options(out: &mut String, own: &[Opt], data_dir: bool) {
+    out.push_str("\nOptions:\n");
+    let global = GLOBAL.iter().filter(|option| data_dir || option.long != DATA_DIR.long);
+    let rows: Vec<_> = own
+        .iter()
+        .chain(global)
+        .map(|option| {
+            let short = option.short.map_or("    ".to_owned(), |short| format!("-{short}, "));
+            let value = option.value.map_or(String::new(), |value| format!(" {value}"));
+            (format!("{short}--{}{value}", option.long), option.help)
+        })
+        .collect();
+    columns(out, &rows);
+}
+
+fn columns(out: &mut String, rows: &[(String, &str)]) {
+    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0);
+    for (left, right) in rows {
+        let _ = writeln!(out, "  {left:width$}  {right}");
+    }
+}

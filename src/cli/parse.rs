@@ -1,0 +1,161 @@
+//! From arguments to a [`Call`], by the command table.
+//!
+//! One rule: a usage error is one line that says what is wrong, where, and how to find out more.
+
+use super::commands::{self, Command, GLOBAL, Operands, Opt, PROGRAM};
+use super::{Call, Failure};
+use lexopt::prelude::*;
+use std::ffi::OsString;
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Request {
+    /// Run a command.
+    Run(&'static Command, Call),
+    /// Show help about these words.
+    Help(Vec<String>),
+    /// Show the version.
+    Version {
+        /// With all about the build.
+        verbose: bool,
+    },
+}
+
+/// Parses one command line (without the program's name).
+pub fn parse(args: Vec<OsString>) -> Result<Request, Failure> {
+    let mut parser = lexopt::Parser::from_args(args);
+    let mut call = Call::default();
+    let mut words: Vec<String> = Vec::new();
+    let (mut version, mut verbose) = (false, false);
+    let command = loop {
+        let place = place(&words);
+        match parser.next().map_err(|e| usage(&place, &e))? {
+            None if version => return Ok(Request::Version { verbose }),
+            None => return Err(missing_word(&words)),
+            Some(Value(word)) => {
+                let word = word.to_string_lossy().into_owned();
+                words.push(word);
+                if let Some(command) = commands::find(&words) {
+                    break command;
+                }
+                if commands::choices(&words).is_empty() {
+                    return Err(unknown_word(&words));
+                }
+            }
+            Some(Long("help") | Short('h')) => return Ok(Request::Help(words)),
+            Some(Long("data-dir")) => call.data_dir = Some(value(&mut parser, &place)?),
+            Some(Long("version") | Short('V')) if words.is_empty() => version = true,
+            Some(Long("verbose") | Short('v')) if words.is_empty() => verbose = true,
+            Some(other) => return Err(unknown_option(&place, &other, &[])),
+        }
+    };
+    arguments(&mut parser, command, &mut call)?;
+    Ok(if call.help { Request::Help(words) } else { Request::Run(command, call) })
+}
+
+/// Parses what follows the words of a command.
+fn arguments(
+    parser: &mut lexopt::Parser,
+    command: &'static Command,
+    call: &mut Call,
+) -> Result<(), Failure> {
+    let place = command.path.join(" ");
+    while let Some(argument) = parser.next().map_err(|e| usage(&place, &e))? {
+        let found = match &argument {
+            Long(name) => all_options(command).find(|option| option.long == *name),
+            Short(name) => all_options(command).find(|option| option.short == Some(*name)),
+            Value(_) => None,
+        };
+        match (found, argument) {
+            (Some(option), _) if option.long == "help" => {
+                call.help = true;
+                return Ok(());
+            }
+            (Some(option), _) => {
+                let value = match option.value {
+                    Some(_) => Some(value(parser, &place)?),
+                    None => None,
+                };
+                if option.long == "data-dir" {
+                    call.data_dir = value;
+                } else {
+                    call.options.push((option.long, value));
+                }
+            }
+            (None, Value(operand)) => match command.operands {
+                Operands::Rest(_) => {
+                    call.operands.push(operand);
+                    call.operands.extend(parser.raw_args().map_err(|e| usage(&place, &e))?);
+                }
+                Operands::Words(_) => call.operands.push(operand),
+                Operands::One(_) if call.operands.is_empty() => call.operands.push(operand),
+                Operands::One(_) | Operands::None => {
+                    return Err(Failure::usage(
+                        &place,
+                        format!("unexpected argument {operand:?}; see `mcpproxy {place} --help`"),
+                    ));
+                }
+            },
+            (None, other) => return Err(unknown_option(&place, &other, command.options)),
+        }
+    }
+    match command.operands {
+        Operands::One(name) | Operands::Rest(name) if call.operands.is_empty() => {
+            Err(Failure::usage(&place, format!("{name} is missing; see `mcpproxy {place} --help`")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn all_options(command: &'static Command) -> impl Iterator<Item = &'static Opt> {
+    command.options.iter().chain(GLOBAL)
+}
+
+fn value(parser: &mut lexopt::Parser, place: &str) -> Result<OsString, Failure> {
+    parser.value().map_err(|e| usage(place, &e))
+}
+
+fn place(words: &[String]) -> String {
+    words.join(" ")
+}
+
+fn usage(place: &str, error: &lexopt::Error) -> Failure {
+    Failure::usage(place, format!("{error}; see {}", help_on(place)))
+}
+
+fn unknown_option(place: &str, argument: &lexopt::Arg<'_>, own: &'static [Opt]) -> Failure {
+    let (shown, typed) = match argument {
+        Long(name) => (format!("--{name}"), *name),
+        Short(name) => (format!("-{name}"), ""),
+        Value(value) => (format!("{value:?}"), ""),
+    };
+    let known = own.iter().chain(GLOBAL).chain(if place.is_empty() { PROGRAM } else { &[] });
+    let known: Vec<&str> = known.map(|option| option.long).collect();
+    let hint = match commands::nearest(typed, &known) {
+        Some(near) => format!("did you mean --{near}?"),
+        None => format!("see {}", help_on(place)),
+    };
+    Failure::usage(place, format!("unknown option {shown}; {hint}"))
+}
+
+fn help_on(place: &str) -> String {
+    if place.is_empty() { "`mcpproxy help`".into() } else { format!("`mcpproxy {place} --help`") }
+}
+
+fn missing_word(words: &[String]) -> Failure {
+    let place = place(words);
+    let choices = commands::choices(words).join(", ");
+    let help = help_on(&place);
+    Failure::usage(&place, format!("no command is given: one of {choices}; see {help}"))
+}
+
+fn unknown_word(words: &[String]) -> Failure {
+    let Some((word, before)) = words.split_last() else { return missing_word(words) };
+    let place = place(before);
+    let hint = match commands::nearest(word, &commands::choices(before)) {
+        Some(near) if place.is_empty() => format!("did you mean `mcpproxy {near}`?"),
+        Some(near) => format!("did you mean `mcpproxy {place} {near}`?"),
+        None => format!("see {}", help_on(&place)),
+    };
+    Failure::usage(&place, format!("unknown command {word:?}; {hint}"))
+}

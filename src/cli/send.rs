@@ -1,0 +1,118 @@
+//! `telemetry send`: the heartbeat from the command line, by the same rules as in a host.
+//!
+//! One rule: `--now` overrides when, never whether.
+
+use super::{Call, Failure, output};
+use crate::activation::{State, Store};
+use crate::consent::{Consent, Effective};
+use crate::heartbeat::attempt::{Attempt, Outcome};
+use crate::heartbeat::permission::Permission;
+use crate::heartbeat::schedule::{self, Begin};
+use crate::heartbeat::timing::Timing;
+use crate::heartbeat::{assemble, nonce, preview};
+use crate::machine::{self, Surroundings};
+use crate::paths::DataDir;
+use crate::{identity, notice};
+use std::process::ExitCode;
+
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let said = send(&call.dir()?, call.has("now")).map_err(Failure::failed)?;
+    output::print(&format!("{said}\n"))
+}
+
+/// What happened; else why nothing was acknowledged.
+fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
+    let around = Surroundings::of_this_process();
+    let permission = Permission::read(dir, around);
+    if permission.consent.effective != Effective::On {
+        return Err(not_allowed(&permission.consent));
+    }
+    let now = machine::now();
+    let timing = Timing::of(around);
+    let started = |state: State| schedule::next_due(&state, &timing).is_some();
+    if !at_once && Store::peek(dir, now).is_ok_and(|state| !state.is_some_and(started)) {
+        return Ok("not due: no host has started yet".to_owned());
+    }
+    let store = Store::open(dir, now).map_err(|e| format!("not sent: {e}"))?;
+    // To ask for it is no consent to more than the notice says: it comes first here, too.
+    identity::ensure(dir, now)
+        .map_err(|error| error.to_string())
+        .and_then(|id| {
+            let adopted = store.update(true, |state| schedule::adopt(state, &id));
+            adopted.map_err(|error| error.to_string())
+        })
+        .map_err(|why| format!("not sent: {why}"))?;
+    notice::show_once(dir, &store, now).map_err(|error| format!("not sent: {error}"))?;
+    let attempt = Attempt {
+        dir,
+        store: &store,
+        around,
+        timing,
+        nonce: nonce(),
+        asked_at: at_once.then_some(now),
+        clock: &machine::now,
+        stopped: &|| false,
+    };
+    let outcome = attempt.run(&|state| {
+        assemble::live_host(state, machine::now())
+            .map_or_else(|| preview::own_fields(dir), assemble::Live::from)
+    });
+    say(outcome)
+}
+
+fn say(outcome: Outcome) -> Result<String, String> {
+    match outcome {
+        Outcome::Acknowledged(bytes) => Ok(format!("sent: {} bytes, acknowledged", bytes.len())),
+        Outcome::Waiting(Begin::NotDue(wait)) => Ok(format!("not due: next in {}", span(wait))),
+        Outcome::Waiting(Begin::BackingOff(wait)) => Ok(format!(
+            "not due: the last attempt failed, next in {}; --now tries at once",
+            span(wait)
+        )),
+        Outcome::Waiting(Begin::LeasedByOther(_)) => {
+            Ok("not due: another process is sending".to_owned())
+        }
+        Outcome::Waiting(Begin::GatewayAlive(_)) => Ok("not due: a gateway sends".to_owned()),
+        Outcome::Waiting(Begin::ClockReset(_)) => {
+            Ok("not due: the clock was set back; stored times were reset, nothing was sent"
+                .to_owned())
+        }
+        Outcome::Waiting(Begin::Go) | Outcome::Abandoned => {
+            Err("not sent: overtaken by another process or a new identity".to_owned())
+        }
+        Outcome::Failed { why, retry_in } => {
+            Err(format!("not acknowledged: {why}; the next attempt is in {}", span(retry_in)))
+        }
+        Outcome::Refused(refusal) => {
+            Err(format!("not sent: the anonymity gate refused it: {refusal}"))
+        }
+        Outcome::NotAllowed(consent) => Err(not_allowed(&consent)),
+        Outcome::Unable(why) => Err(format!("not sent: {why}")),
+        Outcome::Busy => Err("not sent: the activation store is busy; try again".to_owned()),
+    }
+}
+
+fn not_allowed(consent: &Consent) -> String {
+    let state = match consent.effective {
+        Effective::LocalOnly => "local only",
+        Effective::On | Effective::Off => "off",
+    };
+    format!("not sent: telemetry is {state} ({}): {}", consent.rule, consent.detail)
+}
+
+fn span(seconds: u64) -> String {
+    match (seconds / 3600, seconds % 3600 / 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_said_in_units_that_fit() {
+        assert_eq!([span(7), span(67), span(86_399)], ["7 s", "1 min 7 s", "23 h 59 min"]);
+    }
+}

@@ -1,0 +1,63 @@
+//! What `status` says about the store, found without touching it.
+//!
+//! One rule: the word is stable, the detail is for people and holds no path of theirs.
+
+use crate::activation::{Health, Store, StoreError};
+use crate::paths::DataDir;
+use mcpproxy_platform::files::{self, FileSystem};
+use std::path::Path;
+
+/// A word for the state of the store, and what happened.
+pub(super) type Shown = (&'static str, Option<String>);
+
+/// A store that can be read.
+pub(super) fn store(dir: &DataDir) -> Shown {
+    if let Some(obstacle) = obstacle(dir) {
+        return obstacle;
+    }
+    let happened = match Store::peek_health(dir) {
+        Ok(None | Some(Health::Sound | Health::Fresh)) => None,
+        Ok(Some(health)) => Some(health.to_string()),
+        Err(error) => return trouble(&error),
+    };
+    ("ok", happened)
+}
+
+/// There is none: it may be made later, or there is a reason why it cannot.
+pub(super) fn no_store(dir: &DataDir) -> Shown {
+    obstacle(dir).unwrap_or(("none", None))
+}
+
+/// The store cannot be read.
+pub(super) fn trouble(error: &StoreError) -> Shown {
+    let state = match error {
+        StoreError::Busy => "busy",
+        StoreError::RemoteFileSystem(_) => "remote",
+        StoreError::Io(_) => "unavailable",
+        StoreError::Damaged(_) => "damaged",
+        StoreError::NotBuilt => "not_built",
+    };
+    (state, Some(error.to_string()))
+}
+
+/// Why nothing can be recorded here, and so nothing sent.
+fn obstacle(dir: &DataDir) -> Option<Shown> {
+    if !cfg!(feature = "activation") {
+        return Some(trouble(&StoreError::NotBuilt));
+    }
+    // The data directory, or the directory that it would be made in.
+    let place = dir.root().ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    if let Ok(FileSystem::RemoteOrUnknown(name)) = files::file_system(place) {
+        return Some(trouble(&StoreError::RemoteFileSystem(name)));
+    }
+    match files::check_writable(place) {
+        Ok(()) => None,
+        Err(error) => Some((
+            "read_only",
+            Some(format!(
+                "the data directory cannot be written ({}): nothing is recorded or sent; make it writable, or point MCPPROXY_HOME to one that is",
+                error.kind()
+            )),
+        )),
+    }
+}

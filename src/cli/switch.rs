@@ -1,0 +1,53 @@
+//! `mcpproxy telemetry enable` and `disable`.
+//!
+//! One rule: says what is effective afterwards, not only what was asked for.
+
+use super::{Call, Failure, output};
+use crate::config::{self, EDIT_DEADLINE, EditError};
+use crate::consent::{self, Consent, Effective};
+use crate::machine::Surroundings;
+use crate::paths::DataDir;
+use std::process::ExitCode;
+
+pub(super) fn enable(call: &Call) -> Result<ExitCode, Failure> {
+    let consent = set(&call.dir()?, true)?;
+    output::print(&match consent.effective {
+        Effective::On => "Telemetry is enabled.\n".to_owned(),
+        Effective::LocalOnly => {
+            format!("Telemetry is enabled, local only ({}): {}.\n", consent.rule, consent.detail)
+        }
+        Effective::Off => format!(
+            "Telemetry is enabled in the configuration, but still off ({}): {}.\n",
+            consent.rule, consent.detail
+        ),
+    })
+}
+
+pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
+    let consent = set(&call.dir()?, false)?;
+    let also = match consent.rule.as_str() {
+        "config:telemetry.enabled" => String::new(),
+        rule => format!(" ({rule} objects, too)"),
+    };
+    output::print(&format!(
+        "Telemetry is disabled{also}. Running processes stop before their next write or send.\n"
+    ))
+}
+
+/// Sets the preference and decides again.
+fn set(dir: &DataDir, enabled: bool) -> Result<Consent, Failure> {
+    let around = Surroundings::of_this_process();
+    let edited: Result<(), EditError> =
+        config::edit(dir, EDIT_DEADLINE, |editing| editing.set_bool("enabled", enabled));
+    let now = || consent::decide(around, &config::read(dir));
+    match edited {
+        Ok(()) => Ok(now()),
+        Err(error) => {
+            let state = match now().effective {
+                Effective::Off => "; telemetry is off as it is",
+                _ => "; MCPPROXY_TELEMETRY=0 stops it, too",
+            };
+            Err(Failure::failed(format!("{error}{}", if enabled { "" } else { state })))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Tests of `assemble`.
+
+use super::*;
+use crate::contract::{BuiltinToolCalls, SurfaceRequests};
+
+const NOW: u64 = 1_800_000_000;
+
+fn identity() -> Identity {
+    Identity {
+        anonymous_id: "A1B2c3d4-0000-1000-8000-00805F9B34FB".into(),
+        created_at: "2026-11-22T14:46:00Z".into(),
+        rotated_from: None,
+    }
+}
+
+fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
+    LiveMark {
+        nonce: 1,
+        at,
+        started_at: NOW - 2 * 3600 - 3599,
+        launch_source: LaunchSource::Cli,
+        autostart_enabled: None,
+        env_kind: EnvKind::Interactive,
+        env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+        routing_mode,
+        server_count: Some(4),
+        connected_server_count: Some(3),
+        tool_count: None,
+        server_protocol_counts: None,
+        configured_ide_count: 2,
+    }
+}
+
+fn live() -> Live {
+    Live::from(&mark(NOW, RoutingMode::Direct))
+}
+
+fn policy(values: &[&str], known_only: bool) -> ClientPolicy {
+    ClientPolicy { private: PrivateWords::new(values, &[] as &[&str]), known_only }
+}
+
+fn with_clients(names: &[&str]) -> State {
+    let mut state = State::default();
+    state.funnel.clients = names.iter().map(|name| (*name).to_owned()).collect();
+    state
+}
+
+fn of(state: &State) -> Payload {
+    assemble(state, &identity(), &live(), &policy(&[], false), NOW)
+}
+
+#[test]
+fn a_payload_carries_identity_state_and_live_fields() {
+    let mut state = with_clients(&["claude-code"]);
+    state.funnel.mcp_client = true;
+    state.counters = Counters {
+        surface_requests: SurfaceRequests { mcp: 9, ..SurfaceRequests::default() },
+        builtin_tool_calls: BuiltinToolCalls { call_tool: 3, ..BuiltinToolCalls::default() },
+        upstream_tool_calls: 11,
+    };
+    state.discovery_calls.add(NOW - 25 * 3600, 5);
+    state.discovery_calls.add(NOW - 3600, 2);
+    state.tokens_saved.add(NOW, 101);
+    let payload = of(&state);
+    assert_eq!(payload.anonymous_id, identity().anonymous_id);
+    assert_eq!(payload.timestamp, "2027-01-15T08:00:00Z");
+    assert_eq!(payload.uptime_hours, Some(2));
+    assert_eq!(payload.surface_requests.map(|requests| requests.mcp), Some(9));
+    assert_eq!(payload.upstream_tool_call_count_bucket, Some(CallBucket::UpTo100));
+    assert_eq!((payload.server_count, payload.tool_count), (Some(4), None));
+    let activation = payload.activation;
+    assert!(activation.first_mcp_client_ever && !activation.first_connected_server_ever);
+    assert_eq!(activation.retrieve_tools_calls_24h, 2);
+    assert_eq!(activation.estimated_tokens_saved_24h_bucket, TokensBucket::UpTo1k);
+    assert_eq!(activation.configured_ide_count, 2);
+}
+
+#[test]
+fn installer_lies_over_the_launch_source_until_it_is_cleared() {
+    let mut state = State::default();
+    assert_eq!(of(&state).launch_source, LaunchSource::Cli);
+    state.install.installer_pending = true;
+    assert_eq!(of(&state).launch_source, LaunchSource::Installer);
+    let stored = pending(&state, &identity(), &live(), &policy(&[], false), NOW);
+    assert!(stored.installer);
+}
+
+#[test]
+fn a_name_that_became_private_does_not_silence_the_install() {
+    let state = with_clients(&["claude-code", "tims-own-client", "acme-client"]);
+    let names = |policy: &ClientPolicy| {
+        assemble(&state, &identity(), &live(), policy, NOW).activation.mcp_clients_seen_ever
+    };
+    assert_eq!(names(&policy(&[], false)), ["claude-code", "tims-own-client", "acme-client"]);
+    assert_eq!(names(&policy(&["acme"], false)), ["claude-code", "tims-own-client", "unknown"]);
+    assert_eq!(names(&policy(&[], true)), ["claude-code", "unknown"]);
+}
+
+#[test]
+fn what_is_assembled_passes_the_gate() {
+    let mut state = with_clients(&["claude-code", "unknown", "acme-client"]);
+    state.install.current_version = "v0.0.9".into();
+    let policy = policy(&["acme", "linux", "2027"], false);
+    let stored = pending(&state, &identity(), &live(), &policy, NOW);
+    let own = own(&stored, &identity());
+    assert_eq!(gate::check(&stored.bytes, Some(&own), &policy.private), Ok(()));
+    assert_eq!(own.previous_version.as_deref(), Some("v0.0.9"));
+    let other = Own { timestamp: timestamp::format(NOW + 1), ..own };
+    assert!(gate::check(&stored.bytes, Some(&other), &policy.private).is_err());
+}
+
+#[test]
+fn a_gateway_speaks_for_the_install_while_it_is_alive() {
+    let mut state = State { live_tap: Some(mark(NOW, RoutingMode::Tap)), ..State::default() };
+    let routing = |state: &State| live_host(state, NOW).map(|mark| mark.routing_mode);
+    assert_eq!(routing(&state), Some(RoutingMode::Tap));
+    state.live_serve = Some(mark(NOW - LIVE_FOR + 1, RoutingMode::Direct));
+    assert_eq!(routing(&state), Some(RoutingMode::Direct));
+    state.live_serve = Some(mark(NOW - LIVE_FOR, RoutingMode::Direct));
+    assert_eq!(routing(&state), Some(RoutingMode::Tap));
+    state.live_tap = None;
+    assert_eq!(routing(&state), None);
+}
+
+#[test]
+fn versions_are_those_the_install_will_have_after_this_build_ran() {
+    let install = |current: &str, previous: &str| Install {
+        current_version: current.into(),
+        previous_version: previous.into(),
+        ..Install::default()
+    };
+    let this = build_info::VERSION;
+    assert_eq!(versions(&install("", "")), (this, ""));
+    assert_eq!(versions(&install(this, "v0.0.1")), (this, "v0.0.1"));
+    assert_eq!(versions(&install("v0.0.2", "v0.0.1")), (this, "v0.0.2"));
+}

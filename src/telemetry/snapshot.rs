@@ -1,0 +1,110 @@
+//! What a host shows on its own status page.
+//!
+//! One rule: it says what the next heartbeat would say, and changes nothing.
+
+use crate::activation::State;
+use crate::consent::{Consent, Effective};
+use crate::contract::{Activation, EnvKind, EnvMarkers, LaunchSource};
+use crate::gate::PrivateWords;
+use crate::heartbeat::assemble::{self, ClientPolicy};
+use crate::heartbeat::permission::Permission;
+use crate::heartbeat::schedule;
+use crate::heartbeat::session::Session;
+use crate::machine;
+use crate::telemetry::LiveCounts;
+
+/// What a host shows on its own status page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Whether telemetry is on, and the rule that decided.
+    pub consent: Consent,
+    /// The install's id, once it has one.
+    pub anonymous_id: Option<String>,
+    /// The environment.
+    pub env_kind: EnvKind,
+    /// The markers behind it.
+    pub env_markers: EnvMarkers,
+    /// As the next heartbeat would say it, installer overlay included.
+    pub launch_source: LaunchSource,
+    /// Whether we start at login.
+    pub autostart_enabled: Option<bool>,
+    /// The funnel, as the next heartbeat would say it; `None` without a store.
+    pub activation: Option<Activation>,
+    /// The last recorded acknowledgement, seconds since 1970.
+    pub last_heartbeat: Option<u64>,
+    /// When the next heartbeat is due, seconds since 1970; `None` when none is scheduled.
+    pub next_heartbeat: Option<u64>,
+    /// Failed attempts since the last acknowledgement.
+    pub failures: u32,
+    /// Payloads that the anonymity gate refused.
+    pub anonymity_violations: u64,
+}
+
+/// Without a session there is no data directory.
+pub(super) fn take(session: Option<&Session>) -> Snapshot {
+    let Some(session) = session else { return blank() };
+    let now = machine::now();
+    let permission = Permission::read(&session.dir, session.around);
+    // Without the host's provider: it may want a lock that the caller of `snapshot` holds.
+    let mark = session.mark_with(now, LiveCounts::default());
+    let allowed = permission.consent.effective != Effective::Off;
+    let store = if allowed { session.store() } else { None };
+    let state = store.and_then(|store| store.read().ok());
+    let policy = ClientPolicy {
+        private: PrivateWords::lazy(machine::private_words),
+        known_only: permission.known_client_names_only,
+    };
+    let sends = permission.consent.effective == Effective::On;
+    let last = state.as_ref().map_or(0, |state| state.sender.last_success);
+    let installer = state.as_ref().is_some_and(|state| state.install.installer_pending);
+    Snapshot {
+        consent: permission.consent,
+        anonymous_id: permission.telemetry.anonymous_id,
+        env_kind: mark.env_kind,
+        env_markers: mark.env_markers,
+        launch_source: if installer { LaunchSource::Installer } else { mark.launch_source },
+        autostart_enabled: mark.autostart_enabled,
+        last_heartbeat: (last != 0).then_some(last),
+        next_heartbeat: next(state.as_ref(), session).filter(|_| sends),
+        failures: state.as_ref().map_or(0, |state| state.sender.failures),
+        anonymity_violations: state.as_ref().map_or(0, |s| s.install.anonymity_violations),
+        activation: state
+            .map(|state| assemble::activation(&state, ides(&state, session), &policy, now)),
+    }
+}
+
+/// As this host last told the store.
+fn ides(state: &State, session: &Session) -> u64 {
+    let marks = [&state.live_serve, &state.live_tap];
+    let own = marks.into_iter().flatten().find(|mark| mark.nonce == session.nonce);
+    own.map_or(0, |mark| mark.configured_ide_count)
+}
+
+/// Backoff counts: a page that promises an earlier time is wrong.
+fn next(state: Option<&State>, session: &Session) -> Option<u64> {
+    let state = state?;
+    let due = schedule::next_due(state, &session.timing)?;
+    let sender = &state.sender;
+    Some(due.max(sender.last_attempt.saturating_add(sender.retry_after)))
+}
+
+fn blank() -> Snapshot {
+    let classification = machine::classification();
+    Snapshot {
+        consent: Consent {
+            effective: Effective::Off,
+            rule: "data-dir:none".to_owned(),
+            detail: "there is no data directory: set HOME or MCPPROXY_HOME".to_owned(),
+        },
+        anonymous_id: None,
+        env_kind: classification.env_kind,
+        env_markers: classification.markers,
+        launch_source: machine::launch_source(None),
+        autostart_enabled: None,
+        activation: None,
+        last_heartbeat: None,
+        next_heartbeat: None,
+        failures: 0,
+        anonymity_violations: 0,
+    }
+}

@@ -1,0 +1,186 @@
+//! The command line: help, usage errors, exit codes, results as a whole.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+const BIN: &str = env!("CARGO_BIN_EXE_mcpproxy");
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(BIN);
+    command.args(args).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    command(args).output().expect("it starts")
+}
+
+fn out(args: &[&str]) -> String {
+    let output = run(args);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.stderr.is_empty(), "{args:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[track_caller]
+fn fails(args: &[&str], code: i32, words: &[&str]) {
+    let output = run(args);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    assert!(output.stdout.is_empty(), "{args:?}");
+    assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+    assert!(said.starts_with("mcpproxy"), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{args:?}: {word} is not in {said}");
+    }
+}
+
+#[test]
+fn usage_errors_are_one_line_that_says_what_where_and_how() {
+    fails(&[], 2, &["no command", "mcpproxy help"]);
+    fails(&["telemetry"], 2, &["mcpproxy telemetry:", "status", "--help"]);
+    fails(&["telemetry", "stauts"], 2, &["did you mean `mcpproxy telemetry status`?"]);
+    fails(&["detct"], 2, &["did you mean `mcpproxy detect`?"]);
+    fails(&["zzzzzz"], 2, &["unknown command", "mcpproxy help"]);
+    fails(
+        &["telemetry", "status", "--outptu", "json"],
+        2,
+        &["telemetry status:", "did you mean --output?"],
+    );
+    fails(&["telemetry", "status", "-x"], 2, &["unknown option -x"]);
+    fails(&["telemetry", "status", "-o"], 2, &["'-o'"]);
+    fails(&["telemetry", "status", "-o", "xml"], 2, &["xml", "json"]);
+    fails(&["telemetry", "status", "surplus"], 2, &["surplus"]);
+    fails(&["telemetry", "status", "--data-dir"], 2, &["--data-dir"]);
+    fails(&["telemetry", "disable", "--now"], 2, &["--now"]);
+    fails(&["--unknown"], 2, &["--unknown"]);
+    fails(&["help", "nothing"], 2, &["nothing"]);
+}
+
+#[test]
+fn no_home_is_a_clear_error() {
+    for words in [["telemetry", "status"], ["telemetry", "disable"]] {
+        fails(&words, 1, &["HOME", "MCPPROXY_HOME", "--data-dir"]);
+    }
+    fails(&["telemetry", "status", "--data-dir", ""], 1, &["--data-dir is empty"]);
+}
+
+#[test]
+fn help_is_there_for_the_program_its_groups_and_every_command() {
+    let help = out(&["help"]);
+    assert_eq!(help, out(&["--help"]));
+    let commands: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .map(|line| line[2..].split("  ").next().expect("a name"))
+        .collect();
+    assert!(commands.contains(&"telemetry status") && commands.contains(&"detect"), "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        let asked = out(&[&words[..], &["--help"]].concat());
+        assert!(asked.contains(&format!("Usage: mcpproxy {command} ")), "{asked}");
+        assert_eq!(asked, out(&[&["help"], &words[..]].concat()));
+    }
+    assert!(out(&["telemetry", "--help"]).contains("telemetry disable"));
+}
+
+#[test]
+fn the_version_tells_how_the_program_was_built() {
+    assert_eq!(out(&["--version"]).lines().count(), 1);
+    let verbose = out(&["--version", "--verbose"]);
+    for word in ["commit", "target", "features", "probes", "endpoint", "edition"] {
+        assert!(verbose.lines().any(|line| line.starts_with(word)), "{word} in {verbose}");
+    }
+    assert_eq!(verbose, out(&["-v", "-V"]));
+}
+
+#[test]
+fn the_schema_is_printed_as_it_stands_in_the_source() {
+    assert_eq!(out(&["telemetry", "schema"]), mcpproxy::contract::SCHEMA);
+}
+
+#[test]
+fn the_data_directory_may_stand_before_or_after_the_command() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().to_str().expect("UTF-8");
+    let before = out(&["--data-dir", path, "telemetry", "status", "-o", "json"]);
+    let after = out(&["telemetry", "status", "--output=json", &format!("--data-dir={path}")]);
+    assert_eq!(before, after);
+    assert!(before.contains(path));
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn yaml_and_json_say_the_same() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().to_str().expect("UTF-8");
+    let shown = |format| out(&["telemetry", "status", "-o", format, "--data-dir", path]);
+    let json: serde_json::Value = serde_json::from_str(&shown("json")).expect("JSON");
+    let yaml: serde_json::Value = serde_norway::from_str(&shown("yaml")).expect("YAML");
+    assert_eq!(json, yaml);
+    assert!(shown("table").starts_with("Telemetry "));
+    let json: serde_json::Value =
+        serde_json::from_str(&out(&["detect", "-o", "json"])).expect("JSON");
+    let yaml: serde_json::Value =
+        serde_norway::from_str(&out(&["detect", "-o", "yaml"])).expect("YAML");
+    assert_eq!(json, yaml);
+}
+
+#[test]
+#[cfg(not(feature = "cli"))]
+fn yaml_names_the_feature_that_brings_it() {
+    fails(&["telemetry", "status", "-o", "yaml", "--data-dir", "/nowhere"], 2, &["`cli`"]);
+}
+
+#[test]
+#[cfg(not(feature = "tap"))]
+fn what_is_compiled_out_names_the_feature_and_is_not_in_help() {
+    fails(&["tap", "x"], 2, &["`tap`"]);
+    assert!(!out(&["help"]).contains("  tap "));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = command(&["telemetry", "schema"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("read");
+    assert_eq!((child.wait().expect("it ends").code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    let output = command(&["telemetry", "schema"]).stdout(full).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
+}
+
+#[test]
+#[cfg(all(feature = "tap", unix))]
+fn what_follows_the_command_of_tap_is_the_servers() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().to_str().expect("UTF-8");
+    let show = r#"printf '%s|' "$@""#;
+    let options = ["--data-dir", path, "tap", "--discovery-tool", "-x", "--discovery-tool=find"];
+    let server = ["sh", "-c", show, "sh", "--help", "--", "-o", "--data-dir", "a b"];
+    for dashes in [&["--"][..], &[]] {
+        let mut tap = command(&[&options[..], dashes, &server].concat());
+        tap.env("DO_NOT_TRACK", "1").env("PATH", std::env::var_os("PATH").expect("PATH"));
+        let output = tap.output().expect("it starts");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "--help|--|-o|--data-dir|a b|");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}

@@ -1,0 +1,8 @@
+//! The anonymity gate: leaks are refused to the last one, ordinary machines pass.
+
+mod corpus;
+mod leaks;
+mod ordinary;
+mod payload;
+mod properties;
+mod shape;

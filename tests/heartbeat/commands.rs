@@ -1,0 +1,109 @@
+//! `telemetry send` and `telemetry show-payload` as a user runs them.
+
+use crate::receiver::{Receiver, Reply};
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Ran {
+    code: Option<i32>,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+fn run(home: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let output: Output = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
+        .arg("telemetry")
+        .args(args)
+        .env_clear()
+        .env("MCPPROXY_HOME", home.join("data"))
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the built command");
+    Ran {
+        code: output.status.code(),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+#[test]
+fn send_now_shows_the_notice_sends_and_shows_the_same_bytes_while_they_are_pending() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let receiver = Receiver::start([Reply::status(503)]);
+    let endpoint = receiver.endpoint();
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str())];
+
+    let first = run(home.path(), &["send", "--now"], &variables);
+    assert_eq!((first.code, first.stdout.len()), (Some(1), 0), "{}", first.stderr);
+    assert!(first.stderr.contains("show-payload") && first.stderr.contains("503"));
+    let shown = run(home.path(), &["show-payload"], &variables);
+    assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
+    assert_eq!(shown.stdout, receiver.requests()[0].body);
+
+    let second = run(home.path(), &["send", "--now"], &variables);
+    assert_eq!((second.code, second.stderr.as_str()), (Some(0), ""));
+    assert!(String::from_utf8_lossy(&second.stdout).starts_with("sent: "));
+    assert_eq!(receiver.requests()[1].body, shown.stdout);
+    let third = run(home.path(), &["send"], &variables);
+    assert_eq!(third.code, Some(0));
+    let said = String::from_utf8_lossy(&third.stdout);
+    assert!(["24 h 0", "23 h 59"].iter().any(|wait| said.contains(wait)), "{said}");
+    assert_eq!(receiver.connections(), 2);
+}
+
+#[test]
+fn eight_users_of_now_at_once_send_one() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let receiver = Receiver::start([]);
+    let endpoint = receiver.endpoint();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str())];
+                let ran = run(home.path(), &["send", "--now"], &variables);
+                assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+            });
+        }
+    });
+    assert_eq!(receiver.connections(), 1);
+}
+
+#[test]
+fn nothing_is_sent_and_nothing_is_made_without_consent() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let receiver = Receiver::start([]);
+    let endpoint = receiver.endpoint();
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str()), ("DO_NOT_TRACK", "1")];
+    for args in [&["send"][..], &["send", "--now"]] {
+        let ran = run(home.path(), args, &variables);
+        assert_eq!((ran.code, ran.stdout.len()), (Some(1), 0));
+        assert!(ran.stderr.contains("DO_NOT_TRACK"), "{}", ran.stderr);
+    }
+    let shown = run(home.path(), &["show-payload"], &variables);
+    assert_eq!(shown.code, Some(0), "what would be sent is shown all the same");
+    assert!(shown.stderr.contains("telemetry is off"), "{}", shown.stderr);
+    assert!(!home.path().join("data").exists());
+    assert_eq!(receiver.connections(), 0);
+}
+
+#[test]
+fn without_any_host_nothing_is_due_and_nothing_is_made() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", "http://127.0.0.1:9")];
+    let ran = run(home.path(), &["send"], &variables);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert_eq!(ran.stdout, b"not due: no host has started yet\n");
+    assert!(!home.path().join("data").exists());
+}
+
+#[test]
+fn a_time_can_be_given_to_show_payload() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let at = |time: &str| run(home.path(), &["show-payload", "--at", time], &[]);
+    let (seconds, text) = (at("1800000000"), at("2027-01-15T08:00:00Z"));
+    assert_eq!(seconds.code, Some(0));
+    assert_eq!(seconds.stdout, text.stdout);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("\"2027-01-15T08:00:00Z\""));
+    assert_eq!(at("noon").code, Some(2));
+    assert!(!home.path().join("data").exists());
+}

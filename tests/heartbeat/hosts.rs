@@ -1,0 +1,315 @@
+//! Real host processes: this test program again, as a child that embeds the facade.
+
+use crate::install::member;
+use crate::receiver::{Receiver, Reply};
+use mcpproxy::activation::{Recorded, Store};
+use mcpproxy::contract::{LaunchSource, RoutingMode};
+use mcpproxy::heartbeat::timing::LEASE;
+use mcpproxy::paths::DataDir;
+use mcpproxy::{Event, Host, LiveCounts, Telemetry, machine};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(20);
+const ROLE: &str = "HEARTBEAT_TEST_ROLE";
+
+/// Not a test: what the children run. Reads one command a line from stdin, says `ok ...` after each.
+#[test]
+#[ignore = "run by the other tests, in a process of its own"]
+fn child() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let begun = Instant::now();
+    let telemetry = Telemetry::start(Host {
+        routing_mode: if role == "serve" { RoutingMode::RetrieveTools } else { RoutingMode::Tap },
+        data_dir: None,
+        launched_by: None,
+    });
+    telemetry.provide_live(|| LiveCounts { server_count: Some(1), ..LiveCounts::default() });
+    println!("\nok {} {:?}", telemetry.is_on(), begun.elapsed().as_millis());
+    for line in std::io::stdin().lines() {
+        match line.as_deref() {
+            Ok("call") => println!("ok {:?}", telemetry.record(Event::UpstreamCall)),
+            Ok("server") => println!("ok {:?}", telemetry.record(Event::ServerConnected)),
+            Ok("threads") => {
+                let tasks = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+                println!("ok {tasks}");
+            }
+            Ok("acknowledged") => {
+                println!("ok {:?}", telemetry.snapshot().last_heartbeat.is_some())
+            }
+            _ => break,
+        }
+    }
+    drop(telemetry);
+    std::process::exit(0);
+}
+
+/// A host process.
+struct HostProcess {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    started: String,
+}
+
+impl HostProcess {
+    fn start(home: &Path, role: &str, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "hosts::child", "--ignored", "--nocapture", "--test-threads=1"])
+            .env_clear()
+            .env("HOME", home)
+            .env("MCPPROXY_HOME", home.join("data"))
+            .env(ROLE, role)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a child");
+        let stdout = BufReader::new(child.stdout.take().expect("its output"));
+        let stdin = child.stdin.take();
+        let mut host = Self { child, stdin, stdout, started: String::new() };
+        host.started = host.answer();
+        host
+    }
+
+    fn ask(&mut self, command: &str) -> String {
+        let stdin = self.stdin.as_mut().expect("an open pipe");
+        writeln!(stdin, "{command}").expect("a child that listens");
+        self.answer()
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        while self.stdout.read_line(&mut line).expect("a child that speaks") > 0 {
+            if let Some(answer) = line.strip_prefix("ok ") {
+                return answer.trim().to_owned();
+            }
+            line.clear();
+        }
+        panic!("the child ended without an answer");
+    }
+
+    /// Closes its input, at which it drops its telemetry and exits. How long that took, and its stderr.
+    fn leave(mut self) -> (Duration, String) {
+        let begun = Instant::now();
+        drop(self.stdin.take());
+        let status = self.child.wait().expect("an exit status");
+        let took = begun.elapsed();
+        assert!(status.success());
+        let mut stderr = String::new();
+        let pipe = self.child.stderr.as_mut().expect("its stderr");
+        pipe.read_to_string(&mut stderr).expect("text");
+        (took, stderr)
+    }
+
+    fn kill(mut self) {
+        self.child.kill().expect("a child to kill");
+        let _ = self.child.wait();
+    }
+}
+
+fn due_at_once(receiver: &Receiver) -> Vec<(&'static str, String)> {
+    vec![
+        ("MCPPROXY_TELEMETRY_ENDPOINT", receiver.endpoint()),
+        ("MCPPROXY_TELEMETRY_INITIAL_DELAY", "0".to_owned()),
+    ]
+}
+
+fn with<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    variables.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+fn home() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+fn edit_config(home: &Path, from: &str, to: &str) {
+    let path = home.join("data/mcp_config.json");
+    let text = std::fs::read_to_string(&path).expect("a config");
+    assert!(text.contains(from), "nothing to replace");
+    std::fs::write(path, text.replacen(from, to, 1)).expect("a config that can be written");
+}
+
+fn disable(home: &Path) {
+    edit_config(home, "\"anonymous_id\"", "\"enabled\": false, \"anonymous_id\"");
+}
+
+/// Waits until the child's id is in the config, which is before anything can be sent.
+fn wait_for_config(home: &Path) {
+    let until = Instant::now() + SOON;
+    let written = || std::fs::read_to_string(home.join("data/mcp_config.json"));
+    while !written().is_ok_and(|text| text.contains("anonymous_id_created_at")) {
+        assert!(Instant::now() < until, "no id was made");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn eight_hosts_send_one_heartbeat() {
+    let (home, receiver) = (home(), Receiver::start([]));
+    let mut variables = due_at_once(&receiver);
+    variables[1].1 = "1".to_owned();
+    let mut hosts: Vec<_> =
+        (0..8).map(|_| HostProcess::start(home.path(), "tap", &with(&variables))).collect();
+    receiver.wait_for(1, SOON);
+    // Every host has to have had its turn: they all wake within a second of each other.
+    let until = Instant::now() + SOON;
+    while !hosts.iter_mut().all(|host| host.ask("acknowledged") == "true") {
+        assert!(Instant::now() < until, "not every host saw the acknowledgement");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let mut notices = 0;
+    for host in hosts {
+        notices += usize::from(host.leave().1.contains("telemetry disable"));
+    }
+    assert_eq!((receiver.requests().len(), notices), (1, 1), "one request, one notice");
+}
+
+#[test]
+fn a_host_killed_while_sending_is_followed_by_the_same_bytes() {
+    let (home, receiver) = (home(), Receiver::start([Reply::Hang]));
+    let variables = due_at_once(&receiver);
+    let host = HostProcess::start(home.path(), "tap", &with(&variables));
+    receiver.wait_for(1, SOON);
+    host.kill();
+    let mut next = HostProcess::start(home.path(), "tap", &with(&variables));
+    let lease = Duration::from_secs(LEASE);
+    let requests = receiver.wait_for(2, lease + SOON);
+    assert_eq!(requests[0].body, requests[1].body);
+    let until = Instant::now() + SOON;
+    while next.ask("acknowledged") != "true" {
+        assert!(Instant::now() < until, "not recorded");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    next.leave();
+}
+
+#[test]
+fn neither_start_nor_exit_waits_for_a_hanging_endpoint() {
+    let (home, receiver) = (home(), Receiver::start([Reply::Hang]));
+    let variables = due_at_once(&receiver);
+    let mut host = HostProcess::start(home.path(), "tap", &with(&variables));
+    let millis: u64 =
+        host.started.split(' ').nth(1).and_then(|text| text.parse().ok()).expect("a time");
+    assert!(millis < 500, "start took {millis} ms");
+    receiver.wait_for(1, SOON);
+    assert_eq!(host.ask("call"), format!("{:?}", Recorded::Stored), "recording goes on meanwhile");
+    let (took, _) = host.leave();
+    assert!(took < Duration::from_secs(1), "exit took {took:?}");
+}
+
+#[test]
+fn a_host_has_one_thread_more() {
+    let (home, receiver) = (home(), Receiver::start([]));
+    let off = [("DO_NOT_TRACK", "1")];
+    let mut plain = HostProcess::start(home.path(), "tap", &off);
+    let without: usize = plain.ask("threads").parse().expect("a number");
+    plain.leave();
+    let variables = due_at_once(&receiver);
+    let mut host = HostProcess::start(home.path(), "tap", &with(&variables));
+    receiver.wait_for(1, SOON);
+    let until = Instant::now() + SOON;
+    while host.ask("acknowledged") != "true" {
+        assert!(Instant::now() < until, "not recorded");
+    }
+    assert_eq!(host.ask("threads").parse::<usize>().expect("a number"), without + 1);
+    host.leave();
+}
+
+#[test]
+fn off_means_no_file_no_thread_and_no_packet() {
+    let (home, receiver) = (home(), Receiver::start([]));
+    let mut variables = due_at_once(&receiver);
+    variables.push(("MCPPROXY_TELEMETRY", "off".to_owned()));
+    let mut host = HostProcess::start(home.path(), "tap", &with(&variables));
+    assert!(host.started.starts_with("false"), "{}", host.started);
+    assert_eq!(host.ask("call"), format!("{:?}", Recorded::NoStore));
+    let (_, stderr) = host.leave();
+    assert_eq!(stderr, "");
+    assert!(!home.path().join("data").exists());
+    assert_eq!(receiver.connections(), 0);
+}
+
+#[test]
+fn switched_off_during_the_initial_delay_no_packet_leaves_and_nothing_is_written() {
+    let (home, receiver) = (home(), Receiver::start([]));
+    let mut variables = due_at_once(&receiver);
+    variables[1].1 = "2".to_owned();
+    let mut host = HostProcess::start(home.path(), "tap", &with(&variables));
+    assert_eq!(host.ask("call"), format!("{:?}", Recorded::Stored));
+    wait_for_config(home.path());
+    disable(home.path());
+    assert_eq!(host.ask("call"), format!("{:?}", Recorded::NoStore));
+    // Its thread is woken by that look at the config, and ends.
+    let until = Instant::now() + SOON;
+    let alone: usize = host.ask("threads").parse().expect("a number");
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(Instant::now() < until);
+    let after: usize = host.ask("threads").parse().expect("a number");
+    assert!(after <= alone);
+    assert_eq!(receiver.connections(), 0);
+
+    edit_config(home.path(), "\"enabled\": false", "\"enabled\": true");
+    assert_eq!(host.ask("call"), format!("{:?}", Recorded::Stored), "on again");
+    receiver.wait_for(1, SOON);
+    host.leave();
+}
+
+#[test]
+fn switched_off_during_backoff_no_packet_leaves() {
+    let (home, receiver) = (home(), Receiver::start([Reply::status(503), Reply::status(503)]));
+    let mut variables = due_at_once(&receiver);
+    // An hour between heartbeats is two seconds of backoff.
+    variables.push(("MCPPROXY_TELEMETRY_INTERVAL", "3600".to_owned()));
+    let host = HostProcess::start(home.path(), "tap", &with(&variables));
+    receiver.wait_for(1, SOON);
+    disable(home.path());
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(receiver.requests().len(), 1);
+    host.leave();
+}
+
+#[test]
+fn an_installer_is_reported_by_a_later_host_too() {
+    let (home, receiver) = (home(), Receiver::start([Reply::Hang, Reply::status(500)]));
+    let mut variables = due_at_once(&receiver);
+    variables.push(("MCPPROXY_TELEMETRY_INTERVAL", "3600".to_owned()));
+    let mut launched = variables.clone();
+    launched.push(("MCPPROXY_LAUNCHED_BY", LaunchSource::Installer.as_str().to_owned()));
+    let host = HostProcess::start(home.path(), "tap", &with(&launched));
+    receiver.wait_for(1, SOON);
+    host.kill();
+    let host = HostProcess::start(home.path(), "tap", &with(&variables));
+    let requests = receiver.wait_for(3, Duration::from_secs(LEASE) + SOON);
+    for request in &requests {
+        assert_eq!(member(&request.body, "/launch_source"), "installer");
+    }
+    let dir = DataDir::at(home.path().join("data"));
+    let until = Instant::now() + SOON;
+    let pending = || {
+        let state = Store::peek(&dir, machine::now()).expect("a store").expect("a state");
+        state.install.installer_pending
+    };
+    while pending() {
+        assert!(Instant::now() < until, "the acknowledgement was not recorded");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    host.leave();
+}
+
+#[test]
+fn a_gateway_says_more_than_a_tap_and_goes_first() {
+    let (home, receiver) = (home(), Receiver::start([]));
+    let mut variables = due_at_once(&receiver);
+    variables[1].1 = "2".to_owned();
+    let tap = HostProcess::start(home.path(), "tap", &with(&variables));
+    let gateway = HostProcess::start(home.path(), "serve", &with(&variables));
+    let requests = receiver.wait_for(1, SOON);
+    assert_eq!(member(&requests[0].body, "/routing_mode"), "retrieve_tools");
+    gateway.leave();
+    tap.leave();
+}

@@ -1,0 +1,10 @@
+//! The heartbeat against a real HTTP server: what is sent, when, how often, and what is never sent.
+
+mod commands;
+mod delivery;
+mod failures;
+mod hosts;
+mod install;
+mod network;
+#[path = "../support/receiver.rs"]
+mod receiver;

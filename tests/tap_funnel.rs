@@ -1,0 +1,146 @@
+//! A session through the built `tap`, with telemetry on, moves the funnel that `status` shows.
+#![cfg(all(target_os = "linux", feature = "tap", feature = "activation"))]
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_mcpproxy");
+
+/// Answers each line it reads with the next of its arguments.
+const SERVER: &str =
+    "for answer; do read -r line || exit 9; printf '%s\\n' \"$answer\"; done; exit 3";
+
+fn mcpproxy(home: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("MCPPROXY_HOME", home);
+    command
+}
+
+/// Runs a session of requests and their answers; returns what the tap said on stderr.
+fn session(home: &Path, exchanges: &[(Value, Value)]) -> String {
+    let mut tap = mcpproxy(home)
+        .args(["tap", "--", "sh", "-c", SERVER, "server"])
+        .args(exchanges.iter().map(|(_, answer)| answer.to_string()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = tap.stdin.take().unwrap();
+    let mut output = BufReader::new(tap.stdout.take().unwrap());
+    for (request, answer) in exchanges {
+        writeln!(input, "{request}").unwrap();
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, format!("{answer}\n"));
+    }
+    let ended = tap.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(3));
+    String::from_utf8(ended.stderr).unwrap()
+}
+
+fn activation(home: &Path) -> Value {
+    let output = mcpproxy(home).args(["telemetry", "status", "-o", "json"]).output().unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    status["activation"].clone()
+}
+
+fn call(id: u32, tool: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool}})
+}
+
+#[test]
+fn a_session_moves_the_funnel() {
+    let home = tempfile::tempdir().unwrap();
+    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize",
+        "params": {"clientInfo": {"name": "Visual Studio Code", "version": "1"}}});
+    let tools = json!({"tools": [{"name": "a"}, {"name": "b"}], "total_indexed_tools": 12});
+    session(
+        home.path(),
+        &[
+            (initialize, json!({"jsonrpc": "2.0", "id": 0, "result": {}})),
+            (
+                call(1, "retrieve_tools"),
+                json!({"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": tools.to_string()}]}}),
+            ),
+            (call(2, "echo"), json!({"jsonrpc": "2.0", "id": 2, "result": {"content": []}})),
+        ],
+    );
+    let activation = activation(home.path());
+    assert_eq!(activation["first_connected_server_ever"], true);
+    assert_eq!(activation["first_mcp_client_ever"], true);
+    assert_eq!(activation["first_retrieve_tools_call_ever"], true);
+    assert_eq!(activation["mcp_clients_seen_ever"], json!(["vscode"]));
+    assert_eq!(activation["retrieve_tools_calls_24h"], 1);
+    // (12 - 2) * 150 tokens.
+    assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "1k_10k");
+}
+
+/// Ends a session in which a discovery call waits, and returns how many calls are stored.
+fn calls_after(server: &str, end: impl FnOnce(&mut Child)) -> Value {
+    let home = tempfile::tempdir().unwrap();
+    let mut tap = mcpproxy(home.path())
+        .args(["tap", "--", "sh", "-c", server])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(tap.stdin.as_mut().unwrap(), "{}", call(1, "retrieve_tools")).unwrap();
+    let mut line = String::new();
+    BufReader::new(tap.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "read\n");
+    end(&mut tap);
+    tap.wait().unwrap();
+    activation(home.path())["retrieve_tools_calls_24h"].clone()
+}
+
+#[test]
+fn a_call_that_is_never_answered_is_stored_however_the_session_ends() {
+    let waits = "read -r line; echo read; read -r line; exit 0";
+    assert_eq!(calls_after(waits, |tap| drop(tap.stdin.take())), 1, "end of input");
+    let signal = |tap: &mut Child, name: &str| {
+        let status = Command::new("kill").args(["-s", name, &tap.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    };
+    assert_eq!(calls_after(waits, |tap| signal(tap, "TERM")), 1, "SIGTERM");
+    assert_eq!(calls_after(waits, |tap| signal(tap, "INT")), 1, "SIGINT");
+    let dies = "read -r line; echo read; kill -s KILL $$";
+    assert_eq!(calls_after(dies, |_| ()), 1, "death of the server");
+    let exits = "read -r line; echo read; exit 5";
+    assert_eq!(calls_after(exits, |_| ()), 1, "exit of the server");
+    let closes = "read -r line; echo read; exec >&- <&-; exit 0";
+    assert_eq!(calls_after(closes, |_| ()), 1, "closed streams");
+}
+
+#[test]
+fn sessions_at_once_all_count() {
+    let home = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let found = json!({"structuredContent": {"tools": []}});
+                session(
+                    home.path(),
+                    &[(call(1, "retrieve_tools"), json!({"id": 1, "result": found}))],
+                );
+            });
+        }
+    });
+    let activation = activation(home.path());
+    assert_eq!(activation["retrieve_tools_calls_24h"], 6);
+    assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "0");
+    assert_eq!(activation["first_mcp_client_ever"], false);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_changes_nothing_for_the_session() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let exchange = (call(1, "retrieve_tools"), json!({"id": 1, "result": {}}));
+    session(&file, std::slice::from_ref(&exchange));
+    session(&file.join("below"), &[exchange]);
+}
