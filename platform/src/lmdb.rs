@@ -110,12 +110,16 @@ impl Environment {
         loop {
             let left = within.saturating_sub(start.elapsed());
             let held = self.lock.acquire(LockMode::Exclusive, left)?.ok_or(Failure::Busy)?;
-            if !self.lock.is_deleted()? {
+            if self.lock.is_still_at(&self.lock_path) {
                 return Ok(Session { environment: self, _held: held });
             }
-            // Somebody removed the lock file: others lock the one that has its name now.
+            // Somebody removed the lock file or moved the directory away: others lock the one that has
+            // its name now.
             drop(held);
             self.lock = FileLock::open(&self.lock_path)?;
+            if left.is_zero() {
+                return Err(Failure::Busy);
+            }
         }
     }
 }
@@ -134,7 +138,7 @@ impl Session<'_> {
             Ok(identity) => identity,
             Err(error) => {
                 self.close();
-                return Err(missing(error));
+                return Err(absent(&self.environment.directory, error));
             }
         };
         if self.environment.open.as_ref().is_some_and(|open| open.identity == identity) {
@@ -154,6 +158,9 @@ impl Session<'_> {
         self.close();
         files::create_private_dir(&self.environment.directory)?;
         let unfinished = self.environment.directory.join(UNFINISHED);
+        if unfinished.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(Failure::Damaged("a directory has the name of a new file"));
+        }
         remove_if_there(&unfinished)?;
         // LMDB would make the file with the right mode, too, but only if the directory lets it.
         drop(files::open_private(&unfinished)?);
@@ -285,7 +292,7 @@ fn open_once_closed(
 /// [`Failure::Missing`] when there is none. Without a lock file there is nobody to lock out.
 pub fn snapshot(directory: &Path, lock: &Path, within: Duration) -> Result<Vec<u8>, Failure> {
     let data = directory.join(DATA);
-    std::fs::metadata(&data).map_err(missing)?;
+    std::fs::metadata(&data).map_err(|error| absent(directory, error))?;
     let _held = match FileLock::open_existing(lock) {
         Ok(lock) => Some(lock.acquire(LockMode::Shared, within)?.ok_or(Failure::Busy)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -312,6 +319,16 @@ fn read_whole(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     File::open(path).map_err(missing)?.take(MAP_SIZE as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Why there is no data file in `directory`.
+fn absent(directory: &Path, error: io::Error) -> Failure {
+    let is_link = directory.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    if is_link && error.kind() == io::ErrorKind::NotFound && directory.metadata().is_err() {
+        // The storage it leads to may come back: nothing is put in its place.
+        return Failure::Io(io::Error::other("it is a symbolic link that leads nowhere"));
+    }
+    missing(error)
 }
 
 fn missing(error: io::Error) -> Failure {

@@ -80,7 +80,8 @@ fn send(options: &Options) -> Result<String, String> {
     let now = machine::now();
     let timing = Timing::of(around);
     let started = |state: State| schedule::next_due(&state, &timing).is_some();
-    if !options.now && Store::peek(&dir, now).is_ok_and(|state| !state.is_some_and(started)) {
+    let known = || Store::peek(&dir, now).map(|state| state.or_else(|| Store::remembered(&dir)));
+    if !options.now && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
     }
     let store = Store::open(&dir, now).map_err(|e| format!("not sent: {e}"))?;

@@ -99,7 +99,7 @@ fn show(options: &Options) -> ExitCode {
 /// What the bytes alone do not say, on stderr.
 fn explain(preview: &Preview) {
     if let Some(error) = &preview.store_error {
-        eprintln!("mcpproxy: {error}; shown as if it were empty");
+        eprintln!("mcpproxy: {error}; shown is what its checkpoint holds");
     }
     if let Some(error) = &preview.identity_error {
         eprintln!("mcpproxy: {error}; {PROVISIONAL_ID} stands for the id");

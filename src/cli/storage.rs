@@ -24,8 +24,9 @@ pub(super) fn store(dir: &DataDir) -> Shown {
 }
 
 /// There is none: it may be made later, or there is a reason why it cannot.
-pub(super) fn no_store(dir: &DataDir) -> Shown {
-    obstacle(dir).unwrap_or(("none", None))
+pub(super) fn no_store(dir: &DataDir, remembered: bool) -> Shown {
+    let missing = "it is missing; the next host restores it from the checkpoint";
+    obstacle(dir).unwrap_or(("none", remembered.then(|| missing.to_owned())))
 }
 
 /// The store cannot be read.

@@ -20,10 +20,6 @@ pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
 }
 
-pub fn is_deleted(file: &File) -> io::Result<bool> {
-    file.metadata().map(|metadata| metadata.nlink() == 0)
-}
-
 pub fn check_writable(path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let wanted = libc::W_OK | libc::X_OK;

@@ -17,10 +17,6 @@ pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
 }
 
-pub fn is_deleted(_file: &File) -> io::Result<bool> {
-    Ok(false)
-}
-
 pub fn check_writable(path: &Path) -> io::Result<()> {
     if std::fs::metadata(path)?.permissions().readonly() {
         return Err(io::ErrorKind::PermissionDenied.into());
