@@ -97,6 +97,14 @@ pub fn next_due(state: &State, timing: &Timing) -> Option<u64> {
     }
 }
 
+/// When the next attempt may begin: when it is due, and after a failure or a refusal not before the wait
+/// is over.
+pub fn next_attempt(state: &State, timing: &Timing) -> Option<u64> {
+    let sender = &state.sender;
+    let again = sender.last_attempt.saturating_add(sender.retry_after);
+    next_due(state, timing).map(|due| due.max(again))
+}
+
 /// What [`begin`] would answer, without changing anything.
 pub fn would_begin(
     state: &State,

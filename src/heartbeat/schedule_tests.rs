@@ -216,6 +216,7 @@ fn a_refusal_is_counted_drops_the_bytes_and_waits_a_day() {
     refuse(&mut state, NOW, ME, &Timing::default());
     assert_eq!((state.install.anonymity_violations, &state.pending), (1, &None));
     assert_eq!(go(&mut state, NOW), Begin::BackingOff(INTERVAL));
+    assert_eq!(next_attempt(&state, &Timing::default()), Some(NOW + INTERVAL));
 }
 
 #[test]
