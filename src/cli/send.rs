@@ -127,6 +127,9 @@ fn say(outcome: Outcome) -> Result<String, String> {
             Ok("not due: the clock was set back; stored times were reset, nothing was sent"
                 .to_owned())
         }
+        Outcome::Waiting(Begin::ClockUnset(_)) => {
+            Ok("not due: the clock of this machine is not set".to_owned())
+        }
         Outcome::Waiting(Begin::Go) | Outcome::Abandoned => {
             Err("not sent: overtaken by another process or a new identity".to_owned())
         }

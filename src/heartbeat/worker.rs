@@ -149,7 +149,8 @@ fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
             | Begin::LeasedByOther(wait)
             | Begin::BackingOff(wait)
             | Begin::GatewayAlive(wait)
-            | Begin::ClockReset(wait),
+            | Begin::ClockReset(wait)
+            | Begin::ClockUnset(wait),
         ) => *wait,
         Outcome::Waiting(Begin::Go) | Outcome::Busy | Outcome::Abandoned => START_AGAIN,
         Outcome::Acknowledged(_) => session.timing.interval,
