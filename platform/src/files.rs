@@ -53,6 +53,11 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     backend::check_writable(path)
 }
 
+/// Bytes that this user may still write on the file system of `path`; `None` where it does not tell.
+pub fn free_space(path: &Path) -> Option<u64> {
+    backend::free_space(path)
+}
+
 /// Makes `path` and its missing parents, each 0700. An existing directory keeps its mode.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     backend::create_private_dir(path)

@@ -24,6 +24,10 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+pub fn free_space(_path: &Path) -> Option<u64> {
+    None
+}
+
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
