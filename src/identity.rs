@@ -128,6 +128,11 @@ pub fn expected(telemetry: &TelemetryConfig, now: u64) -> Result<Identity, Ident
     })
 }
 
+/// Whether [`ensure`] has to write at `now`: an id is missing, undated or due to rotate.
+pub fn is_to_be_written(telemetry: &TelemetryConfig, now: u64) -> bool {
+    !matches!(next_step(telemetry, now), Ok(Step::Keep(_)) | Err(_))
+}
+
 /// The id of this install: read, made, dated or rotated as needed. Writes nothing while the config
 /// says that telemetry is off; the environment's objections are the caller's to ask for.
 pub fn ensure(dir: &DataDir, now: u64) -> Result<Identity, IdentityError> {

@@ -41,8 +41,8 @@ pub enum Event<'a> {
     },
     /// A server answered for the first time.
     ServerConnected,
-    /// A discovery tool answered. Counts as a request over MCP; in a gateway also as a call of its own
-    /// `retrieve_tools`.
+    /// A discovery tool was called. Counts as a request over MCP; in a gateway also as a call of its own
+    /// `retrieve_tools`. Say so once for each call, when its answer is known or there will be none.
     Discovery {
         /// Tools that were searched, if the answer told.
         indexed: Option<u64>,

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mcpproxy");
 
@@ -77,6 +77,42 @@ fn a_session_moves_the_funnel() {
     assert_eq!(activation["retrieve_tools_calls_24h"], 1);
     // (12 - 2) * 150 tokens.
     assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "1k_10k");
+}
+
+/// Ends a session in which a discovery call waits, and returns how many calls are stored.
+fn calls_after(server: &str, end: impl FnOnce(&mut Child)) -> Value {
+    let home = tempfile::tempdir().unwrap();
+    let mut tap = mcpproxy(home.path())
+        .args(["tap", "--", "sh", "-c", server])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(tap.stdin.as_mut().unwrap(), "{}", call(1, "retrieve_tools")).unwrap();
+    let mut line = String::new();
+    BufReader::new(tap.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "read\n");
+    end(&mut tap);
+    tap.wait().unwrap();
+    activation(home.path())["retrieve_tools_calls_24h"].clone()
+}
+
+#[test]
+fn a_call_that_is_never_answered_is_stored_however_the_session_ends() {
+    let waits = "read -r line; echo read; read -r line; exit 0";
+    assert_eq!(calls_after(waits, |tap| drop(tap.stdin.take())), 1, "end of input");
+    let signal = |tap: &mut Child, name: &str| {
+        let status = Command::new("kill").args(["-s", name, &tap.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    };
+    assert_eq!(calls_after(waits, |tap| signal(tap, "TERM")), 1, "SIGTERM");
+    assert_eq!(calls_after(waits, |tap| signal(tap, "INT")), 1, "SIGINT");
+    let dies = "read -r line; echo read; kill -s KILL $$";
+    assert_eq!(calls_after(dies, |_| ()), 1, "death of the server");
+    let exits = "read -r line; echo read; exit 5";
+    assert_eq!(calls_after(exits, |_| ()), 1, "exit of the server");
+    let closes = "read -r line; echo read; exec >&- <&-; exit 0";
+    assert_eq!(calls_after(closes, |_| ()), 1, "closed streams");
 }
 
 #[test]

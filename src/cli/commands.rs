@@ -101,11 +101,10 @@ const TAP: Entry = Entry::Raw(super::tap::run);
 #[cfg(not(feature = "tap"))]
 const TAP: Entry = Entry::Needs("tap");
 
-const SEND: Entry = if cfg!(feature = "heartbeat") {
-    Entry::Raw(super::send::run)
-} else {
-    Entry::Needs("heartbeat")
-};
+#[cfg(feature = "heartbeat")]
+const SEND: Entry = Entry::Parsed(super::send::run);
+#[cfg(not(feature = "heartbeat"))]
+const SEND: Entry = Entry::Needs("heartbeat");
 
 /// Every command, in the order of help.
 pub const COMMANDS: &[Command] = &[
@@ -161,7 +160,7 @@ pub const COMMANDS: &[Command] = &[
             },
         ],
         data_dir: false,
-        entry: Entry::Raw(super::detect::run),
+        entry: Entry::Parsed(super::detect::run),
     },
     Command {
         path: &["telemetry", "status"],
@@ -187,7 +186,7 @@ pub const COMMANDS: &[Command] = &[
             Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "json" },
         ],
         data_dir: true,
-        entry: Entry::Raw(super::show_payload::run),
+        entry: Entry::Parsed(super::show_payload::run),
     },
     Command {
         path: &["telemetry", "enable"],
@@ -215,7 +214,7 @@ pub const COMMANDS: &[Command] = &[
         operands: Operands::One("FILE|-"),
         options: &[],
         data_dir: false,
-        entry: Entry::Raw(super::verify::run),
+        entry: Entry::Parsed(super::verify::run),
     },
     Command {
         path: &["telemetry", "send"],

@@ -3,11 +3,11 @@
 //! One rule: names, never values; reads, never writes.
 
 use super::output::Format;
+use super::{Call, Failure, output};
 use crate::contract::LaunchSource;
 use crate::environment::{Classification, RecordedEvidence, classify};
 use crate::{json, machine};
-use lexopt::prelude::*;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::ExitCode;
@@ -15,85 +15,43 @@ use std::process::ExitCode;
 /// A longer line of recorded evidence is answered with an error.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
 
-#[derive(Default)]
-struct Options {
-    format: Format,
-    explain: bool,
-    evidence: Option<OsString>,
-    launched_by: Option<LaunchSource>,
-}
-
-/// Runs `mcpproxy detect` with the arguments behind `detect`. Exit code 2 for a wrong command line,
-/// 1 for a bad line of evidence or evidence that cannot be read.
-pub fn run(args: Vec<OsString>) -> ExitCode {
-    let options = match parse(args) {
-        Ok(options) => options,
-        Err(error) => {
-            eprintln!("mcpproxy detect: {error} (see mcpproxy detect --help)");
-            return ExitCode::from(2);
-        }
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "detect";
+    let format = Format::of(call, place)?;
+    let told = call.value("launched-by").map(told).transpose()?;
+    let Some(source) = call.value("evidence") else {
+        return output::print(&this_machine(format, call.has("explain"), told)?);
     };
+    if source.is_empty() {
+        return Err(Failure::usage(place, "--evidence: the name of the file is empty"));
+    }
+    if call.value("output").is_some() && format != Format::Json {
+        let how = "verdicts on --evidence are JSON lines: use -o json, or leave it out";
+        return Err(Failure::usage(place, how));
+    }
+    let lines = open(source)
+        .map_err(|error| Failure::failed(format!(
+            "--evidence: cannot open the file: {error}; give a file of JSON lines, or - for standard input"
+        )))?;
     let mut out = io::stdout().lock();
-    let result = if let Some(source) = &options.evidence {
-        match open(source) {
-            Ok(lines) => judge_lines(lines, &mut out),
-            Err(error) => {
-                eprintln!("mcpproxy detect: --evidence: cannot open the file: {error}");
-                return ExitCode::FAILURE;
-            }
-        }
-    } else {
-        match this_machine(&options) {
-            Ok(text) => out.write_all(text.as_bytes()).map(|()| true),
-            Err(failure) => Err(io::Error::other(failure)),
-        }
-    };
-    match result.and_then(|clean| out.flush().map(|()| clean)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    match judge_lines(lines, &mut out).and_then(|clean| out.flush().map(|()| clean)) {
+        Ok(true) => Ok(ExitCode::SUCCESS),
+        Ok(false) => Ok(ExitCode::FAILURE),
         // Whoever reads has seen enough (`| head -1`).
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mcpproxy detect: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Failure::failed(error.to_string())),
     }
 }
 
-fn parse(args: Vec<OsString>) -> Result<Options, lexopt::Error> {
-    let mut options = Options::default();
-    let mut chosen = false;
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Short('o') | Long("output") => {
-                options.format = Format::from_value(&parser.value()?)?;
-                chosen = true;
-            }
-            Long("explain") => options.explain = true,
-            Long("evidence") => options.evidence = Some(parser.value()?),
-            Long("launched-by") => {
-                let source = parser.value()?;
-                let source = source.to_str().and_then(LaunchSource::from_spelling);
-                match source {
-                    Some(LaunchSource::Tray | LaunchSource::LoginItem) => {
-                        options.launched_by = source;
-                    }
-                    _ => return Err("--launched-by must be tray or login_item".into()),
-                }
-            }
-            // An option of every command; this one has no use for the data directory.
-            Long("data-dir") => drop(parser.value()?),
-            _ => return Err(arg.unexpected()),
-        }
+/// The value of `--launched-by`.
+fn told(source: &OsStr) -> Result<LaunchSource, Failure> {
+    match source.to_str().and_then(LaunchSource::from_spelling) {
+        Some(source @ (LaunchSource::Tray | LaunchSource::LoginItem)) => Ok(source),
+        _ => Err(Failure::usage("detect", "--launched-by must be tray or login_item")),
     }
-    if options.evidence.is_some() && chosen && options.format != Format::Json {
-        return Err("verdicts on --evidence are JSON lines: use -o json, or leave it out".into());
-    }
-    Ok(options)
 }
 
-fn open(source: &OsString) -> io::Result<Box<dyn BufRead>> {
+fn open(source: &OsStr) -> io::Result<Box<dyn BufRead>> {
     if source == "-" {
         return Ok(Box::new(io::stdin().lock()));
     }
@@ -190,15 +148,19 @@ fn markers(verdict: &Classification) -> [(&'static str, bool); 5] {
     ]
 }
 
-fn this_machine(options: &Options) -> Result<String, String> {
+fn this_machine(
+    format: Format,
+    explain: bool,
+    told: Option<LaunchSource>,
+) -> Result<String, Failure> {
     let verdict = machine::classification();
-    let source = machine::launch_source(options.launched_by);
-    let parent = if options.explain { machine::parent_name() } else { None };
+    let source = machine::launch_source(told);
+    let parent = if explain { machine::parent_name() } else { None };
     let mut out = String::with_capacity(512);
-    if options.format != Format::Table {
+    if format != Format::Table {
         write_verdict(&mut out, verdict);
         out.push_str(&format!(",\"launch_source\":\"{source}\""));
-        if options.explain {
+        if explain {
             out.push_str(",\"parent\":");
             match &parent {
                 Some(name) => json::write_str(&mut out, name),
@@ -207,8 +169,8 @@ fn this_machine(options: &Options) -> Result<String, String> {
         }
         out.push_str("}\n");
         #[cfg(feature = "cli")]
-        if options.format == Format::Yaml {
-            return super::output::yaml(&out);
+        if format == Format::Yaml {
+            return output::yaml(&out).map_err(Failure::failed);
         }
         return Ok(out);
     }
@@ -218,7 +180,7 @@ fn this_machine(options: &Options) -> Result<String, String> {
         row(name, if value { "true" } else { "false" });
     }
     row("launch_source", source.as_str());
-    if options.explain {
+    if explain {
         row("rule", verdict.rule.as_str());
         let found = verdict.evidence.join(" ");
         row("evidence", if found.is_empty() { "-" } else { &found });

@@ -3,24 +3,25 @@
 //! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
 pub mod commands;
-pub mod detect;
+mod detect;
 mod help;
 mod output;
 pub mod parse;
 mod reset_id;
 mod schema;
-pub mod send;
-pub mod show_payload;
+#[cfg(feature = "heartbeat")]
+mod send;
+mod show_payload;
 mod status;
 mod storage;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
-pub mod verify;
+mod verify;
 mod version;
 
-use crate::machine::Surroundings;
-use crate::paths::DataDir;
+use crate::machine::{self, Surroundings};
+use crate::paths::{DataDir, PathError};
 use commands::{Command, Entry};
 use parse::Request;
 use std::ffi::{OsStr, OsString};
@@ -42,10 +43,24 @@ impl Call {
         self.options.iter().rev().find(|(name, _)| *name == long)?.1.as_deref()
     }
 
+    /// Whether a switch was given.
+    fn has(&self, long: &str) -> bool {
+        self.options.iter().any(|(name, _)| *name == long)
+    }
+
+    /// The operand of a command that takes exactly one.
+    fn operand(&self) -> &OsStr {
+        self.operands.first().map(OsString::as_os_str).unwrap_or_default()
+    }
+
     /// The data directory of this call.
     fn dir(&self) -> Result<DataDir, Failure> {
-        DataDir::resolve(self.data_dir.as_deref(), Surroundings::of_this_process())
-            .map_err(|e| Failure::failed(e.to_string()))
+        DataDir::resolve(self.data_dir.as_deref(), Surroundings::of_this_process()).map_err(
+            |error| match error {
+                PathError::EmptyFlag => Failure { code: 2, ..Failure::failed(error.to_string()) },
+                _ => Failure::failed(error.to_string()),
+            },
+        )
     }
 
     /// The arguments in canonical order, for entries that parse themselves.
@@ -112,7 +127,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match answer(args) {
         Ok(code) => code,
         Err(failure) => {
-            output::complain(&failure);
+            machine::complain(&failure);
             ExitCode::from(failure.code)
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! One rule: `--now` overrides when, never whether.
 
+use super::{Call, Failure, output};
 use crate::activation::{State, Store};
 use crate::consent::{Consent, Effective};
 use crate::heartbeat::attempt::{Attempt, Outcome};
@@ -12,101 +13,50 @@ use crate::heartbeat::{assemble, nonce, preview};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
 use crate::{identity, notice};
-use lexopt::prelude::*;
-use std::ffi::OsString;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: mcpproxy telemetry send [--now] [--data-dir DIR]
-
-Sends the heartbeat of this install if it is due, and says what happened. A running host does the same
-on its own, once a day.
-
-  --now           also if it is not due or the last attempt failed; never without consent
-  --data-dir DIR  the data directory (default: MCPPROXY_HOME, else ~/.mcpproxy)
-";
-
-#[derive(Default)]
-struct Options {
-    now: bool,
-    data_dir: Option<OsString>,
-    help: bool,
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let said = send(&call.dir()?, call.has("now")).map_err(Failure::failed)?;
+    output::print(&format!("{said}\n"))
 }
 
-/// Runs the command; `args` are those after its name.
-pub fn run(args: Vec<OsString>) -> ExitCode {
-    match parse(args) {
-        Err(error) => {
-            eprintln!("mcpproxy telemetry send: {error}; see --help");
-            ExitCode::from(2)
-        }
-        Ok(options) if options.help => {
-            print!("{USAGE}");
-            ExitCode::SUCCESS
-        }
-        Ok(options) => match send(&options) {
-            Ok(said) => {
-                println!("{said}");
-                ExitCode::SUCCESS
-            }
-            Err(why) => {
-                eprintln!("mcpproxy telemetry send: {why}");
-                ExitCode::FAILURE
-            }
-        },
-    }
-}
-
-fn parse(args: Vec<OsString>) -> Result<Options, lexopt::Error> {
-    let mut options = Options::default();
-    let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Long("now") => options.now = true,
-            Long("data-dir") => options.data_dir = Some(parser.value()?),
-            Short('h') | Long("help") => options.help = true,
-            other => return Err(other.unexpected()),
-        }
-    }
-    Ok(options)
-}
-
-fn send(options: &Options) -> Result<String, String> {
+/// What happened; else why nothing was acknowledged.
+fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
     let around = Surroundings::of_this_process();
-    let dir = DataDir::resolve(options.data_dir.as_deref(), around).map_err(|e| e.to_string())?;
-    let permission = Permission::read(&dir, around);
+    let permission = Permission::read(dir, around);
     if permission.consent.effective != Effective::On {
         return Err(not_allowed(&permission.consent));
     }
     let now = machine::now();
     let timing = Timing::of(around);
     let started = |state: State| schedule::next_due(&state, &timing).is_some();
-    let known = || Store::peek(&dir, now).map(|state| state.or_else(|| Store::remembered(&dir)));
-    if !options.now && known().is_ok_and(|state| !state.is_some_and(started)) {
+    let known = || Store::peek(dir, now).map(|state| state.or_else(|| Store::remembered(dir)));
+    if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
     }
-    let store = Store::open(&dir, now).map_err(|e| format!("not sent: {e}"))?;
+    let store = Store::open(dir, now).map_err(|e| format!("not sent: {e}"))?;
     // To ask for it is no consent to more than the notice says: it comes first here, too.
-    identity::ensure(&dir, now)
+    identity::ensure(dir, now)
         .map_err(|error| error.to_string())
         .and_then(|id| {
             let adopted = store.update(true, |state| schedule::adopt(state, &id));
             adopted.map_err(|error| error.to_string())
         })
         .map_err(|why| format!("not sent: {why}"))?;
-    notice::show_once(&dir, &store, now).map_err(|error| format!("not sent: {error}"))?;
+    notice::show_once(dir, &store, now).map_err(|error| format!("not sent: {error}"))?;
     let attempt = Attempt {
-        dir: &dir,
+        dir,
         store: &store,
         around,
         timing,
         nonce: nonce(),
-        asked_at: options.now.then_some(now),
+        asked_at: at_once.then_some(now),
         clock: &machine::now,
         stopped: &|| false,
     };
     let outcome = attempt.run(&|state| {
         assemble::live_host(state, machine::now())
-            .map_or_else(|| preview::own_fields(&dir), assemble::Live::from)
+            .map_or_else(|| preview::own_fields(dir), assemble::Live::from)
     });
     say(outcome)
 }
@@ -168,13 +118,5 @@ mod tests {
     #[test]
     fn waits_are_said_in_units_that_fit() {
         assert_eq!([span(7), span(67), span(86_399)], ["7 s", "1 min 7 s", "23 h 59 min"]);
-    }
-
-    #[test]
-    fn only_its_own_options_are_taken() {
-        assert!(parse(vec!["--now".into()]).is_ok_and(|options| options.now));
-        for args in [vec!["--new"], vec!["now"], vec!["--now=yes"]] {
-            assert!(parse(args.iter().map(OsString::from).collect()).is_err(), "{args:?}");
-        }
     }
 }

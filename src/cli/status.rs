@@ -67,13 +67,15 @@ impl Status {
                 (known.unwrap_or_default(), store)
             }
         };
-        let id_trouble = match identity::expected(&permission.telemetry, now) {
+        let (id, id_trouble) = match identity::expected(&permission.telemetry, now) {
             Ok(identity) => {
                 // What another install left behind is not this one's history.
                 schedule::adopt(&mut state, &identity);
-                None
+                let to_be_written = identity::is_to_be_written(&permission.telemetry, now);
+                let obstacle = if to_be_written { storage::config_obstacle(&dir) } else { None };
+                (id_of(&permission.telemetry), obstacle)
             }
-            Err(error) => Some(error.to_string()),
+            Err(error) => (None, Some(error.to_string())),
         };
         let policy = ClientPolicy {
             private: PrivateWords::lazy(machine::private_words),
@@ -85,7 +87,7 @@ impl Status {
             consent: permission.consent,
             preference: permission.telemetry.enabled,
             endpoint: permission.target.ok().map(|target| target.url().to_owned()),
-            id: id_of(&permission.telemetry).filter(|_| id_trouble.is_none()),
+            id,
             id_trouble,
             note: consent::reach_of_shell_exports(around),
             activation: assemble::activation(&state, ides, &policy, now),
@@ -110,7 +112,10 @@ impl Status {
     /// When the next heartbeat is due, if one ever is.
     fn next_due(&self) -> Option<u64> {
         let next = schedule::next_attempt(&self.state, &self.timing)?;
-        (self.consent.effective == Effective::On).then_some(next)
+        let sends = self.consent.effective == Effective::On
+            && self.id_trouble.is_none()
+            && self.store.0 != "read_only";
+        sends.then_some(next)
     }
 
     fn to_node(&self) -> Node {

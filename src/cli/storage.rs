@@ -3,6 +3,7 @@
 //! One rule: the word is stable, the detail is for people and holds no path of theirs.
 
 use crate::activation::{Health, Store, StoreError};
+use crate::config::DISPLAY_NAME;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileSystem};
 use std::path::Path;
@@ -42,6 +43,16 @@ pub(super) fn trouble(error: &StoreError) -> Shown {
         StoreError::NotBuilt => "not_built",
     };
     (state, Some(error.to_string()))
+}
+
+/// Why no id can be kept: the config, or the file that it is a link to, cannot be replaced.
+pub(super) fn config_obstacle(dir: &DataDir) -> Option<String> {
+    let config = std::fs::canonicalize(dir.config()).unwrap_or_else(|_| dir.config());
+    let place = config.ancestors().skip(1).find(|path| path.exists())?;
+    let kind = files::check_writable(place).err()?.kind();
+    Some(format!(
+        "no id can be kept, and nothing is sent: {DISPLAY_NAME} cannot be replaced ({kind}); make its directory writable"
+    ))
 }
 
 /// Why nothing can be recorded here, and so nothing sent.

@@ -2,7 +2,7 @@
 //!
 //! One rule: pure, and on doubt it refuses. A verdict never holds a value.
 //!
-//! Two layers, both required. [`shape`] lets nothing through but the compiled contract, so that a
+//! Two layers, both required. `shape` lets nothing through but the compiled contract, so that a
 //! leak has no place to hide; [`scan`] judges the strings that the contract cannot pin (client names
 //! outside the vocabulary), and is there for the day the contract is widened.
 //!

@@ -156,7 +156,8 @@ fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
         Outcome::Acknowledged(_) => session.timing.interval,
         Outcome::Failed { retry_in, .. } => *retry_in,
         Outcome::Refused(refusal) => {
-            eprintln!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");
+            let what = format_args!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");
+            machine::complain(&what);
             TICK
         }
         Outcome::NotAllowed(_) | Outcome::Unable(_) => TICK,

@@ -8,7 +8,7 @@ use super::reader::Reader;
 use super::tokens::{Kind, Tokenizer};
 
 /// A request's id, comparable with that of its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Id {
     /// An integer, however it was spelled.
     Number(i64),
@@ -43,6 +43,8 @@ impl Id {
 pub(super) enum Method {
     Initialize,
     ToolsCall,
+    /// The client gives up a request of its own.
+    Cancelled,
     Other,
 }
 
@@ -65,6 +67,8 @@ pub(super) struct Params {
     pub(super) meta_client: Option<String>,
     /// `name`
     pub(super) tool: Option<String>,
+    /// `requestId`
+    pub(super) request: Option<Id>,
 }
 
 /// Of `result`.

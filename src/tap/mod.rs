@@ -1,7 +1,7 @@
 //! `tap`: a transparent wrapper around one stdio MCP server.
 //!
 //! One rule: the traffic comes first. Two threads forward every byte and know nothing of its meaning;
-//! they leave a copy in a bounded [`queue`], and an [`Observer`] looks at it when there is time. With
+//! they leave a copy in a bounded `queue`, and an [`Observer`] looks at it when there is time. With
 //! telemetry off there is no copy and no observer.
 //!
 //! Three threads besides the main one: one for each direction, and one that waits for the server and
@@ -12,6 +12,7 @@ mod grammar;
 mod listing;
 mod messages;
 mod observer;
+mod outstanding;
 mod queue;
 mod reader;
 mod tokens;

@@ -4,11 +4,8 @@
 //! through a closure, and knows nothing of processes, stores or consent.
 
 use super::messages::{Id, Lines, Message, Method};
+use super::outstanding::{Call, Outstanding};
 use crate::Event;
-use std::collections::VecDeque;
-
-/// Requests of the client that may wait for an answer at once; beyond, the oldest is given up.
-const MAX_OUTSTANDING: usize = 1024;
 
 /// Which way bytes go. Ids mean something only together with it: both sides count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +23,11 @@ pub enum Direction {
 ///   `params._meta["io.modelcontextprotocol/clientInfo"]` of any message with a method. It is
 ///   reported each time: who records it knows what is new, also when the install changes meanwhile.
 /// - The server is connected when it answers any request of the client with a result, once.
-/// - A discovery call is counted when its answer arrives, and only if it succeeded: a cancelled
-///   call is never answered, one that failed (`error`, `isError`) discovered nothing, and one that
-///   asks for more (`resultType` other than `complete`) will be made again.
+/// - Every request that calls a discovery tool is counted exactly once, when it is known what became
+///   of it: with the counts of its answer if that is a successful one; without counts, so that no
+///   tokens are saved, if it is answered by an error (`error`, `isError`) or by an interim answer
+///   (`resultType` other than `complete`: what the client sends afterwards is another call), if the
+///   client cancels it or uses its id again, or if it waits too long or when the session ends.
 /// - Any other tool call is counted when it is made.
 ///
 /// Batches are read message by message. Lines may be of any length; memory does not grow with them.
@@ -41,15 +40,8 @@ pub struct Observer<S> {
 struct Session<S> {
     discovery_tools: Vec<String>,
     sink: S,
-    outstanding: VecDeque<(Id, Call)>,
+    outstanding: Outstanding,
     is_connected: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Call {
-    Discovery,
-    /// Interesting only until the server has answered something.
-    Any,
 }
 
 impl<S: FnMut(Event<'_>)> Observer<S> {
@@ -62,7 +54,7 @@ impl<S: FnMut(Event<'_>)> Observer<S> {
             session: Session {
                 discovery_tools,
                 sink,
-                outstanding: VecDeque::new(),
+                outstanding: Outstanding::default(),
                 is_connected: false,
             },
         }
@@ -90,10 +82,14 @@ impl<S: FnMut(Event<'_>)> Observer<S> {
         }
     }
 
-    /// Both streams have ended; a last line without a newline counts.
+    /// Both streams have ended; a last line without a newline counts, and so does a discovery call
+    /// that will not be answered any more.
     pub fn finish(&mut self) {
         self.from_client.end_line(&mut self.session, Session::request);
         self.from_server.end_line(&mut self.session, Session::answer);
+        for call in self.session.outstanding.clear() {
+            self.session.given_up(Some(call));
+        }
     }
 }
 
@@ -107,6 +103,11 @@ impl<S: FnMut(Event<'_>)> Session<S> {
         if let Some(name) = message.params.meta_client {
             (self.sink)(Event::ClientSeen { name: &name });
         }
+        if method == Method::Cancelled
+            && let Some(id) = message.params.request
+        {
+            self.cancelled(&id);
+        }
         let Some(id) = message.id else { return };
         let call = match (method, message.params.tool) {
             (Method::ToolsCall, Some(tool)) if self.discovery_tools.contains(&tool) => {
@@ -119,12 +120,20 @@ impl<S: FnMut(Event<'_>)> Session<S> {
             _ => Call::Any,
         };
         // An id is free again when it is used again, whatever became of its first use.
-        self.outstanding.retain(|(waiting, _)| *waiting != id);
+        let before = self.outstanding.remove(&id);
+        self.given_up(before);
         if call == Call::Discovery || !self.is_connected {
-            if self.outstanding.len() >= MAX_OUTSTANDING {
-                self.outstanding.pop_front();
-            }
-            self.outstanding.push_back((id, call));
+            let oldest = self.outstanding.add(&id, call);
+            self.given_up(oldest);
+        }
+    }
+
+    /// The answer may come all the same, and show that the server is there.
+    fn cancelled(&mut self, id: &Id) {
+        let Some(call) = self.outstanding.remove(id) else { return };
+        self.given_up(Some(call));
+        if !self.is_connected {
+            self.outstanding.add(id, Call::Any);
         }
     }
 
@@ -132,20 +141,27 @@ impl<S: FnMut(Event<'_>)> Session<S> {
         if message.method.is_some() {
             return;
         }
-        let Some(id) = message.id else { return };
-        let Some(index) = self.outstanding.iter().position(|(waiting, _)| *waiting == id) else {
-            return;
+        let Some(call) = message.id.and_then(|id| self.outstanding.remove(&id)) else { return };
+        let Some(answer) = message.result.filter(|_| !message.has_error) else {
+            return self.given_up(Some(call));
         };
-        let Some((_, call)) = self.outstanding.remove(index) else { return };
-        let Some(answer) = message.result.filter(|_| !message.has_error) else { return };
         if !self.is_connected {
             self.is_connected = true;
-            self.outstanding.retain(|(_, call)| *call == Call::Discovery);
+            self.outstanding.keep_discovery();
             (self.sink)(Event::ServerConnected);
         }
         if call == Call::Discovery && !answer.failed && !answer.is_interim {
             let counts = answer.listing();
             (self.sink)(Event::Discovery { indexed: counts.indexed, returned: counts.returned });
+        } else {
+            self.given_up(Some(call));
+        }
+    }
+
+    /// A discovery call that has told nothing is a call all the same.
+    fn given_up(&mut self, call: Option<Call>) {
+        if call == Some(Call::Discovery) {
+            (self.sink)(Event::Discovery { indexed: None, returned: None });
         }
     }
 }

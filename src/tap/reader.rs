@@ -39,6 +39,7 @@ enum Field {
     ClientName,
     MetaClientName,
     Tool,
+    RequestId,
     IsError,
     ResultType,
     Structured,
@@ -58,6 +59,7 @@ impl Field {
             (Place::Params, "clientInfo") => Field::Client,
             (Place::Params, "_meta") => Field::Meta,
             (Place::Params, "name") => Field::Tool,
+            (Place::Params, "requestId") => Field::RequestId,
             (Place::Client, "name") => Field::ClientName,
             (Place::Meta, "io.modelcontextprotocol/clientInfo") => Field::MetaClient,
             (Place::MetaClient, "name") => Field::MetaClientName,
@@ -199,6 +201,7 @@ impl Reader {
                 params.meta_client = None;
             }
             Some(Field::Tool) => params.tool = None,
+            Some(Field::RequestId) => params.request = None,
             Some(Field::BlockType) => self.block.is_text = false,
             Some(Field::BlockText) => self.block.listing = None,
             Some(field) => {
@@ -277,10 +280,14 @@ impl Reader {
                 self.message.method = Some(match text {
                     Some("initialize") => Method::Initialize,
                     Some("tools/call") => Method::ToolsCall,
+                    Some("notifications/cancelled") => Method::Cancelled,
                     _ => Method::Other,
                 });
             }
             Field::Id => self.message.id = text.and_then(|text| Id::read(text, kind)),
+            Field::RequestId => {
+                self.message.params.request = text.and_then(|text| Id::read(text, kind));
+            }
             Field::ClientName => self.message.params.client = Some(owned(text)),
             Field::MetaClientName => self.message.params.meta_client = Some(owned(text)),
             Field::Tool => self.message.params.tool = Some(owned(text)),
@@ -316,7 +323,7 @@ impl Reader {
 /// Whether a value of this kind is what `field` holds.
 fn reads(field: Field, kind: Kind) -> bool {
     match field {
-        Field::Id => true,
+        Field::Id | Field::RequestId => true,
         Field::IsError | Field::Error => kind == Kind::Scalar,
         Field::Method
         | Field::ClientName

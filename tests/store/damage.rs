@@ -150,8 +150,8 @@ fn three_damaged_stores_are_kept_and_the_oldest_goes_first() {
 
 #[test]
 fn anything_may_lie_where_the_store_should_be() {
-    type Spoil = fn(&Path);
-    let in_place: [(&str, Spoil); 4] = [
+    type Make = fn(&Path);
+    let in_place: [(&str, Make); 4] = [
         ("a file", |path| std::fs::write(path, b"a file").expect("a file")),
         ("a pipe in it", |path| {
             std::fs::create_dir(path).expect("a directory");

@@ -88,15 +88,22 @@ fn a_discovery_answer_is_else_read_from_the_first_text_block() {
 }
 
 #[test]
-fn calls_that_discovered_nothing_do_not_count() {
+fn calls_that_discovered_nothing_count_without_tokens() {
+    let list = r#""structuredContent":{"tools":[1],"total_indexed_tools":5}"#;
     for result in [
-        r#"{"content":[{"type":"text","text":"index is gone"}],"isError":true}"#,
-        r#"{"resultType":"input_required","inputRequests":{}}"#,
+        &format!(
+            r#"{{"content":[{{"type":"text","text":"index is gone"}}],{list},"isError":true}}"#
+        ),
+        &format!(r#"{{"resultType":"input_required","inputRequests":{{}},{list}}}"#),
         r#"{"resultType":"task","task":{}}"#,
+        r#"{"isError":false,"resultType":"complete"}"#,
     ] {
-        assert_eq!(discovery(result), [""; 0], "{result}");
+        assert_eq!(discovery(result), ["discovery ? of ?"], "{result}");
     }
-    assert_eq!(discovery(r#"{"isError":false,"resultType":"complete"}"#), ["discovery ? of ?"]);
+    assert_eq!(
+        discovery(&format!(r#"{{{list},"isError":false,"resultType":"complete"}}"#)),
+        ["discovery 1 of 5"]
+    );
     let refused = after_handshake(
         r#"
         > {"id":1,"method":"tools/call","params":{"name":"find"}}
@@ -104,20 +111,75 @@ fn calls_that_discovered_nothing_do_not_count() {
         < {"id":1,"result":{}}
         "#,
     );
-    assert_eq!(refused, [""; 0]);
+    assert_eq!(refused, ["discovery ? of ?"]);
 }
 
 #[test]
-fn a_cancelled_call_is_never_answered_and_never_counts() {
+fn a_call_that_is_asked_for_more_and_made_again_is_two_calls() {
     let events = after_handshake(
         r#"
         > {"id":1,"method":"tools/call","params":{"name":"find"}}
-        > {"method":"notifications/cancelled","params":{"requestId":1,"reason":"user"}}
-        > {"id":2,"method":"tools/call","params":{"name":"find"}}
-        < {"id":2,"result":{"structuredContent":{"tools":[1],"total_indexed_tools":2}}}
+        < {"id":1,"result":{"resultType":"input_required","inputRequests":{"a":{}}}}
+        > {"id":2,"method":"tools/call","params":{"name":"find","inputResponses":{"a":{}}}}
+        < {"id":2,"result":{"resultType":"complete","structuredContent":{"tools":[1],"total_indexed_tools":2}}}
         "#,
     );
-    assert_eq!(events, ["discovery 1 of 2"]);
+    assert_eq!(events, ["discovery ? of ?", "discovery 1 of 2"]);
+}
+
+#[test]
+fn a_cancelled_call_counts_without_tokens_when_it_is_cancelled() {
+    let events = after_handshake(
+        r#"
+        > {"id":1,"method":"tools/call","params":{"name":"find"}}
+        > {"id":"1","method":"tools/call","params":{"name":"find"}}
+        > {"method":"notifications/cancelled","params":{"requestId":7}}
+        < {"method":"notifications/cancelled","params":{"requestId":1}}
+        > {"method":"notifications/cancelled","params":{"reason":"user","requestId":1}}
+        > {"id":2,"method":"tools/call","params":{"name":"echo"}}
+        < {"id":1,"result":{"structuredContent":{"tools":[1],"total_indexed_tools":3}}}
+        < {"id":"1","result":{"structuredContent":{"tools":[1],"total_indexed_tools":2}}}
+        "#,
+    );
+    assert_eq!(events, ["discovery ? of ?", "call", "discovery 1 of 2"]);
+}
+
+#[test]
+fn a_server_that_answers_a_cancelled_call_is_there() {
+    let traffic = session(
+        r#"
+        > {"id":1,"method":"tools/call","params":{"name":"find"}}
+        > {"method":"notifications/cancelled","params":{"requestId":1}}
+        < {"id":1,"result":{}}
+        "#,
+    );
+    assert_eq!(observed(&traffic), ["discovery ? of ?", "connected"]);
+}
+
+#[test]
+fn a_call_whose_id_is_used_again_counts_without_tokens() {
+    let events = after_handshake(
+        r#"
+        > {"id":1,"method":"tools/call","params":{"name":"find"}}
+        > {"id":1,"method":"tools/call","params":{"name":"find"}}
+        < {"id":1,"result":{"structuredContent":{"tools":[1],"total_indexed_tools":2}}}
+        > {"id":2,"method":"tools/call","params":{"name":"find"}}
+        > {"id":2,"method":"ping"}
+        < {"id":2,"result":{}}
+        "#,
+    );
+    assert_eq!(events, ["discovery ? of ?", "discovery 1 of 2", "discovery ? of ?"]);
+}
+
+#[test]
+fn a_call_that_waits_when_the_session_ends_counts_without_tokens() {
+    let events = after_handshake(
+        r#"
+        > {"id":1,"method":"tools/call","params":{"name":"find"}}
+        > {"method":"tools/call","params":{"name":"find"}}
+        "#,
+    );
+    assert_eq!(events, ["discovery ? of ?"]);
 }
 
 #[test]
@@ -130,15 +192,41 @@ fn an_answer_counts_once() {
 }
 
 #[test]
-fn calls_without_answers_are_forgotten_oldest_first() {
+fn calls_without_answers_are_given_up_oldest_first_and_every_one_counts() {
+    const CALLS: usize = 40_000;
     let mut traffic = connected("");
-    for id in 0..5000 {
+    for id in 0..CALLS {
         traffic.push(line(
             C,
             &format!(r#"{{"id":{id},"method":"tools/call","params":{{"name":"find"}}}}"#),
         ));
     }
-    traffic.push(line(S, r#"{"id":0,"result":{}}"#));
-    traffic.push(line(S, r#"{"id":4999,"result":{}}"#));
-    assert_eq!(observed(&traffic)[2..], ["discovery ? of ?"]);
+    let answer =
+        |id: usize| format!(r#"{{"id":{id},"result":{{"structuredContent":{{"tools":[]}}}}}}"#);
+    traffic.push(line(S, &answer(0)));
+    traffic.push(line(S, &answer(CALLS - 1)));
+    let events = observed(&traffic).split_off(2);
+    assert_eq!(events.len(), CALLS);
+    assert_eq!(events.iter().filter(|event| *event == "discovery 0 of ?").count(), 1);
+}
+
+#[test]
+fn a_burst_of_thousands_of_requests_is_matched_to_its_answers() {
+    const REQUESTS: usize = 20_000;
+    let name = |id: usize| if id % 100 == 7 { "find" } else { "echo" };
+    let mut traffic = Traffic::new();
+    for id in 0..REQUESTS {
+        traffic.push(line(
+            C,
+            &format!(r#"{{"id":{id},"method":"tools/call","params":{{"name":"{}"}}}}"#, name(id)),
+        ));
+    }
+    for id in 0..REQUESTS {
+        let list = r#"{"tools":[1],"total_indexed_tools":2}"#;
+        traffic.push(line(S, &format!(r#"{{"id":{id},"result":{{"structuredContent":{list}}}}}"#)));
+    }
+    let events = observed(&traffic);
+    let count = |what: &str| events.iter().filter(|event| *event == what).count();
+    assert_eq!(count("discovery 1 of 2"), REQUESTS / 100);
+    assert_eq!(count("discovery ? of ?"), 0);
 }
