@@ -16,7 +16,7 @@ pub const PROVISIONAL_ID: &str = "00000000-0000-4000-8000-000000000000";
 pub const LIFETIME: u64 = 365 * 86_400;
 
 /// 2025-01-01: an older clock has not been set yet and must not date anything.
-const FIRST_PLAUSIBLE_TIME: u64 = 1_735_689_600;
+pub(crate) const FIRST_PLAUSIBLE_TIME: u64 = 1_735_689_600;
 
 /// The id and when it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -117,8 +117,8 @@ impl HeldOpen {
     }
 
     /// Whether other processes would find another directory or another lock file by now.
-    fn is_stale(&self, base: &Path) -> io::Result<bool> {
-        Ok(self.lock.is_deleted()? || FileIdentity::at(base)? != self.base.identity())
+    fn is_stale(&self, base: &Path, lock: &Path) -> io::Result<bool> {
+        Ok(!self.lock.is_still_at(lock) || FileIdentity::at(base)? != self.base.identity())
     }
 }
 
@@ -151,7 +151,7 @@ impl Environment {
             if same && now.duration_since(*seen) < NAMES_TRUSTED {
                 return Ok(Session { environment: self, same, found, _held: held });
             }
-            if !self.held_open.is_stale(&self.base)? {
+            if !self.held_open.is_stale(&self.base, &self.lock_path)? {
                 self.held_open.seen = now;
                 return Ok(Session { environment: self, same, found, _held: held });
             }
@@ -159,6 +159,9 @@ impl Environment {
             left = left.saturating_sub(held.waited);
             drop(held);
             self.held_open = HeldOpen::open(&self.base, &self.lock_path)?;
+            if left.is_zero() {
+                return Err(Failure::Busy);
+            }
         }
     }
 
@@ -184,10 +187,10 @@ impl Session<'_> {
             return Ok(Ready::Same);
         }
         self.close();
-        if let Err(error) = &self.found {
-            return Err(missing(error.kind().into()));
-        }
         let data = self.environment.data();
+        if let Err(error) = &self.found {
+            return Err(absent(data.parent().unwrap_or(&data), error.kind().into()));
+        }
         let bytes = read_whole(&data)?;
         let snapshot = pages::read(&bytes, MAP_SIZE).map_err(Failure::Damaged)?;
         let records =
@@ -203,6 +206,9 @@ impl Session<'_> {
         let unfinished = data.with_file_name(UNFINISHED);
         let directory = data.parent().ok_or(Failure::Missing)?;
         files::create_private_dir(directory)?;
+        if unfinished.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(Failure::Damaged("a directory has the name of a new file"));
+        }
         remove_if_there(&unfinished)?;
         // LMDB would make the file with the right mode, too, but only if the directory lets it.
         drop(files::open_private(&unfinished)?);
@@ -340,7 +346,7 @@ fn open_once_closed(
 /// [`Failure::Missing`] when there is none. Without a lock file there is nobody to lock out.
 pub fn snapshot(directory: &Path, lock: &Path, within: Duration) -> Result<Vec<u8>, Failure> {
     let data = directory.join(DATA);
-    std::fs::metadata(&data).map_err(missing)?;
+    std::fs::metadata(&data).map_err(|error| absent(directory, error))?;
     let _held = match FileLock::open_existing(lock) {
         Ok(lock) => Some(lock.acquire(LockMode::Shared, within)?.ok_or(Failure::Busy)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -367,6 +373,16 @@ fn read_whole(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     File::open(path).map_err(missing)?.take(MAP_SIZE as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Why there is no data file in `directory`.
+fn absent(directory: &Path, error: io::Error) -> Failure {
+    let is_link = directory.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    if is_link && error.kind() == io::ErrorKind::NotFound && directory.metadata().is_err() {
+        // The storage it leads to may come back: nothing is put in its place.
+        return Failure::Io(io::Error::other("it is a symbolic link that leads nowhere"));
+    }
+    missing(error)
 }
 
 fn missing(error: io::Error) -> Failure {

@@ -48,7 +48,7 @@ fn time(text: &OsStr) -> Option<u64> {
 fn explain(preview: &Preview) {
     let say = |text: &str| machine::complain(&format_args!("mcpproxy: {text}"));
     if let Some(error) = &preview.store_error {
-        say(&format!("{error}; shown as if it were empty"));
+        say(&format!("{error}; shown is what its checkpoint holds"));
     }
     if let Some(error) = &preview.identity_error {
         say(&format!("{error}; {PROVISIONAL_ID} stands for the id"));

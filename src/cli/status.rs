@@ -57,8 +57,15 @@ impl Status {
         let permission = Permission::read(&dir, around);
         let (mut state, store) = match Store::peek(&dir, now) {
             Ok(Some(state)) => (state, storage::store(&dir)),
-            Ok(None) => (State::default(), storage::no_store(&dir)),
-            Err(error) => (State::default(), storage::trouble(&error)),
+            other => {
+                // What the next host will find once it has restored the store.
+                let known = Store::remembered(&dir);
+                let store = match other {
+                    Err(error) => storage::trouble(&error),
+                    _ => storage::no_store(&dir, known.is_some()),
+                };
+                (known.unwrap_or_default(), store)
+            }
         };
         let (id, id_trouble) = match identity::expected(&permission.telemetry, now) {
             Ok(identity) => {
@@ -104,10 +111,7 @@ impl Status {
 
     /// When the next heartbeat is due, if one ever is.
     fn next_due(&self) -> Option<u64> {
-        let sender = &self.state.sender;
-        let due = schedule::next_due(&self.state, &self.timing)?;
-        let retry = sender.last_attempt.saturating_add(sender.retry_after);
-        let next = if sender.failures > 0 { due.max(retry) } else { due };
+        let next = schedule::next_attempt(&self.state, &self.timing)?;
         let sends = self.consent.effective == Effective::On
             && self.id_trouble.is_none()
             && self.store.0 != "read_only";

@@ -45,10 +45,6 @@ impl Directory {
     }
 }
 
-pub fn is_deleted(file: &File) -> io::Result<bool> {
-    file.metadata().map(|metadata| metadata.nlink() == 0)
-}
-
 pub fn check_writable(path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let wanted = libc::W_OK | libc::X_OK;
@@ -57,6 +53,21 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+pub fn free_space(path: &Path) -> Option<u64> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let mut answer = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `path` is a NUL-terminated string and `answer` a writable `statvfs`; both outlive the call.
+    if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: `statvfs` returned 0, so it filled in `answer`.
+    let answer = unsafe { answer.assume_init() };
+    // One without blocks (in memory, without a limit) has nothing to count. The types differ between libcs.
+    #[allow(clippy::unnecessary_cast)]
+    let free = (answer.f_bavail as u64).saturating_mul(answer.f_frsize as u64);
+    (answer.f_blocks > 0).then_some(free)
 }
 
 pub fn create_private_dir(path: &Path) -> io::Result<()> {

@@ -32,15 +32,15 @@ impl Directory {
     }
 }
 
-pub fn is_deleted(_file: &File) -> io::Result<bool> {
-    Ok(false)
-}
-
 pub fn check_writable(path: &Path) -> io::Result<()> {
     if std::fs::metadata(path)?.permissions().readonly() {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     Ok(())
+}
+
+pub fn free_space(_path: &Path) -> Option<u64> {
+    None
 }
 
 pub fn create_private_dir(path: &Path) -> io::Result<()> {

@@ -21,7 +21,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct Cell {
     about: Mutex<About>,
     /// The lock was not had in time: until it is, events try once and do not wait.
     congested: AtomicBool,
+    /// How many files were opened: another one may lack what was stored before.
+    opened: AtomicU64,
 }
 
 /// What is known of the file that is open.
@@ -98,6 +100,7 @@ impl Cell {
                 name_is_new: false,
             }),
             congested: AtomicBool::new(false),
+            opened: AtomicU64::new(0),
         };
         match cell.with_session(DEADLINE, |session| cell.make_ready(session, || now)) {
             Ok(_) | Err(Failure::Busy) => Ok(cell),
@@ -186,6 +189,10 @@ impl Cell {
         }
         let outcome = self.with_session(DEADLINE, |session| self.make_ready(session, machine::now));
         outcome.is_ok_and(|replaced| replaced)
+    }
+
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Acquire)
     }
 
     pub fn health(&self) -> Health {
@@ -297,7 +304,13 @@ impl Cell {
             Ok(Ready::Same) => return Ok(false),
             Ok(Ready::Opened(records)) if self.adopt(session, &records) => {}
             Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now())?,
-            Err(Failure::Missing) => self.create(session, now(), 0)?,
+            Err(Failure::Missing) => {
+                let now = now();
+                match self.create(session, now, 0) {
+                    Err(Failure::Damaged(_)) => self.recover(session, now)?,
+                    outcome => outcome?,
+                }
+            }
             Err(failure) => return Err(failure),
         }
         Ok(true)
@@ -332,6 +345,7 @@ impl Cell {
         let Some(origin) = Origin::find(records.clone()) else { return false };
         let Some(state) = parts::assemble(records) else { return false };
         self.cache.refresh(&state.funnel);
+        self.opened.fetch_add(1, Ordering::AcqRel);
         *lock(&self.about) = About {
             health: files::health_of(&origin),
             generation: origin.generation,

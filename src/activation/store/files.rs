@@ -29,8 +29,12 @@ impl From<Failure> for StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
-        // The kind only: messages of the standard library may hold paths.
-        Self::Io(error.kind().to_string())
+        match error.get_ref() {
+            // A fixed text of `platform` or of LMDB.
+            Some(own) if error.kind() == io::ErrorKind::Other => Self::Io(own.to_string()),
+            // The kind only: messages of the standard library may hold paths.
+            _ => Self::Io(error.kind().to_string()),
+        }
     }
 }
 
@@ -46,6 +50,11 @@ pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
         (Some(state), Some(origin)) => Ok(Some((state, health_of(&origin)))),
         _ => Err(StoreError::Damaged(parts::BAD_RECORD.to_owned())),
     }
+}
+
+/// What the checkpoint holds, if it is a good one; changes nothing.
+pub fn remembered(dir: &DataDir) -> Option<State> {
+    parts::assemble(parts::borrowed(&Checkpoint::read(dir)?.records))
 }
 
 /// What a store tells about its own past.
