@@ -194,7 +194,9 @@ pub fn private_words() -> crate::gate::PrivateWords {
     let mut values = Vec::new();
     let mut add = |name: &[u8], value: String| {
         match name {
-            b"USER" | b"LOGNAME" | b"USERNAME" | b"HOSTNAME" => names.push(value.clone()),
+            // Under `sudo` the process is root's; the person is only here.
+            b"USER" | b"LOGNAME" | b"USERNAME" | b"SUDO_USER" => names.push(value.clone()),
+            b"HOSTNAME" | b"COMPUTERNAME" => names.push(value.clone()),
             b"HOME" | b"USERPROFILE" => names.extend(last_component(&value)),
             _ => {}
         }
