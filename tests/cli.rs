@@ -178,6 +178,7 @@ fn what_is_quoted_back_stays_one_line() {
     fails(&["telemetry", "status", "--a\nb\u{1b}[2J"], 2, &["--a?b?[2J"]);
     fails(&["detect", "--evidence", ""], 2, &["--evidence"]);
     fails(&["detect", "--evidence", "/nowhere/evidence"], 1, &["--evidence", "JSON lines"]);
+    fails(&["detect", "--evidence", "/"], 1, &["--evidence", "JSON lines"]);
     fails(&["telemetry", "verify", ""], 2, &["empty"]);
     #[cfg(feature = "tap")]
     fails(&["tap", "--launched-by", "me", "x"], 2, &["mcpproxy tap:", "login_item"]);

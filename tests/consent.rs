@@ -102,6 +102,19 @@ fn what_a_shell_exports_reaches_a_server_with_a_reduced_environment() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn an_objection_at_the_end_of_a_huge_environment_counts() {
+    let home = home();
+    let path = std::env::var("PATH").expect("PATH");
+    let script = r#"env -i HOME="$HOME" PATH="$PATH" "$0" telemetry status -o json; true"#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, BIN]).env_clear().env("HOME", home.path()).env("PATH", path);
+    shell.envs((0..8).map(|n| (format!("A{n}"), "x".repeat(100_000)))).env("DO_NOT_TRACK", "1");
+    let found = json(shell.output().expect("a shell"));
+    check(&found, "off", "ancestor-env:DO_NOT_TRACK");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn the_data_directory_is_found_through_ancestors_too() {
     let home = home();
     let elsewhere = home.path().join("elsewhere");

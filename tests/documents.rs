@@ -1,4 +1,5 @@
 //! The documents are true about the built binary: every command, option and file that they name exists.
+#![cfg(feature = "full")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +37,6 @@ fn command_lines(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-#[cfg(feature = "full")]
 fn every_command_and_option_that_is_written_of_exists() {
     let mut checked = 0;
     for (name, text) in documents() {
@@ -64,7 +64,6 @@ fn every_command_and_option_that_is_written_of_exists() {
 }
 
 #[test]
-#[cfg(feature = "full")]
 fn the_group_of_commands_in_the_changelog_is_complete() {
     let (_, text) =
         documents().into_iter().find(|(name, _)| name == "CHANGELOG.md").expect("there");

@@ -2,7 +2,7 @@
 //!
 //! One rule: nothing here waits without a bound, and what we create is ours alone (0700, 0600).
 
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -31,33 +31,6 @@ impl FileIdentity {
     /// The identity of what `path` leads to (symbolic links followed); one `stat`.
     pub fn at(path: &Path) -> io::Result<Self> {
         backend::identity(path).map(|(device, inode)| Self { device, inode })
-    }
-}
-
-/// An open directory from which names are looked up: cheaper than from the root of the file system.
-///
-/// It stays the same directory when its own name is given to another one.
-#[derive(Debug)]
-pub struct OpenDirectory {
-    inner: backend::Directory,
-    identity: FileIdentity,
-}
-
-impl OpenDirectory {
-    /// Opens `path`.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let (inner, (device, inode)) = backend::Directory::open(path)?;
-        Ok(Self { inner, identity: FileIdentity { device, inode } })
-    }
-
-    /// Which directory it is.
-    pub fn identity(&self) -> FileIdentity {
-        self.identity
-    }
-
-    /// The identity of what the relative path `name` leads to (symbolic links followed); one `stat`.
-    pub fn identity_of(&self, name: &CStr) -> io::Result<FileIdentity> {
-        self.inner.identity_of(name).map(|(device, inode)| FileIdentity { device, inode })
     }
 }
 
@@ -345,18 +318,6 @@ mod tests {
         write_atomically(&target, b"new", 0o600).unwrap();
         assert_eq!(std::fs::read(&target).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_name_in_an_open_directory_is_the_file_of_that_path() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("file");
-        let directory = OpenDirectory::open(root.path()).unwrap();
-        assert_eq!(directory.identity(), FileIdentity::at(root.path()).unwrap());
-        let missing = directory.identity_of(c"file").unwrap_err();
-        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-        drop(open_private(&path).unwrap());
-        assert_eq!(directory.identity_of(c"file").unwrap(), FileIdentity::at(&path).unwrap());
     }
 
     #[test]

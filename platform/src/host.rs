@@ -11,8 +11,9 @@ use std::path::Path;
 pub const MAX_ANCESTORS: usize = 8;
 /// Steps up the process tree, at most: ancestors of other users (`sudo`, `login`) are stepped over.
 pub const MAX_HOPS: usize = 32;
-/// Bytes that are read of one ancestor's environment. What lies beyond is not seen.
-pub const MAX_ENVIRONMENT_BYTES: usize = 256 * 1024;
+/// Bytes that are read of one ancestor's environment. What lies beyond is not seen: more than Linux lets
+/// a process start with (6 MiB), or an objection could hide behind it.
+pub const MAX_ENVIRONMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// This user as the system's user database (`/etc/passwd`, read by hand: NSS modules cannot be
 /// loaded into a static binary) knows it.

@@ -11,7 +11,6 @@ pub mod pages;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -21,7 +20,7 @@ use std::time::{Duration, Instant};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn, WithoutTls};
 
-use crate::files::{self, FileIdentity, FileLock, HeldLock, LockMode, OpenDirectory};
+use crate::files::{self, FileIdentity, FileLock, HeldLock, LockMode};
 
 /// The size of the map and so the largest size of a file; ours need less than a hundredth.
 pub const MAP_SIZE: usize = 4 << 20;
@@ -30,9 +29,9 @@ const DATA: &str = "data.mdb";
 /// A new data file until it is complete: no process ever sees half of one.
 const UNFINISHED: &str = "new.mdb";
 
-/// How long the lock file and its directory are taken to have their names still, while the data file has
-/// its: looking costs as much as locking.
-const NAMES_TRUSTED: Duration = Duration::from_millis(20);
+/// How long the lock file is taken to have its name still, while the data file has its: looking costs as
+/// much as locking.
+const LOCK_TRUSTED: Duration = Duration::from_millis(20);
 
 /// Why an operation on the environment did not happen.
 #[derive(Debug)]
@@ -69,25 +68,15 @@ impl From<heed::Error> for Failure {
 /// Records as they lie in the file: key, value.
 pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// An environment that may or may not be mapped at the moment: `<base>/<name>/data.mdb` behind the lock
-/// file `<base>/<name>.lock`.
+/// An environment that may or may not be mapped at the moment, behind a lock file of its own.
 #[derive(Debug)]
 pub struct Environment {
-    base: PathBuf,
-    /// `<name>/data.mdb`, from `base`.
-    data_name: CString,
+    data: PathBuf,
     lock_path: PathBuf,
-    held_open: HeldOpen,
-    open: Option<Open>,
-}
-
-/// What is only good while it has its name.
-#[derive(Debug)]
-struct HeldOpen {
-    base: OpenDirectory,
     lock: FileLock,
-    /// When the names were last seen to be those of `base` and `lock`.
-    seen: Instant,
+    /// When `lock` was last seen to be the file that `lock_path` leads to.
+    lock_seen: Instant,
+    open: Option<Open>,
 }
 
 #[derive(Debug)]
@@ -107,30 +96,15 @@ pub enum Ready {
     Opened(Records),
 }
 
-impl HeldOpen {
-    fn open(base: &Path, lock: &Path) -> io::Result<Self> {
-        Ok(Self {
-            base: OpenDirectory::open(base)?,
-            lock: FileLock::open(lock)?,
-            seen: Instant::now(),
-        })
-    }
-
-    /// Whether other processes would find another directory or another lock file by now.
-    fn is_stale(&self, base: &Path, lock: &Path) -> io::Result<bool> {
-        Ok(!self.lock.is_still_at(lock) || FileIdentity::at(base)? != self.base.identity())
-    }
-}
-
 impl Environment {
-    /// Prepares `<base>/<name>`; the lock file is made if it is missing, `base` is not. Nothing is mapped
-    /// yet.
-    pub fn at(base: &Path, name: &str, lock: &Path) -> io::Result<Self> {
+    /// Prepares `<directory>/data.mdb`; the lock file is made if it is missing, its directory is not.
+    /// Nothing is mapped yet.
+    pub fn at(directory: &Path, lock: &Path) -> io::Result<Self> {
         Ok(Self {
-            base: base.to_owned(),
-            data_name: CString::new(format!("{name}/{DATA}"))?,
+            data: directory.join(DATA),
             lock_path: lock.to_owned(),
-            held_open: HeldOpen::open(base, lock)?,
+            lock: FileLock::open(lock)?,
+            lock_seen: Instant::now(),
             open: None,
         })
     }
@@ -140,33 +114,29 @@ impl Environment {
     pub fn lock(&mut self, within: Duration) -> Result<Session<'_>, Failure> {
         let mut left = within;
         loop {
-            let HeldOpen { base, lock, seen } = &mut self.held_open;
-            let held = lock.acquire(LockMode::Exclusive, left)?.ok_or(Failure::Busy)?;
-            let found = base.identity_of(&self.data_name);
+            let held = self.lock.acquire(LockMode::Exclusive, left)?.ok_or(Failure::Busy)?;
+            let found = FileIdentity::at(&self.data);
             let same = match (&self.open, &found) {
                 (Some(open), Ok(found)) => open.identity == *found,
                 _ => false,
             };
             let now = Instant::now();
-            if same && now.duration_since(*seen) < NAMES_TRUSTED {
+            let trusted = same && now.duration_since(self.lock_seen) < LOCK_TRUSTED;
+            if trusted || self.lock.is_still_at(&self.lock_path) {
+                if !trusted {
+                    self.lock_seen = now;
+                }
                 return Ok(Session { environment: self, same, found, _held: held });
             }
-            if !self.held_open.is_stale(&self.base, &self.lock_path)? {
-                self.held_open.seen = now;
-                return Ok(Session { environment: self, same, found, _held: held });
-            }
-            // Somebody removed the lock file or all of it: others lock what has the name now.
+            // Somebody removed the lock file or moved its directory away: others lock what has the name
+            // now.
             left = left.saturating_sub(held.waited);
             drop(held);
-            self.held_open = HeldOpen::open(&self.base, &self.lock_path)?;
+            self.lock = FileLock::open(&self.lock_path)?;
             if left.is_zero() {
                 return Err(Failure::Busy);
             }
         }
-    }
-
-    fn data(&self) -> PathBuf {
-        self.base.join(self.data_name.to_string_lossy().as_ref())
     }
 }
 
@@ -187,22 +157,23 @@ impl Session<'_> {
             return Ok(Ready::Same);
         }
         self.close();
-        let data = self.environment.data();
+        let data = &self.environment.data;
         if let Err(error) = &self.found {
-            return Err(absent(data.parent().unwrap_or(&data), error.kind().into()));
+            return Err(absent(data.parent().unwrap_or(data), error.kind().into()));
         }
-        let bytes = read_whole(&data)?;
+        let bytes = read_whole(data)?;
         let snapshot = pages::read(&bytes, MAP_SIZE).map_err(Failure::Damaged)?;
         let records =
             snapshot.records.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
-        self.opened(Open::sound(&data)?);
+        let open = Open::sound(data)?;
+        self.opened(open);
         Ok(Ready::Opened(records))
     }
 
     /// Makes a new data file with `records` in place of whatever has the name, and maps it.
     pub fn create(&mut self, records: &Records) -> Result<(), Failure> {
         self.close();
-        let data = self.environment.data();
+        let data = self.environment.data.clone();
         let unfinished = data.with_file_name(UNFINISHED);
         let directory = data.parent().ok_or(Failure::Missing)?;
         files::create_private_dir(directory)?;

@@ -64,8 +64,11 @@ fn judge_lines(mut lines: impl BufRead, out: &mut impl Write) -> io::Result<bool
     let mut clean = true;
     let mut line = Vec::new();
     for number in 1u64.. {
-        let length = read_line(&mut lines, &mut line)
-            .map_err(|e| io::Error::other(format!("--evidence: cannot read: {e}")));
+        let length = read_line(&mut lines, &mut line).map_err(|e| {
+            io::Error::other(format!(
+                "--evidence: cannot read: {e}; give a file of JSON lines, or - for standard input"
+            ))
+        });
         let Some(whole) = length? else { break };
         if line.trim_ascii().is_empty() {
             continue;
@@ -80,7 +83,10 @@ fn judge_lines(mut lines: impl BufRead, out: &mut impl Write) -> io::Result<bool
             }
         }
         answer.push_str("}\n");
-        out.write_all(answer.as_bytes())?;
+        out.write_all(answer.as_bytes()).map_err(|e| match e.kind() {
+            ErrorKind::BrokenPipe => e,
+            kind => io::Error::other(format!("cannot write the verdicts: {kind}")),
+        })?;
     }
     Ok(clean)
 }

@@ -54,7 +54,7 @@ fn explain(preview: &Preview) {
         say(&format!("{error}; {PROVISIONAL_ID} stands for the id"));
     } else if preview.provisional_id {
         say(&format!(
-            "there is no anonymous id yet; {PROVISIONAL_ID} stands for it. The real one is made when a \
+            "there is no anonymous id yet, or a new one is due; {PROVISIONAL_ID} stands for it. The real one is made when a \
              host such as `mcpproxy tap` next starts with telemetry on"
         ));
     }

@@ -7,11 +7,11 @@ use super::{Call, Failure, output, storage};
 use crate::activation::{State, Store};
 use crate::config::TelemetryConfig;
 use crate::consent::{self, Consent, Effective};
-use crate::contract::{Activation, timestamp};
-use crate::environment::Classification;
+use crate::contract::{Activation, LaunchSource, timestamp};
 use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::permission::Permission;
+use crate::heartbeat::preview;
 use crate::heartbeat::schedule;
 use crate::heartbeat::timing::Timing;
 use crate::identity;
@@ -47,9 +47,9 @@ struct Status {
     activation: Activation,
     timing: Timing,
     store: (&'static str, Option<String>),
-    launch_source: &'static str,
-    autostart_enabled: Option<bool>,
-    classification: &'static Classification,
+    /// Installer overlay included.
+    launch_source: LaunchSource,
+    live: assemble::Live,
 }
 
 impl Status {
@@ -81,7 +81,10 @@ impl Status {
             private: PrivateWords::lazy(machine::private_words),
             known_only: permission.known_client_names_only,
         };
-        let ides = assemble::live_host(&state, now).map_or(0, |mark| mark.configured_ide_count);
+        // As `show-payload` has it: the process-bound fields are those of the host that would send.
+        let live = assemble::live_host(&state, now)
+            .map_or_else(|| preview::own_fields(&dir), assemble::Live::from);
+        let installer = state.install.installer_pending;
         Self {
             now,
             consent: permission.consent,
@@ -90,13 +93,12 @@ impl Status {
             id,
             id_trouble,
             note: consent::reach_of_shell_exports(around),
-            activation: assemble::activation(&state, ides, &policy, now),
+            activation: assemble::activation(&state, live.configured_ide_count, &policy, now),
             timing: Timing::of(around),
             state,
             store,
-            launch_source: machine::launch_source(None).as_str(),
-            autostart_enabled: machine::autostart_enabled(&dir),
-            classification: machine::classification(),
+            launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
+            live,
             dir,
         }
     }
@@ -120,7 +122,7 @@ impl Status {
 
     fn to_node(&self) -> Node {
         let (id, made) = self.id.clone().unzip();
-        let markers = &self.classification.markers;
+        let markers = &self.live.env_markers;
         Node::Object(vec![
             ("preference", self.preference().into()),
             ("effective", self.consent.effective.as_str().into()),
@@ -132,7 +134,7 @@ impl Status {
             ("anonymous_id_created_at", made.flatten().into()),
             ("anonymous_id_trouble", self.id_trouble.clone().into()),
             ("endpoint", self.endpoint.clone().into()),
-            ("env_kind", self.classification.env_kind.as_str().into()),
+            ("env_kind", self.live.env_kind.as_str().into()),
             (
                 "env_markers",
                 Node::Object(vec![
@@ -143,8 +145,8 @@ impl Status {
                     ("has_display", markers.has_display.into()),
                 ]),
             ),
-            ("launch_source", self.launch_source.into()),
-            ("autostart_enabled", self.autostart_enabled.into()),
+            ("launch_source", self.launch_source.as_str().into()),
+            ("autostart_enabled", self.live.autostart_enabled.into()),
             ("activation", self.activation()),
             (
                 "store",
@@ -211,7 +213,7 @@ impl Status {
             [] => "none".to_owned(),
             names => names.join(", "),
         };
-        let autostart = self.autostart_enabled.map_or("not knowable here", yes);
+        let autostart = self.live.autostart_enabled.map_or("not knowable here", yes);
         let rows = [
             ("Telemetry", words(self.consent.effective).to_owned()),
             ("  because", format!("{} ({})", self.consent.detail, self.consent.rule)),
@@ -219,8 +221,8 @@ impl Status {
             ("Anonymous id", id),
             ("Endpoint", self.endpoint.clone().unwrap_or_else(|| "none".into())),
             ("Data directory", self.dir.root().to_string_lossy().into_owned()),
-            ("Environment", self.classification.env_kind.to_string()),
-            ("Launched by", self.launch_source.to_owned()),
+            ("Environment", self.live.env_kind.to_string()),
+            ("Launched by", self.launch_source.to_string()),
             ("Starts at login", autostart.to_owned()),
             ("Server connected", yes(funnel.first_connected_server_ever).to_owned()),
             ("Client seen", yes(funnel.first_mcp_client_ever).to_owned()),

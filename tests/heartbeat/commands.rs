@@ -130,3 +130,46 @@ fn what_a_damaged_store_will_be_restored_to_is_shown() {
     run(home.path(), &["send", "--now"], &variables);
     assert_eq!(receiver.requests()[1].body, shown.stdout);
 }
+
+#[test]
+fn status_says_of_a_running_host_what_the_payload_says() {
+    use mcpproxy::activation::Store;
+    use mcpproxy::activation::state::LiveMark;
+    use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode};
+    use mcpproxy::paths::DataDir;
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let now = mcpproxy::machine::now();
+    let mark = LiveMark {
+        nonce: 7,
+        at: now,
+        started_at: now,
+        launch_source: LaunchSource::Tray,
+        autostart_enabled: Some(true),
+        env_kind: EnvKind::CloudIde,
+        env_markers: EnvMarkers { has_cloud_ide_env: true, ..EnvMarkers::default() },
+        routing_mode: RoutingMode::Direct,
+        server_count: Some(2),
+        connected_server_count: None,
+        tool_count: None,
+        server_protocol_counts: None,
+        configured_ide_count: 3,
+    };
+    let store = Store::open(&DataDir::at(home.path().join("data")), now).expect("a store");
+    for installer in [false, true] {
+        store
+            .update(true, |state| {
+                state.live_serve = Some(mark.clone());
+                state.install.installer_pending = installer;
+            })
+            .expect("stored");
+        let json = |args: &[&str]| -> serde_json::Value {
+            serde_json::from_slice(&run(home.path(), args, &[]).stdout).expect("JSON")
+        };
+        let (status, payload) = (json(&["status", "-o", "json"]), json(&["show-payload"]));
+        for key in ["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"] {
+            assert_eq!(status[key], payload[key], "{key}");
+        }
+        let said = if installer { "installer" } else { "tray" };
+        assert_eq!(status["launch_source"], said);
+    }
+}

@@ -1,10 +1,9 @@
 //! files: see `crate::files`.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
@@ -19,30 +18,6 @@ pub fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
 
 pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
-}
-
-#[derive(Debug)]
-pub struct Directory(File);
-
-impl Directory {
-    pub fn open(path: &Path) -> io::Result<(Self, (u64, u64))> {
-        let directory = File::open(path)?;
-        let identity = device_and_inode(&directory.metadata()?);
-        Ok((Self(directory), identity))
-    }
-
-    pub fn identity_of(&self, name: &CStr) -> io::Result<(u64, u64)> {
-        let mut answer = MaybeUninit::<libc::stat>::uninit();
-        let directory = self.0.as_raw_fd();
-        // SAFETY: `name` is NUL-terminated, `answer` a writable `stat`, the descriptor open; all outlive
-        // the call.
-        if unsafe { libc::fstatat(directory, name.as_ptr(), answer.as_mut_ptr(), 0) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `fstatat` returned 0, so it filled in `answer`.
-        let answer = unsafe { answer.assume_init() };
-        Ok((answer.st_dev, answer.st_ino))
-    }
 }
 
 pub fn check_writable(path: &Path) -> io::Result<()> {

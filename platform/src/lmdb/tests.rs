@@ -17,7 +17,7 @@ impl Numbers {
 }
 
 fn environment(root: &Path) -> Environment {
-    Environment::at(root, "env", &root.join("lock")).unwrap()
+    Environment::at(&root.join("env"), &root.join("lock")).unwrap()
 }
 
 fn put(session: &mut Session<'_>, key: &[u8], value: &[u8]) -> Result<(), Failure> {

@@ -18,20 +18,6 @@ pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
 }
 
-#[derive(Debug)]
-pub struct Directory(PathBuf);
-
-impl Directory {
-    pub fn open(path: &Path) -> io::Result<(Self, (u64, u64))> {
-        Ok((Self(path.to_owned()), identity(path)?))
-    }
-
-    pub fn identity_of(&self, name: &CStr) -> io::Result<(u64, u64)> {
-        let name = name.to_str().map_err(|_| io::ErrorKind::InvalidInput)?;
-        identity(&self.0.join(name))
-    }
-}
-
 pub fn check_writable(path: &Path) -> io::Result<()> {
     if std::fs::metadata(path)?.permissions().readonly() {
         return Err(io::ErrorKind::PermissionDenied.into());

@@ -17,7 +17,6 @@ use mcpproxy_platform::files::{
     FileIdentity, FileSystem, create_private_dir, file_system, sync_directory,
 };
 use mcpproxy_platform::lmdb::{self, Environment, Failure, Ready, Records, Session, Transaction};
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -90,7 +89,7 @@ impl Cell {
         refuse_remote(dir)?;
         let cell = Self {
             dir: dir.clone(),
-            environment: Slot::new(environment(dir)?),
+            environment: Slot::new(Environment::at(&dir.store(), &dir.store_lock())?),
             cache: Cache::default(),
             deferred: Mutex::default(),
             about: Mutex::new(About {
@@ -392,12 +391,6 @@ impl Cell {
             let _ = sync_directory(self.dir.root());
         }
     }
-}
-
-fn environment(dir: &DataDir) -> io::Result<Environment> {
-    let store = dir.store();
-    let name = store.file_name().and_then(OsStr::to_str).ok_or(io::ErrorKind::InvalidInput)?;
-    Environment::at(dir.root(), name, &dir.store_lock())
 }
 
 /// A memory map and a lock need a local file system, of the directory and of what it may link to.
