@@ -1,9 +1,8 @@
 //! files: see `crate::files`.
 
-use std::ffi::CStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use crate::files::FileSystem;
