@@ -191,9 +191,8 @@ fn store(directory: &Path) {
     store.record(Mark::ServerConnected, NOW);
     store.record(Mark::Client("zed"), NOW);
 
-    let bare = directory.join("bare");
-    let mut environment =
-        Environment::at(&bare, &directory.join("bare.lock")).expect("an environment");
+    let lock = directory.join("bare.lock");
+    let mut environment = Environment::at(directory, "bare", &lock).expect("an environment");
     let mut session = environment.lock(Duration::from_secs(1)).expect("its lock");
     session.create(&vec![(b"key".to_vec(), vec![0; 16])]).expect("a data file");
     let mut count = 0_u64;

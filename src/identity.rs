@@ -16,7 +16,7 @@ pub const PROVISIONAL_ID: &str = "00000000-0000-4000-8000-000000000000";
 pub const LIFETIME: u64 = 365 * 86_400;
 
 /// 2025-01-01: an older clock has not been set yet and must not date anything.
-const FIRST_PLAUSIBLE_TIME: u64 = 1_735_689_600;
+pub(crate) const FIRST_PLAUSIBLE_TIME: u64 = 1_735_689_600;
 
 /// The id and when it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,6 +126,11 @@ pub fn expected(telemetry: &TelemetryConfig, now: u64) -> Result<Identity, Ident
             Identity { anonymous_id: PROVISIONAL_ID.into(), created_at, rotated_from: Some(from) }
         }
     })
+}
+
+/// Whether [`ensure`] has to write at `now`: an id is missing, undated or due to rotate.
+pub fn is_to_be_written(telemetry: &TelemetryConfig, now: u64) -> bool {
+    !matches!(next_step(telemetry, now), Ok(Step::Keep(_)) | Err(_))
 }
 
 /// The id of this install: read, made, dated or rotated as needed. Writes nothing while the config

@@ -11,6 +11,7 @@ use crate::environment::launch_source::{self, LoginJob};
 use crate::environment::{Classification, classify, names};
 use mcpproxy_platform::host;
 use std::fmt;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -171,6 +172,14 @@ pub fn autostart_enabled(dir: &crate::paths::DataDir) -> Option<bool> {
     autostart::decide(autostart_entry::enabled(), sidecar, desktop_session)
 }
 
+/// Writes one line to stderr. Never fails: there is nobody to tell, and a host must not end because
+/// whoever started it closed the other side (which `eprintln!` would do).
+pub(crate) fn complain(text: &dyn fmt::Display) {
+    // Arguments are quoted back: a line stays one line, and a terminal gets no commands.
+    let line = text.to_string().replace(char::is_control, "?");
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
 /// Seconds since 1970 by the system clock (0 for a clock before 1970).
 pub fn now() -> u64 {
     std::time::SystemTime::now()
@@ -185,7 +194,9 @@ pub fn private_words() -> crate::gate::PrivateWords {
     let mut values = Vec::new();
     let mut add = |name: &[u8], value: String| {
         match name {
-            b"USER" | b"LOGNAME" | b"USERNAME" | b"HOSTNAME" => names.push(value.clone()),
+            // Under `sudo` the process is root's; the person is only here.
+            b"USER" | b"LOGNAME" | b"USERNAME" | b"SUDO_USER" => names.push(value.clone()),
+            b"HOSTNAME" | b"COMPUTERNAME" => names.push(value.clone()),
             b"HOME" | b"USERPROFILE" => names.extend(last_component(&value)),
             _ => {}
         }

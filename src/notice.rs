@@ -6,6 +6,7 @@
 use crate::activation::{Store, StoreError};
 use crate::config::{self, EDIT_DEADLINE, EditError};
 use crate::paths::DataDir;
+use mcpproxy_platform::host;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -56,7 +57,24 @@ impl std::error::Error for NoticeError {}
 
 /// Shows the notice on stderr unless this install has shown it.
 pub fn show_once(dir: &DataDir, store: &Store, now: u64) -> Result<Notice, NoticeError> {
-    show_once_to(&mut io::stderr(), dir, store, now)
+    show_once_to(&mut Stderr, dir, store, now)
+}
+
+/// Standard error; an error where there is none, so that the notice does not count as shown.
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if host::has_stderr() {
+            io::stderr().write(bytes)
+        } else {
+            Err(io::ErrorKind::NotConnected.into())
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// As [`show_once`], to any writer.

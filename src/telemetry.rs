@@ -88,6 +88,8 @@ pub struct Telemetry {
 
 /// What this process has stored before, so that saying it again costs an atomic load.
 struct Seen {
+    /// The file it was stored in.
+    file: AtomicU64,
     server: AtomicBool,
     /// Keyed hashes of raw client names; 0 is free.
     clients: [AtomicU64; 8],
@@ -97,6 +99,7 @@ struct Seen {
 impl Seen {
     fn new() -> Self {
         Self {
+            file: AtomicU64::new(0),
             server: AtomicBool::new(false),
             clients: Default::default(),
             hasher: RandomState::new(),
@@ -125,7 +128,16 @@ impl Seen {
         }
     }
 
-    /// Another install, another store: nothing is stored yet.
+    /// Another file, after `reset-id` or damage: perhaps nothing is stored yet.
+    fn follow(&self, file: u64) {
+        if self.file.load(Ordering::Acquire) != file
+            && self.file.swap(file, Ordering::AcqRel) != file
+        {
+            self.forget();
+        }
+    }
+
+    /// Nothing is stored yet.
     fn forget(&self) {
         self.server.store(false, Ordering::Release);
         for place in &self.clients {
@@ -215,6 +227,7 @@ impl Telemetry {
     /// [`Recorded::NoStore`] when telemetry is off.
     pub fn record(&self, event: Event<'_>) -> Recorded {
         let Some(session) = &self.session else { return Recorded::NoStore };
+        self.seen.follow(session.opened());
         let name = match event {
             Event::ServerConnected if session.allowed() && self.seen.has_server() => {
                 return Recorded::Unchanged;
@@ -235,6 +248,11 @@ impl Telemetry {
             }
         }
         let Some(store) = session.store() else { return Recorded::NoStore };
+        if name.is_some() || matches!(event, Event::ServerConnected) {
+            // What is cached of these must be of the file that is there now.
+            session.note_file(&store);
+            self.seen.follow(session.opened());
+        }
         let recorded = write(session, &store, event);
         if matches!(recorded, Recorded::Stored | Recorded::Unchanged) {
             if let Some(hash) = name {

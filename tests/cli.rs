@@ -67,7 +67,7 @@ fn no_home_is_a_clear_error() {
     for words in [["telemetry", "status"], ["telemetry", "disable"]] {
         fails(&words, 1, &["HOME", "MCPPROXY_HOME", "--data-dir"]);
     }
-    fails(&["telemetry", "status", "--data-dir", ""], 1, &["--data-dir is empty"]);
+    fails(&["telemetry", "status", "--data-dir", ""], 2, &["--data-dir is empty"]);
 }
 
 #[test]
@@ -157,6 +157,30 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     let mut said = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut said).expect("read");
     assert_eq!((child.wait().expect("it ends").code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_standard_error_that_cannot_be_written_changes_no_result() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().to_str().expect("UTF-8");
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    let args = ["telemetry", "show-payload", "--at", "1800000000", "--data-dir", path];
+    let expected = run(&args);
+    let mut command = command(&args);
+    let bad = command.env("MCPPROXY_TELEMETRY_INTERVAL", "soon").stderr(full()).output();
+    let bad = bad.expect("it starts");
+    assert_eq!((bad.status.code(), bad.stdout), (Some(0), expected.stdout));
+}
+
+#[test]
+fn what_is_quoted_back_stays_one_line() {
+    fails(&["telemetry", "status", "--a\nb\u{1b}[2J"], 2, &["--a?b?[2J"]);
+    fails(&["detect", "--evidence", ""], 2, &["--evidence"]);
+    fails(&["detect", "--evidence", "/nowhere/evidence"], 1, &["--evidence", "JSON lines"]);
+    fails(&["telemetry", "verify", ""], 2, &["empty"]);
+    #[cfg(feature = "tap")]
+    fails(&["tap", "--launched-by", "me", "x"], 2, &["mcpproxy tap:", "login_item"]);
 }
 
 #[test]

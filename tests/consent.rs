@@ -192,6 +192,53 @@ fn without_a_place_to_write_status_says_that_nothing_is_sent() {
     assert!(status["store"]["detail"].is_string());
 }
 
+/// As a user who owns nothing: root may write everywhere. `None` where this program is out of its reach.
+#[cfg(target_os = "linux")]
+fn status_of_nobody(home: &Path) -> Option<Value> {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(BIN);
+    command.args(["telemetry", "status", "-o", "json"]).env_clear().env("HOME", home);
+    command.env("MCPPROXY_TELEMETRY_ENDPOINT", LOOPBACK).current_dir("/");
+    if fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0) {
+        command.uid(65_534).gid(65_534);
+    }
+    match command.output() {
+        Ok(output) => Some(json(output)),
+        Err(error) => {
+            eprintln!("SKIPPED: another user cannot run this program: {error}");
+            None
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn where_no_id_can_be_kept_status_says_that_nothing_is_sent() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = home();
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+    };
+    // The data directory is open to everybody, what the config is a link to is not.
+    let (data, kept) = (home.path().join(".mcpproxy"), home.path().join("kept"));
+    for directory in [&data, &kept] {
+        fs::create_dir(directory).expect("made");
+    }
+    fs::write(kept.join("config.json"), "{}").expect("written");
+    std::os::unix::fs::symlink(kept.join("config.json"), data.join("mcp_config.json"))
+        .expect("linked");
+    for (path, bits) in [(home.path(), 0o755), (data.as_path(), 0o777), (kept.as_path(), 0o555)] {
+        mode(path, bits);
+    }
+    let Some(status) = status_of_nobody(home.path()) else { return };
+    let trouble = status["anonymous_id_trouble"].as_str().expect("text");
+    assert!(trouble.contains("nothing is sent") && trouble.contains("<data dir>"), "{trouble}");
+    assert_eq!(status["heartbeat"]["next_due"], Value::Null);
+    mode(&kept, 0o777);
+    let status = status_of_nobody(home.path()).expect("it could be run");
+    assert_eq!(status["anonymous_id_trouble"], Value::Null);
+}
+
 #[test]
 #[cfg(feature = "activation")]
 fn reset_id_forgets_everything_of_the_old_install() {

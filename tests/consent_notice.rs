@@ -67,3 +67,33 @@ fn it_names_the_fields_page_the_payload_and_the_switch() {
     }
     assert!(TEXT.lines().all(|line| line.starts_with("mcpproxy:") && line.len() <= 110));
 }
+
+/// `telemetry send --now` below a shell that treats its standard error so.
+#[cfg(all(target_os = "linux", feature = "heartbeat"))]
+fn send_now(home: &std::path::Path, redirection: &str) -> (std::process::ExitStatus, bool) {
+    let receiver = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    receiver.set_nonblocking(true).expect("set");
+    let endpoint = format!("http://{}", receiver.local_addr().expect("bound"));
+    let status = std::process::Command::new("sh")
+        .args(["-c", &format!(r#"exec "$0" telemetry send --now {redirection}"#)])
+        .arg(env!("CARGO_BIN_EXE_mcpproxy"))
+        .env_clear()
+        .env("MCPPROXY_HOME", home)
+        .env("MCPPROXY_TELEMETRY_ENDPOINT", endpoint)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .expect("a shell");
+    (status, receiver.accept().is_ok())
+}
+
+#[test]
+#[cfg(all(target_os = "linux", feature = "heartbeat"))]
+fn on_a_closed_standard_error_it_was_not_shown_and_nothing_is_sent() {
+    for redirection in ["2>&-", "2</dev/null", "2>/dev/full"] {
+        let home = tempfile::tempdir().expect("dir");
+        let (status, connected) = send_now(home.path(), redirection);
+        assert_eq!((status.code(), connected), (Some(1), false), "{redirection}");
+        let shown = shown_at(&DataDir::at(home.path()));
+        assert_eq!(shown, 0, "{redirection}");
+    }
+}

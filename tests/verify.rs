@@ -153,3 +153,19 @@ fn a_wrong_command_line_is_one_line_and_exit_2() {
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.contains("mcpproxy telemetry verify"), "{out}");
 }
+
+/// Under `sudo` the process is root's, and the person is in `SUDO_USER` only: a name, not a value, so
+/// that three characters of it count.
+#[test]
+fn the_person_behind_sudo_is_a_user_of_this_machine() {
+    let output = |sudo_user: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpproxy"));
+        command.args(["telemetry", "verify", "-"]).env("SUDO_USER", sudo_user);
+        let output = command.write_stdin(client("qzx-client")).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, verdict) = output("qzx");
+    assert_eq!(code, Some(1), "{verdict}");
+    assert!(verdict.contains("\"rule\":\"leak\""), "{verdict}");
+    assert_eq!(output("qzy").0, Some(0));
+}

@@ -2,7 +2,7 @@
 //!
 //! One rule: nothing here waits without a bound, and what we create is ours alone (0700, 0600).
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,33 @@ impl FileIdentity {
     }
 }
 
+/// An open directory from which names are looked up: cheaper than from the root of the file system.
+///
+/// It stays the same directory when its own name is given to another one.
+#[derive(Debug)]
+pub struct OpenDirectory {
+    inner: backend::Directory,
+    identity: FileIdentity,
+}
+
+impl OpenDirectory {
+    /// Opens `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let (inner, (device, inode)) = backend::Directory::open(path)?;
+        Ok(Self { inner, identity: FileIdentity { device, inode } })
+    }
+
+    /// Which directory it is.
+    pub fn identity(&self) -> FileIdentity {
+        self.identity
+    }
+
+    /// The identity of what the relative path `name` leads to (symbolic links followed); one `stat`.
+    pub fn identity_of(&self, name: &CStr) -> io::Result<FileIdentity> {
+        self.inner.identity_of(name).map(|(device, inode)| FileIdentity { device, inode })
+    }
+}
+
 /// What kind of file system a path lies on, and its name as a user knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileSystem {
@@ -51,6 +78,11 @@ pub fn file_system(path: &Path) -> io::Result<FileSystem> {
 /// Whether this process may make and change names in the directory `path`, found without trying.
 pub fn check_writable(path: &Path) -> io::Result<()> {
     backend::check_writable(path)
+}
+
+/// Bytes that this user may still write on the file system of `path`; `None` where it does not tell.
+pub fn free_space(path: &Path) -> Option<u64> {
+    backend::free_space(path)
 }
 
 /// Makes `path` and its missing parents, each 0700. An existing directory keeps its mode.
@@ -178,6 +210,7 @@ pub enum LockMode {
 #[derive(Clone, Debug)]
 pub struct FileLock {
     file: Arc<File>,
+    identity: FileIdentity,
 }
 
 /// The lock, held until this is dropped (or the process ends, however it ends).
@@ -191,12 +224,19 @@ pub struct HeldLock {
 impl FileLock {
     /// Opens the lock file, made 0600 if it is missing.
     pub fn open(path: &Path) -> io::Result<Self> {
-        open_private(path).map(|file| Self { file: Arc::new(file) })
+        refuse_what_is_no_file(path)?;
+        open_private(path).and_then(Self::of)
     }
 
     /// Opens an existing lock file for reading only: works in a read-only directory.
     pub fn open_existing(path: &Path) -> io::Result<Self> {
-        File::open(path).map(|file| Self { file: Arc::new(file) })
+        refuse_what_is_no_file(path)?;
+        File::open(path).and_then(Self::of)
+    }
+
+    fn of(file: File) -> io::Result<Self> {
+        let identity = FileIdentity::of(&file.metadata()?);
+        Ok(Self { file: Arc::new(file), identity })
     }
 
     /// Tries until `within` has passed: `Ok(None)` when others held it all the time.
@@ -222,9 +262,10 @@ impl FileLock {
         }
     }
 
-    /// Whether the lock file was deleted since it was opened: then others lock another file.
-    pub fn is_deleted(&self) -> io::Result<bool> {
-        backend::is_deleted(&self.file)
+    /// Whether `path` still leads to this lock file. When it was deleted, or its directory was moved away
+    /// and another one made, others lock another file; one `stat`.
+    pub fn is_still_at(&self, path: &Path) -> bool {
+        FileIdentity::at(path).is_ok_and(|identity| identity == self.identity)
     }
 
     fn try_once(&self, mode: LockMode) -> io::Result<bool> {
@@ -241,6 +282,16 @@ impl FileLock {
 
     fn held(&self, waited: Duration) -> HeldLock {
         HeldLock { file: Arc::clone(&self.file), waited }
+    }
+}
+
+/// To open a pipe for reading waits for a writer, and a directory can be locked but not written.
+fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(io::Error::other("its lock file is not a file; remove that"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -297,12 +348,39 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_lock_file_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lock");
+    fn a_name_in_an_open_directory_is_the_file_of_that_path() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        let directory = OpenDirectory::open(root.path()).unwrap();
+        assert_eq!(directory.identity(), FileIdentity::at(root.path()).unwrap());
+        let missing = directory.identity_of(c"file").unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        drop(open_private(&path).unwrap());
+        assert_eq!(directory.identity_of(c"file").unwrap(), FileIdentity::at(&path).unwrap());
+    }
+
+    #[test]
+    fn a_lock_file_that_was_deleted_or_moved_away_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, aside) = (root.path().join("dir"), root.path().join("aside"));
+        std::fs::create_dir(&dir).unwrap();
+        let path = dir.join("lock");
         let lock = FileLock::open(&path).unwrap();
-        assert!(!lock.is_deleted().unwrap());
+        assert!(lock.is_still_at(&path));
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(lock.is_deleted().unwrap(), cfg!(all(unix, not(mcpproxy_platform_other))));
+        assert!(!lock.is_still_at(&path));
+        let lock = FileLock::open(&path).unwrap();
+        std::fs::rename(&dir, &aside).unwrap();
+        assert!(!lock.is_still_at(&path));
+        std::fs::create_dir(&dir).unwrap();
+        let other = FileLock::open(&path).unwrap();
+        assert!(!lock.is_still_at(&path) && other.is_still_at(&path));
+    }
+
+    #[test]
+    fn a_directory_is_no_lock_file() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(FileLock::open(dir.path()).is_err());
+        assert!(FileLock::open_existing(dir.path()).is_err());
     }
 }

@@ -85,6 +85,14 @@ pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
+/// Whether standard error leads anywhere: `false` when it was closed at the start of this process.
+///
+/// The Rust runtime opens `/dev/null` in the place of a closed one before `main`, so that writing to it
+/// "succeeds". A `/dev/null` that the starter chose is not told apart from any other file.
+pub fn has_stderr() -> bool {
+    backend::has_stderr()
+}
+
 /// The first `limit` bytes of a file. Never blocks: of a pipe or device it reads what is there.
 pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     backend::read_bounded(path, limit)

@@ -11,6 +11,7 @@ pub mod pages;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn, WithoutTls};
 
-use crate::files::{self, FileIdentity, FileLock, HeldLock, LockMode};
+use crate::files::{self, FileIdentity, FileLock, HeldLock, LockMode, OpenDirectory};
 
 /// The size of the map and so the largest size of a file; ours need less than a hundredth.
 pub const MAP_SIZE: usize = 4 << 20;
@@ -28,6 +29,10 @@ pub const MAP_SIZE: usize = 4 << 20;
 const DATA: &str = "data.mdb";
 /// A new data file until it is complete: no process ever sees half of one.
 const UNFINISHED: &str = "new.mdb";
+
+/// How long the lock file and its directory are taken to have their names still, while the data file has
+/// its: looking costs as much as locking.
+const NAMES_TRUSTED: Duration = Duration::from_millis(20);
 
 /// Why an operation on the environment did not happen.
 #[derive(Debug)]
@@ -64,14 +69,25 @@ impl From<heed::Error> for Failure {
 /// Records as they lie in the file: key, value.
 pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// An environment that may or may not be mapped at the moment.
+/// An environment that may or may not be mapped at the moment: `<base>/<name>/data.mdb` behind the lock
+/// file `<base>/<name>.lock`.
 #[derive(Debug)]
 pub struct Environment {
-    directory: PathBuf,
-    data: PathBuf,
+    base: PathBuf,
+    /// `<name>/data.mdb`, from `base`.
+    data_name: CString,
     lock_path: PathBuf,
-    lock: FileLock,
+    held_open: HeldOpen,
     open: Option<Open>,
+}
+
+/// What is only good while it has its name.
+#[derive(Debug)]
+struct HeldOpen {
+    base: OpenDirectory,
+    lock: FileLock,
+    /// When the names were last seen to be those of `base` and `lock`.
+    seen: Instant,
 }
 
 #[derive(Debug)]
@@ -91,32 +107,66 @@ pub enum Ready {
     Opened(Records),
 }
 
-impl Environment {
-    /// Prepares `directory/data.mdb` behind the lock file `lock`, which is made if it is missing (its
-    /// directory is not). Nothing is mapped yet.
-    pub fn at(directory: &Path, lock: &Path) -> io::Result<Self> {
+impl HeldOpen {
+    fn open(base: &Path, lock: &Path) -> io::Result<Self> {
         Ok(Self {
-            directory: directory.to_owned(),
-            data: directory.join(DATA),
-            lock_path: lock.to_owned(),
+            base: OpenDirectory::open(base)?,
             lock: FileLock::open(lock)?,
+            seen: Instant::now(),
+        })
+    }
+
+    /// Whether other processes would find another directory or another lock file by now.
+    fn is_stale(&self, base: &Path, lock: &Path) -> io::Result<bool> {
+        Ok(!self.lock.is_still_at(lock) || FileIdentity::at(base)? != self.base.identity())
+    }
+}
+
+impl Environment {
+    /// Prepares `<base>/<name>`; the lock file is made if it is missing, `base` is not. Nothing is mapped
+    /// yet.
+    pub fn at(base: &Path, name: &str, lock: &Path) -> io::Result<Self> {
+        Ok(Self {
+            base: base.to_owned(),
+            data_name: CString::new(format!("{name}/{DATA}"))?,
+            lock_path: lock.to_owned(),
+            held_open: HeldOpen::open(base, lock)?,
             open: None,
         })
     }
 
-    /// Takes the exclusive lock; [`Failure::Busy`] when it is not had `within`.
+    /// Takes the exclusive lock and looks which file has the name; [`Failure::Busy`] when the lock is not
+    /// had `within`.
     pub fn lock(&mut self, within: Duration) -> Result<Session<'_>, Failure> {
-        let start = Instant::now();
+        let mut left = within;
         loop {
-            let left = within.saturating_sub(start.elapsed());
-            let held = self.lock.acquire(LockMode::Exclusive, left)?.ok_or(Failure::Busy)?;
-            if !self.lock.is_deleted()? {
-                return Ok(Session { environment: self, _held: held });
+            let HeldOpen { base, lock, seen } = &mut self.held_open;
+            let held = lock.acquire(LockMode::Exclusive, left)?.ok_or(Failure::Busy)?;
+            let found = base.identity_of(&self.data_name);
+            let same = match (&self.open, &found) {
+                (Some(open), Ok(found)) => open.identity == *found,
+                _ => false,
+            };
+            let now = Instant::now();
+            if same && now.duration_since(*seen) < NAMES_TRUSTED {
+                return Ok(Session { environment: self, same, found, _held: held });
             }
-            // Somebody removed the lock file: others lock the one that has its name now.
+            if !self.held_open.is_stale(&self.base, &self.lock_path)? {
+                self.held_open.seen = now;
+                return Ok(Session { environment: self, same, found, _held: held });
+            }
+            // Somebody removed the lock file or all of it: others lock what has the name now.
+            left = left.saturating_sub(held.waited);
             drop(held);
-            self.lock = FileLock::open(&self.lock_path)?;
+            self.held_open = HeldOpen::open(&self.base, &self.lock_path)?;
+            if left.is_zero() {
+                return Err(Failure::Busy);
+            }
         }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.base.join(self.data_name.to_string_lossy().as_ref())
     }
 }
 
@@ -124,36 +174,41 @@ impl Environment {
 #[derive(Debug)]
 pub struct Session<'a> {
     environment: &'a mut Environment,
+    /// What is mapped is what has the name.
+    same: bool,
+    found: io::Result<FileIdentity>,
     _held: HeldLock,
 }
 
 impl Session<'_> {
     /// Makes sure that what is mapped is what the name leads to, and that it is sound.
     pub fn ready(&mut self) -> Result<Ready, Failure> {
-        let identity = match FileIdentity::at(&self.environment.data) {
-            Ok(identity) => identity,
-            Err(error) => {
-                self.close();
-                return Err(missing(error));
-            }
-        };
-        if self.environment.open.as_ref().is_some_and(|open| open.identity == identity) {
+        if self.same && self.environment.open.is_some() {
             return Ok(Ready::Same);
         }
         self.close();
-        let bytes = read_whole(&self.environment.data)?;
+        let data = self.environment.data();
+        if let Err(error) = &self.found {
+            return Err(absent(data.parent().unwrap_or(&data), error.kind().into()));
+        }
+        let bytes = read_whole(&data)?;
         let snapshot = pages::read(&bytes, MAP_SIZE).map_err(Failure::Damaged)?;
         let records =
             snapshot.records.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
-        self.environment.open = Some(Open::sound(&self.environment.data)?);
+        self.opened(Open::sound(&data)?);
         Ok(Ready::Opened(records))
     }
 
     /// Makes a new data file with `records` in place of whatever has the name, and maps it.
     pub fn create(&mut self, records: &Records) -> Result<(), Failure> {
         self.close();
-        files::create_private_dir(&self.environment.directory)?;
-        let unfinished = self.environment.directory.join(UNFINISHED);
+        let data = self.environment.data();
+        let unfinished = data.with_file_name(UNFINISHED);
+        let directory = data.parent().ok_or(Failure::Missing)?;
+        files::create_private_dir(directory)?;
+        if unfinished.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(Failure::Damaged("a directory has the name of a new file"));
+        }
         remove_if_there(&unfinished)?;
         // LMDB would make the file with the right mode, too, but only if the directory lets it.
         drop(files::open_private(&unfinished)?);
@@ -165,9 +220,15 @@ impl Session<'_> {
         transaction.commit()?;
         open.file.sync_data()?;
         drop(open);
-        std::fs::rename(&unfinished, &self.environment.data)?;
-        self.environment.open = Some(Open::sound(&self.environment.data)?);
+        std::fs::rename(&unfinished, &data)?;
+        self.opened(Open::sound(&data)?);
         Ok(())
+    }
+
+    fn opened(&mut self, open: Open) {
+        self.found = Ok(open.identity);
+        self.same = true;
+        self.environment.open = Some(open);
     }
 
     /// Unmaps the file; the next [`Self::ready`] checks and maps it again.
@@ -285,7 +346,7 @@ fn open_once_closed(
 /// [`Failure::Missing`] when there is none. Without a lock file there is nobody to lock out.
 pub fn snapshot(directory: &Path, lock: &Path, within: Duration) -> Result<Vec<u8>, Failure> {
     let data = directory.join(DATA);
-    std::fs::metadata(&data).map_err(missing)?;
+    std::fs::metadata(&data).map_err(|error| absent(directory, error))?;
     let _held = match FileLock::open_existing(lock) {
         Ok(lock) => Some(lock.acquire(LockMode::Shared, within)?.ok_or(Failure::Busy)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -312,6 +373,16 @@ fn read_whole(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     File::open(path).map_err(missing)?.take(MAP_SIZE as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Why there is no data file in `directory`.
+fn absent(directory: &Path, error: io::Error) -> Failure {
+    let is_link = directory.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    if is_link && error.kind() == io::ErrorKind::NotFound && directory.metadata().is_err() {
+        // The storage it leads to may come back: nothing is put in its place.
+        return Failure::Io(io::Error::other("it is a symbolic link that leads nowhere"));
+    }
+    missing(error)
 }
 
 fn missing(error: io::Error) -> Failure {

@@ -158,6 +158,12 @@ impl Store {
         Ok(on_disk::peek(dir)?.map(|(state, _)| state))
     }
 
+    /// The state that the next host would restore a damaged or missing store to: what the checkpoint
+    /// holds, if there is a good one. Like [`Self::peek`], without side effects.
+    pub fn remembered(dir: &DataDir) -> Option<State> {
+        on_disk::remembered(dir)
+    }
+
     /// What happened to the store in `dir`, as far as it tells; like [`Self::peek`], without side effects.
     pub fn peek_health(dir: &DataDir) -> Result<Option<Health>, StoreError> {
         Ok(on_disk::peek(dir)?.map(|(_, health)| health))
@@ -178,6 +184,7 @@ impl Store {
     ///
     /// A flag that flips or a client that is added is also synced to disk before this returns
     /// (milliseconds); other marks are left to the system's write-back.
+    #[inline]
     pub fn record(&self, mark: Mark<'_>, now: u64) -> Recorded {
         self.cell.record(&mark, now)
     }
@@ -209,6 +216,12 @@ impl Store {
     /// replaced: cached flags were forgotten. For a periodic tick, so that a host notices `reset-id`.
     pub fn refresh_if_replaced(&self) -> bool {
         self.cell.refresh_if_replaced()
+    }
+
+    /// How many files this process has opened as this store. After `reset-id` or damage it is another one,
+    /// which may lack what was stored before: who remembers that forgets it.
+    pub fn opened(&self) -> u64 {
+        self.cell.opened()
     }
 
     /// What happened to the store when this process opened it last.

@@ -49,13 +49,11 @@ impl HourlyWindow {
         }
     }
 
-    /// Hour (since 1970) and count of each bucket, oldest first.
+    /// Hour (since 1970) and count of each bucket.
     #[cfg(feature = "activation")]
-    pub(super) fn buckets(&self) -> Vec<(u64, u64)> {
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         let filled = self.buckets.iter().filter(|bucket| bucket.count > 0);
-        let mut buckets: Vec<_> = filled.map(|bucket| (bucket.hour, bucket.count)).collect();
-        buckets.sort_unstable();
-        buckets
+        filled.map(|bucket| (bucket.hour, bucket.count))
     }
 
     /// Puts a bucket back as [`Self::buckets`] gave it; false when its slot is taken or it is empty.

@@ -22,12 +22,17 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let Some(source) = call.value("evidence") else {
         return output::print(&this_machine(format, call.has("explain"), told)?);
     };
+    if source.is_empty() {
+        return Err(Failure::usage(place, "--evidence: the name of the file is empty"));
+    }
     if call.value("output").is_some() && format != Format::Json {
         let how = "verdicts on --evidence are JSON lines: use -o json, or leave it out";
         return Err(Failure::usage(place, how));
     }
     let lines = open(source)
-        .map_err(|error| Failure::failed(format!("--evidence: cannot open the file: {error}")))?;
+        .map_err(|error| Failure::failed(format!(
+            "--evidence: cannot open the file: {error}; give a file of JSON lines, or - for standard input"
+        )))?;
     let mut out = io::stdout().lock();
     match judge_lines(lines, &mut out).and_then(|clean| out.flush().map(|()| clean)) {
         Ok(true) => Ok(ExitCode::SUCCESS),

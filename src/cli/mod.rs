@@ -20,8 +20,8 @@ pub mod tap;
 mod verify;
 mod version;
 
-use crate::machine::Surroundings;
-use crate::paths::DataDir;
+use crate::machine::{self, Surroundings};
+use crate::paths::{DataDir, PathError};
 use commands::{Command, Entry};
 use parse::Request;
 use std::ffi::{OsStr, OsString};
@@ -55,8 +55,12 @@ impl Call {
 
     /// The data directory of this call.
     fn dir(&self) -> Result<DataDir, Failure> {
-        DataDir::resolve(self.data_dir.as_deref(), Surroundings::of_this_process())
-            .map_err(|e| Failure::failed(e.to_string()))
+        DataDir::resolve(self.data_dir.as_deref(), Surroundings::of_this_process()).map_err(
+            |error| match error {
+                PathError::EmptyFlag => Failure { code: 2, ..Failure::failed(error.to_string()) },
+                _ => Failure::failed(error.to_string()),
+            },
+        )
     }
 
     /// The arguments in canonical order, for entries that parse themselves.
@@ -123,7 +127,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match answer(args) {
         Ok(code) => code,
         Err(failure) => {
-            output::complain(&failure);
+            machine::complain(&failure);
             ExitCode::from(failure.code)
         }
     }

@@ -5,7 +5,6 @@
 use super::{Call, Failure};
 use crate::json::write_str;
 use std::ffi::OsStr;
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -49,7 +48,7 @@ impl Format {
 /// JSON as YAML; else why not.
 #[cfg(feature = "cli")]
 pub(super) fn yaml(json: &str) -> Result<String, String> {
-    let failed = |e: &dyn Display| format!("cannot write YAML: {e}");
+    let failed = |e: &dyn std::fmt::Display| format!("cannot write YAML: {e}");
     let value: serde_json::Value = serde_json::from_str(json).map_err(|e| failed(&e))?;
     serde_norway::to_string(&value).map_err(|e| failed(&e))
 }
@@ -166,9 +165,4 @@ pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(e) => Err(Failure::failed(format!("cannot write to standard output: {}", e.kind()))),
     }
-}
-
-/// Writes one line to stderr; there is nobody to tell when that fails.
-pub(super) fn complain(text: &dyn Display) {
-    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -30,7 +30,8 @@ fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
     let now = machine::now();
     let timing = Timing::of(around);
     let started = |state: State| schedule::next_due(&state, &timing).is_some();
-    if !at_once && Store::peek(dir, now).is_ok_and(|state| !state.is_some_and(started)) {
+    let known = || Store::peek(dir, now).map(|state| state.or_else(|| Store::remembered(dir)));
+    if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
     }
     let store = Store::open(dir, now).map_err(|e| format!("not sent: {e}"))?;
@@ -75,6 +76,9 @@ fn say(outcome: Outcome) -> Result<String, String> {
         Outcome::Waiting(Begin::ClockReset(_)) => {
             Ok("not due: the clock was set back; stored times were reset, nothing was sent"
                 .to_owned())
+        }
+        Outcome::Waiting(Begin::ClockUnset(_)) => {
+            Ok("not due: the clock of this machine is not set".to_owned())
         }
         Outcome::Waiting(Begin::Go) | Outcome::Abandoned => {
             Err("not sent: overtaken by another process or a new identity".to_owned())

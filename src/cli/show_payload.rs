@@ -46,25 +46,23 @@ fn time(text: &OsStr) -> Option<u64> {
 
 /// What the bytes alone do not say, on stderr.
 fn explain(preview: &Preview) {
+    let say = |text: &str| machine::complain(&format_args!("mcpproxy: {text}"));
     if let Some(error) = &preview.store_error {
-        eprintln!("mcpproxy: {error}; shown as if it were empty");
+        say(&format!("{error}; shown is what its checkpoint holds"));
     }
     if let Some(error) = &preview.identity_error {
-        eprintln!("mcpproxy: {error}; {PROVISIONAL_ID} stands for the id");
+        say(&format!("{error}; {PROVISIONAL_ID} stands for the id"));
     } else if preview.provisional_id {
-        eprintln!(
-            "mcpproxy: there is no anonymous id yet; {PROVISIONAL_ID} stands for it. The real one is \
-             made when a host such as `mcpproxy tap` next starts with telemetry on"
-        );
+        say(&format!(
+            "there is no anonymous id yet; {PROVISIONAL_ID} stands for it. The real one is made when a \
+             host such as `mcpproxy tap` next starts with telemetry on"
+        ));
     }
+    let detail = &preview.consent.detail;
     match preview.consent.effective {
         Effective::On => {}
-        Effective::LocalOnly => {
-            eprintln!("mcpproxy: local only, this is not sent: {}", preview.consent.detail);
-        }
-        Effective::Off => {
-            eprintln!("mcpproxy: telemetry is off, this is not sent: {}", preview.consent.detail);
-        }
+        Effective::LocalOnly => say(&format!("local only, this is not sent: {detail}")),
+        Effective::Off => say(&format!("telemetry is off, this is not sent: {detail}")),
     }
 }
 

@@ -57,16 +57,25 @@ impl Status {
         let permission = Permission::read(&dir, around);
         let (mut state, store) = match Store::peek(&dir, now) {
             Ok(Some(state)) => (state, storage::store(&dir)),
-            Ok(None) => (State::default(), storage::no_store(&dir)),
-            Err(error) => (State::default(), storage::trouble(&error)),
+            other => {
+                // What the next host will find once it has restored the store.
+                let known = Store::remembered(&dir);
+                let store = match other {
+                    Err(error) => storage::trouble(&error),
+                    _ => storage::no_store(&dir, known.is_some()),
+                };
+                (known.unwrap_or_default(), store)
+            }
         };
-        let id_trouble = match identity::expected(&permission.telemetry, now) {
+        let (id, id_trouble) = match identity::expected(&permission.telemetry, now) {
             Ok(identity) => {
                 // What another install left behind is not this one's history.
                 schedule::adopt(&mut state, &identity);
-                None
+                let to_be_written = identity::is_to_be_written(&permission.telemetry, now);
+                let obstacle = if to_be_written { storage::config_obstacle(&dir) } else { None };
+                (id_of(&permission.telemetry), obstacle)
             }
-            Err(error) => Some(error.to_string()),
+            Err(error) => (None, Some(error.to_string())),
         };
         let policy = ClientPolicy {
             private: PrivateWords::lazy(machine::private_words),
@@ -78,7 +87,7 @@ impl Status {
             consent: permission.consent,
             preference: permission.telemetry.enabled,
             endpoint: permission.target.ok().map(|target| target.url().to_owned()),
-            id: id_of(&permission.telemetry).filter(|_| id_trouble.is_none()),
+            id,
             id_trouble,
             note: consent::reach_of_shell_exports(around),
             activation: assemble::activation(&state, ides, &policy, now),
@@ -102,11 +111,11 @@ impl Status {
 
     /// When the next heartbeat is due, if one ever is.
     fn next_due(&self) -> Option<u64> {
-        let sender = &self.state.sender;
-        let due = schedule::next_due(&self.state, &self.timing)?;
-        let retry = sender.last_attempt.saturating_add(sender.retry_after);
-        let next = if sender.failures > 0 { due.max(retry) } else { due };
-        (self.consent.effective == Effective::On).then_some(next)
+        let next = schedule::next_attempt(&self.state, &self.timing)?;
+        let sends = self.consent.effective == Effective::On
+            && self.id_trouble.is_none()
+            && self.store.0 != "read_only";
+        sends.then_some(next)
     }
 
     fn to_node(&self) -> Node {

@@ -3,8 +3,9 @@
 //! One rule: nothing of the server's command line is interpreted, and nothing is written to standard
 //! output once there is a session.
 
-use super::{help, output};
+use super::help;
 use crate::contract::LaunchSource;
+use crate::machine;
 use crate::tap::{self, DEFAULT_DISCOVERY_TOOL, Options};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use std::ffi::{OsStr, OsString};
@@ -25,14 +26,14 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Ok(Some(options)) => options,
         Ok(None) => return help::show(&["tap".to_owned()]).unwrap_or(ExitCode::FAILURE),
         Err(error) => {
-            output::complain(&format_args!("tap: {error}; see `mcpproxy tap --help`"));
+            machine::complain(&format_args!("mcpproxy tap: {error}; see `mcpproxy tap --help`"));
             return ExitCode::from(USAGE);
         }
     };
     let command = options.command.clone();
     let error = tap::run(options);
     let (reason, code) = explain(&command, &error);
-    output::complain(&format_args!("tap: cannot start {command:?}: {reason}"));
+    machine::complain(&format_args!("mcpproxy tap: cannot start {command:?}: {reason}"));
     ExitCode::from(code)
 }
 

@@ -28,8 +28,11 @@ pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
             return Err(EditError::Busy);
         };
         // Someone may have removed the file while we waited: others would lock a new one.
-        if !lock.is_deleted().map_err(failed)? {
+        if lock.is_still_at(&dir.config_lock()) {
             return Ok(Lock { _held: held });
+        }
+        if left.is_zero() {
+            return Err(EditError::Busy);
         }
     }
 }

@@ -157,7 +157,9 @@ fn runs(text: &str) -> impl Iterator<Item = &str> {
 /// character that is no letter or digit, the word's own first and last included.
 fn stands_in(word: &str, text: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric();
-    text.match_indices(word).any(|(at, _)| {
+    // Every place, those that overlap an earlier one too: `7.7.7` stands in `17.7.7.7`.
+    let mut places = text.char_indices().filter(|(at, _)| text[*at..].starts_with(word));
+    places.any(|(at, _)| {
         let before = text[..at].chars().next_back().is_some_and(is_plain);
         let after = text[at + word.len()..].chars().next().is_some_and(is_plain);
         let opens = word.chars().next().is_some_and(is_plain);
@@ -206,6 +208,8 @@ mod tests {
         assert!(!found(&[], &["1.2.3"], "x-1-2-3"));
         assert!(!found(&[], &["1.2.3"], "x-1.2.34"));
         assert!(found(&[], &["a1b2"], "a1b2"));
+        // The first place has no boundary, the one that overlaps it has both.
+        assert!(found(&[], &["7.7.7"], "17.7.7.7"));
     }
 
     #[test]

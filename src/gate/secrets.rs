@@ -70,14 +70,14 @@ impl Issued {
 }
 
 /// Two base64url parts with a dot between them, the first of which is an encoded `{"`: both are in a
-/// JWT, and a header that is long enough needs no second proof.
+/// JWT, and a header that is long enough needs no second proof: no claims (`{}`) are three digits.
 fn is_jwt(rest: &[u8]) -> bool {
     let member = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let header = run(rest, member);
     let Some((b'.', claims)) = rest[header..].split_first() else { return false };
     let length = run(claims, member);
     rest.starts_with(b"eyj")
-        && ((header >= 6 && claims.starts_with(b"eyj")) || (header >= 12 && length >= 4))
+        && ((header >= 6 && claims.starts_with(b"eyj")) || (header >= 12 && length >= 3))
 }
 
 /// Groups of 8, 4, 4, 4 and 12 hex digits at boundaries.
@@ -151,6 +151,9 @@ mod tests {
         for text in [
             "eyjhbgcioijiuzi1nij9.eyjzdwiioiixmjm0nty3odkwin0.abc",
             "eyjhbgcioijub25lin0.eyjzdwiioiixin0.",
+            // No claims at all: `{}` is `e30`.
+            "eyjhbgcioijub25lin0.e30.",
+            "x-eyjhbgcioijub25lin0.e30.sig",
             "0123456789abcdef0123456789abcdef",
             "client-01234567-89ab-cdef-0123-456789abcdef",
             "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/",

@@ -6,7 +6,7 @@
 use super::assemble::{self, ClientPolicy, Live};
 use super::permission::Permission;
 use super::schedule;
-use crate::activation::{State, Store, StoreError};
+use crate::activation::{Store, StoreError};
 use crate::consent::Consent;
 use crate::contract::timestamp;
 use crate::gate::PrivateWords;
@@ -27,7 +27,7 @@ pub struct Preview {
     pub identity_error: Option<IdentityError>,
     /// Whether they would be sent at all.
     pub consent: Consent,
-    /// Why the store could not be read, if it could not; the funnel shown is empty then.
+    /// Why the store could not be read, if it could not; what its checkpoint holds is shown then.
     pub store_error: Option<StoreError>,
 }
 
@@ -36,9 +36,11 @@ pub struct Preview {
 pub fn preview(dir: &DataDir, around: &Surroundings, now: u64, own: &dyn Fn() -> Live) -> Preview {
     let permission = Permission::read(dir, around);
     let (state, store_error) = match Store::peek(dir, now) {
-        Ok(state) => (state.unwrap_or_default(), None),
-        Err(error) => (State::default(), Some(error)),
+        Ok(state) => (state, None),
+        Err(error) => (None, Some(error)),
     };
+    // A store that is damaged or missing is restored before anything is sent.
+    let state = state.or_else(|| Store::remembered(dir)).unwrap_or_default();
     let (identity, identity_error) = match identity::expected(&permission.telemetry, now) {
         Ok(identity) => (identity, None),
         Err(error) => (provisional(now), Some(error)),

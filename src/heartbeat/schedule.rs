@@ -3,11 +3,13 @@
 //! One rule: a time in the future is reset to now and nothing is sent for it; a clock that jumped
 //! must not cause a burst.
 
-use super::timing::{LEASE, LEASE_NEEDED, LIVE_FOR, PENDING_MAX_AGE, RETRY_AFTER_MAX, Timing};
+use super::timing::{
+    LEASE, LEASE_NEEDED, LIVE_FOR, PENDING_MAX_AGE, RETRY_AFTER_MAX, TICK, Timing,
+};
 use crate::activation::State;
 use crate::activation::state::{Counters, LiveMark, Pending};
 use crate::contract::RoutingMode;
-use crate::identity::Identity;
+use crate::identity::{FIRST_PLAUSIBLE_TIME, Identity};
 
 /// Processes read their clocks moments apart; a lease this much longer than possible is not the future.
 const CLOCK_SLACK: u64 = 5;
@@ -29,6 +31,8 @@ pub enum Begin {
     GatewayAlive(u64),
     /// A stored time lay in the future and was reset.
     ClockReset(u64),
+    /// The clock was not set yet: it says nothing about stored times.
+    ClockUnset(u64),
 }
 
 /// What a host knows when it starts.
@@ -97,6 +101,14 @@ pub fn next_due(state: &State, timing: &Timing) -> Option<u64> {
     }
 }
 
+/// When the next attempt may begin: when it is due, and after a failure or a refusal not before the wait
+/// is over.
+pub fn next_attempt(state: &State, timing: &Timing) -> Option<u64> {
+    let sender = &state.sender;
+    let again = sender.last_attempt.saturating_add(sender.retry_after);
+    next_due(state, timing).map(|due| due.max(again))
+}
+
 /// What [`begin`] would answer, without changing anything.
 pub fn would_begin(
     state: &State,
@@ -120,6 +132,11 @@ pub fn begin(
     timing: &Timing,
     asked_at: Option<u64>,
 ) -> Begin {
+    // A machine whose clock starts in 1970 at every boot would reset the last acknowledgement each time,
+    // and send again each time its clock is set.
+    if now < FIRST_PLAUSIBLE_TIME {
+        return Begin::ClockUnset(TICK);
+    }
     if reset_future_times(state, now) {
         return Begin::ClockReset(1);
     }
@@ -159,6 +176,9 @@ pub fn begin(
 
 /// Resets every stored time that lies in the future. Whether there was one.
 fn reset_future_times(state: &mut State, now: u64) -> bool {
+    if now < FIRST_PLAUSIBLE_TIME {
+        return false;
+    }
     let sender = &mut state.sender;
     let mut any = false;
     for time in [&mut sender.first_start, &mut sender.last_success, &mut sender.last_attempt] {

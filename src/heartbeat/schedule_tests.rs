@@ -216,6 +216,7 @@ fn a_refusal_is_counted_drops_the_bytes_and_waits_a_day() {
     refuse(&mut state, NOW, ME, &Timing::default());
     assert_eq!((state.install.anonymity_violations, &state.pending), (1, &None));
     assert_eq!(go(&mut state, NOW), Begin::BackingOff(INTERVAL));
+    assert_eq!(next_attempt(&state, &Timing::default()), Some(NOW + INTERVAL));
 }
 
 #[test]
@@ -322,4 +323,22 @@ fn an_acknowledgement_since_a_user_asked_is_what_was_asked_for() {
         assert_eq!(begun, Begin::NotDue(INTERVAL));
     }
     assert_eq!(begin(&mut state, NOW + 1, ME, &timing, Some(NOW + 1)), Begin::Go);
+}
+
+#[test]
+fn a_clock_that_starts_in_1970_at_every_boot_sends_once_a_day_all_the_same() {
+    let mut state = started(INTERVAL);
+    state.sender.last_success = NOW - 60;
+    for boot in 0..3 {
+        let unset = 40 + boot;
+        assert_eq!(go(&mut state, unset), Begin::ClockUnset(60));
+        let identity = Identity::default();
+        let installer_stamp = None;
+        let start =
+            HostStart { identity: &identity, version: "v1.0.0", installer_stamp, initial_delay: 1 };
+        host_started(&mut state, &start, unset);
+        assert!(matches!(go(&mut state, NOW + boot), Begin::NotDue(_)), "boot {boot}");
+    }
+    assert_eq!(begin(&mut state, 40, ME, &Timing::default(), Some(40)), Begin::ClockUnset(60));
+    assert_eq!(go(&mut state, NOW + INTERVAL), Begin::Go);
 }

@@ -14,7 +14,7 @@ use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
 use crate::telemetry::{Host, LiveCounts};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(crate) struct Session {
     watch: Mutex<Watch>,
     /// A copy of the watch's verdict that `record` reads without a lock.
     allowed: AtomicBool,
+    /// [`Store::opened`] as any thread of this host saw it last.
+    opened: AtomicU64,
     signal: Mutex<Signal>,
     wake: Condvar,
 }
@@ -95,6 +97,7 @@ impl Session {
                 no_store: false,
             }),
             allowed: AtomicBool::new(allowed),
+            opened: AtomicU64::new(0),
             signal: Mutex::new(Signal::default()),
             wake: Condvar::new(),
         }
@@ -160,6 +163,17 @@ impl Session {
             }
         }
         watch.store.clone()
+    }
+
+    /// Which of the files that were this install's store is the current one.
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Acquire)
+    }
+
+    /// Takes note of the file that `store` leads to; one `stat` if it is the same.
+    pub(crate) fn note_file(&self, store: &Store) {
+        store.refresh_if_replaced();
+        self.opened.store(store.opened(), Ordering::Release);
     }
 
     /// There is no store and none will appear: nothing is left to do in the background.

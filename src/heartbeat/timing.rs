@@ -1,6 +1,6 @@
 //! How long things wait. One rule: what a test or an operator overrides scales the rest along.
 
-use crate::machine::Surroundings;
+use crate::machine::{self, Surroundings};
 
 /// Seconds from the first host start to the first heartbeat, before jitter.
 pub const INITIAL_DELAY: u64 = 5 * 60;
@@ -52,7 +52,8 @@ impl Timing {
         let own = |name| around.own(name).filter(|value| !value.trim().is_empty());
         let (timing, ignored) = Self::from_values(own(DELAY_VARIABLE), own(INTERVAL_VARIABLE));
         for name in ignored {
-            eprintln!("mcpproxy: {name} is not a number of seconds; it is ignored");
+            let what = "is not a whole number of seconds that can be used; it is ignored";
+            machine::complain(&format_args!("mcpproxy: {name} {what}"));
         }
         timing
     }

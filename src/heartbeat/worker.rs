@@ -120,6 +120,7 @@ fn installer_stamp(session: &Session) -> Option<String> {
 /// A new mark, and an attempt if one is due. Seconds until the next tick.
 fn tick(session: &Session, store: &Store) -> u64 {
     let now = machine::now();
+    session.note_file(store);
     let mark = session.mark(now);
     if store.update(false, |state| session.place(state, mark)).is_err() {
         return TICK;
@@ -148,13 +149,15 @@ fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
             | Begin::LeasedByOther(wait)
             | Begin::BackingOff(wait)
             | Begin::GatewayAlive(wait)
-            | Begin::ClockReset(wait),
+            | Begin::ClockReset(wait)
+            | Begin::ClockUnset(wait),
         ) => *wait,
         Outcome::Waiting(Begin::Go) | Outcome::Busy | Outcome::Abandoned => START_AGAIN,
         Outcome::Acknowledged(_) => session.timing.interval,
         Outcome::Failed { retry_in, .. } => *retry_in,
         Outcome::Refused(refusal) => {
-            eprintln!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");
+            let what = format_args!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");
+            machine::complain(&what);
             TICK
         }
         Outcome::NotAllowed(_) | Outcome::Unable(_) => TICK,

@@ -56,6 +56,7 @@ pub(super) fn take(session: Option<&Session>) -> Snapshot {
     };
     let sends = permission.consent.effective == Effective::On;
     let last = state.as_ref().map_or(0, |state| state.sender.last_success);
+    let next = state.as_ref().and_then(|s| schedule::next_attempt(s, &session.timing));
     let installer = state.as_ref().is_some_and(|state| state.install.installer_pending);
     Snapshot {
         consent: permission.consent,
@@ -65,7 +66,7 @@ pub(super) fn take(session: Option<&Session>) -> Snapshot {
         launch_source: if installer { LaunchSource::Installer } else { mark.launch_source },
         autostart_enabled: mark.autostart_enabled,
         last_heartbeat: (last != 0).then_some(last),
-        next_heartbeat: next(state.as_ref(), session).filter(|_| sends),
+        next_heartbeat: next.filter(|_| sends),
         failures: state.as_ref().map_or(0, |state| state.sender.failures),
         anonymity_violations: state.as_ref().map_or(0, |s| s.install.anonymity_violations),
         activation: state
@@ -78,14 +79,6 @@ fn ides(state: &State, session: &Session) -> u64 {
     let marks = [&state.live_serve, &state.live_tap];
     let own = marks.into_iter().flatten().find(|mark| mark.nonce == session.nonce);
     own.map_or(0, |mark| mark.configured_ide_count)
-}
-
-/// Backoff counts: a page that promises an earlier time is wrong.
-fn next(state: Option<&State>, session: &Session) -> Option<u64> {
-    let state = state?;
-    let due = schedule::next_due(state, &session.timing)?;
-    let sender = &state.sender;
-    Some(due.max(sender.last_attempt.saturating_add(sender.retry_after)))
 }
 
 fn blank() -> Snapshot {

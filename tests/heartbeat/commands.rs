@@ -107,3 +107,26 @@ fn a_time_can_be_given_to_show_payload() {
     assert_eq!(at("noon").code, Some(2));
     assert!(!home.path().join("data").exists());
 }
+
+#[test]
+fn what_a_damaged_store_will_be_restored_to_is_shown() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let receiver = Receiver::start([Reply::status(503)]);
+    let endpoint = receiver.endpoint();
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str())];
+    run(home.path(), &["send", "--now"], &variables);
+    let data = home.path().join("data/telemetry/data.mdb");
+    std::fs::write(&data, b"junk").expect("the damage");
+
+    let shown = run(home.path(), &["show-payload"], &variables);
+    assert_eq!(shown.stdout, receiver.requests()[0].body, "the pending bytes");
+    assert!(shown.stderr.contains("damaged"), "{}", shown.stderr);
+    let status = run(home.path(), &["status", "-o", "json"], &variables);
+    let status = String::from_utf8_lossy(&status.stdout).replace([' ', '\n'], "");
+    assert!(status.contains(r#""state":"damaged""#), "{status}");
+    assert!(status.contains(r#""pending":true"#), "{status}");
+    assert_eq!(std::fs::read(&data).expect("the damage"), b"junk", "a look repairs nothing");
+
+    run(home.path(), &["send", "--now"], &variables);
+    assert_eq!(receiver.requests()[1].body, shown.stdout);
+}

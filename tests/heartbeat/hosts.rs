@@ -32,6 +32,13 @@ fn child() {
         match line.as_deref() {
             Ok("call") => println!("ok {:?}", telemetry.record(Event::UpstreamCall)),
             Ok("server") => println!("ok {:?}", telemetry.record(Event::ServerConnected)),
+            Ok("client") => {
+                println!("ok {:?}", telemetry.record(Event::ClientSeen { name: "goose" }));
+            }
+            Ok("wake") => {
+                telemetry.provide_live(LiveCounts::default);
+                println!("ok woken");
+            }
             Ok("threads") => {
                 let tasks = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
                 println!("ok {tasks}");
@@ -312,4 +319,37 @@ fn a_gateway_says_more_than_a_tap_and_goes_first() {
     assert_eq!(member(&requests[0].body, "/routing_mode"), "retrieve_tools");
     gateway.leave();
     tap.leave();
+}
+
+#[test]
+fn what_a_host_told_the_old_install_it_tells_the_new_one_too() {
+    let home = home();
+    let receiver = Receiver::start([]);
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", receiver.endpoint())];
+    let mut host = HostProcess::start(home.path(), "tap", &with(&variables));
+    wait_for_config(home.path());
+    for event in ["client", "server"] {
+        assert_eq!(host.ask(event), "Stored");
+        assert_eq!(host.ask(event), "Unchanged");
+    }
+    let reset = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
+        .args(["telemetry", "reset-id"])
+        .env_clear()
+        .env("MCPPROXY_HOME", home.path().join("data"))
+        .output()
+        .expect("the built command");
+    assert!(reset.status.success());
+    // The background thread is the first to see the new id; what is cached is void from then on.
+    host.ask("wake");
+    let give_up = Instant::now() + SOON;
+    while host.ask("client") != "Stored" {
+        assert!(Instant::now() < give_up, "the client is never stored again");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(host.ask("server"), "Stored");
+    host.leave();
+    let dir = DataDir::at(home.path().join("data"));
+    let state = Store::peek(&dir, machine::now()).expect("a store").expect("a store");
+    assert_eq!(state.funnel.clients, ["goose"]);
+    assert!(state.funnel.mcp_client && state.funnel.connected_server);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use mcpproxy::activation::{Health, StoreError};
+use mcpproxy_platform::files::{FileLock, LockMode};
 use std::path::Path;
 
 #[test]
@@ -174,4 +175,89 @@ fn anything_may_lie_where_the_store_should_be() {
         assert_eq!(store.health(), Health::StartedOver { quarantined_at: NOW }, "{what}");
         assert_eq!(store.record(Mark::UpstreamCall, NOW), Recorded::Stored, "{what}");
     }
+}
+
+/// All flags, a checkpoint of them, and no store open.
+fn filled() -> (tempfile::TempDir, DataDir) {
+    let (root, dir) = data_dir();
+    fill(&open(&dir));
+    (root, dir)
+}
+
+fn make_pipe(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo runs");
+    assert!(made.success());
+}
+
+#[test]
+fn a_look_at_a_damaged_or_missing_store_finds_what_its_checkpoint_holds() {
+    let (_root, dir) = filled();
+    std::fs::write(dir.store().join("data.mdb"), b"junk").expect("the damage");
+    assert!(matches!(Store::peek(&dir, NOW), Err(StoreError::Damaged(_))));
+    assert!(has_every_flag(&Store::remembered(&dir).expect("a checkpoint")));
+    std::fs::remove_dir_all(dir.store()).expect("removed");
+    assert_eq!(Store::peek(&dir, NOW), Ok(None));
+    assert!(has_every_flag(&Store::remembered(&dir).expect("a checkpoint")));
+    std::fs::write(dir.checkpoint(), b"junk").expect("the damage");
+    assert_eq!(Store::remembered(&dir), None);
+    assert!(!dir.store().exists() && Store::quarantines(&dir).is_empty(), "a look repairs nothing");
+}
+
+#[test]
+fn a_lock_file_that_is_a_pipe_or_a_directory_is_said_and_nobody_waits_for_it() {
+    for make in [make_pipe, |path: &Path| std::fs::create_dir(path).expect("a directory")] {
+        let (_root, dir) = filled();
+        std::fs::remove_file(dir.store_lock()).expect("removed");
+        make(&dir.store_lock());
+        // In a thread: what this is about is that it ends.
+        let (say, hear) = std::sync::mpsc::channel();
+        let data = dir.clone();
+        std::thread::spawn(move || {
+            let _ = say.send((Store::peek(&data, NOW), Store::open(&data, NOW).map(|_| ())));
+        });
+        let (seen, opened) = hear.recv_timeout(Duration::from_secs(20)).expect("an end");
+        for error in [seen.map(|_| ()), opened] {
+            let error = error.expect_err("no lock, no store").to_string();
+            assert!(error.contains("lock file is not a file"), "{error}");
+        }
+        assert!(has_every_flag(&Store::remembered(&dir).expect("a checkpoint")));
+    }
+}
+
+#[test]
+fn a_directory_where_a_new_file_is_made_does_not_end_the_store_for_good() {
+    let (_root, dir) = filled();
+    std::fs::remove_file(dir.store().join("data.mdb")).expect("removed");
+    std::fs::create_dir(dir.store().join("new.mdb")).expect("a directory");
+    let state = open(&dir).read().expect("a store");
+    assert!(has_every_flag(&state));
+    assert_eq!(Store::quarantines(&dir), [NOW]);
+}
+
+#[test]
+fn a_link_to_storage_that_is_gone_is_kept_and_said() {
+    let (root, dir) = filled();
+    let elsewhere = root.path().join("elsewhere");
+    std::fs::rename(dir.store(), &elsewhere).expect("moved");
+    std::os::unix::fs::symlink(&elsewhere, dir.store()).expect("a link");
+    assert!(has_every_flag(&peek(&dir)));
+    std::fs::rename(&elsewhere, root.path().join("gone")).expect("moved");
+    for error in [Store::peek(&dir, NOW).map(|_| ()), Store::open(&dir, NOW).map(|_| ())] {
+        assert!(error.expect_err("no storage").to_string().contains("leads nowhere"));
+    }
+    std::fs::rename(root.path().join("gone"), &elsewhere).expect("moved back");
+    assert!(has_every_flag(&open(&dir).read().expect("a store")));
+}
+
+#[test]
+fn a_host_whose_data_directory_is_moved_away_locks_the_new_one() {
+    let (root, dir) = filled();
+    let store = open(&dir);
+    store.record(Mark::UpstreamCall, NOW);
+    std::fs::rename(dir.root(), root.path().join("aside")).expect("moved");
+    std::fs::create_dir(dir.root()).expect("a new one");
+    assert_eq!(store.record(Mark::UpstreamCall, NOW), Recorded::Stored);
+    let lock = FileLock::open(&dir.store_lock()).expect("the new lock");
+    let _held = lock.acquire(LockMode::Exclusive, Duration::ZERO).expect("a lock").expect("free");
+    assert_eq!(store.record(Mark::UpstreamCall, NOW), Recorded::Deferred);
 }

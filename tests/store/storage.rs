@@ -60,6 +60,13 @@ pub fn survive_a_full_disk(dir: &DataDir) {
     assert!(has_every_flag(&state));
     assert!(state.counters.upstream_tool_calls >= before + stored);
     assert_eq!(Store::open(dir, NOW).map(|_| ()), Ok(()));
+    let status = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
+        .args(["telemetry", "status", "--data-dir"])
+        .arg(dir.root())
+        .output()
+        .expect("the built command");
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("full: the disk"), "{status}");
     std::fs::remove_file(&filler).expect("removed");
     assert_eq!(store.flush(), Ok(()));
     assert_eq!(peek(dir).counters.upstream_tool_calls, before + 50);

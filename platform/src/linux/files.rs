@@ -1,9 +1,10 @@
 //! files: see `crate::files`.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
@@ -20,8 +21,28 @@ pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
 }
 
-pub fn is_deleted(file: &File) -> io::Result<bool> {
-    file.metadata().map(|metadata| metadata.nlink() == 0)
+#[derive(Debug)]
+pub struct Directory(File);
+
+impl Directory {
+    pub fn open(path: &Path) -> io::Result<(Self, (u64, u64))> {
+        let directory = File::open(path)?;
+        let identity = device_and_inode(&directory.metadata()?);
+        Ok((Self(directory), identity))
+    }
+
+    pub fn identity_of(&self, name: &CStr) -> io::Result<(u64, u64)> {
+        let mut answer = MaybeUninit::<libc::stat>::uninit();
+        let directory = self.0.as_raw_fd();
+        // SAFETY: `name` is NUL-terminated, `answer` a writable `stat`, the descriptor open; all outlive
+        // the call.
+        if unsafe { libc::fstatat(directory, name.as_ptr(), answer.as_mut_ptr(), 0) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `fstatat` returned 0, so it filled in `answer`.
+        let answer = unsafe { answer.assume_init() };
+        Ok((answer.st_dev, answer.st_ino))
+    }
 }
 
 pub fn check_writable(path: &Path) -> io::Result<()> {
@@ -32,6 +53,21 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+pub fn free_space(path: &Path) -> Option<u64> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    let mut answer = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `path` is a NUL-terminated string and `answer` a writable `statvfs`; both outlive the call.
+    if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: `statvfs` returned 0, so it filled in `answer`.
+    let answer = unsafe { answer.assume_init() };
+    // One without blocks (in memory, without a limit) has nothing to count. The types differ between libcs.
+    #[allow(clippy::unnecessary_cast)]
+    let free = (answer.f_bavail as u64).saturating_mul(answer.f_frsize as u64);
+    (answer.f_blocks > 0).then_some(free)
 }
 
 pub fn create_private_dir(path: &Path) -> io::Result<()> {

@@ -171,6 +171,10 @@ pub fn mountinfo() -> Option<String> {
     read_bounded(Path::new("/proc/self/mountinfo"), MAX_MOUNTINFO_BYTES).ok().map(text)
 }
 
+pub fn has_stderr() -> bool {
+    super::stderr::was_open_at_start()
+}
+
 pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     // O_NONBLOCK: a named pipe in the place of a file must not hang us.
     let mut file = OpenOptions::new()

@@ -4,3 +4,4 @@ pub mod files;
 pub mod host;
 #[cfg(feature = "process")]
 pub mod process;
+mod stderr;

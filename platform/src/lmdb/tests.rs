@@ -17,7 +17,7 @@ impl Numbers {
 }
 
 fn environment(root: &Path) -> Environment {
-    Environment::at(&root.join("env"), &root.join("lock")).unwrap()
+    Environment::at(root, "env", &root.join("lock")).unwrap()
 }
 
 fn put(session: &mut Session<'_>, key: &[u8], value: &[u8]) -> Result<(), Failure> {
@@ -89,9 +89,9 @@ fn a_mutated_file_is_refused_or_harmless() {
     for round in 0..3000 {
         let mut bytes = originals[round % originals.len()].clone();
         mutate(&mut bytes, &mut numbers);
-        let mut session = environment.lock(WAIT).unwrap();
-        session.close();
+        environment.lock(WAIT).unwrap().close();
         std::fs::write(&data, &bytes).unwrap();
+        let mut session = environment.lock(WAIT).unwrap();
         match session.ready() {
             Ok(_) => harmless += 1,
             Err(Failure::Damaged(_)) => {
@@ -157,16 +157,38 @@ fn a_replaced_file_is_mapped_anew_and_a_removed_one_is_missing() {
     assert!(matches!(session.ready(), Err(Failure::Missing)));
     session.create(&vec![(b"a".to_vec(), b"1".to_vec())]).unwrap();
     assert!(matches!(session.ready(), Ok(Ready::Same)));
+    drop(session);
     let data = root.path().join("env").join(DATA);
     let copy = root.path().join("copy");
     std::fs::copy(&data, &copy).unwrap();
     std::fs::rename(&copy, &data).unwrap();
+    let mut session = environment.lock(WAIT).unwrap();
     let Ok(Ready::Opened(records)) = session.ready() else { panic!("another file has the name") };
     assert_eq!(records, [(b"a".to_vec(), b"1".to_vec())]);
+    drop(session);
     std::fs::remove_dir_all(root.path().join("env")).unwrap();
+    let mut session = environment.lock(WAIT).unwrap();
     assert!(matches!(session.ready(), Err(Failure::Missing)));
     session.create(&Vec::new()).unwrap();
     assert!(put(&mut session, b"b", b"2").is_ok());
+}
+
+#[test]
+fn a_directory_that_was_made_anew_is_locked_by_its_own_lock_file() {
+    let root = tempfile::tempdir().unwrap();
+    let base = root.path().join("base");
+    std::fs::create_dir(&base).unwrap();
+    let mut ours = environment(&base);
+    ours.lock(WAIT).unwrap().create(&Vec::new()).unwrap();
+    std::fs::remove_dir_all(&base).unwrap();
+    assert!(ours.lock(WAIT).is_err());
+    std::fs::create_dir(&base).unwrap();
+    let theirs = FileLock::open(&base.join("lock")).unwrap();
+    let held = theirs.acquire(LockMode::Exclusive, WAIT).unwrap();
+    assert!(matches!(ours.lock(Duration::ZERO), Err(Failure::Busy)), "they hold the lock");
+    drop(held);
+    let mut session = ours.lock(WAIT).unwrap();
+    assert!(matches!(session.ready(), Err(Failure::Missing)));
 }
 
 #[test]

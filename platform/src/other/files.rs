@@ -1,8 +1,9 @@
 //! files: see `crate::files`.
 
+use std::ffi::CStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::files::FileSystem;
@@ -17,8 +18,18 @@ pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
 }
 
-pub fn is_deleted(_file: &File) -> io::Result<bool> {
-    Ok(false)
+#[derive(Debug)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    pub fn open(path: &Path) -> io::Result<(Self, (u64, u64))> {
+        Ok((Self(path.to_owned()), identity(path)?))
+    }
+
+    pub fn identity_of(&self, name: &CStr) -> io::Result<(u64, u64)> {
+        let name = name.to_str().map_err(|_| io::ErrorKind::InvalidInput)?;
+        identity(&self.0.join(name))
+    }
 }
 
 pub fn check_writable(path: &Path) -> io::Result<()> {
@@ -26,6 +37,10 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     Ok(())
+}
+
+pub fn free_space(_path: &Path) -> Option<u64> {
+    None
 }
 
 pub fn create_private_dir(path: &Path) -> io::Result<()> {

@@ -45,6 +45,10 @@ pub fn mountinfo() -> Option<String> {
     None
 }
 
+pub fn has_stderr() -> bool {
+    true
+}
+
 pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit as u64).read_to_end(&mut bytes)?;

@@ -38,6 +38,10 @@ impl Cell {
         match self.0 {}
     }
 
+    pub fn opened(&self) -> u64 {
+        match self.0 {}
+    }
+
     pub fn health(&self) -> Health {
         match self.0 {}
     }
@@ -49,6 +53,10 @@ pub mod on_disk {
 
     pub fn peek(_dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
         Ok(None)
+    }
+
+    pub fn remembered(_dir: &DataDir) -> Option<State> {
+        None
     }
 
     pub fn quarantines(_dir: &DataDir) -> Vec<u64> {

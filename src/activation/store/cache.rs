@@ -20,6 +20,7 @@ pub struct Cache {
 
 impl Cache {
     /// Whether the mark would change nothing.
+    #[inline(always)]
     pub fn knows(&self, mark: &Mark<'_>) -> bool {
         // Relaxed: the flag is all there is, nothing is read because of it.
         let flags = self.flags.load(Ordering::Relaxed);

@@ -8,8 +8,8 @@ use super::checkpoint::Checkpoint;
 use super::deferred::Deferred;
 use super::slot::Slot;
 use super::{DEADLINE, Health, Recorded, StoreError, files, parts};
-use crate::activation::record::{Key, Origin};
-use crate::activation::state::{Funnel, tokens_saved};
+use crate::activation::record::{Key, Origin, Windows};
+use crate::activation::state::{Counters, Funnel, tokens_saved};
 use crate::activation::{Mark, State};
 use crate::machine;
 use crate::paths::DataDir;
@@ -17,12 +17,13 @@ use mcpproxy_platform::files::{
     FileIdentity, FileSystem, create_private_dir, file_system, sync_directory,
 };
 use mcpproxy_platform::lmdb::{self, Environment, Failure, Ready, Records, Session, Transaction};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The cells of this process by directory: LMDB must not open one file twice.
 static CELLS: Mutex<Vec<(PathBuf, Weak<Cell>)>> = Mutex::new(Vec::new());
@@ -31,10 +32,12 @@ pub struct Cell {
     dir: DataDir,
     environment: Slot<Environment>,
     cache: Cache,
-    deferred: Mutex<Deferred>,
+    deferred: Mutex<Option<Box<Deferred>>>,
     about: Mutex<About>,
     /// The lock was not had in time: until it is, events try once and do not wait.
     congested: AtomicBool,
+    /// How many files were opened: another one may lack what was stored before.
+    opened: AtomicU64,
 }
 
 /// What is known of the file that is open.
@@ -87,7 +90,7 @@ impl Cell {
         refuse_remote(dir)?;
         let cell = Self {
             dir: dir.clone(),
-            environment: Slot::new(Environment::at(&dir.store(), &dir.store_lock())?),
+            environment: Slot::new(environment(dir)?),
             cache: Cache::default(),
             deferred: Mutex::default(),
             about: Mutex::new(About {
@@ -97,17 +100,21 @@ impl Cell {
                 name_is_new: false,
             }),
             congested: AtomicBool::new(false),
+            opened: AtomicU64::new(0),
         };
-        match cell.with_session(DEADLINE, |session| cell.make_ready(session, now)) {
+        match cell.with_session(DEADLINE, |session| cell.make_ready(session, || now)) {
             Ok(_) | Err(Failure::Busy) => Ok(cell),
             Err(failure) => Err(failure.into()),
         }
     }
 
+    // A flag that is set is one load: also where size is what the build optimizes for.
+    #[inline(always)]
     pub fn record(&self, mark: &Mark<'_>, now: u64) -> Recorded {
-        if self.cache.knows(mark) {
-            return Recorded::Unchanged;
-        }
+        if self.cache.knows(mark) { Recorded::Unchanged } else { self.record_new(mark, now) }
+    }
+
+    fn record_new(&self, mark: &Mark<'_>, now: u64) -> Recorded {
         let congested = self.congested.load(Ordering::Relaxed);
         let within = if congested { Duration::ZERO } else { DEADLINE };
         let outcome =
@@ -118,7 +125,7 @@ impl Cell {
                 recorded
             }
             Err(failure) => {
-                lock(&self.deferred).add(mark, now);
+                lock(&self.deferred).get_or_insert_default().add(mark, now);
                 match failure {
                     Failure::Busy => Recorded::Deferred,
                     _ => Recorded::NoStore,
@@ -134,7 +141,9 @@ impl Cell {
             files::peek(&self.dir).map(|found| {
                 found.map(|(mut state, _)| {
                     self.cache.refresh(&state.funnel);
-                    lock(&self.deferred).merge_into(&mut state);
+                    if let Some(owed) = lock(&self.deferred).as_deref() {
+                        owed.merge_into(&mut state);
+                    }
                     state
                 })
             })
@@ -154,13 +163,12 @@ impl Cell {
     ) -> Result<R, StoreError> {
         let mut change = Some(change);
         let (result, to_sync) = self.write(DEADLINE, |transaction, owed| {
-            let mut state = State::default();
-            parts::load(transaction, &Key::PARTS, &mut state)?;
-            let rare = owed.merge_into(&mut state);
+            let mut state = parts::load(transaction)?;
+            let rare = owed.is_some_and(|owed| owed.merge_into(&mut state));
             // Only a damaged record, above, makes this run again.
             let change = change.take().ok_or(Failure::Busy)?;
             let result = change(&mut state);
-            parts::save(transaction, &Key::PARTS, &state)?;
+            parts::save(transaction, &state)?;
             Ok(Change { result, funnel: Some(state.funnel), sync: durable || rare })
         })?;
         to_sync.into_iter().for_each(|to_sync| self.sync(to_sync));
@@ -168,7 +176,7 @@ impl Cell {
     }
 
     pub fn flush(&self) -> Result<(), StoreError> {
-        if lock(&self.deferred).is_empty() {
+        if lock(&self.deferred).is_none() {
             return Ok(());
         }
         self.update(false, |_| ())
@@ -179,9 +187,12 @@ impl Cell {
         if known.is_some() && lmdb::identity(&self.dir.store()) == known {
             return false;
         }
-        let outcome =
-            self.with_session(DEADLINE, |session| self.make_ready(session, machine::now()));
+        let outcome = self.with_session(DEADLINE, |session| self.make_ready(session, machine::now));
         outcome.is_ok_and(|replaced| replaced)
+    }
+
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Acquire)
     }
 
     pub fn health(&self) -> Health {
@@ -197,9 +208,9 @@ impl Cell {
         within: Duration,
         work: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let start = Instant::now();
         let mut environment = self.environment.take(within).ok_or(Failure::Busy)?;
-        let session = environment.lock(within.saturating_sub(start.elapsed()));
+        let left = within.saturating_sub(environment.waited);
+        let session = environment.lock(left);
         if let Err(Failure::Busy) = session {
             self.congested.store(true, Ordering::Relaxed);
         }
@@ -212,15 +223,15 @@ impl Cell {
     fn write<T>(
         &self,
         within: Duration,
-        mut change: impl FnMut(&mut Transaction<'_>, &Deferred) -> Result<Change<T>, Failure>,
+        mut change: impl FnMut(&mut Transaction<'_>, Option<&Deferred>) -> Result<Change<T>, Failure>,
     ) -> Result<(T, Option<ToSync>), Failure> {
         self.with_session(within, |session| {
-            self.make_ready(session, machine::now())?;
+            self.make_ready(session, machine::now)?;
             // Taken out, not locked: `change` is foreign code and may record a mark.
-            let owed = std::mem::take(&mut *lock(&self.deferred));
+            let owed = lock(&self.deferred).take();
             let mut run = |session: &mut Session<'_>| {
                 session.write(|transaction| {
-                    let change = change(transaction, &owed)?;
+                    let change = change(transaction, owed.as_deref())?;
                     let image = if change.sync { Some(parts::image(transaction)?) } else { None };
                     Ok((change, image.map(|records| (transaction.number(), records))))
                 })
@@ -229,8 +240,12 @@ impl Cell {
             if let Err(Failure::Damaged(_)) = outcome {
                 outcome = self.recover(session, machine::now()).and_then(|()| run(session));
             }
-            if outcome.is_err() {
-                lock(&self.deferred).put_back(owed);
+            if let (Err(_), Some(mut owed)) = (&outcome, owed) {
+                let mut deferred = lock(&self.deferred);
+                if let Some(newer) = deferred.take() {
+                    owed.append(&newer);
+                }
+                *deferred = Some(owed);
             }
             let (change, image) = outcome?;
             if let Some(funnel) = &change.funnel {
@@ -240,41 +255,62 @@ impl Cell {
         })
     }
 
-    /// Applies one mark to the parts that it touches, and to no others.
+    /// Applies one mark. Those that come again and again touch one or two parts, the rest is rare.
     fn apply(
         &self,
         transaction: &mut Transaction<'_>,
-        owed: &Deferred,
+        owed: Option<&Deferred>,
         mark: &Mark<'_>,
         now: u64,
     ) -> Result<Change<Recorded>, Failure> {
-        let keys = if owed.is_empty() {
-            touched(mark, self.cache.knows_discovery())
-        } else {
-            &[Key::Funnel, Key::Calls, Key::Tokens, Key::Counters]
-        };
-        let mut state = State::default();
-        parts::load(transaction, keys, &mut state)?;
-        let owed_rare = owed.merge_into(&mut state);
-        let applied = state.apply(mark, now);
-        if owed.is_empty() && !applied.changed {
-            let funnel = keys.contains(&Key::Funnel).then_some(state.funnel);
-            return Ok(Change { result: Recorded::Unchanged, funnel, sync: false });
+        let stored = Change { result: Recorded::Stored, funnel: None, sync: false };
+        match *mark {
+            _ if owed.is_some() => {}
+            Mark::Discovery { indexed, returned } if self.cache.knows_discovery() => {
+                parts::change(transaction, Key::Windows, |windows: &mut Windows| {
+                    windows.discovery_calls.add(now, 1);
+                    windows.tokens_saved.add(now, tokens_saved(indexed, returned));
+                })?;
+                return Ok(stored);
+            }
+            Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => {
+                let count = |counters: &mut Counters| {
+                    counters.apply(mark);
+                };
+                parts::change(transaction, Key::Counters, count)?;
+                return Ok(stored);
+            }
+            Mark::Client(_) | Mark::ServerConnected | Mark::Discovery { .. } => {}
         }
-        parts::save(transaction, keys, &state)?;
-        // Without its record loaded, the funnel of `state` is an empty one and says nothing.
-        let funnel = keys.contains(&Key::Funnel).then_some(state.funnel);
-        let sync = funnel.is_some() && (owed_rare || applied.rare);
-        Ok(Change { result: Recorded::Stored, funnel, sync })
+        let mut state = parts::load(transaction)?;
+        let owed_rare = owed.is_some_and(|owed| owed.merge_into(&mut state));
+        let applied = state.apply(mark, now);
+        parts::save(transaction, &state)?;
+        let changed = owed.is_some() || applied.changed;
+        Ok(Change {
+            result: if changed { Recorded::Stored } else { Recorded::Unchanged },
+            funnel: Some(state.funnel),
+            sync: owed_rare || applied.rare,
+        })
     }
 
     /// Makes sure that a sound store is open; true when it is another one than before.
-    fn make_ready(&self, session: &mut Session<'_>, now: u64) -> Result<bool, Failure> {
+    fn make_ready(
+        &self,
+        session: &mut Session<'_>,
+        now: impl FnOnce() -> u64,
+    ) -> Result<bool, Failure> {
         match session.ready() {
             Ok(Ready::Same) => return Ok(false),
             Ok(Ready::Opened(records)) if self.adopt(session, &records) => {}
-            Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now)?,
-            Err(Failure::Missing) => self.create(session, now, 0)?,
+            Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now())?,
+            Err(Failure::Missing) => {
+                let now = now();
+                match self.create(session, now, 0) {
+                    Err(Failure::Damaged(_)) => self.recover(session, now)?,
+                    outcome => outcome?,
+                }
+            }
             Err(failure) => return Err(failure),
         }
         Ok(true)
@@ -305,12 +341,11 @@ impl Cell {
 
     /// Takes note of what was just opened; false when its records are damaged or not ours.
     fn adopt(&self, session: &Session<'_>, records: &Records) -> bool {
-        let origin = records.iter().find(|(key, _)| key == Key::Origin.bytes());
-        let Some(origin) = origin.and_then(|(_, value)| Origin::decode(value).ok()) else {
-            return false;
-        };
-        let Some(state) = parts::assemble_owned(records) else { return false };
+        let records = parts::borrowed(records);
+        let Some(origin) = Origin::find(records.clone()) else { return false };
+        let Some(state) = parts::assemble(records) else { return false };
         self.cache.refresh(&state.funnel);
+        self.opened.fetch_add(1, Ordering::AcqRel);
         *lock(&self.about) = About {
             health: files::health_of(&origin),
             generation: origin.generation,
@@ -359,20 +394,10 @@ impl Cell {
     }
 }
 
-/// The parts that a mark changes. The funnel only while the flag of discovery calls is not known to be set.
-fn touched(mark: &Mark<'_>, discovery_known: bool) -> &'static [Key] {
-    match *mark {
-        Mark::Client(_) | Mark::ServerConnected => &[Key::Funnel],
-        Mark::Discovery { indexed, returned } => {
-            match (discovery_known, tokens_saved(indexed, returned) > 0) {
-                (true, true) => &[Key::Calls, Key::Tokens],
-                (true, false) => &[Key::Calls],
-                (false, true) => &[Key::Funnel, Key::Calls, Key::Tokens],
-                (false, false) => &[Key::Funnel, Key::Calls],
-            }
-        }
-        Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => &[Key::Counters],
-    }
+fn environment(dir: &DataDir) -> io::Result<Environment> {
+    let store = dir.store();
+    let name = store.file_name().and_then(OsStr::to_str).ok_or(io::ErrorKind::InvalidInput)?;
+    Environment::at(dir.root(), name, &dir.store_lock())
 }
 
 /// A memory map and a lock need a local file system, of the directory and of what it may link to.

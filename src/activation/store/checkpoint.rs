@@ -36,7 +36,7 @@ impl Checkpoint {
         let mut bytes = Vec::new();
         File::open(&path).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
         let checkpoint = Self::decode(&bytes).ok()?;
-        parts::assemble_owned(&checkpoint.records)?;
+        parts::assemble(parts::borrowed(&checkpoint.records))?;
         Some(checkpoint)
     }
 

@@ -4,9 +4,8 @@ use crate::activation::state::{Counters, Funnel};
 use crate::activation::{HourlyWindow, Mark, State};
 
 /// At most 16 clients, 25 hours and 9 counters, however many marks it stands for.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Deferred {
-    any: bool,
     latest: u64,
     funnel: Funnel,
     discovery_calls: HourlyWindow,
@@ -15,14 +14,9 @@ pub struct Deferred {
 }
 
 impl Deferred {
-    pub fn is_empty(&self) -> bool {
-        !self.any
-    }
-
     /// Keeps one mark.
     pub fn add(&mut self, mark: &Mark<'_>, now: u64) {
         self.with_state(|state| state.apply(mark, now).changed);
-        self.any = true;
         self.latest = now;
     }
 
@@ -30,26 +24,16 @@ impl Deferred {
     ///
     /// Buckets are judged by the clock of the latest mark: that is when they could have been written.
     pub fn merge_into(&self, state: &mut State) -> bool {
-        if self.is_empty() {
-            return false;
-        }
         state.discovery_calls.merge(&self.discovery_calls, self.latest);
         state.tokens_saved.merge(&self.tokens_saved, self.latest);
         state.counters = state.counters.plus(self.counters);
         state.funnel.merge(&self.funnel)
     }
 
-    /// Takes back what could not be written; it is older than what is here.
-    pub fn put_back(&mut self, mut older: Deferred) {
-        if older.is_empty() {
-            return;
-        }
-        let newer = std::mem::take(self);
-        if !newer.is_empty() {
-            older.with_state(|state| newer.merge_into(state));
-            older.latest = newer.latest;
-        }
-        *self = older;
+    /// Adds what came later.
+    pub fn append(&mut self, newer: &Deferred) {
+        self.with_state(|state| newer.merge_into(state));
+        self.latest = newer.latest;
     }
 
     /// One rule for a mark, here and in the store: [`State::apply`].
@@ -88,7 +72,6 @@ mod tests {
         written.apply(&marks[0], now - 7200);
         merged.apply(&marks[0], now - 7200);
         let mut deferred = Deferred::default();
-        assert!(deferred.is_empty() && !deferred.merge_into(&mut merged));
         for mark in &marks {
             written.apply(mark, now);
             deferred.add(mark, now);
@@ -98,16 +81,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_is_older_than_what_came_meanwhile() {
+    fn what_came_first_stays_first() {
         let now = 1_790_000_000;
         let (mut owed, mut newer) = (Deferred::default(), Deferred::default());
         owed.add(&Mark::Client("first"), now);
         newer.add(&Mark::Client("second"), now + 1);
         newer.add(&Mark::UpstreamCall, now + 1);
-        newer.put_back(owed);
-        newer.put_back(Deferred::default());
+        owed.append(&newer);
         let mut state = State::default();
-        newer.merge_into(&mut state);
+        owed.merge_into(&mut state);
         assert_eq!(state.funnel.clients, ["first", "second"]);
         assert_eq!(state.counters.upstream_tool_calls, 1);
     }

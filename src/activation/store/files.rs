@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::{DEADLINE, Health, StoreError, parts};
 use crate::activation::State;
-use crate::activation::record::{Key, Origin};
+use crate::activation::record::{self, Key, Origin};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{FileLock, LockMode};
 use mcpproxy_platform::lmdb::{self, Failure, MAP_SIZE, Records, pages};
@@ -29,8 +29,12 @@ impl From<Failure> for StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
-        // The kind only: messages of the standard library may hold paths.
-        Self::Io(error.kind().to_string())
+        match error.get_ref() {
+            // A fixed text of `platform` or of LMDB.
+            Some(own) if error.kind() == io::ErrorKind::Other => Self::Io(own.to_string()),
+            // The kind only: messages of the standard library may hold paths.
+            _ => Self::Io(error.kind().to_string()),
+        }
     }
 }
 
@@ -42,12 +46,15 @@ pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
     };
     let snapshot = pages::read(&bytes, MAP_SIZE).map_err(Failure::Damaged)?;
     let records = snapshot.records.iter().copied();
-    let origin = records.clone().find(|(key, _)| *key == Key::Origin.bytes());
-    let origin = origin.and_then(|(_, value)| Origin::decode(value).ok());
-    match (parts::assemble(records), origin) {
+    match (parts::assemble(records.clone()), Origin::find(records)) {
         (Some(state), Some(origin)) => Ok(Some((state, health_of(&origin)))),
         _ => Err(StoreError::Damaged(parts::BAD_RECORD.to_owned())),
     }
+}
+
+/// What the checkpoint holds, if it is a good one; changes nothing.
+pub fn remembered(dir: &DataDir) -> Option<State> {
+    parts::assemble(parts::borrowed(&Checkpoint::read(dir)?.records))
 }
 
 /// What a store tells about its own past.
@@ -75,7 +82,7 @@ pub fn first_records(dir: &DataDir, now: u64, quarantined_at: u64) -> (Records, 
         health => health,
     };
     let mut records = checkpoint.map_or_else(Records::new, |checkpoint| checkpoint.records);
-    records.push((Key::Origin.bytes().to_vec(), origin.encode()));
+    records.push((Key::Origin.bytes().to_vec(), record::seal(Key::Origin, &origin)));
     (records, health)
 }
 

@@ -1,24 +1,43 @@
 //! [`State`] in a transaction: loading and saving the parts that an operation is about.
 
 use crate::activation::State;
-use crate::activation::record::{self, Key};
+use crate::activation::codec::Damaged;
+use crate::activation::record::{self, Key, Part};
 use mcpproxy_platform::lmdb::{Failure, Records, Transaction};
 
 /// What is wrong with a record that does not decode.
 pub const BAD_RECORD: &str = "a record has a bad checksum or version";
 
-/// Reads `keys` into `state`.
-pub fn load(transaction: &Transaction<'_>, keys: &[Key], state: &mut State) -> Result<(), Failure> {
-    keys.iter().try_for_each(|key| {
-        let value = transaction.get(key.bytes())?;
-        record::decode(state, *key, value).map_err(|_| Failure::Damaged(BAD_RECORD))
-    })
+fn damaged(_: Damaged) -> Failure {
+    Failure::Damaged(BAD_RECORD)
 }
 
-/// Writes `keys` of `state`, those that differ from what is there.
-pub fn save(transaction: &mut Transaction<'_>, keys: &[Key], state: &State) -> Result<(), Failure> {
-    keys.iter().try_for_each(|key| {
-        let value = record::encode(state, *key);
+/// Changes one part and nothing else.
+pub fn change<P: Part + Default>(
+    transaction: &mut Transaction<'_>,
+    key: Key,
+    change: impl FnOnce(&mut P),
+) -> Result<(), Failure> {
+    let value = transaction.get(key.bytes())?;
+    let mut part = record::open_or_default(key, value).map_err(damaged)?;
+    change(&mut part);
+    transaction.put(key.bytes(), &record::seal(key, &part))
+}
+
+/// Reads everything.
+pub fn load(transaction: &Transaction<'_>) -> Result<State, Failure> {
+    let mut state = State::default();
+    for key in Key::PARTS {
+        let value = transaction.get(key.bytes())?;
+        record::decode(&mut state, key, value).map_err(damaged)?;
+    }
+    Ok(state)
+}
+
+/// Writes the parts of `state` that differ from what is there.
+pub fn save(transaction: &mut Transaction<'_>, state: &State) -> Result<(), Failure> {
+    Key::PARTS.into_iter().try_for_each(|key| {
+        let value = record::encode(state, key);
         if transaction.get(key.bytes())? == value.as_deref() {
             return Ok(());
         }
@@ -52,7 +71,7 @@ pub fn assemble<'a>(
     Some(state)
 }
 
-/// [`assemble`] for records that are owned.
-pub fn assemble_owned(records: &Records) -> Option<State> {
-    assemble(records.iter().map(|(key, value)| (key.as_slice(), value.as_slice())))
+/// Owned records as borrowed ones.
+pub fn borrowed(records: &Records) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+    records.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
 }

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Holds a value that one thread at a time takes out and puts back, also when it panics.
 pub struct Slot<T> {
@@ -12,7 +12,7 @@ pub struct Slot<T> {
 
 struct Place<T> {
     value: Option<Box<T>>,
-    /// Waking nobody is a system call, too.
+    /// Waking nobody costs a system call.
     waiting: usize,
 }
 
@@ -20,6 +20,8 @@ struct Place<T> {
 pub struct Taken<'a, T> {
     slot: &'a Slot<T>,
     value: Option<Box<T>>,
+    /// How long others had it first.
+    pub waited: Duration,
 }
 
 impl<T> Slot<T> {
@@ -31,14 +33,19 @@ impl<T> Slot<T> {
     /// The value; `None` when others had it all the time.
     pub fn take(&self, within: Duration) -> Option<Taken<'_, T>> {
         let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waited = Duration::ZERO;
         if place.value.is_none() {
+            let start = Instant::now();
             place.waiting += 1;
-            let waited =
-                self.put_back.wait_timeout_while(place, within, |place| place.value.is_none());
-            (place, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            while place.value.is_none() && waited < within {
+                let woken = self.put_back.wait_timeout(place, within - waited);
+                (place, _) = woken.unwrap_or_else(PoisonError::into_inner);
+                waited = start.elapsed();
+            }
             place.waiting -= 1;
         }
-        place.value.take().map(|value| Taken { slot: self, value: Some(value) })
+        let value = place.value.take()?;
+        Some(Taken { slot: self, value: Some(value), waited })
     }
 }
 
@@ -60,9 +67,9 @@ impl<T> Drop for Taken<'_, T> {
     fn drop(&mut self) {
         let mut place = self.slot.place.lock().unwrap_or_else(PoisonError::into_inner);
         place.value = self.value.take();
-        let awaited = place.waiting > 0;
+        let somebody_waits = place.waiting > 0;
         drop(place);
-        if awaited {
+        if somebody_waits {
             self.slot.put_back.notify_one();
         }
     }
@@ -71,7 +78,6 @@ impl<T> Drop for Taken<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
     #[test]
     fn waiting_ends_with_the_deadline() {

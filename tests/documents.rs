@@ -1,0 +1,124 @@
+//! The documents are true about the built binary: every command, option and file that they name exists.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn documents() -> Vec<(String, String)> {
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
+    let docs = fs::read_dir(root().join("docs")).expect("docs");
+    paths.extend(docs.map(|entry| entry.expect("an entry").path()));
+    let read = |path: PathBuf| {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        (name, fs::read_to_string(path).expect("a document"))
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn run(args: &[&str]) -> Option<String> {
+    let binary = env!("CARGO_BIN_EXE_mcpproxy");
+    let output = Command::new(binary).args(args).env_clear().output().expect("it starts");
+    output.status.success().then(|| String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+/// The command lines of a document: in code spans, and on the lines of its code blocks.
+fn command_lines(text: &str) -> BTreeSet<String> {
+    let spans = text.split('`').skip(1).step_by(2);
+    let lines = text.lines().map(|line| line.trim_start_matches("$ "));
+    let piped = lines.flat_map(|line| line.split(" | "));
+    spans.chain(piped).filter(|line| line.starts_with("mcpproxy ")).map(str::to_owned).collect()
+}
+
+#[test]
+#[cfg(feature = "full")]
+fn every_command_and_option_that_is_written_of_exists() {
+    let mut checked = 0;
+    for (name, text) in documents() {
+        for line in command_lines(&text) {
+            let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+            let is_word = |w: &&&str| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            let plain = words.iter().take_while(|w| is_word(w) && !w.starts_with('-'));
+            let mut command: Vec<&str> = plain.copied().take(2).collect();
+            if command.first() != Some(&"telemetry") {
+                command.truncate(1);
+            }
+            let help = run(&[&["help"], &command[..]].concat());
+            let help = help.unwrap_or_else(|| panic!("{name}: `{line}`: no such command"));
+            // From the first operand of `tap` on, options are the server's.
+            let own = words.iter().take_while(|w| **w != "--");
+            for option in own.filter(|word| word.starts_with('-') || word.starts_with("[-")) {
+                let option = option.trim_start_matches('[').trim_end_matches([']', '.', ',']);
+                assert!(help.contains(option), "{name}: `{line}`: no such option {option}");
+                checked += 1;
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 15, "{checked}");
+}
+
+#[test]
+#[cfg(feature = "full")]
+fn the_group_of_commands_in_the_changelog_is_complete() {
+    let (_, text) =
+        documents().into_iter().find(|(name, _)| name == "CHANGELOG.md").expect("there");
+    let group = text.split("`mcpproxy telemetry ").nth(2).and_then(|rest| rest.split('`').next());
+    let written: BTreeSet<&str> = group.expect("a list of commands").split('|').collect();
+    let help = run(&["telemetry", "--help"]).expect("help");
+    let built: BTreeSet<&str> = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("  telemetry ")?.split_whitespace().next())
+        .collect();
+    assert_eq!(written, built);
+}
+
+/// Paths in the text and targets of its links.
+#[test]
+fn every_file_that_is_written_of_exists() {
+    for (name, text) in documents() {
+        let folder =
+            if root().join(&name).exists() { root().to_owned() } else { root().join("docs") };
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !target.contains("://") {
+                assert!(folder.join(target).exists(), "{name}: no {target}");
+            }
+        }
+        for span in text.split('`').skip(1).step_by(2) {
+            let is_path =
+                ["src/", "docs/", "tests/", "scripts/", "examples/", "platform/", "build/"]
+                    .iter()
+                    .any(|start| span.starts_with(start));
+            if is_path && !span.contains([' ', '*']) {
+                assert!(root().join(span).exists(), "{name}: no {span}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_recorded_evidence_of_the_documents_is_judged_as_they_say() {
+    use std::io::Write as _;
+    let text = fs::read_to_string(root().join("docs/environment.md")).expect("a document");
+    let start = "$ echo '";
+    let block = text.split(start).nth(1).expect("an example");
+    let (evidence, rest) = block.split_once("' | mcpproxy detect --evidence -\n").expect("piped");
+    let binary = env!("CARGO_BIN_EXE_mcpproxy");
+    let mut detect = Command::new(binary)
+        .args(["detect", "--evidence", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = detect.stdin.take().expect("piped");
+    input.write_all(evidence.as_bytes()).expect("written");
+    drop(input);
+    let output = detect.wait_with_output().expect("it ends");
+    let verdict = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(rest.lines().next(), verdict.lines().next());
+}
