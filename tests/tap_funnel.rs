@@ -116,6 +116,28 @@ fn a_call_that_is_never_answered_is_stored_however_the_session_ends() {
 }
 
 #[test]
+fn a_burst_of_several_megabytes_is_looked_at_whole() {
+    let home = tempfile::tempdir().unwrap();
+    let mut tap = mcpproxy(home.path())
+        .args(["tap", "--", "sh", "-c", "cat >/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut burst = String::new();
+    for id in 0..400 {
+        let mut request = call(id, "retrieve_tools");
+        request["params"]["arguments"] = json!({"query": "q".repeat(10_000)});
+        burst += &format!("{request}\n");
+    }
+    tap.stdin.take().unwrap().write_all(burst.as_bytes()).unwrap();
+    let ended = tap.wait_with_output().unwrap();
+    assert!(!String::from_utf8_lossy(&ended.stderr).contains("too fast"));
+    assert_eq!(activation(home.path())["retrieve_tools_calls_24h"], 400);
+}
+
+#[test]
 fn sessions_at_once_all_count() {
     let home = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {

@@ -15,6 +15,7 @@ mod observer;
 mod outstanding;
 mod queue;
 mod reader;
+mod strings;
 mod tokens;
 
 pub use observer::{Direction, Observer};
@@ -34,8 +35,9 @@ use std::time::Duration;
 
 /// Bytes forwarded at once: what a pipe holds.
 const CHUNK: usize = 64 << 10;
-/// How long the end of a session waits for the observer.
-const LAST_LOOK: Duration = Duration::from_millis(250);
+/// How long the end of a session waits for the observer: not at all unless it ends with a burst. Clients
+/// give a server two seconds.
+const LAST_LOOK: Duration = Duration::from_millis(1000);
 
 /// The discovery tool when none is named.
 pub const DEFAULT_DISCOVERY_TOOL: &str = "retrieve_tools";

@@ -5,21 +5,23 @@
 //!
 //! Waking a thread costs a forwarder more than the copy, so the observer is not woken for each
 //! message: while there is traffic it naps for a few milliseconds at a time and finds what has come.
-//! It also rests seven times as long as it worked, so that it never takes more than an eighth of a
-//! processor from those whose traffic it looks at. Bursts fit into the queue; what floods it is
-//! dropped.
+//! After a burst it also rests seven times as long as it worked, so that a flood never costs those
+//! whose traffic it looks at more than an eighth of a processor. A burst of 10 MB is looked at whole;
+//! of a flood what does not fit is dropped.
 
 use super::observer::Direction;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes that may wait. As many may be with the observer at the same time.
-const MAX_BYTES: usize = 2 << 20;
+/// Bytes that may wait. As many may be with the observer at the same time. None are held in silence.
+const MAX_BYTES: usize = 8 << 20;
 /// Pieces that may wait.
 const MAX_PIECES: usize = 32 << 10;
 /// The observer is woken from a nap when this much waits.
-const URGENT: usize = MAX_BYTES / 4;
+const URGENT: usize = 512 << 10;
+/// Work without rest after a silence: what a burst takes.
+const BURST: Duration = Duration::from_millis(500);
 /// Rest after work, in multiples of the work, and at most.
 const REST: u32 = 7;
 const LONGEST_REST: Duration = Duration::from_millis(200);
@@ -81,6 +83,8 @@ enum Rest {
 struct Waiting {
     batch: Batch,
     rest: Rest,
+    /// What the observer has worked since the last silence.
+    worked: Duration,
     /// Bytes of the direction (in the order of [`Direction`]) were dropped since its last piece.
     lost: [bool; 2],
     dropped: u64,
@@ -103,6 +107,7 @@ impl Queue {
             waiting: Mutex::new(Waiting {
                 batch: Batch::default(),
                 rest: Rest::Awake,
+                worked: Duration::ZERO,
                 lost: [false; 2],
                 dropped: 0,
                 is_ending: false,
@@ -153,6 +158,7 @@ impl Queue {
                 // Memory that a burst needed goes back before a long silence.
                 *batch = Batch::default();
                 waiting.batch = Batch::default();
+                waiting.worked = Duration::ZERO;
                 waiting = self.sleep(waiting);
             }
             // Woken by the first message of an exchange, nap too: the others are on their way.
@@ -173,10 +179,11 @@ impl Queue {
     fn rest_after<'a>(
         &self,
         work: Duration,
-        waiting: MutexGuard<'a, Waiting>,
+        mut waiting: MutexGuard<'a, Waiting>,
     ) -> MutexGuard<'a, Waiting> {
+        waiting.worked = waiting.worked.saturating_add(work);
         let rest = (work * REST).min(LONGEST_REST);
-        if rest <= NAP {
+        if rest <= NAP || waiting.worked < BURST {
             return waiting;
         }
         let (waiting, _) = self

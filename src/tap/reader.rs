@@ -9,7 +9,7 @@ use super::tokens::{Kind, Token, Tokenizer, Visitor};
 /// Bytes kept of one id or name. A longer id matches nothing, a longer name is nobody's.
 const MAX_TEXT: usize = 1024;
 /// Messages kept of one line (a JSON-RPC batch); those after them are not observed.
-const MAX_BATCH: usize = 128;
+const MAX_BATCH: usize = 1024;
 
 /// An open container whose members matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -216,3 +216,11 @@ proptest! {
         prop_assert_eq!(observed(&traffic).len(), before + 1);
     }
 }
+
+#[test]
+fn a_long_batch_is_read_to_its_end() {
+    let calls: Vec<Value> = (0..500)
+        .map(|id| json!({"id": id, "method": "tools/call", "params": {"name": "echo"}}))
+        .collect();
+    assert_eq!(observed(&vec![line(C, &Value::from(calls).to_string())]), ["call"; 500]);
+}
