@@ -34,7 +34,8 @@ pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
         // The first process of a PID namespace has no ancestors to read; that is not a refusal.
         return Path::new("/proc/self").exists();
     };
-    let mut environment = vec![0; MAX_ENVIRONMENT_BYTES];
+    // Grown when one does not fit: touching megabytes costs more than all the rest.
+    let mut environment = vec![0; 32 << 10];
     let (mut ancestors, mut read, mut walked) = (0, 0, false);
     for _ in 0..MAX_HOPS {
         // The directory, not a file in it: its owner is the effective user even where a process
@@ -61,9 +62,9 @@ pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
     read > 0 || (walked && ancestors == 0)
 }
 
-fn read_environment(pid: u32, buffer: &mut [u8]) -> Option<usize> {
+fn read_environment(pid: u32, buffer: &mut Vec<u8>) -> Option<usize> {
     let mut file = File::open(format!("/proc/{pid}/environ")).ok()?;
-    fill(&mut file, buffer).ok()
+    fill_growing(&mut file, buffer, MAX_ENVIRONMENT_BYTES).ok()
 }
 
 /// Calls `visit` for each `NAME=value\0`. What is cut off by the end of a full buffer is left out.
@@ -182,14 +183,20 @@ pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
         .open(path)?;
     let mut bytes = vec![0; limit.min(4096)];
+    let length = fill_growing(&mut file, &mut bytes, limit)?;
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// Reads until the file ends or `limit` is reached, into a buffer that grows as it has to. How much.
+fn fill_growing(file: &mut File, buffer: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
     let mut length = 0;
     loop {
-        length += fill(&mut file, &mut bytes[length..])?;
-        if length < bytes.len() || length == limit {
-            bytes.truncate(length);
-            return Ok(bytes);
+        length += fill(file, &mut buffer[length..])?;
+        if length < buffer.len() || length >= limit {
+            return Ok(length);
         }
-        bytes.resize(limit.min(bytes.len() * 4), 0);
+        buffer.resize(limit.min(buffer.len() * 4), 0);
     }
 }
 
