@@ -34,7 +34,8 @@ struct Subject<'a> {
     name: &'static str,
     calls: u32,
     call: Box<dyn FnMut() + 'a>,
-    samples: Vec<Duration>,
+    /// Microseconds of one call.
+    samples: Vec<f64>,
 }
 
 impl<'a> Subject<'a> {
@@ -47,14 +48,13 @@ impl<'a> Subject<'a> {
         for _ in 0..self.calls {
             (self.call)();
         }
-        self.samples.push(start.elapsed() / self.calls);
+        self.samples.push(start.elapsed().as_secs_f64() * 1e6 / f64::from(self.calls));
     }
 
     /// The median in microseconds.
     fn median(&mut self) -> f64 {
-        self.samples.sort_unstable();
-        let middle = self.samples.get(self.samples.len() / 2).copied().unwrap_or_default();
-        middle.as_secs_f64() * 1e6
+        self.samples.sort_unstable_by(f64::total_cmp);
+        self.samples.get(self.samples.len() / 2).copied().unwrap_or_default()
     }
 }
 
@@ -72,7 +72,8 @@ fn compare(title: &str, mut subjects: Vec<Subject<'_>>) {
     for subject in &mut subjects {
         let median = subject.median();
         let ratio = median / *base.get_or_insert(median);
-        println!("  {:44} {median:>9.3} us  {ratio:>6.2} x", subject.name);
+        let (figure, unit) = if median < 0.1 { (median * 1e3, "ns") } else { (median, "us") };
+        println!("  {:44} {figure:>7.2} {unit}  {ratio:>6.2} x", subject.name);
     }
 }
 
