@@ -22,4 +22,5 @@ pub mod paths;
 pub mod tap;
 mod telemetry;
 
-pub use telemetry::{Event, Host, LiveCounts, Snapshot, Telemetry};
+pub use heartbeat::host::{Host, LiveCounts};
+pub use telemetry::{Event, Snapshot, Telemetry};

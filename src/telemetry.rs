@@ -8,28 +8,17 @@ mod snapshot;
 pub use snapshot::Snapshot;
 
 use crate::activation::{BuiltinTool, Mark, Recorded, Store, Surface, clients};
-use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
+use crate::contract::RoutingMode;
 use crate::gate;
+use crate::heartbeat::host::{Host, LiveCounts};
 use crate::heartbeat::session::{Look, Session};
 use crate::heartbeat::worker;
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
 use std::cell::OnceCell;
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-/// What a host says about itself when it starts telemetry.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// How it routes: decides its priority as a sender (`Tap` yields to a live gateway).
-    pub routing_mode: RoutingMode,
-    /// `--data-dir`, or `None` for the default.
-    pub data_dir: Option<PathBuf>,
-    /// How the host was launched, when it knows.
-    pub launched_by: Option<LaunchSource>,
-}
 
 /// Something that happened in the host.
 #[derive(Clone, Copy, Debug)]
@@ -61,21 +50,6 @@ pub enum Event<'a> {
         /// Where.
         surface: Surface,
     },
-}
-
-/// What only the live host knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LiveCounts {
-    /// Configured servers.
-    pub server_count: Option<u64>,
-    /// Servers that answer.
-    pub connected_server_count: Option<u64>,
-    /// Tools of all servers.
-    pub tool_count: Option<u64>,
-    /// Servers by protocol.
-    pub server_protocol_counts: Option<ServerProtocolCounts>,
-    /// IDE configurations that hold our entry.
-    pub configured_ide_count: u64,
 }
 
 /// Telemetry of one host process. Never fails the host; inert when telemetry is off.

@@ -5,6 +5,7 @@
 
 pub mod assemble;
 pub mod attempt;
+pub(crate) mod host;
 pub mod permission;
 pub mod post;
 pub mod preview;

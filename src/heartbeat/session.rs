@@ -3,6 +3,7 @@
 //!
 //! One rule: no write without a look at the config's stamp; off means no write, no packet, no thread.
 
+use super::host::{Host, LiveCounts};
 use super::permission::Permission;
 use super::timing::Timing;
 use crate::activation::state::LiveMark;
@@ -12,7 +13,6 @@ use crate::consent::{Consent, Effective};
 use crate::contract::RoutingMode;
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
-use crate::telemetry::{Host, LiveCounts};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

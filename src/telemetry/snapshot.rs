@@ -7,11 +7,11 @@ use crate::consent::{Consent, Effective};
 use crate::contract::{Activation, EnvKind, EnvMarkers, LaunchSource};
 use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
+use crate::heartbeat::host::LiveCounts;
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule;
 use crate::heartbeat::session::Session;
 use crate::machine;
-use crate::telemetry::LiveCounts;
 
 /// What a host shows on its own status page.
 #[derive(Clone, Debug, PartialEq)]

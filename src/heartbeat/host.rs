@@ -1,0 +1,30 @@
+//! What a host process says about itself: once when it starts, and as long as it lives.
+
+use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
+use std::path::PathBuf;
+
+/// What a host says about itself when it starts telemetry.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// How it routes: decides its priority as a sender (`Tap` yields to a live gateway).
+    pub routing_mode: RoutingMode,
+    /// `--data-dir`, or `None` for the default.
+    pub data_dir: Option<PathBuf>,
+    /// How the host was launched, when it knows.
+    pub launched_by: Option<LaunchSource>,
+}
+
+/// What only the live host knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LiveCounts {
+    /// Configured servers.
+    pub server_count: Option<u64>,
+    /// Servers that answer.
+    pub connected_server_count: Option<u64>,
+    /// Tools of all servers.
+    pub tool_count: Option<u64>,
+    /// Servers by protocol.
+    pub server_protocol_counts: Option<ServerProtocolCounts>,
+    /// IDE configurations that hold our entry.
+    pub configured_ide_count: u64,
+}
