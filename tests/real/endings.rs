@@ -23,6 +23,7 @@ fn tapped(command: Vec<OsString>) -> Vec<OsString> {
 
 /// Starts the server, waits for its first answer, ends it so, and returns how it ended.
 fn answered_then(command: Vec<OsString>, end: impl FnOnce(&mut Child)) -> ExitStatus {
+    let what = format!("an end of {command:?}");
     let home = Home::new();
     let mut child = start(&home, &command);
     let stdin = child.stdin.as_mut().expect("piped");
@@ -32,7 +33,7 @@ fn answered_then(command: Vec<OsString>, end: impl FnOnce(&mut Child)) -> ExitSt
     answers.read_line(&mut answer).expect("an answer");
     assert!(answer.contains("serverInfo"), "{answer}");
     end(&mut child);
-    wait(&mut child, Duration::from_secs(20)).expect("an end")
+    wait(&mut child, Duration::from_secs(20)).unwrap_or_else(|| panic!("{what}"))
 }
 
 #[test]
