@@ -15,7 +15,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes that may wait. As many may be with the observer at the same time. None are held in silence.
-const MAX_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 12 << 20;
 /// Pieces that may wait.
 const MAX_PIECES: usize = 32 << 10;
 /// The observer is woken from a nap when this much waits.
