@@ -34,6 +34,22 @@ impl FileIdentity {
     }
 }
 
+/// A path that is looked up before every write: prepared once for the system call.
+#[derive(Debug)]
+pub struct PreparedPath(backend::PreparedPath);
+
+impl PreparedPath {
+    /// Prepares `path`; `InvalidInput` when it holds a NUL.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        backend::PreparedPath::new(path).map(Self)
+    }
+
+    /// As [`FileIdentity::at`].
+    pub fn identity(&self) -> io::Result<FileIdentity> {
+        self.0.identity().map(|(device, inode)| FileIdentity { device, inode })
+    }
+}
+
 /// What kind of file system a path lies on, and its name as a user knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileSystem {
@@ -318,6 +334,16 @@ mod tests {
         write_atomically(&target, b"new", 0o600).unwrap();
         assert_eq!(std::fs::read(&target).unwrap(), b"new");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_prepared_path_leads_where_the_path_does() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        let prepared = PreparedPath::new(&path).unwrap();
+        assert_eq!(prepared.identity().unwrap_err().kind(), io::ErrorKind::NotFound);
+        drop(open_private(&path).unwrap());
+        assert_eq!(prepared.identity().unwrap(), FileIdentity::at(&path).unwrap());
     }
 
     #[test]

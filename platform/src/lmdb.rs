@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn, WithoutTls};
 
-use crate::files::{self, FileIdentity, FileLock, HeldLock, LockMode};
+use crate::files::{self, FileIdentity, FileLock, HeldLock, LockMode, PreparedPath};
 
 /// The size of the map and so the largest size of a file; ours need less than a hundredth.
 pub const MAP_SIZE: usize = 4 << 20;
@@ -72,6 +72,7 @@ pub type Records = Vec<(Vec<u8>, Vec<u8>)>;
 #[derive(Debug)]
 pub struct Environment {
     data: PathBuf,
+    data_prepared: PreparedPath,
     lock_path: PathBuf,
     lock: FileLock,
     /// When `lock` was last seen to be the file that `lock_path` leads to.
@@ -100,8 +101,10 @@ impl Environment {
     /// Prepares `<directory>/data.mdb`; the lock file is made if it is missing, its directory is not.
     /// Nothing is mapped yet.
     pub fn at(directory: &Path, lock: &Path) -> io::Result<Self> {
+        let data = directory.join(DATA);
         Ok(Self {
-            data: directory.join(DATA),
+            data_prepared: PreparedPath::new(&data)?,
+            data,
             lock_path: lock.to_owned(),
             lock: FileLock::open(lock)?,
             lock_seen: Instant::now(),
@@ -115,7 +118,7 @@ impl Environment {
         let mut left = within;
         loop {
             let held = self.lock.acquire(LockMode::Exclusive, left)?.ok_or(Failure::Busy)?;
-            let found = FileIdentity::at(&self.data);
+            let found = self.data_prepared.identity();
             let same = match (&self.open, &found) {
                 (Some(open), Ok(found)) => open.identity == *found,
                 _ => false,

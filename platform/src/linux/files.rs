@@ -20,6 +20,27 @@ pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
 }
 
+/// A path as the kernel takes it.
+#[derive(Debug)]
+pub struct PreparedPath(CString);
+
+impl PreparedPath {
+    pub fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self(CString::new(path.as_os_str().as_bytes())?))
+    }
+
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let mut answer = MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: the path is NUL-terminated and `answer` a writable `stat`; both outlive the call.
+        if unsafe { libc::stat(self.0.as_ptr(), answer.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `stat` returned 0, so it filled in `answer`.
+        let answer = unsafe { answer.assume_init() };
+        Ok((answer.st_dev, answer.st_ino))
+    }
+}
+
 pub fn check_writable(path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let wanted = libc::W_OK | libc::X_OK;

@@ -17,6 +17,19 @@ pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
 }
 
+#[derive(Debug)]
+pub struct PreparedPath(std::path::PathBuf);
+
+impl PreparedPath {
+    pub fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self(path.to_owned()))
+    }
+
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        identity(&self.0)
+    }
+}
+
 pub fn check_writable(path: &Path) -> io::Result<()> {
     if std::fs::metadata(path)?.permissions().readonly() {
         return Err(io::ErrorKind::PermissionDenied.into());
