@@ -84,7 +84,15 @@ fn every_file_that_is_written_of_exists() {
         let folder =
             if root().join(&name).exists() { root().to_owned() } else { root().join("docs") };
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if !target.contains("://") {
+            if target.contains("://") {
+                continue;
+            }
+            if let Some(heading) = target.strip_prefix('#') {
+                let slug = |line: &str| line.trim_start_matches(['#', ' ']).replace(' ', "-");
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                let found = headings.any(|line| slug(line).eq_ignore_ascii_case(heading));
+                assert!(found, "{name}: no heading {heading}");
+            } else {
                 assert!(folder.join(target).exists(), "{name}: no {target}");
             }
         }
