@@ -88,7 +88,9 @@ fn every_file_that_is_written_of_exists() {
                 continue;
             }
             if let Some(heading) = target.strip_prefix('#') {
-                let slug = |line: &str| line.trim_start_matches(['#', ' ']).replace(' ', "-");
+                let slug = |line: &str| {
+                    line.trim_start_matches(['#', ' ']).replace('`', "").replace(' ', "-")
+                };
                 let mut headings = text.lines().filter(|line| line.starts_with('#'));
                 let found = headings.any(|line| slug(line).eq_ignore_ascii_case(heading));
                 assert!(found, "{name}: no heading {heading}");
