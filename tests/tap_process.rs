@@ -237,6 +237,26 @@ fn what_was_ignored_at_start_stays_ignored() {
     assert_eq!(session.line(), "term");
 }
 
+/// Node.js handles again what its parent ignored; `nohup` must not make such a server deaf behind tap.
+#[test]
+fn what_was_ignored_at_start_reaches_a_server_that_handles_it() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: no python3 to handle an ignored signal with");
+        return;
+    }
+    let handle = "import signal, sys, time\n\
+                  signal.signal(signal.SIGHUP, lambda *_: sys.exit(7))\n\
+                  print('ready', flush=True)\n\
+                  time.sleep(60)";
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" tap python3 -c \"$1\"", TAP, handle]);
+    quiet(&mut command);
+    let mut session = Session::of(&mut command);
+    assert_eq!(session.line(), "ready");
+    session.signal("HUP");
+    assert_eq!(session.end().code(), Some(7));
+}
+
 #[test]
 fn a_server_begins_with_the_signals_it_would_have_without_tap() {
     let look = "exec grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status";

@@ -109,7 +109,7 @@ impl Server {
                 return end;
             }
             let received = self.signals.next();
-            self.asked_to_end |= received.asks_to_end();
+            self.asked_to_end |= self.signals.ask_to_end(received);
             if let Received::Sent(signal) = received {
                 // SAFETY: kill touches no memory; the pid is ours as long as `reap`, in this same
                 // thread, has not returned its end.
@@ -137,7 +137,7 @@ impl Server {
             unsafe { libc::pthread_kill(pump.as_pthread_t(), signals::WAKE) };
             match self.signals.next_within(pause) {
                 Some(Received::Child) => while reap_any().is_some() {},
-                Some(received) => self.asked_to_end |= received.asks_to_end(),
+                Some(received) => self.asked_to_end |= self.signals.ask_to_end(received),
                 None => pause = (pause * 2).min(LONGEST_PAUSE),
             }
             let writes = self.progress.load(Ordering::Relaxed);

@@ -19,19 +19,8 @@ pub enum Received {
     Child,
     /// A process sent this signal.
     Sent(libc::c_int),
-    /// The kernel made it, for a terminal.
-    Generated,
-}
-
-impl Received {
-    /// Whether a process normally ends by it.
-    pub fn asks_to_end(self) -> bool {
-        match self {
-            Self::Child => false,
-            Self::Sent(signal) => signal != libc::SIGUSR1 && signal != libc::SIGUSR2,
-            Self::Generated => true,
-        }
-    }
+    /// The kernel made this signal, for a terminal.
+    Generated(libc::c_int),
 }
 
 /// The signals taken, and what the process had before.
@@ -39,46 +28,62 @@ impl Received {
 pub struct Signals {
     taken: libc::sigset_t,
     mask_before: libc::sigset_t,
-    children_were_ignored: bool,
+    /// What the process ignored when it was started (`nohup`, a job in the background).
+    ignored_before: libc::sigset_t,
 }
 
 extern "C" fn nothing(_signal: libc::c_int) {}
 
 impl Signals {
     /// Blocks what is forwarded in this thread and all it starts from now on. A signal that is
-    /// ignored (`nohup`, a job in the background) stays ignored.
+    /// ignored (`nohup`, a job in the background) is forwarded, too: the child inherits that it is
+    /// ignored, and is free to handle it all the same, as Node.js does.
     ///
     /// Handlers are installed although blocked signals never run them: the kernel drops signals to
     /// process 1 that have none, and an `exec` turns them back into defaults.
     pub fn take() -> io::Result<Self> {
-        let mut taken = empty_set();
-        for signal in FORWARDED {
-            if !is_ignored(signal) {
-                handle(signal)?;
-                add(&mut taken, signal);
+        let (mut taken, mut ignored_before) = (empty_set(), empty_set());
+        for signal in FORWARDED.into_iter().chain([libc::SIGCHLD]) {
+            if is_ignored(signal) {
+                add(&mut ignored_before, signal);
             }
+            handle(signal)?;
+            add(&mut taken, signal);
         }
-        let children_were_ignored = is_ignored(libc::SIGCHLD);
-        handle(libc::SIGCHLD)?;
-        add(&mut taken, libc::SIGCHLD);
         handle(WAKE)?;
         let mut mask_before = empty_set();
         // SAFETY: both sets are initialised and live through the call.
         match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &taken, &mut mask_before) } {
-            0 => Ok(Self { taken, mask_before, children_were_ignored }),
+            0 => Ok(Self { taken, mask_before, ignored_before }),
             error => Err(io::Error::from_raw_os_error(error)),
         }
     }
 
     /// Between fork and exec: what the process had before. Safe there: no allocation, no lock.
     pub fn give_back(&self) {
-        if self.children_were_ignored {
-            set_disposition(libc::SIGCHLD, libc::SIG_IGN);
+        for signal in FORWARDED.into_iter().chain([libc::SIGCHLD]) {
+            if self.was_ignored(signal) {
+                set_disposition(signal, libc::SIG_IGN);
+            }
         }
         // SAFETY: the set is initialised and lives through the call.
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask_before, std::ptr::null_mut())
         };
+    }
+
+    fn was_ignored(&self, signal: libc::c_int) -> bool {
+        // SAFETY: the set is initialised and lives through the call.
+        unsafe { libc::sigismember(&self.ignored_before, signal) == 1 }
+    }
+
+    /// Whether a process that was started like this one normally ends by what was received.
+    pub fn ask_to_end(&self, received: Received) -> bool {
+        match received {
+            Received::Child => false,
+            Received::Sent(libc::SIGUSR1 | libc::SIGUSR2) => false,
+            Received::Sent(signal) | Received::Generated(signal) => !self.was_ignored(signal),
+        }
     }
 
     /// The next signal.
@@ -111,7 +116,7 @@ impl Signals {
 fn received(signal: libc::c_int, code: libc::c_int) -> Received {
     match signal {
         libc::SIGCHLD => Received::Child,
-        _ if code == libc::SI_KERNEL => Received::Generated,
+        _ if code == libc::SI_KERNEL => Received::Generated(signal),
         _ => Received::Sent(signal),
     }
 }
