@@ -3,8 +3,8 @@
 
     recorder.py DIRECTORY NAME COMMAND [ARG...]
 
-Writes, for each process started (a client may start several), DIRECTORY/NAME.<pid>.c2s and .s2c (the
-raw bytes of each direction), .jsonl (one line per message, in the order seen) and .exit (how COMMAND
+Writes, for each process started (a client may start several), DIRECTORY/NAME.<start>.<pid>.c2s and .s2c
+(the raw bytes of each direction), .jsonl (one line per message, in the order seen) and .exit (how COMMAND
 ended: its exit code, negative for a signal). Passes SIGTERM on and ends as COMMAND ended.
 """
 
@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 
 class Tape:
@@ -59,7 +60,8 @@ def pump(source, sink, side, tape):
 
 def main():
     directory, name, *command = sys.argv[1:]
-    stem = os.path.join(directory, f"{name}.{os.getpid()}")
+    # The start, so that names sort by it: process ids wrap around.
+    stem = os.path.join(directory, f"{name}.{time.monotonic_ns():020}.{os.getpid()}")
     tape = Tape(stem)
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
