@@ -184,7 +184,8 @@ impl Store {
     ///
     /// A flag that flips or a client that is added is also synced to disk before this returns
     /// (milliseconds); other marks are left to the system's write-back.
-    #[inline]
+    // As in `Cell::record`.
+    #[inline(always)]
     pub fn record(&self, mark: Mark<'_>, now: u64) -> Recorded {
         self.cell.record(&mark, now)
     }
