@@ -47,20 +47,20 @@ impl Effective {
 
 /// What was decided when this program was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Build<'a> {
+struct Build<'a> {
     /// The endpoint compiled in.
-    pub endpoint: Option<&'a str>,
+    endpoint: Option<&'a str>,
     /// It has a release version.
-    pub release: bool,
+    release: bool,
     /// It can send (feature `heartbeat`).
-    pub sender: bool,
+    sender: bool,
     /// It can send over HTTPS (feature `tls`).
-    pub tls: bool,
+    tls: bool,
 }
 
 impl Build<'static> {
     /// This build.
-    pub const THIS: Self = Self {
+    const THIS: Self = Self {
         endpoint: build_info::ENDPOINT,
         release: build_info::RELEASE_VERSION.is_some(),
         sender: cfg!(feature = "heartbeat"),
@@ -71,11 +71,6 @@ impl Build<'static> {
 /// Decides for this build.
 pub fn decide(around: &Surroundings, config: &ConfigState) -> Consent {
     rules::decide(around, config, Build::THIS)
-}
-
-/// Decides for any build.
-pub fn decide_for(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> Consent {
-    rules::decide(around, config, build)
 }
 
 /// Where heartbeats of this build go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
