@@ -80,6 +80,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("tls", cfg!(feature = "tls")),
     ("tap", cfg!(feature = "tap")),
     ("cli", cfg!(feature = "cli")),
+    ("serve", cfg!(feature = "serve")),
 ];
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub mod json;
 pub mod machine;
 pub mod notice;
 pub mod paths;
+#[cfg(feature = "serve")]
+pub mod serve;
 #[cfg(feature = "tap")]
 pub mod tap;
 mod telemetry;

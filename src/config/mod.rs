@@ -5,6 +5,8 @@
 mod edit;
 mod file;
 mod reader;
+#[cfg(feature = "serve")]
+pub mod servers;
 mod text;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
