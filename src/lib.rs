@@ -16,10 +16,12 @@ pub mod heartbeat;
 pub mod identity;
 pub mod json;
 pub mod machine;
+mod node;
 pub mod notice;
 pub mod paths;
 #[cfg(feature = "serve")]
 pub mod serve;
+mod status;
 #[cfg(feature = "tap")]
 pub mod tap;
 mod telemetry;

@@ -197,21 +197,29 @@ impl Telemetry {
         self.session.as_ref().is_some_and(|session| session.allowed())
     }
 
+    /// Whether recording this would change nothing, as far as this process knows: atomic loads only.
+    pub fn is_known(&self, event: &Event<'_>) -> bool {
+        let Some(session) = &self.session else { return false };
+        self.seen.follow(session.opened());
+        session.allowed()
+            && match event {
+                Event::ServerConnected => self.seen.has_server(),
+                Event::ClientSeen { name } => self.seen.has_client(self.seen.hash(name)),
+                _ => false,
+            }
+    }
+
     /// Records one event. A cached atomic load when there is nothing new, microseconds when there is.
     /// [`Recorded::NoStore`] when telemetry is off.
     pub fn record(&self, event: Event<'_>) -> Recorded {
         let Some(session) = &self.session else { return Recorded::NoStore };
-        self.seen.follow(session.opened());
+        if self.is_known(&event) {
+            return Recorded::Unchanged;
+        }
         let name = match event {
-            Event::ServerConnected if session.allowed() && self.seen.has_server() => {
-                return Recorded::Unchanged;
-            }
             Event::ClientSeen { name } => Some(self.seen.hash(name)),
             _ => None,
         };
-        if name.is_some_and(|hash| session.allowed() && self.seen.has_client(hash)) {
-            return Recorded::Unchanged;
-        }
         match session.look() {
             Look::Off => return Recorded::NoStore,
             Look::Same => {}
@@ -248,6 +256,31 @@ impl Telemetry {
         }
     }
 
+    /// Says that the live counts have changed: a new mark is made soon.
+    pub fn live_changed(&self) {
+        if let Some(session) = &self.session {
+            session.refresh();
+        }
+    }
+
+    /// Looks at the config now instead of before the next write: telemetry may have been switched.
+    pub fn look_again(&self) {
+        let Some(session) = &self.session else { return };
+        if session.look() == Look::Resumed {
+            self.seen.forget();
+            spawn(session);
+        }
+    }
+
+    /// What dropping it does, for a host that shares it: ends the background thread (without waiting for
+    /// it) and withdraws the mark of this process.
+    pub fn stop(&self) {
+        if let Some(session) = &self.session {
+            session.stop();
+            session.withdraw();
+        }
+    }
+
     /// What to show on the host's own status page. Changes nothing.
     pub fn snapshot(&self) -> Snapshot {
         snapshot::take(self.session.as_deref())
@@ -256,9 +289,6 @@ impl Telemetry {
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(session) = &self.session {
-            session.stop();
-            session.withdraw();
-        }
+        self.stop();
     }
 }

@@ -84,6 +84,16 @@ pub fn open_private(path: &Path) -> io::Result<File> {
     backend::open_private(path)
 }
 
+/// Leaves `path` readable and writable for its owner only (0600; other systems: nothing to do).
+pub fn make_private(path: &Path) -> io::Result<()> {
+    backend::make_private(path)
+}
+
+/// Whether users other than the owner may read `path`, by its mode.
+pub fn is_readable_by_others(path: &Path) -> bool {
+    backend::is_readable_by_others(path)
+}
+
 /// Makes the names in `directory` durable (a rename is not on disk before this).
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     backend::sync_directory(directory)

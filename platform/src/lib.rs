@@ -23,3 +23,5 @@ pub mod host;
 pub mod lmdb;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "service")]
+pub mod service;

@@ -106,6 +106,18 @@ const SEND: Entry = Entry::Parsed(super::send::run);
 #[cfg(not(feature = "heartbeat"))]
 const SEND: Entry = Entry::Needs("heartbeat");
 
+#[cfg(feature = "serve")]
+const SERVE: Entry = Entry::Parsed(super::serve::run);
+#[cfg(not(feature = "serve"))]
+const SERVE: Entry = Entry::Needs("serve");
+
+const LAUNCHED_BY: Opt = Opt {
+    long: "launched-by",
+    short: None,
+    value: Some("SOURCE"),
+    help: "Who starts this: tray, login_item, cli, installer, unknown",
+};
+
 /// Every command, in the order of help.
 pub const COMMANDS: &[Command] = &[
     Command {
@@ -122,15 +134,54 @@ pub const COMMANDS: &[Command] = &[
                 value: Some("NAME"),
                 help: "A tool that finds tools; may be repeated (default: retrieve_tools)",
             },
-            Opt {
-                long: "launched-by",
-                short: None,
-                value: Some("SOURCE"),
-                help: "Who starts this: tray, login_item, cli, installer, unknown",
-            },
+            LAUNCHED_BY,
         ],
         data_dir: true,
         entry: TAP,
+    },
+    Command {
+        path: &["serve"],
+        summary: "Stand in front of many MCP servers: one address, one search over all their tools",
+        about: "Connects the servers of `mcpServers` in mcp_config.json and offers retrieve_tools, call_tool and\n\
+                telemetry_status to MCP clients, over HTTP at /mcp or on the standard streams. Follows the config\n\
+                while it runs. The printed address of the status page carries the API key.",
+        operands: Operands::None,
+        options: &[
+            Opt {
+                long: "listen",
+                short: None,
+                value: Some("ADDRESS"),
+                help: "Where to listen (default: 127.0.0.1:8080; with --stdio: nowhere)",
+            },
+            Opt {
+                long: "stdio",
+                short: None,
+                value: None,
+                help: "Serve one MCP client on the standard streams",
+            },
+            Opt {
+                long: "allowed-host",
+                short: None,
+                value: Some("NAME"),
+                help: "A name it is reached under besides loopback; may be repeated",
+            },
+            Opt {
+                long: "server-stderr",
+                short: None,
+                value: None,
+                help: "Show what stdio servers write on standard error (it may hold secrets)",
+            },
+            Opt { long: "log-format", short: None, value: Some("FORMAT"), help: "text or json" },
+            Opt {
+                long: "log-level",
+                short: None,
+                value: Some("LEVEL"),
+                help: "error, warn or info (default)",
+            },
+            LAUNCHED_BY,
+        ],
+        data_dir: true,
+        entry: SERVE,
     },
     Command {
         path: &["detect"],

@@ -11,9 +11,10 @@ mod reset_id;
 mod schema;
 #[cfg(feature = "heartbeat")]
 mod send;
+#[cfg(feature = "serve")]
+mod serve;
 mod show_payload;
 mod status;
-mod storage;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;

@@ -3,7 +3,6 @@
 //! One rule: a result is on stdout completely or not at all, and a closed pipe is no error.
 
 use super::{Call, Failure};
-use crate::json::write_str;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -51,109 +50,6 @@ pub(super) fn yaml(json: &str) -> Result<String, String> {
     let failed = |e: &dyn std::fmt::Display| format!("cannot write YAML: {e}");
     let value: serde_json::Value = serde_json::from_str(json).map_err(|e| failed(&e))?;
     serde_norway::to_string(&value).map_err(|e| failed(&e))
-}
-
-/// A JSON value to print. Keys are ours.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
-    Null,
-    Bool(bool),
-    Count(u64),
-    Text(String),
-    List(Vec<Node>),
-    Object(Vec<(&'static str, Node)>),
-}
-
-impl From<bool> for Node {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<u64> for Node {
-    fn from(value: u64) -> Self {
-        Self::Count(value)
-    }
-}
-
-impl From<&str> for Node {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
-    }
-}
-
-impl From<String> for Node {
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl<T: Into<Node>> From<Option<T>> for Node {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
-    }
-}
-
-impl Node {
-    /// The value as indented JSON, with a line end.
-    pub(super) fn to_json(&self) -> String {
-        let mut out = String::new();
-        self.write(&mut out, 0);
-        out.push('\n');
-        out
-    }
-
-    /// The value as YAML.
-    #[cfg(feature = "cli")]
-    pub(super) fn to_yaml(&self) -> Result<String, Failure> {
-        yaml(&self.to_json()).map_err(Failure::failed)
-    }
-
-    fn write(&self, out: &mut String, depth: usize) {
-        match self {
-            Self::Null => out.push_str("null"),
-            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-            Self::Count(value) => out.push_str(&value.to_string()),
-            Self::Text(text) => write_str(out, text),
-            Self::List(items) => {
-                Self::sequence(out, depth, ['[', ']'], items, |out, item| {
-                    item.write(out, depth + 1)
-                });
-            }
-            Self::Object(members) => {
-                Self::sequence(out, depth, ['{', '}'], members, |out, (key, value)| {
-                    write_str(out, key);
-                    out.push_str(": ");
-                    value.write(out, depth + 1);
-                });
-            }
-        }
-    }
-
-    fn sequence<T>(
-        out: &mut String,
-        depth: usize,
-        [open, close]: [char; 2],
-        items: &[T],
-        write: impl Fn(&mut String, &T),
-    ) {
-        let line = |out: &mut String, depth| {
-            out.push('\n');
-            out.extend(std::iter::repeat_n("  ", depth));
-        };
-        out.push(open);
-        for (at, item) in items.iter().enumerate() {
-            if at > 0 {
-                out.push(',');
-            }
-            line(out, depth + 1);
-            write(out, item);
-        }
-        if !items.is_empty() {
-            line(out, depth);
-        }
-        out.push(close);
-    }
 }
 
 /// Writes a result to stdout as a whole.

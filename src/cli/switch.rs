@@ -3,7 +3,7 @@
 //! One rule: says what is effective afterwards, not only what was asked for.
 
 use super::{Call, Failure, output};
-use crate::config::{self, EDIT_DEADLINE, EditError};
+use crate::config;
 use crate::consent::{self, Consent, Effective};
 use crate::machine::Surroundings;
 use crate::paths::DataDir;
@@ -37,17 +37,12 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
 /// Sets the preference and decides again.
 fn set(dir: &DataDir, enabled: bool) -> Result<Consent, Failure> {
     let around = Surroundings::of_this_process();
-    let edited: Result<(), EditError> =
-        config::edit(dir, EDIT_DEADLINE, |editing| editing.set_bool("enabled", enabled));
-    let now = || consent::decide(around, &config::read(dir));
-    match edited {
-        Ok(()) => Ok(now()),
-        Err(error) => {
-            let state = match now().effective {
-                Effective::Off => "; telemetry is off as it is",
-                _ => "; MCPPROXY_TELEMETRY=0 stops it, too",
-            };
-            Err(Failure::failed(format!("{error}{}", if enabled { "" } else { state })))
-        }
-    }
+    consent::set(dir, around, enabled).map_err(|error| {
+        let state = match consent::decide(around, &config::read(dir)).effective {
+            _ if enabled => "",
+            Effective::Off => "; telemetry is off as it is",
+            _ => "; MCPPROXY_TELEMETRY=0 stops it, too",
+        };
+        Failure::failed(format!("{error}{state}"))
+    })
 }

@@ -70,6 +70,11 @@ impl Editing {
         &self.telemetry
     }
 
+    /// The text as it is now, changes of this edit included.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Sets the member at `path` to a JSON text.
     pub fn set(&mut self, path: &[&str], literal: &str) -> Result<(), EditError> {
         let new = text::set_member(&self.bytes, path, literal).map_err(EditError::Unusable)?;

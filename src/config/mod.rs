@@ -11,7 +11,7 @@ mod text;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
 pub use file::{Lock, lock};
-pub use reader::{MAX_BYTES, read, stamp};
+pub use reader::{MAX_BYTES, member, read, stamp, text_member};
 pub use text::set_member;
 
 /// How messages name the config; the real path may name the user.

@@ -8,8 +8,9 @@ mod rules;
 pub use endpoint::{EndpointError, Target};
 
 use crate::build_info;
-use crate::config::ConfigState;
+use crate::config::{self, ConfigState, EDIT_DEADLINE, EditError};
 use crate::machine::Surroundings;
+use crate::paths::DataDir;
 
 /// The decision, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,12 @@ pub fn endpoint(
     config: &ConfigState,
 ) -> Option<Result<Target, EndpointError>> {
     rules::endpoint(around, config, build_info::ENDPOINT).map(|(_, target)| target)
+}
+
+/// Sets `telemetry.enabled` in the config, and decides again. An error changed nothing.
+pub fn set(dir: &DataDir, around: &Surroundings, enabled: bool) -> Result<Consent, EditError> {
+    config::edit(dir, EDIT_DEADLINE, |editing| editing.set_bool("enabled", enabled))?;
+    Ok(decide(around, &config::read(dir)))
 }
 
 /// What the user asked for in the config, whatever is effective.

@@ -1,3 +1,305 @@
 //! The gateway: many MCP servers behind one, its status API and its page.
+//!
+//! One rule: it starts whatever is configured and serves whatever works. A server that is broken, slow or
+//! gone is that server's trouble.
 
+mod catalog;
+mod connection;
+mod forward;
+mod gateway;
+mod guard;
+mod http;
+mod hub;
+mod key;
+pub mod log;
+mod page;
+mod progress;
+mod recorder;
+mod report;
 pub mod search;
+mod supervisor;
+mod tools;
+
+use crate::config::{self, servers};
+use crate::contract::{LaunchSource, RoutingMode};
+use crate::heartbeat::host::{Host, LiveCounts};
+use crate::machine;
+use crate::paths::DataDir;
+use crate::telemetry::Telemetry;
+use gateway::Gateway;
+use guard::Guard;
+use http::Shared;
+use hub::Hub;
+use key::ApiKey;
+use listenfd::ListenFd;
+use mcpproxy_platform::service;
+use recorder::Recorder;
+use rmcp::ServiceExt as _;
+use std::fmt;
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Where it listens unless it is told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// How often the config is looked at: one `stat`.
+const CONFIG_LOOK: Duration = Duration::from_secs(2);
+/// How long calls may take to finish once it was asked to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long servers may take to end after that.
+const FAREWELL: Duration = Duration::from_secs(8);
+/// How long the last answers may take to be written, and the last events to be recorded.
+const LAST: Duration = Duration::from_secs(1);
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory.
+    pub dir: DataDir,
+    /// `--launched-by`
+    pub launched_by: Option<LaunchSource>,
+    /// `--listen`; `None` with `--stdio` means not at all.
+    pub listen: Option<SocketAddr>,
+    /// Serve one client on the standard streams.
+    pub stdio: bool,
+    /// Names besides those of loopback that it is reached under.
+    pub allowed_hosts: Vec<String>,
+    /// What stdio servers write on standard error goes to ours.
+    pub server_stderr: bool,
+    /// How the log is written.
+    pub log_format: log::Format,
+}
+
+/// Why it did not start, or ended.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The config cannot be used; what is wrong with it.
+    Config(String),
+    /// The address cannot be listened on.
+    Listen(SocketAddr, io::ErrorKind),
+    /// Others can reach the address, and nobody said under which name.
+    Open(SocketAddr),
+    /// The system does not give what a server needs.
+    System(&'static str, io::ErrorKind),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(why) => f.write_str(why),
+            Self::Listen(address, kind) => write!(
+                f,
+                "cannot listen on {address}: {kind}; choose another address with --listen HOST:PORT"
+            ),
+            Self::Open(address) => write!(
+                f,
+                "{address} can be reached from other machines: say under which name with --allowed-host NAME (clients \
+                 then need the API key on /mcp, too), or listen on {DEFAULT_LISTEN}"
+            ),
+            Self::System(what, kind) => write!(f, "{what}: {kind}"),
+        }
+    }
+}
+
+/// Serves until it is asked to stop (SIGINT, SIGTERM, SIGHUP, or the end of standard input).
+pub fn run(options: Options) -> Result<(), ServeError> {
+    // The provider of the whole program; that another one was chosen before is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let entries = servers::servers(&options.dir)
+        .map_err(|why| ServeError::Config(format!("{why}; repair it")))?;
+    let front = match options.listen {
+        Some(address) => Some(Front::open(address, &options)?),
+        None => None,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("mcpproxy-serve")
+        .build()
+        .map_err(|error| ServeError::System("no threads could be started", error.kind()))?;
+    let result = runtime.block_on(serve(options, entries, front));
+    // A thread that waits for standard input cannot be asked to stop.
+    runtime.shutdown_background();
+    result
+}
+
+/// The listening socket, and the key to what is behind it.
+struct Front {
+    listener: TcpListener,
+    address: SocketAddr,
+    key: ApiKey,
+}
+
+impl Front {
+    fn open(wanted: SocketAddr, options: &Options) -> Result<Self, ServeError> {
+        let failed = |error: io::Error| ServeError::Listen(wanted, error.kind());
+        // A service manager may have opened the socket for us.
+        let passed = ListenFd::from_env().take_tcp_listener(0).ok().flatten();
+        let listener = passed.map_or_else(|| TcpListener::bind(wanted), Ok).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        if !address.ip().is_loopback() && options.allowed_hosts.is_empty() {
+            return Err(ServeError::Open(address));
+        }
+        let kept = key::ensure(&options.dir).map_err(|e| ServeError::Config(e.to_string()))?;
+        if let Some(error) = kept.only_now {
+            warn!("the API key holds for this run only: {error}");
+        }
+        if kept.is_exposed {
+            warn!(
+                "others on this machine may read the API key: {} is not 0600",
+                config::DISPLAY_NAME
+            );
+        }
+        Ok(Self { listener, address, key: kept.key })
+    }
+
+    /// Says where it listens. The address with the key is for the person who started it, never for a log.
+    fn announce(&self, options: &Options) {
+        let url = format!("http://{}", self.address);
+        let is_logged = options.log_format == log::Format::Json
+            || options.stdio
+            || std::env::var_os("JOURNAL_STREAM").is_some();
+        if is_logged {
+            info!(mcp = %format_args!("{url}/mcp"), page = %format_args!("{url}/"), "listening; the page asks for `api_key` of {}", config::DISPLAY_NAME);
+            return;
+        }
+        let text = format!(
+            "MCP over HTTP:  {url}/mcp\nStatus page:    {url}/#key={}\n",
+            self.key.reveal()
+        );
+        // Nobody who reads is nobody who needs it.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+    }
+}
+
+async fn serve(
+    options: Options,
+    entries: Vec<servers::ServerEntry>,
+    front: Option<Front>,
+) -> Result<(), ServeError> {
+    let stop = stop_signal()?;
+    let telemetry = Arc::new(Telemetry::start(Host {
+        routing_mode: RoutingMode::RetrieveTools,
+        data_dir: Some(PathBuf::from(options.dir.root())),
+        launched_by: options.launched_by,
+    }));
+    let recorder = Recorder::new(telemetry.clone());
+    let hub = Hub::new(recorder.clone(), options.server_stderr);
+    // Weak: the provider lives in what the hub holds.
+    let counted = Arc::downgrade(&hub);
+    telemetry.provide_live(move || {
+        counted.upgrade().map_or_else(LiveCounts::default, |hub| hub.counts())
+    });
+    hub.apply(entries);
+    let gateway = Gateway::new(hub.clone(), options.dir.clone());
+    let sessions = CancellationToken::new();
+    let closing = CancellationToken::new();
+    let watching = tokio::spawn(follow_config(hub.clone(), options.dir.clone()));
+    let served = match front {
+        None => None,
+        Some(front) => {
+            front.announce(&options);
+            let app = (options.clone(), hub.clone(), gateway.clone(), sessions.clone());
+            Some(tokio::spawn(listen(front, app, closing.clone())))
+        }
+    };
+    service::notify("READY=1");
+    tokio::select! {
+        () = stop.notified() => info!("stopping: calls that are under way finish"),
+        () = standard_streams(options.stdio, gateway.clone()) => {}
+    }
+    service::notify("STOPPING=1");
+    watching.abort();
+    closing.cancel();
+    if !gateway.finished(GRACE).await {
+        warn!("stopping: some calls did not finish within {} s", GRACE.as_secs());
+    }
+    sessions.cancel();
+    if let Some(served) = served {
+        let _ = tokio::time::timeout(LAST, served).await;
+    }
+    hub.close(FAREWELL).await;
+    recorder.drained(LAST).await;
+    let _ = tokio::task::spawn_blocking(move || telemetry.stop()).await;
+    Ok(())
+}
+
+/// Serves HTTP until `closing`; then what was asked is still answered.
+async fn listen(
+    front: Front,
+    (options, hub, gateway, sessions): (Options, Arc<Hub>, Gateway, CancellationToken),
+    closing: CancellationToken,
+) {
+    use axum::serve::ListenerExt as _;
+    let guard = Guard::new(front.key, front.address, &options.allowed_hosts);
+    let shared = Shared { hub, dir: options.dir, guard, started_at: machine::now() };
+    let router = http::router(Arc::new(shared), gateway, sessions);
+    match tokio::net::TcpListener::from_std(front.listener) {
+        Ok(listener) => {
+            // Answers are small and waited for.
+            let listener = listener.tap_io(|stream| {
+                let _ = stream.set_nodelay(true);
+            });
+            let closed = async move { closing.cancelled().await };
+            let _ = axum::serve(listener, router).with_graceful_shutdown(closed).await;
+        }
+        Err(error) => warn!("not listening: {}", error.kind()),
+    }
+}
+
+/// Serves one client on the standard streams until it is gone; without `--stdio`, waits forever.
+async fn standard_streams(is_wanted: bool, gateway: Gateway) {
+    if !is_wanted {
+        return std::future::pending().await;
+    }
+    match gateway.serve(rmcp::transport::stdio()).await {
+        Ok(session) => {
+            let _ = session.waiting().await;
+        }
+        Err(_) => warn!("the client on standard input ended before a session began"),
+    }
+}
+
+/// Follows the config: servers that come, go or change, and the switch of telemetry.
+async fn follow_config(hub: Arc<Hub>, dir: DataDir) {
+    let mut stamp = config::stamp(&dir);
+    loop {
+        tokio::time::sleep(CONFIG_LOOK).await;
+        let now = config::stamp(&dir);
+        if now == stamp {
+            continue;
+        }
+        stamp = now;
+        match servers::servers(&dir) {
+            Ok(entries) => hub.apply(entries),
+            Err(why) => warn!("the servers stay as they are: {why}"),
+        }
+        let telemetry = hub.recorder.telemetry().clone();
+        let _ = tokio::task::spawn_blocking(move || telemetry.look_again()).await;
+    }
+}
+
+/// Woken when somebody asks this process to stop. Who asks twice does not want to wait.
+fn stop_signal() -> Result<Arc<Notify>, ServeError> {
+    let stop = Arc::new(Notify::new());
+    let (asked, woken) = (AtomicBool::new(false), stop.clone());
+    let installed = ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::AcqRel) {
+            std::process::exit(130);
+        }
+        woken.notify_one();
+    });
+    match installed {
+        Ok(()) => Ok(stop),
+        Err(ctrlc::Error::System(error)) => {
+            Err(ServeError::System("signals cannot be handled", error.kind()))
+        }
+        Err(_) => Err(ServeError::System("signals cannot be handled", io::ErrorKind::Other)),
+    }
+}

@@ -4,4 +4,6 @@ pub mod files;
 pub mod host;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "service")]
+pub mod service;
 mod stderr;

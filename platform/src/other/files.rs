@@ -57,6 +57,14 @@ pub fn take_after(_path: &Path, _model: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
+pub fn make_private(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub fn is_readable_by_others(_path: &Path) -> bool {
+    false
+}
+
 pub fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }

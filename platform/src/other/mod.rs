@@ -4,3 +4,5 @@ pub mod files;
 pub mod host;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "service")]
+pub mod service;

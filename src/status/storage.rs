@@ -12,10 +12,10 @@ use std::path::Path;
 const NEEDED: u64 = 64 * 1024;
 
 /// A word for the state of the store, and what happened.
-pub(super) type Shown = (&'static str, Option<String>);
+pub(crate) type Shown = (&'static str, Option<String>);
 
 /// A store that can be read.
-pub(super) fn store(dir: &DataDir) -> Shown {
+pub(crate) fn store(dir: &DataDir) -> Shown {
     if let Some(obstacle) = obstacle(dir) {
         return obstacle;
     }
@@ -28,13 +28,13 @@ pub(super) fn store(dir: &DataDir) -> Shown {
 }
 
 /// There is none: it may be made later, or there is a reason why it cannot.
-pub(super) fn no_store(dir: &DataDir, remembered: bool) -> Shown {
+pub(crate) fn no_store(dir: &DataDir, remembered: bool) -> Shown {
     let missing = "it is missing; the next host restores it from the checkpoint";
     obstacle(dir).unwrap_or(("none", remembered.then(|| missing.to_owned())))
 }
 
 /// The store cannot be read.
-pub(super) fn trouble(error: &StoreError) -> Shown {
+pub(crate) fn trouble(error: &StoreError) -> Shown {
     let state = match error {
         StoreError::Busy => "busy",
         StoreError::RemoteFileSystem(_) => "remote",
@@ -46,7 +46,7 @@ pub(super) fn trouble(error: &StoreError) -> Shown {
 }
 
 /// Why no id can be kept: the config, or the file that it is a link to, cannot be replaced.
-pub(super) fn config_obstacle(dir: &DataDir) -> Option<String> {
+pub(crate) fn config_obstacle(dir: &DataDir) -> Option<String> {
     let config = std::fs::canonicalize(dir.config()).unwrap_or_else(|_| dir.config());
     let place = config.ancestors().skip(1).find(|path| path.exists())?;
     let kind = files::check_writable(place).err()?.kind();

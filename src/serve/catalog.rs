@@ -1,0 +1,252 @@
+//! Everything that all connected servers offer, under names that are unique across them.
+//!
+//! One rule: pure. A tool or prompt `x` of server `s` is `s:x`; a resource `u` is `mcpproxy://s/u`.
+
+use super::connection::Offer;
+use super::search::{SearchIndex, ToolText};
+use rmcp::model::{Prompt, Resource, ResourceTemplate, Tool};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What stands before the server in the address of a resource.
+const SCHEME: &str = "mcpproxy://";
+
+/// Which server, and what it calls the thing itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// The server.
+    pub server: &'a str,
+    /// Its own name or address for the thing.
+    pub name: &'a str,
+}
+
+/// A tool that was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// `server:tool`
+    pub full_name: &'a str,
+    /// The server that has it.
+    pub server: &'a str,
+    /// As its server describes it.
+    pub tool: &'a Tool,
+    /// Greater is better; comparable within one answer only.
+    pub score: f32,
+}
+
+/// Where something of a server stands in its offer.
+struct Place {
+    full_name: String,
+    offer: usize,
+    at: usize,
+}
+
+/// The merged offers.
+pub struct Catalog {
+    offers: Vec<(Arc<str>, Arc<Offer>)>,
+    tools: Vec<Place>,
+    prompts: Vec<Place>,
+    tools_by_name: HashMap<String, usize>,
+    prompts_by_name: HashMap<String, usize>,
+    index: SearchIndex,
+}
+
+impl Catalog {
+    /// Merges the offers, in order. Where two things come by one name, the first has it.
+    pub fn new(offers: Vec<(Arc<str>, Arc<Offer>)>) -> Self {
+        let (tools, tools_by_name) =
+            places(&offers, |offer| offer.tools.iter().map(|tool| tool.name.as_ref()).collect());
+        let (prompts, prompts_by_name) =
+            places(&offers, |offer| offer.prompts.iter().map(|p| p.name.as_str()).collect());
+        let texts = tools.iter().filter_map(|place| {
+            let (server, offer) = offers.get(place.offer)?;
+            let tool = offer.tools.get(place.at)?;
+            Some(ToolText {
+                server,
+                name: &tool.name,
+                title: tool.title.as_deref(),
+                description: tool.description.as_deref(),
+                input_schema: &tool.input_schema,
+            })
+        });
+        let index = SearchIndex::new(texts);
+        Self { offers, tools, prompts, tools_by_name, prompts_by_name, index }
+    }
+
+    /// How many tools can be found.
+    pub fn tool_count(&self) -> usize {
+        self.tools.len()
+    }
+
+    /// At most `limit` tools that fit `query`, best first.
+    pub fn search(&self, query: &str, limit: usize) -> Vec<Found<'_>> {
+        let hits = self.index.search(query, limit).into_iter();
+        hits.filter_map(|hit| {
+            let place = self.tools.get(hit.position)?;
+            let (server, offer) = self.offers.get(place.offer)?;
+            let tool = offer.tools.get(place.at)?;
+            Some(Found { full_name: &place.full_name, server, tool, score: hit.score })
+        })
+        .collect()
+    }
+
+    /// The tool of that full name.
+    pub fn tool(&self, full_name: &str) -> Option<Owner<'_>> {
+        let place = self.tools.get(*self.tools_by_name.get(full_name)?)?;
+        let (server, offer) = self.offers.get(place.offer)?;
+        Some(Owner { server, name: &offer.tools.get(place.at)?.name })
+    }
+
+    /// The prompt of that full name.
+    pub fn prompt(&self, full_name: &str) -> Option<Owner<'_>> {
+        let place = self.prompts.get(*self.prompts_by_name.get(full_name)?)?;
+        let (server, offer) = self.offers.get(place.offer)?;
+        Some(Owner { server, name: &offer.prompts.get(place.at)?.name })
+    }
+
+    /// All prompts, under their full names.
+    pub fn prompts(&self) -> Vec<Prompt> {
+        let full = self.prompts.iter().filter_map(|place| {
+            let (_, offer) = self.offers.get(place.offer)?;
+            let mut prompt = offer.prompts.get(place.at)?.clone();
+            prompt.name.clone_from(&place.full_name);
+            Some(prompt)
+        });
+        full.collect()
+    }
+
+    /// All resources, under their full addresses.
+    pub fn resources(&self) -> Vec<Resource> {
+        let of = |(server, offer): &(Arc<str>, Arc<Offer>)| {
+            let full = offer.resources.iter().cloned().map(|mut resource| {
+                resource.uri = full_uri(server, &resource.uri);
+                resource
+            });
+            full.collect::<Vec<_>>()
+        };
+        self.offers.iter().flat_map(of).collect()
+    }
+
+    /// All resource templates, under their full addresses.
+    pub fn templates(&self) -> Vec<ResourceTemplate> {
+        let of = |(server, offer): &(Arc<str>, Arc<Offer>)| {
+            let full = offer.templates.iter().cloned().map(|mut template| {
+                template.uri_template = full_uri(server, &template.uri_template);
+                template
+            });
+            full.collect::<Vec<_>>()
+        };
+        self.offers.iter().flat_map(of).collect()
+    }
+
+    /// Who has the resource or template of that address: a full one, or (because results of tools hold
+    /// those) a server's own one that it listed.
+    pub fn resource<'a>(&'a self, uri: &'a str) -> Option<Owner<'a>> {
+        let rest = uri.strip_prefix(SCHEME);
+        let full = rest.and_then(|rest| rest.split_once('/')).and_then(|(server, own)| {
+            let of = |(name, _): &&(Arc<str>, _)| encoded(name) == server;
+            let (name, _) = self.offers.iter().find(of)?;
+            Some(Owner { server: name, name: own })
+        });
+        full.or_else(|| {
+            let lists = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
+                offer.resources.iter().any(|resource| resource.uri == uri)
+            };
+            let (name, _) = self.offers.iter().find(lists)?;
+            Some(Owner { server: name, name: uri })
+        })
+    }
+}
+
+fn places(
+    offers: &[(Arc<str>, Arc<Offer>)],
+    names: impl Fn(&Offer) -> Vec<&str>,
+) -> (Vec<Place>, HashMap<String, usize>) {
+    let mut places = Vec::new();
+    let mut by_name = HashMap::new();
+    for (offer, (server, offered)) in offers.iter().enumerate() {
+        for (at, name) in names(offered).into_iter().enumerate() {
+            let full_name = format!("{server}:{name}");
+            if !by_name.contains_key(&full_name) {
+                by_name.insert(full_name.clone(), places.len());
+                places.push(Place { full_name, offer, at });
+            }
+        }
+    }
+    (places, by_name)
+}
+
+/// The address under which a client reaches the resource (or template) `uri` of `server`.
+pub fn full_uri(server: &str, uri: &str) -> String {
+    format!("{SCHEME}{}/{uri}", encoded(server))
+}
+
+/// A server's name as a host: everything but unreserved characters of RFC 3986 percent-encoded.
+fn encoded(server: &str) -> String {
+    let mut out = String::new();
+    for byte in server.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn offer() -> Arc<Offer> {
+        let tool = |name: &str| {
+            serde_json::from_value::<Tool>(json!({"name": name, "inputSchema": {}})).unwrap()
+        };
+        Arc::new(Offer {
+            tools: vec![tool("read"), tool("a:b"), tool("read")],
+            prompts: vec![serde_json::from_value(json!({"name": "greet"})).unwrap()],
+            resources: vec![
+                serde_json::from_value(json!({"uri": "file:///a?b#c", "name": "a"})).unwrap(),
+            ],
+            templates: vec![
+                serde_json::from_value(json!({"uriTemplate": "demo://{id}", "name": "t"})).unwrap(),
+            ],
+        })
+    }
+
+    fn catalog() -> Catalog {
+        Catalog::new(vec![("one".into(), offer()), ("my server".into(), offer())])
+    }
+
+    #[test]
+    fn names_lead_to_their_server_and_the_first_of_a_name_has_it() {
+        let catalog = catalog();
+        assert_eq!(catalog.tool_count(), 4);
+        let owner = |server, name| Some(Owner { server, name });
+        assert_eq!(catalog.tool("one:read"), owner("one", "read"));
+        assert_eq!(catalog.tool("my server:a:b"), owner("my server", "a:b"));
+        assert_eq!(catalog.prompt("one:greet"), owner("one", "greet"));
+        assert_eq!(catalog.prompts()[1].name, "my server:greet");
+        for missing in ["read", "one:", ":read", "two:read", "one:Read"] {
+            assert_eq!(catalog.tool(missing), None, "{missing}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_resources_lead_back_to_the_servers_own() {
+        let catalog = catalog();
+        let full = catalog.resources();
+        assert_eq!(full[0].uri, "mcpproxy://one/file:///a?b#c");
+        assert_eq!(full[1].uri, "mcpproxy://my%20server/file:///a?b#c");
+        let own = Owner { server: "my server", name: "file:///a?b#c" };
+        assert_eq!(catalog.resource(&full[1].uri), Some(own));
+        let first = Owner { server: "one", name: "file:///a?b#c" };
+        assert_eq!(catalog.resource("file:///a?b#c"), Some(first));
+        assert_eq!(catalog.templates()[0].uri_template, "mcpproxy://one/demo://{id}");
+        let expanded = Owner { server: "one", name: "demo://7" };
+        assert_eq!(catalog.resource("mcpproxy://one/demo://7"), Some(expanded));
+        assert_eq!(catalog.resource("mcpproxy://nobody/demo://7"), None);
+        assert_eq!(catalog.resource("demo://7"), None);
+    }
+}

@@ -1,0 +1,343 @@
+//! One live connection to an upstream server: how it is made, what it offers, why it failed.
+//!
+//! One rule: a failure is told in our own words. What a server answers or writes may hold anything.
+
+use super::progress::{Routed, Routes};
+use crate::build_info;
+use crate::config::servers::{PASSED_VARIABLES, Transport};
+use process_wrap::tokio::CommandWrap;
+use rmcp::ClientHandler;
+use rmcp::model::{
+    ClientCapabilities, ClientConfig, Implementation, PaginatedRequestParams, Prompt,
+    ProtocolVersion, Resource, ResourceTemplate, SubscriptionFilter, Tool,
+};
+use rmcp::service::{
+    ClientInitializeError, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer,
+    RoleClient, RunningService, ServiceError,
+};
+use rmcp::transport::streamable_http_client::{
+    HttpStatusError, StreamableHttpClientTransportConfig,
+};
+use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
+use std::error::Error;
+use std::io;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// No server has more tools, prompts or resources than this; what comes after is left out.
+const MOST_ITEMS: usize = 10_000;
+/// A list that does not end is ended after so many pages.
+const MOST_PAGES: usize = 1_000;
+/// What a tool of an HTTP server may answer at most.
+const MOST_BYTES: usize = 128 << 20;
+
+/// Hears that lists changed.
+#[derive(Clone, Default)]
+pub struct Listener {
+    changed: Arc<Notify>,
+}
+
+impl ClientHandler for Listener {
+    fn get_info(&self) -> ClientConfig {
+        let me = Implementation::new("mcpproxy", build_info::VERSION);
+        ClientConfig::new(ClientCapabilities::default(), me)
+    }
+
+    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.changed.notify_one();
+    }
+
+    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.changed.notify_one();
+    }
+
+    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.changed.notify_one();
+    }
+}
+
+/// A connection that is established. Ends when `service` is dropped or cancelled.
+pub struct Connection {
+    /// Runs the connection.
+    pub service: RunningService<RoleClient, Listener>,
+    /// Where progress goes.
+    pub routes: Routes,
+    /// Wakes when a list changed.
+    pub changed: Arc<Notify>,
+}
+
+/// What a server offers.
+#[derive(Clone, Debug, Default)]
+pub struct Offer {
+    /// Its tools.
+    pub tools: Vec<Tool>,
+    /// Its prompts.
+    pub prompts: Vec<Prompt>,
+    /// Its resources.
+    pub resources: Vec<Resource>,
+    /// Its resource templates.
+    pub templates: Vec<ResourceTemplate>,
+}
+
+/// Connects, in the era that the server speaks. The error is one sentence without values.
+pub async fn connect(transport: &Transport, show_stderr: bool) -> Result<Connection, String> {
+    match transport {
+        Transport::Stdio { .. } => {
+            let child = || start(transport, show_stderr);
+            match establish(child()?, modern_first()).await {
+                // A server that ended at the sight of the modern probe gets a second life without it.
+                Err(Trouble::Closed) => establish(child()?, ClientLifecycleMode::Initialize).await,
+                result => result,
+            }
+        }
+        Transport::Http { url, headers } => {
+            let http = || http(url, headers);
+            match establish(http()?, modern_first()).await {
+                // Servers of the older era refuse the probe in many ways, not all of them by the book.
+                Err(Trouble::Refused(_)) => {
+                    establish(http()?, ClientLifecycleMode::Initialize).await
+                }
+                result => result,
+            }
+        }
+    }
+    .map_err(|trouble| trouble.into_words())
+}
+
+fn modern_first() -> ClientLifecycleMode {
+    ClientLifecycleMode::Auto {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+        legacy_version: None,
+    }
+}
+
+async fn establish<T>(transport: T, mode: ClientLifecycleMode) -> Result<Connection, Trouble>
+where
+    T: rmcp::transport::Transport<RoleClient> + 'static,
+{
+    let routes = Routes::default();
+    let listener = Listener::default();
+    let changed = listener.changed.clone();
+    let transport = Routed::new(transport, routes.clone());
+    let service = listener.serve_with_lifecycle(transport, mode).await.map_err(Trouble::of)?;
+    Ok(Connection { service, routes, changed })
+}
+
+/// Starts the child process of a stdio server, in a process group of its own, so that Ctrl-C at our
+/// terminal does not end it before the calls it is busy with.
+fn start(transport: &Transport, show_stderr: bool) -> Result<TokioChildProcess, String> {
+    let Transport::Stdio { command, args, env, cwd } = transport else {
+        return Err("it is not a child process".into());
+    };
+    let mut child = if cfg!(windows) {
+        // `npx` is `npx.cmd` there.
+        rmcp::transport::which_command(command).map_err(|e| cannot_start(&e))?
+    } else {
+        tokio::process::Command::new(command)
+    };
+    child.env_clear();
+    child.envs(std::env::vars_os().filter(|(name, _)| is_passed(name)));
+    child.args(args).envs(env.iter().map(|(name, value)| (name, value)));
+    if let Some(cwd) = cwd {
+        child.current_dir(cwd);
+    }
+    let mut wrap = CommandWrap::from(child);
+    mcpproxy_platform::service::own_group(&mut wrap);
+    let stderr = if show_stderr { Stdio::inherit() } else { Stdio::null() };
+    let spawned = TokioChildProcess::builder(wrap).stderr(stderr).spawn();
+    spawned.map(|(child, _)| child).map_err(|e| match (e.kind(), cwd) {
+        (io::ErrorKind::NotFound, Some(dir)) if !dir.is_dir() => {
+            "its working directory (`cwd`) does not exist".to_owned()
+        }
+        _ => cannot_start(&e),
+    })
+}
+
+fn is_passed(name: &std::ffi::OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let same = |passed: &&str| {
+        if cfg!(windows) { passed.eq_ignore_ascii_case(name) } else { **passed == *name }
+    };
+    PASSED_VARIABLES.iter().any(same)
+}
+
+fn cannot_start(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "its command cannot be started: no such command; is it installed and in PATH?".into()
+        }
+        kind => format!("its command cannot be started: {kind}"),
+    }
+}
+
+fn http(
+    url: &str,
+    headers: &[(String, String)],
+) -> Result<StreamableHttpClientTransport<reqwest::Client>, String> {
+    let mut custom = std::collections::HashMap::new();
+    for (name, value) in headers {
+        let bad = || {
+            format!(
+                "its header `{name}` cannot be sent: it holds characters that HTTP does not allow"
+            )
+        };
+        let name = name.parse::<axum::http::HeaderName>().map_err(|_| bad())?;
+        let mut value = value.parse::<axum::http::HeaderValue>().map_err(|_| bad())?;
+        value.set_sensitive(true);
+        custom.insert(name, value);
+    }
+    // Connecting is bounded here; how long an answer may take is the call's own time-out.
+    let client = reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .user_agent(concat!("mcpproxy/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|_| "no HTTP client could be made on this system".to_owned())?;
+    let config = StreamableHttpClientTransportConfig::with_uri(url)
+        .custom_headers(custom)
+        .max_json_response_size(MOST_BYTES)
+        .max_sse_event_size(MOST_BYTES)
+        .max_concurrent_requests(64)
+        .reinit_on_expired_session(true);
+    Ok(StreamableHttpClientTransport::with_client(client, config))
+}
+
+/// Why a connection was not established.
+enum Trouble {
+    /// It ended before it answered.
+    Closed,
+    /// It answered, but not with a session.
+    Refused(String),
+    /// It was not reached.
+    Unreachable(String),
+    /// It wants to know who we are.
+    Unauthorized,
+    /// As the words say.
+    Other(String),
+}
+
+impl From<String> for Trouble {
+    fn from(words: String) -> Self {
+        Self::Other(words)
+    }
+}
+
+impl Trouble {
+    fn of(error: ClientInitializeError) -> Self {
+        if error.is_authorization_required() {
+            return Self::Unauthorized;
+        }
+        match error {
+            ClientInitializeError::ConnectionClosed(_) => Self::Closed,
+            ClientInitializeError::LegacyFallbackFailed { fallback, .. } => Self::of(*fallback),
+            ClientInitializeError::TransportError { error, .. } => {
+                Self::of_transport(error.error.as_ref())
+            }
+            ClientInitializeError::JsonRpcError(error) => {
+                Self::Refused(format!("it refused to start a session (error {})", error.code.0))
+            }
+            ClientInitializeError::NoCompatibleProtocolVersion { .. } => {
+                Self::Other("it speaks no protocol version that this build speaks".into())
+            }
+            _ => Self::Refused("it did not answer as an MCP server does".into()),
+        }
+    }
+
+    fn of_transport(error: &(dyn Error + 'static)) -> Self {
+        let mut source = Some(error);
+        while let Some(cause) = source {
+            if let Some(status) = cause.downcast_ref::<HttpStatusError>() {
+                return Self::Refused(format!("it answered with HTTP status {}", status.status));
+            }
+            if let Some(error) = cause.downcast_ref::<io::Error>() {
+                return match error.kind() {
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => Self::Closed,
+                    kind => Self::Unreachable(format!("it cannot be reached: {kind}")),
+                };
+            }
+            if let Some(error) = cause.downcast_ref::<reqwest::Error>() {
+                if error.is_timeout() {
+                    return Self::Unreachable("it cannot be reached: timed out".into());
+                }
+                if let Some(status) = error.status() {
+                    return Self::Refused(format!(
+                        "it answered with HTTP status {}",
+                        status.as_u16()
+                    ));
+                }
+            }
+            source = cause.source();
+        }
+        Self::Refused("it did not answer as an MCP server does".into())
+    }
+
+    fn into_words(self) -> String {
+        match self {
+            Self::Closed => "it ended before it answered; run its command by hand, or see \
+                             `mcpproxy serve --server-stderr`"
+                .into(),
+            Self::Unauthorized => "it wants authorization: add it to `headers` of its entry".into(),
+            Self::Refused(words) | Self::Unreachable(words) | Self::Other(words) => words,
+        }
+    }
+}
+
+/// All pages of one list, as far as they are bounded.
+// A macro: a function over the four requests would need closures whose futures are not `Send`.
+macro_rules! pages {
+    ($peer:expr, $request:ident, $items:ident) => {{
+        let mut all = Vec::new();
+        let mut cursor = None;
+        for _ in 0..MOST_PAGES {
+            let page = PaginatedRequestParams::default().with_cursor(cursor.take());
+            let answer = $peer.$request(Some(page)).await?;
+            all.extend(answer.$items);
+            cursor = answer.next_cursor;
+            if cursor.is_none() || all.len() >= MOST_ITEMS {
+                break;
+            }
+        }
+        all.truncate(MOST_ITEMS);
+        Ok::<_, ServiceError>(all)
+    }};
+}
+
+/// Asks for everything a server says it offers.
+pub async fn list(peer: &Peer<RoleClient>) -> Result<Offer, ServiceError> {
+    let Some(info) = peer.peer_info() else { return Ok(Offer::default()) };
+    let mut offer = Offer::default();
+    if info.capabilities.tools.is_some() {
+        offer.tools = pages!(peer, list_tools, tools)?;
+    }
+    if info.capabilities.prompts.is_some() {
+        offer.prompts = pages!(peer, list_prompts, prompts)?;
+    }
+    if info.capabilities.resources.is_some() {
+        offer.resources = pages!(peer, list_resources, resources)?;
+        offer.templates = match templates(peer).await {
+            // Many servers with resources do not know the request for templates.
+            Err(ServiceError::McpError(_)) => Vec::new(),
+            result => result?,
+        };
+    }
+    Ok(offer)
+}
+
+async fn templates(peer: &Peer<RoleClient>) -> Result<Vec<ResourceTemplate>, ServiceError> {
+    pages!(peer, list_resource_templates, resource_templates)
+}
+
+/// Asks a server of the modern era to say when lists change; what it does not offer is not asked for.
+pub fn wanted_changes(peer: &Peer<RoleClient>) -> Option<SubscriptionFilter> {
+    let info = peer.peer_info()?;
+    if info.protocol_version.as_str() < ProtocolVersion::V_2026_07_28.as_str() {
+        return None;
+    }
+    let offered = &info.capabilities;
+    let mut filter = SubscriptionFilter::new();
+    filter.tools_list_changed = offered.tools.as_ref().and_then(|c| c.list_changed);
+    filter.prompts_list_changed = offered.prompts.as_ref().and_then(|c| c.list_changed);
+    filter.resources_list_changed = offered.resources.as_ref().and_then(|c| c.list_changed);
+    (filter != SubscriptionFilter::new()).then_some(filter)
+}

@@ -1,0 +1,170 @@
+//! One request, handed on to the server it is for: progress and cancellation included.
+//!
+//! One rule: what the server answers is what the client gets, errors as well; what goes wrong on the way
+//! is told in our own words.
+
+use super::hub::{Live, Server};
+use super::progress::{Route, route};
+use rmcp::model::{
+    CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
+    GetExtensions as _, ProgressNotificationParam, ProgressToken, RequestId, RequestMetaObject,
+    ServerResult,
+};
+use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
+use rmcp::{RoleClient, RoleServer};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Keys of `_meta` that belong to one hop.
+const OF_ONE_HOP: &[&str] = &[
+    "progressToken",
+    "io.modelcontextprotocol/protocolVersion",
+    "io.modelcontextprotocol/clientInfo",
+    "io.modelcontextprotocol/clientCapabilities",
+    "io.modelcontextprotocol/logLevel",
+    "io.modelcontextprotocol/subscriptionId",
+];
+
+/// Why there is no answer.
+pub enum Failed {
+    /// The server refused, in its own words.
+    ByServer(ErrorData),
+    /// It did not come to an answer, in ours.
+    OnTheWay(String),
+}
+
+impl From<Failed> for ErrorData {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::ByServer(error) => error,
+            Failed::OnTheWay(words) => ErrorData::new(ErrorCode::INTERNAL_ERROR, words, None),
+        }
+    }
+}
+
+/// Asks `server` what a client asked us in `context`.
+pub async fn forward(
+    server: &Server,
+    live: &Live,
+    mut request: ClientRequest,
+    context: &RequestContext<RoleServer>,
+) -> Result<ServerResult, Failed> {
+    let token = context.meta.get_progress_token();
+    let (route, progress) = route();
+    if token.is_some() {
+        request.extensions_mut().insert::<Route>(route);
+    }
+    let mut options =
+        PeerRequestOptions::with_timeout(server.entry.tool_timeout).reset_timeout_on_progress();
+    options.meta = passed_on(&context.meta);
+    let sent = live.peer.send_cancellable_request(request, options).await;
+    let handle = sent.map_err(|error| failed(server, error))?;
+    let mut pending = Pending {
+        peer: live.peer.clone(),
+        id: Some(handle.id.clone()),
+        routes: live.routes.clone(),
+        token: handle.progress_token.clone(),
+    };
+    let answer = handle.await_response();
+    tokio::pin!(answer);
+    let mut echo = Echo { context, token, progress };
+    let result = loop {
+        tokio::select! {
+            // Progress first: it must not come after the answer.
+            biased;
+            Some(step) = echo.progress.recv() => echo.pass(step).await,
+            result = &mut answer => break result,
+            // Dropping `pending` tells the server.
+            () = context.ct.cancelled() => return Err(Failed::OnTheWay("the call was cancelled".into())),
+        }
+    };
+    pending.id = None;
+    while let Ok(step) = echo.progress.try_recv() {
+        echo.pass(step).await;
+    }
+    result.map_err(|error| failed(server, error))
+}
+
+/// The client's side of progress.
+struct Echo<'a> {
+    context: &'a RequestContext<RoleServer>,
+    token: Option<ProgressToken>,
+    progress: mpsc::Receiver<ProgressNotificationParam>,
+}
+
+impl Echo<'_> {
+    /// Passes one step on, under the client's own token.
+    async fn pass(&self, mut step: ProgressNotificationParam) {
+        if let Some(token) = &self.token {
+            step.progress_token = token.clone();
+            // A client that is gone cancels the call by itself.
+            let _ = self.context.peer.notify_progress(step).await;
+        }
+    }
+}
+
+/// A request that the server is busy with. Dropped before it is answered, the server is told.
+struct Pending {
+    peer: Peer<RoleClient>,
+    id: Option<RequestId>,
+    routes: super::progress::Routes,
+    token: ProgressToken,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.routes.end(&self.token);
+        let Some(id) = self.id.take() else { return };
+        let peer = self.peer.clone();
+        let reason = Some("cancelled by the client".to_owned());
+        let params = CancelledNotificationParam::new(Some(id), reason);
+        // Always inside the runtime: requests are only ever handled there.
+        tokio::spawn(async move {
+            let _ = peer.send_notification(CancelledNotification::new(params).into()).await;
+        });
+    }
+}
+
+fn failed(server: &Server, error: ServiceError) -> Failed {
+    let name = &server.name;
+    Failed::OnTheWay(match error {
+        ServiceError::McpError(error) => return Failed::ByServer(error),
+        ServiceError::Timeout { timeout } => {
+            server.doubt();
+            let seconds = timeout.as_secs_f64();
+            format!(
+                "server `{name}` gave no answer and no sign of progress for {seconds} s; a larger `tool_timeout_sec` \
+                 in its entry gives it more time"
+            )
+        }
+        ServiceError::UnexpectedResponse => {
+            format!("server `{name}` gave an answer that does not belong to the request")
+        }
+        _ => {
+            server.doubt();
+            format!("the connection to server `{name}` was lost before it answered")
+        }
+    })
+}
+
+/// What of a client's `_meta` is for the server, too.
+fn passed_on(meta: &RequestMetaObject) -> Option<RequestMetaObject> {
+    let mut meta = meta.clone();
+    for key in OF_ONE_HOP {
+        meta.remove(*key);
+    }
+    (!meta.is_empty()).then_some(meta)
+}
+
+/// A server and its connection, or why it cannot be asked now.
+pub fn reach(server: Option<Arc<Server>>, name: &str) -> Result<(Arc<Server>, Arc<Live>), Failed> {
+    let gone = || Failed::OnTheWay(format!("server `{name}` is not configured any more"));
+    let server = server.ok_or_else(gone)?;
+    match server.live() {
+        Some(live) => Ok((server, live)),
+        None => Err(Failed::OnTheWay(format!(
+            "server `{name}` is not connected at the moment ({}); it is tried again by itself",
+            server.status().as_str()
+        ))),
+    }
+}

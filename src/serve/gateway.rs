@@ -1,0 +1,402 @@
+//! The gateway as an MCP server: three tools of its own, and what the upstream servers offer behind them.
+//!
+//! One rule: it knows nothing of transports. The same handler serves standard streams and HTTP, and
+//! clients of both protocol eras.
+
+use super::forward::{self, Failed, forward};
+use super::hub::{Hub, Live, Server};
+use super::recorder::Happened;
+use super::tools::{self, Order, Question};
+use super::{catalog, report};
+use crate::activation::BuiltinTool;
+use crate::build_info;
+use crate::paths::DataDir;
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
+    CompleteRequest, CompleteRequestParams, CompleteResult, ErrorData, GetPromptRequest,
+    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams,
+    ReadResourceResponse, Reference, ResourceContents, ServerCapabilities, ServerConfig,
+    ServerResult, SubscriptionFilter, Tool,
+};
+use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
+use rmcp::{RoleServer, ServerHandler};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long the first search waits for servers that are still being connected.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What clients are told about us.
+const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
+     `call_tool`. Prompts of a server are named `server:prompt`; its resources are `mcpproxy://server/...`.";
+
+/// The handler; one for each session, cheap to make.
+#[derive(Clone)]
+pub struct Gateway {
+    hub: Arc<Hub>,
+    dir: DataDir,
+    busy: watch::Sender<usize>,
+}
+
+/// Counts a request as being handled.
+struct Busy(watch::Sender<usize>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+impl Gateway {
+    /// In front of the servers of `hub`.
+    pub fn new(hub: Arc<Hub>, dir: DataDir) -> Self {
+        Self { hub, dir, busy: watch::Sender::new(0) }
+    }
+
+    /// Waits until no request is being handled, at most that long. Whether none is.
+    pub async fn finished(&self, within: Duration) -> bool {
+        let mut busy = self.busy.subscribe();
+        tokio::time::timeout(within, busy.wait_for(|count| *count == 0)).await.is_ok()
+    }
+
+    fn begin(&self, context: &RequestContext<RoleServer>) -> Busy {
+        // In the modern era every request says who asks.
+        if let Some(client) = context.meta.client_info() {
+            self.hub.recorder.record(Happened::Client(client.name));
+        }
+        self.busy.send_modify(|count| *count += 1);
+        Busy(self.busy.clone())
+    }
+
+    async fn search(&self, request: &CallToolRequestParams) -> CallToolResult {
+        let question = match Question::read(request.arguments.as_ref()) {
+            Ok(question) => question,
+            Err(words) => {
+                self.hub.recorder.record(Happened::Builtin(BuiltinTool::RetrieveTools));
+                return tools::refusal(words);
+            }
+        };
+        self.hub.settled(PATIENCE).await;
+        let catalog = self.hub.catalog();
+        let found = catalog.search(&question.query, question.limit);
+        self.hub.recorder.record(Happened::Discovery {
+            indexed: catalog.tool_count() as u64,
+            returned: found.len() as u64,
+        });
+        tools::answer(&question, &catalog, &found, self.hub.is_starting())
+    }
+
+    async fn run(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let target = Order::read(request.arguments.as_ref()).and_then(|order| {
+            let catalog = self.hub.catalog();
+            let unknown = || {
+                format!(
+                    "there is no tool `{}`; find tools and their full names with `retrieve_tools`",
+                    order.name
+                )
+            };
+            let owner = catalog.tool(&order.name).ok_or_else(unknown)?;
+            Ok((owner.server.to_owned(), owner.name.to_owned(), order.arguments))
+        });
+        let (server, tool, arguments) = match target {
+            Ok(target) => target,
+            Err(words) => {
+                self.hub.recorder.record(Happened::Builtin(BuiltinTool::CallTool));
+                return Ok(tools::refusal(words).into());
+            }
+        };
+        self.hub.recorder.record(Happened::UpstreamCall);
+        let mut params = CallToolRequestParams::new(tool);
+        params.arguments = arguments;
+        params.input_responses = request.input_responses;
+        params.request_state = request.request_state;
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        match self.ask(&server, request, context).await {
+            Ok(ServerResult::CallToolResult(result)) => Ok(CallToolResponse::Complete(result)),
+            Ok(ServerResult::InputRequiredResult(result)) => {
+                Ok(CallToolResponse::InputRequired(result))
+            }
+            Ok(other) => Ok(recovered(&server, other).into()),
+            Err(Failed::ByServer(error)) => Err(error),
+            Err(Failed::OnTheWay(words)) => Ok(tools::refusal(words).into()),
+        }
+    }
+
+    async fn ask(
+        &self,
+        server: &str,
+        request: ClientRequest,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<ServerResult, Failed> {
+        let (server, live): (Arc<Server>, Arc<Live>) =
+            forward::reach(self.hub.server(server), server)?;
+        forward(&server, &live, request, context).await
+    }
+
+    /// Tells a client of the older era when lists change, for as long as it is there.
+    async fn announce(mut changes: watch::Receiver<Arc<catalog::Catalog>>, peer: Peer<RoleServer>) {
+        changes.mark_unchanged();
+        while changes.changed().await.is_ok() {
+            let prompts = peer.notify_prompt_list_changed().await;
+            let resources = peer.notify_resource_list_changed().await;
+            if prompts.and(resources).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A result that the SDK took for another kind because it has no `content`.
+fn recovered(server: &str, result: ServerResult) -> CallToolResult {
+    let value = serde_json::to_value(&result).unwrap_or_default();
+    let only_meta = value.as_object().is_some_and(|object| {
+        object.keys().all(|key| matches!(key.as_str(), "_meta" | "resultType"))
+    });
+    match serde_json::from_value::<CallToolResult>(value) {
+        Ok(result) if only_meta => result,
+        Ok(result) if !result.content.is_empty() || result.structured_content.is_some() => result,
+        _ => tools::refusal(format!("server `{server}` gave an answer that is no tool result")),
+    }
+}
+
+/// Everything is on the first page.
+fn first_page(request: &Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.as_ref().and_then(|request| request.cursor.as_ref()) {
+        None => Ok(()),
+        Some(_) => Err(ErrorData::invalid_params("unknown cursor: there is only one page", None)),
+    }
+}
+
+fn unexpected(server: &str) -> ErrorData {
+    let words = format!("server `{server}` gave an answer that does not belong to the request");
+    ErrorData::internal_error(words, None)
+}
+
+impl ServerHandler for Gateway {
+    fn get_info(&self) -> ServerConfig {
+        let offered = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .enable_completions()
+            .build();
+        let me = Implementation::new("mcpproxy", build_info::VERSION).with_title("mcpproxy");
+        ServerConfig::new(offered).with_server_info(me).with_instructions(INSTRUCTIONS)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        self.hub.recorder.record(Happened::Client(request.client_info.name.clone()));
+        context.peer.set_peer_info(request.clone());
+        self.negotiate_initialize(&request)
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        tokio::spawn(Self::announce(self.hub.changes(), context.peer));
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.prompts_list_changed = requested.prompts_list_changed;
+        accepted.resources_list_changed = requested.resources_list_changed;
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut changes = self.hub.changes();
+        changes.mark_unchanged();
+        let wants = context.accepted().clone();
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            }
+            let mut sent = Ok(());
+            if wants.prompts_list_changed == Some(true) {
+                sent = context.sink().notify_prompt_list_changed().await;
+            }
+            if sent.is_ok() && wants.resources_list_changed == Some(true) {
+                sent = context.sink().notify_resource_list_changed().await;
+            }
+            if sent.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let _busy = self.begin(&context);
+        first_page(&request)?;
+        Ok(ListToolsResult::with_all_items(tools::definitions()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        tools::definitions().into_iter().find(|tool| tool.name == name)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let _busy = self.begin(&context);
+        match &*request.name {
+            "retrieve_tools" => Ok(self.search(&request).await.into()),
+            "call_tool" => self.run(request, &context).await,
+            "telemetry_status" => {
+                self.hub.recorder.record(Happened::Builtin(BuiltinTool::TelemetryStatus));
+                let status = report::telemetry(self.dir.clone()).await;
+                Ok(status.map_or_else(tools::refusal, tools::structured).into())
+            }
+            name => Err(ErrorData::invalid_params(
+                format!("unknown tool: {name}; tools of servers are run with `call_tool`"),
+                None,
+            )),
+        }
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let _busy = self.begin(&context);
+        first_page(&request)?;
+        self.hub.settled(PATIENCE).await;
+        Ok(ListPromptsResult::with_all_items(self.hub.catalog().prompts()))
+    }
+
+    async fn get_prompt(
+        &self,
+        mut request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let _busy = self.begin(&context);
+        self.hub.settled(PATIENCE).await;
+        let catalog = self.hub.catalog();
+        let unknown =
+            || ErrorData::invalid_params(format!("unknown prompt: {}", request.name), None);
+        let owner = catalog.prompt(&request.name).ok_or_else(unknown)?;
+        let server = owner.server.to_owned();
+        request.name = owner.name.to_owned();
+        request.meta = None;
+        let request = ClientRequest::GetPromptRequest(GetPromptRequest::new(request));
+        match self.ask(&server, request, &context).await? {
+            ServerResult::GetPromptResult(result) => Ok(GetPromptResponse::Complete(result)),
+            ServerResult::InputRequiredResult(result) => {
+                Ok(GetPromptResponse::InputRequired(result))
+            }
+            _ => Err(unexpected(&server)),
+        }
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let _busy = self.begin(&context);
+        first_page(&request)?;
+        self.hub.settled(PATIENCE).await;
+        Ok(ListResourcesResult::with_all_items(self.hub.catalog().resources()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let _busy = self.begin(&context);
+        first_page(&request)?;
+        self.hub.settled(PATIENCE).await;
+        Ok(ListResourceTemplatesResult::with_all_items(self.hub.catalog().templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        mut request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let _busy = self.begin(&context);
+        self.hub.settled(PATIENCE).await;
+        let catalog = self.hub.catalog();
+        let asked = request.uri.clone();
+        let unknown = || ErrorData::resource_not_found(format!("unknown resource: {asked}"), None);
+        let owner = catalog.resource(&asked).ok_or_else(unknown)?;
+        let (server, own) = (owner.server.to_owned(), owner.name.to_owned());
+        let is_full = own != asked;
+        request.uri = own;
+        request.meta = None;
+        let request = ClientRequest::ReadResourceRequest(ReadResourceRequest::new(request));
+        match self.ask(&server, request, &context).await? {
+            ServerResult::ReadResourceResult(mut result) => {
+                for contents in &mut result.contents {
+                    let (ResourceContents::TextResourceContents { uri, .. }
+                    | ResourceContents::BlobResourceContents { uri, .. }) = contents
+                    else {
+                        continue;
+                    };
+                    if is_full {
+                        *uri = catalog::full_uri(&server, uri);
+                    }
+                }
+                Ok(ReadResourceResponse::Complete(result))
+            }
+            ServerResult::InputRequiredResult(result) => {
+                Ok(ReadResourceResponse::InputRequired(result))
+            }
+            _ => Err(unexpected(&server)),
+        }
+    }
+
+    async fn complete(
+        &self,
+        mut request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let _busy = self.begin(&context);
+        self.hub.settled(PATIENCE).await;
+        let catalog = self.hub.catalog();
+        let unknown = || ErrorData::invalid_params("unknown prompt or resource", None);
+        let server = match &mut request.r#ref {
+            Reference::Prompt(prompt) => {
+                let owner = catalog.prompt(&prompt.name).ok_or_else(unknown)?;
+                let server = owner.server.to_owned();
+                prompt.name = owner.name.to_owned();
+                server
+            }
+            Reference::Resource(resource) => {
+                let asked = resource.uri.clone();
+                let owner = catalog.resource(&asked).ok_or_else(unknown)?;
+                resource.uri = owner.name.to_owned();
+                owner.server.to_owned()
+            }
+            _ => return Err(unknown()),
+        };
+        request.meta = None;
+        let request = ClientRequest::CompleteRequest(CompleteRequest::new(request));
+        match self.ask(&server, request, &context).await? {
+            ServerResult::CompleteResult(result) => Ok(result),
+            _ => Err(unexpected(&server)),
+        }
+    }
+}

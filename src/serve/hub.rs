@@ -1,0 +1,268 @@
+//! The upstream servers of the gateway: which there are, how each is doing, what they offer together.
+//!
+//! One rule: every server has a task of its own, and nothing one does or fails to do reaches another.
+
+use super::catalog::Catalog;
+use super::connection::Offer;
+use super::progress::Routes;
+use super::recorder::Recorder;
+use super::supervisor;
+use crate::config::servers::{Protocol, ServerEntry, Transport};
+use crate::contract::ServerProtocolCounts;
+use crate::heartbeat::host::LiveCounts;
+use rmcp::RoleClient;
+use rmcp::service::Peer;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How a server is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Its entry says so.
+    Disabled,
+    /// Its entry is wrong, in these words.
+    Failed(String),
+    /// It is being connected.
+    Connecting,
+    /// It answers.
+    Connected,
+    /// It is not connected, and will be tried again.
+    Waiting {
+        /// Why, without values.
+        reason: String,
+        /// Seconds since 1970.
+        retry_at: u64,
+    },
+}
+
+impl Status {
+    /// The word of the status API.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Failed(_) => "failed",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Waiting { .. } => "waiting",
+        }
+    }
+}
+
+/// A server that answers.
+pub struct Live {
+    /// How it is asked.
+    pub peer: Peer<RoleClient>,
+    /// Where progress goes.
+    pub routes: Routes,
+    /// What it offers.
+    pub offer: Arc<Offer>,
+}
+
+/// One upstream server.
+pub struct Server {
+    /// As the config has it.
+    pub entry: ServerEntry,
+    /// Its name, shared.
+    pub name: Arc<str>,
+    /// Cancelled when its entry is gone or changed.
+    pub(super) stop: CancellationToken,
+    /// Woken when a call makes one doubt that it still answers.
+    pub(super) suspect: Notify,
+    state: Mutex<(Status, Option<Arc<Live>>)>,
+}
+
+impl Server {
+    fn new(entry: ServerEntry, stop: CancellationToken) -> Self {
+        let status = match &entry.transport {
+            _ if !entry.enabled => Status::Disabled,
+            Err(why) => Status::Failed(why.clone()),
+            Ok(_) => Status::Connecting,
+        };
+        let name = entry.name.as_str().into();
+        let state = Mutex::new((status, None));
+        Self { entry, name, stop, suspect: Notify::new(), state }
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> Status {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Its connection, if it answers.
+    pub fn live(&self) -> Option<Arc<Live>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// A call failed in a way that makes one doubt that it still answers.
+    pub fn doubt(&self) {
+        self.suspect.notify_one();
+    }
+
+    /// The protocol as counted: what the entry says, else what it holds.
+    pub fn protocol(&self) -> Protocol {
+        match (self.entry.protocol, &self.entry.transport) {
+            (Protocol::Auto, Ok(Transport::Stdio { .. })) => Protocol::Stdio,
+            (protocol, _) => protocol,
+        }
+    }
+}
+
+/// All upstream servers.
+pub struct Hub {
+    servers: RwLock<Vec<Arc<Server>>>,
+    catalog: watch::Sender<Arc<Catalog>>,
+    stale: Notify,
+    /// First attempts that have not ended.
+    starting: watch::Sender<usize>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) show_stderr: bool,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Hub {
+    /// Without servers. `show_stderr`: what child processes write there goes to ours.
+    pub fn new(recorder: Arc<Recorder>, show_stderr: bool) -> Arc<Self> {
+        let hub = Arc::new(Self {
+            servers: RwLock::default(),
+            catalog: watch::Sender::new(Arc::new(Catalog::new(Vec::new()))),
+            stale: Notify::new(),
+            starting: watch::Sender::new(0),
+            recorder,
+            show_stderr,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        hub.tasks.spawn(merge(hub.clone()));
+        hub
+    }
+
+    /// The servers, in the order of the config.
+    pub fn servers(&self) -> Vec<Arc<Server>> {
+        self.servers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The server of that name.
+    pub fn server(&self, name: &str) -> Option<Arc<Server>> {
+        let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
+        servers.iter().find(|server| *server.name == *name).cloned()
+    }
+
+    /// What all of them offer now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.borrow().clone()
+    }
+
+    /// Changes of the catalog.
+    pub fn changes(&self) -> watch::Receiver<Arc<Catalog>> {
+        self.catalog.subscribe()
+    }
+
+    /// Makes the servers those of `entries`: an entry that stayed the same keeps its connection.
+    pub fn apply(self: &Arc<Self>, entries: Vec<ServerEntry>) {
+        let mut started = Vec::new();
+        {
+            let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
+            let mut before = std::mem::take(&mut *servers);
+            for entry in entries {
+                let kept = before.iter().position(|server| server.entry == entry);
+                let server = match kept {
+                    Some(at) => before.swap_remove(at),
+                    None => {
+                        let server = Arc::new(Server::new(entry, self.stop.child_token()));
+                        started.push(server.clone());
+                        server
+                    }
+                };
+                servers.push(server);
+            }
+            before.iter().for_each(|gone| gone.stop.cancel());
+        }
+        for server in started {
+            if server.status() == Status::Connecting {
+                self.starting.send_modify(|count| *count += 1);
+                self.tasks.spawn(supervisor::run(self.clone(), server));
+            }
+        }
+        self.changed();
+    }
+
+    /// Waits until every server was tried once, at most that long: a client that starts the gateway asks
+    /// it at once.
+    pub async fn settled(&self, within: Duration) {
+        let mut starting = self.starting.subscribe();
+        let _ = tokio::time::timeout(within, starting.wait_for(|count| *count == 0)).await;
+    }
+
+    /// Whether some server was not tried yet.
+    pub fn is_starting(&self) -> bool {
+        *self.starting.borrow() > 0
+    }
+
+    pub(super) fn first_attempt_ended(&self) {
+        self.starting.send_modify(|count| *count = count.saturating_sub(1));
+    }
+
+    /// Takes over how `server` is doing.
+    pub(super) fn set(&self, server: &Server, status: Status, live: Option<Arc<Live>>) {
+        *server.state.lock().unwrap_or_else(PoisonError::into_inner) = (status, live);
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.stale.notify_one();
+        self.recorder.telemetry().live_changed();
+    }
+
+    /// What the heartbeat says of the servers, true at this moment.
+    pub fn counts(&self) -> LiveCounts {
+        let servers = self.servers();
+        let live: Vec<_> = servers.iter().filter_map(|server| server.live()).collect();
+        let mut protocols = ServerProtocolCounts::default();
+        for server in &servers {
+            *match server.protocol() {
+                Protocol::Stdio => &mut protocols.stdio,
+                Protocol::Http => &mut protocols.http,
+                Protocol::Sse => &mut protocols.sse,
+                Protocol::StreamableHttp => &mut protocols.streamable_http,
+                Protocol::Auto => &mut protocols.auto,
+            } += 1;
+        }
+        LiveCounts {
+            server_count: Some(servers.len() as u64),
+            connected_server_count: Some(live.len() as u64),
+            tool_count: Some(live.iter().map(|live| live.offer.tools.len() as u64).sum()),
+            server_protocol_counts: Some(protocols),
+            configured_ide_count: 0,
+        }
+    }
+
+    /// Ends all connections; whatever does not end in time is left behind.
+    pub async fn close(&self, within: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(within, self.tasks.wait()).await;
+    }
+}
+
+/// Keeps the catalog: changes that come together are merged together.
+async fn merge(hub: Arc<Hub>) {
+    loop {
+        tokio::select! {
+            () = hub.stop.cancelled() => return,
+            () = hub.stale.notified() => {}
+        }
+        let offers: Vec<(Arc<str>, Arc<Offer>)> = hub
+            .servers()
+            .iter()
+            .filter_map(|server| Some((server.name.clone(), server.live()?.offer.clone())))
+            .collect();
+        // An index over thousands of tools takes a while.
+        if let Ok(merged) = tokio::task::spawn_blocking(|| Catalog::new(offers)).await {
+            hub.catalog.send_replace(Arc::new(merged));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the status API answers, from the same readings as the command line.
+//!
+//! One rule: reads only. The one thing that changes anything is the switch, and it says what came of it.
+
+use super::hub::{Hub, Status as ServerStatus};
+use crate::build_info;
+use crate::config::servers::Protocol;
+use crate::consent::{self, Consent};
+use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
+use crate::heartbeat::{preview, sent};
+use crate::json;
+use crate::machine::{self, Surroundings};
+use crate::node::Node;
+use crate::paths::DataDir;
+use crate::status::Status;
+
+/// Members of `telemetry status -o json` that stand beside `telemetry` in the status API, not in it.
+const OF_THE_MACHINE: &[&str] =
+    &["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"];
+
+/// Reading files may wait for a disk: not on a thread that answers requests.
+async fn aside<R: Send + 'static>(read: impl FnOnce() -> R + Send + 'static) -> Result<R, String> {
+    let failed = |_| "the state of this install could not be read".to_owned();
+    tokio::task::spawn_blocking(read).await.map_err(failed)
+}
+
+fn members(dir: DataDir) -> Vec<(&'static str, Node)> {
+    let status = Status::read(dir, Surroundings::of_this_process(), machine::now());
+    match status.to_node() {
+        Node::Object(members) => members,
+        _ => Vec::new(),
+    }
+}
+
+/// What `telemetry status -o json` says, for the tool of that name.
+pub async fn telemetry(dir: DataDir) -> Result<serde_json::Value, String> {
+    let text = aside(|| Node::Object(members(dir)).to_compact()).await?;
+    serde_json::from_str(&text).map_err(|_| "the status is no JSON".to_owned())
+}
+
+/// `GET /api/v1/status`
+pub async fn status(hub: &Hub, dir: DataDir, started_at: u64) -> Result<Node, String> {
+    let (machine, telemetry): (Vec<_>, Vec<_>) = aside(|| members(dir))
+        .await?
+        .into_iter()
+        .partition(|(name, _)| OF_THE_MACHINE.contains(name));
+    let classification = machine::classification();
+    let evidence = classification.evidence.iter().map(|found| found.as_str().into());
+    let mut out = vec![
+        ("version", build_info::VERSION.into()),
+        ("edition", build_info::EDITION.as_str().into()),
+        ("started_at", timestamp::format(started_at).into()),
+        ("uptime_seconds", machine::now().saturating_sub(started_at).into()),
+        ("routing_mode", RoutingMode::RetrieveTools.as_str().into()),
+        ("env_rule", classification.rule.as_str().into()),
+        ("env_evidence", Node::List(evidence.collect())),
+    ];
+    out.extend(machine);
+    out.extend(servers(hub));
+    out.push(("telemetry", Node::Object(telemetry)));
+    Ok(Node::Object(out))
+}
+
+fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
+    let counts = hub.counts();
+    let list = hub.servers().into_iter().map(|server| {
+        let (detail, retry_at) = match server.status() {
+            ServerStatus::Failed(why) => (Some(why), None),
+            ServerStatus::Waiting { reason, retry_at } => (Some(reason), Some(retry_at)),
+            _ => (None, None),
+        };
+        let tools = server.live().map_or(0, |live| live.offer.tools.len() as u64);
+        Node::Object(vec![
+            ("name", server.name.as_ref().into()),
+            ("protocol", protocol_name(server.protocol()).into()),
+            ("state", server.status().as_str().into()),
+            ("detail", detail.into()),
+            ("tool_count", tools.into()),
+            ("retry_at", retry_at.map(timestamp::format).into()),
+        ])
+    });
+    vec![
+        ("server_count", counts.server_count.into()),
+        ("connected_server_count", counts.connected_server_count.into()),
+        ("tool_count", counts.tool_count.into()),
+        ("server_protocol_counts", counts.server_protocol_counts.map(protocols).into()),
+        ("servers", Node::List(list.collect())),
+    ]
+}
+
+fn protocols(counts: ServerProtocolCounts) -> Node {
+    Node::Object(vec![
+        ("stdio", counts.stdio.into()),
+        ("http", counts.http.into()),
+        ("sse", counts.sse.into()),
+        ("streamable_http", counts.streamable_http.into()),
+        ("auto", counts.auto.into()),
+    ])
+}
+
+fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Stdio => "stdio",
+        Protocol::Http => "http",
+        Protocol::Sse => "sse",
+        Protocol::StreamableHttp => "streamable_http",
+        Protocol::Auto => "auto",
+    }
+}
+
+/// `GET /api/v1/telemetry/payload`: the next heartbeat, byte for byte, and what becomes of it.
+pub async fn payload(dir: DataDir) -> Result<(Node, Node), String> {
+    aside(move || {
+        let around = Surroundings::of_this_process();
+        let own = || preview::own_fields(&dir);
+        let preview = preview::preview(&dir, around, machine::now(), &own);
+        let bytes = String::from_utf8(preview.bytes).map_err(|_| "the payload is not UTF-8")?;
+        let meta = Node::Object(vec![
+            ("pending", preview.pending.into()),
+            ("provisional_id", preview.provisional_id.into()),
+            ("effective", preview.consent.effective.as_str().into()),
+            ("detail", preview.consent.detail.into()),
+        ]);
+        Ok((Node::Raw(bytes), meta))
+    })
+    .await?
+}
+
+/// `GET /api/v1/telemetry/sent`: what was acknowledged, newest first.
+pub async fn sent(dir: DataDir) -> Result<Node, String> {
+    aside(move || {
+        let copies = sent::copies(&dir).into_iter().rev().filter_map(|path| {
+            let text = std::fs::read_to_string(&path).ok()?;
+            // A copy that somebody edited must not break the answer.
+            json::parse(text.as_bytes()).ok()?.members()?;
+            let name = path.file_name()?.to_str()?.to_owned();
+            Some(Node::Object(vec![("name", name.into()), ("payload", Node::Raw(text))]))
+        });
+        Node::List(copies.take(sent::KEPT).collect())
+    })
+    .await
+}
+
+/// `PUT /api/v1/telemetry`: sets the preference, and says what is effective then.
+pub async fn switch(dir: DataDir, enabled: bool) -> Result<Node, String> {
+    let around = Surroundings::of_this_process();
+    let consent: Consent = aside(move || consent::set(&dir, around, enabled))
+        .await?
+        .map_err(|error| error.to_string())?;
+    Ok(Node::Object(vec![
+        ("preference", if enabled { "enabled" } else { "disabled" }.into()),
+        ("effective", consent.effective.as_str().into()),
+        ("rule", consent.rule.into()),
+        ("detail", consent.detail.into()),
+    ]))
+}

@@ -1,0 +1,218 @@
+//! The life of one upstream server: connect, follow, notice the end, try again.
+//!
+//! One rule: it ends only when its entry is gone or the gateway stops.
+
+use super::connection::{self, Connection};
+use super::hub::{Hub, Live, Server, Status};
+use super::recorder::Happened;
+use crate::config::servers::Transport;
+use crate::machine;
+use rmcp::RoleClient;
+use rmcp::model::{
+    ClientRequest, DiscoverRequest, DiscoverRequestParams, PingRequest, ProtocolVersion,
+};
+use rmcp::service::{Peer, PeerRequestOptions, QuitReason, ServiceError};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tracing::{info, warn};
+
+/// The first pause before another attempt; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// A connection that lasted so long was a good one: the pauses begin anew.
+const STEADY: Duration = Duration::from_secs(60);
+/// How often a server behind HTTP is asked whether it is there: nothing tells when it goes.
+const LOOK: Duration = Duration::from_secs(10);
+/// How long it may take to say so.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Changes of lists that come together are asked for together.
+const TOGETHER: Duration = Duration::from_millis(50);
+/// How long a server may take to end: rmcp closes its input, waits, sends SIGTERM, waits, kills.
+const FAREWELL: Duration = Duration::from_secs(8);
+
+/// Runs until `server` is to stop.
+pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>) {
+    let mut pause = FIRST_PAUSE;
+    let mut is_first = true;
+    loop {
+        let began = Instant::now();
+        let attempt = tokio::select! {
+            () = server.stop.cancelled() => Err(String::new()),
+            result = attempt(&hub, &server) => result,
+        };
+        let reason = match attempt {
+            Ok((connection, live)) => {
+                info!(server = %server.name, tools = live.offer.tools.len(), "server connected");
+                hub.set(&server, Status::Connected, Some(Arc::new(live)));
+                hub.recorder.record(Happened::ServerConnected);
+                first_is_over(&hub, &mut is_first);
+                follow(&hub, &server, connection).await
+            }
+            Err(reason) => reason,
+        };
+        first_is_over(&hub, &mut is_first);
+        if server.stop.is_cancelled() {
+            hub.set(&server, Status::Disabled, None);
+            return;
+        }
+        if began.elapsed() > STEADY {
+            pause = FIRST_PAUSE;
+        }
+        let wait = pause + jitter(pause);
+        warn!(server = %server.name, retry_in_seconds = wait.as_secs(), "server not connected: {reason}");
+        let retry_at = machine::now() + wait.as_secs();
+        hub.set(&server, Status::Waiting { reason, retry_at }, None);
+        tokio::select! {
+            () = server.stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        hub.set(&server, Status::Connecting, None);
+    }
+}
+
+fn first_is_over(hub: &Hub, is_first: &mut bool) {
+    if std::mem::take(is_first) {
+        hub.first_attempt_ended();
+    }
+}
+
+/// Up to a fifth more, so that servers that failed together are not tried together.
+fn jitter(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0) % 1000;
+    pause.mul_f64(0.2 * random as f64 / 1000.0)
+}
+
+/// Connects and asks for everything that is offered.
+async fn attempt(hub: &Hub, server: &Server) -> Result<(Connection, Live), String> {
+    let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
+    let within = server.entry.startup_timeout;
+    let started = async {
+        let connection = connection::connect(&transport, hub.show_stderr).await?;
+        let peer = connection.service.peer().clone();
+        let offer = connection::list(&peer).await.map_err(|error| match error {
+            ServiceError::McpError(error) => {
+                format!("it did not say what it offers (error {})", error.code.0)
+            }
+            _ => "it ended before it said what it offers".to_owned(),
+        })?;
+        let live = Live { peer, routes: connection.routes.clone(), offer: Arc::new(offer) };
+        Ok((connection, live))
+    };
+    tokio::time::timeout(within, started).await.unwrap_or_else(|_| {
+        let seconds = within.as_secs_f64();
+        Err(format!(
+            "it did not start within {seconds} s; a larger `startup_timeout_sec` in its entry gives it more time"
+        ))
+    })
+}
+
+/// Follows a connection to its end, and says how it ended.
+async fn follow(hub: &Hub, server: &Server, connection: Connection) -> String {
+    let Connection { service, routes, changed } = connection;
+    let peer = service.peer().clone();
+    let close = service.cancellation_token();
+    let ended = service.waiting();
+    tokio::pin!(ended);
+    let mut background = JoinSet::new();
+    background.spawn(subscribe(peer.clone(), changed.clone()));
+    let is_http = matches!(server.entry.transport, Ok(Transport::Http { .. }));
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    look.reset();
+    let reason = loop {
+        let health = tokio::select! {
+            () = server.stop.cancelled() => break String::new(),
+            _ = &mut ended => return "its connection ended".into(),
+            () = changed.notified() => {
+                refresh(hub, server, &peer, &routes).await;
+                continue;
+            }
+            () = server.suspect.notified() => is_there(&peer).await,
+            // Only a refusal counts: a server may well be silent while it is busy.
+            _ = look.tick(), if is_http => is_there(&peer).await.filter(|why| *why != SILENT),
+        };
+        if let Some(why) = health {
+            break why.to_owned();
+        }
+    };
+    farewell(close, ended).await;
+    reason
+}
+
+async fn farewell(
+    close: rmcp::service::RunningServiceCancellationToken,
+    ended: std::pin::Pin<&mut impl Future<Output = Result<QuitReason, JoinError>>>,
+) {
+    close.cancel();
+    let _ = tokio::time::timeout(FAREWELL, ended).await;
+}
+
+/// Asks again what is offered.
+async fn refresh(
+    hub: &Hub,
+    server: &Server,
+    peer: &Peer<RoleClient>,
+    routes: &super::progress::Routes,
+) {
+    tokio::time::sleep(TOGETHER).await;
+    let listed = tokio::time::timeout(server.entry.startup_timeout, connection::list(peer)).await;
+    match listed {
+        Ok(Ok(offer)) => {
+            info!(server = %server.name, tools = offer.tools.len(), "server changed what it offers");
+            let live = Live { peer: peer.clone(), routes: routes.clone(), offer: Arc::new(offer) };
+            hub.set(server, Status::Connected, Some(Arc::new(live)));
+        }
+        _ => server.doubt(),
+    }
+}
+
+/// Servers of the modern era say that lists change only to those who listen.
+async fn subscribe(peer: Peer<RoleClient>, changed: Arc<Notify>) {
+    while let Some(filter) = connection::wanted_changes(&peer) {
+        match peer.listen(filter).await {
+            Ok(mut subscription) => {
+                while let Ok(Some(_)) = subscription.next().await {
+                    changed.notify_one();
+                }
+            }
+            // It says that lists change, and does not say when.
+            Err(ServiceError::McpError(_)) => return,
+            Err(_) => {}
+        }
+        if peer.is_transport_closed() {
+            return;
+        }
+        tokio::time::sleep(ANSWER).await;
+        // What changed meanwhile was not heard.
+        changed.notify_one();
+    }
+}
+
+/// The server gave no answer at all.
+const SILENT: &str = "it does not answer any more";
+
+/// `None` when the server answers, whatever it says; else why it is taken to be gone.
+async fn is_there(peer: &Peer<RoleClient>) -> Option<&'static str> {
+    let modern = peer.peer_info().is_some_and(|info| {
+        info.protocol_version.as_str() >= ProtocolVersion::V_2026_07_28.as_str()
+    });
+    let question = if modern {
+        ClientRequest::DiscoverRequest(DiscoverRequest::new(DiscoverRequestParams {}))
+    } else {
+        ClientRequest::PingRequest(PingRequest::default())
+    };
+    let options = PeerRequestOptions::with_timeout(ANSWER);
+    let answer = match peer.send_request_with_option(question, options).await {
+        Ok(handle) => handle.await_response().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(_) | Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse) => None,
+        Err(ServiceError::Timeout { .. }) => Some(SILENT),
+        Err(_) => Some("it is gone"),
+    }
+}

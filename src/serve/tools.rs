@@ -1,0 +1,242 @@
+//! The gateway's own tools: what clients are told of them, how their arguments are read, what they answer.
+//!
+//! One rule: a mistake of the caller is answered in words that a model can act on.
+
+use super::catalog::{Catalog, Found};
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Tools that `retrieve_tools` answers with unless it is told how many.
+const USUAL_LIMIT: usize = 10;
+/// The most it answers with.
+const LARGEST_LIMIT: usize = 100;
+
+/// The tools, as `tools/list` shows them.
+pub fn definitions() -> Vec<Tool> {
+    vec![retrieve_tools(), call_tool(), telemetry_status()]
+}
+
+fn retrieve_tools() -> Tool {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "query": {
+                "type": "string",
+                "description": "What the tool should do, in a few words, such as \"create an issue\" or \"read a file\"."
+            },
+            "limit": {
+                "type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": USUAL_LIMIT,
+                "description": "How many tools to return at most."
+            }
+        },
+        "required": ["query"]
+    });
+    let about = "Find tools by what they do. Searches all tools of all connected MCP servers and returns the best \
+                 matches, each with its full name (`server:tool`), description and input schema. Call this first, \
+                 then run the tool you chose with `call_tool`.";
+    Tool::new("retrieve_tools", about, object(schema)).with_annotations(
+        ToolAnnotations::with_title("Find tools").read_only(true).open_world(false),
+    )
+}
+
+fn call_tool() -> Tool {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "name": {
+                "type": "string",
+                "description": "The full name of the tool, `server:tool`, as `retrieve_tools` returned it."
+            },
+            "arguments": {
+                "type": "object", "additionalProperties": true,
+                "description": "The tool's arguments, as its input schema asks for."
+            }
+        },
+        "required": ["name"]
+    });
+    let about = "Run a tool of a connected MCP server, found with `retrieve_tools`. Answers with exactly what the \
+                 tool answers.";
+    Tool::new("call_tool", about, object(schema))
+        .with_annotations(ToolAnnotations::with_title("Run a tool"))
+}
+
+fn telemetry_status() -> Tool {
+    let about = "Show whether this gateway's anonymous telemetry is on, which rule decided, what it has counted on \
+                 this machine, and how to switch it off. Reads only.";
+    Tool::new("telemetry_status", about, object(json!({"type": "object", "properties": {}})))
+        .with_annotations(
+            ToolAnnotations::with_title("Telemetry status").read_only(true).open_world(false),
+        )
+}
+
+fn object(value: Value) -> Arc<JsonObject> {
+    Arc::new(value.as_object().cloned().unwrap_or_default())
+}
+
+/// What `retrieve_tools` is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What is searched for.
+    pub query: String,
+    /// How many tools at most.
+    pub limit: usize,
+}
+
+impl Question {
+    /// Reads the arguments; the error says what is wrong.
+    pub fn read(arguments: Option<&JsonObject>) -> Result<Self, String> {
+        let query = text(arguments, "query", "what the tool should do, in a few words")?;
+        let limit = match arguments.and_then(|arguments| arguments.get("limit")) {
+            None | Some(Value::Null) => USUAL_LIMIT,
+            // Models write whole numbers as 5.0, and numbers as text.
+            Some(limit) => whole(limit)
+                .filter(|limit| (1..=LARGEST_LIMIT).contains(limit))
+                .ok_or(format!("`limit` must be a whole number from 1 to {LARGEST_LIMIT}"))?,
+        };
+        Ok(Self { query, limit })
+    }
+}
+
+fn whole(value: &Value) -> Option<usize> {
+    let number = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        value => value.as_f64()?,
+    };
+    (number.fract() == 0.0 && (0.0..=1e9).contains(&number)).then_some(number as usize)
+}
+
+/// What `call_tool` is asked.
+#[derive(Debug, PartialEq)]
+pub struct Order {
+    /// `server:tool`
+    pub name: String,
+    /// Handed on as they are.
+    pub arguments: Option<JsonObject>,
+}
+
+impl Order {
+    /// Reads the arguments; the error says what is wrong.
+    pub fn read(arguments: Option<&JsonObject>) -> Result<Self, String> {
+        let name = text(arguments, "name", "the full name of a tool, `server:tool`")?;
+        let wrong = || "`arguments` must be an object: the arguments of the tool".to_owned();
+        let arguments = match arguments.and_then(|arguments| arguments.get("arguments")) {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(arguments)) => Some(arguments.clone()),
+            // Some models write the object as text.
+            Some(Value::String(text)) => Some(serde_json::from_str(text).map_err(|_| wrong())?),
+            Some(_) => return Err(wrong()),
+        };
+        Ok(Self { name, arguments })
+    }
+}
+
+fn text(arguments: Option<&JsonObject>, key: &str, meaning: &str) -> Result<String, String> {
+    match arguments.and_then(|arguments| arguments.get(key)) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(format!("`{key}` must be text: {meaning}")),
+        None => Err(format!("`{key}` is missing: {meaning}")),
+    }
+}
+
+/// The answer of `retrieve_tools`. `starting`: some servers were not connected yet, and not searched.
+pub fn answer(
+    question: &Question,
+    catalog: &Catalog,
+    found: &[Found<'_>],
+    starting: bool,
+) -> CallToolResult {
+    let mut answer = Map::new();
+    answer.insert("tools".into(), found.iter().map(described).collect());
+    answer.insert("query".into(), question.query.as_str().into());
+    answer.insert("total".into(), found.len().into());
+    answer.insert("total_indexed_tools".into(), catalog.tool_count().into());
+    if starting {
+        let note = "Some servers are still being connected and were not searched; ask again in a few seconds.";
+        answer.insert("note".into(), note.into());
+    }
+    structured(Value::Object(answer))
+}
+
+/// One tool, as a model needs it to call it.
+fn described(found: &Found<'_>) -> Value {
+    let mut out = Map::new();
+    out.insert("name".into(), found.full_name.into());
+    out.insert("server".into(), found.server.into());
+    // As its server describes it, whatever members the protocol may add.
+    if let Ok(Value::Object(tool)) = serde_json::to_value(found.tool) {
+        let kept = tool.into_iter().filter(|(key, _)| {
+            matches!(
+                key.as_str(),
+                "title" | "description" | "inputSchema" | "outputSchema" | "annotations"
+            )
+        });
+        out.extend(kept);
+    }
+    out.insert("score".into(), f64::from(found.score).into());
+    Value::Object(out)
+}
+
+/// A result as structured content and, for clients that do not know it, as text.
+pub fn structured(value: Value) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(value.to_string())]);
+    result.structured_content = Some(value);
+    result
+}
+
+/// A mistake or a failure that the model that called should read.
+pub fn refusal(words: impl Into<String>) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(words)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(value: Value) -> Result<Question, String> {
+        Question::read(value.as_object())
+    }
+
+    #[test]
+    fn a_limit_is_a_whole_number_however_a_model_writes_it() {
+        for (limit, expected) in [
+            (json!(5), 5),
+            (json!(5.0), 5),
+            (json!("5"), 5),
+            (json!(null), USUAL_LIMIT),
+            (json!(100), 100),
+        ] {
+            let asked = question(json!({"query": "x", "limit": limit})).unwrap();
+            assert_eq!(asked.limit, expected);
+        }
+        for limit in
+            [json!(0), json!(-1), json!(101), json!(1.5), json!("many"), json!([]), json!(1e300)]
+        {
+            let refused = question(json!({"query": "x", "limit": limit})).unwrap_err();
+            assert!(refused.contains("from 1 to 100"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        assert!(question(json!({})).unwrap_err().contains("`query` is missing"));
+        assert!(question(json!({"query": 1})).unwrap_err().contains("`query` must be text"));
+        assert!(Question::read(None).is_err());
+        let order = |value: Value| Order::read(value.as_object());
+        assert!(order(json!({"arguments": {}})).unwrap_err().contains("`name` is missing"));
+        assert!(order(json!({"name": "a:b", "arguments": [1]})).unwrap_err().contains("object"));
+        assert!(order(json!({"name": "a:b", "arguments": "no"})).unwrap_err().contains("object"));
+    }
+
+    #[test]
+    fn arguments_are_handed_on_as_they_are() {
+        let arguments = json!({"b": 1, "a": {"deep": [null, 1.5, "\u{2028}"]}});
+        for given in [arguments.clone(), Value::String(arguments.to_string())] {
+            let order =
+                Order::read(json!({"name": "a:b", "arguments": given}).as_object()).unwrap();
+            assert_eq!(order.arguments.as_ref(), arguments.as_object());
+        }
+        let none = Order::read(json!({"name": "a:b"}).as_object()).unwrap();
+        assert_eq!(none.arguments, None);
+    }
+}

@@ -1,0 +1,188 @@
+//! Whether anything is sent, why, and what is known about this install: read once, for the command line
+//! and the status API alike.
+//!
+//! One rule: no side effects. It reads the config and peeks into the store.
+
+pub(crate) mod storage;
+
+use crate::activation::{State, Store};
+use crate::config::TelemetryConfig;
+use crate::consent::{self, Consent, Effective};
+use crate::contract::{Activation, LaunchSource, timestamp};
+use crate::gate::PrivateWords;
+use crate::heartbeat::assemble::{self, ClientPolicy};
+use crate::heartbeat::permission::Permission;
+use crate::heartbeat::timing::Timing;
+use crate::heartbeat::{preview, schedule};
+use crate::identity;
+use crate::machine::{self, Surroundings};
+use crate::node::Node;
+use crate::paths::DataDir;
+
+/// Everything that is shown.
+pub(crate) struct Status {
+    pub(crate) now: u64,
+    pub(crate) dir: DataDir,
+    pub(crate) consent: Consent,
+    pub(crate) preference: Option<bool>,
+    pub(crate) endpoint: Option<String>,
+    /// The id and its date as they stand in the config.
+    pub(crate) id: Option<(String, Option<String>)>,
+    /// Why there is no id that could be sent.
+    pub(crate) id_trouble: Option<String>,
+    pub(crate) note: Option<&'static str>,
+    pub(crate) state: State,
+    pub(crate) activation: Activation,
+    pub(crate) timing: Timing,
+    pub(crate) store: (&'static str, Option<String>),
+    /// Installer overlay included.
+    pub(crate) launch_source: LaunchSource,
+    pub(crate) live: assemble::Live,
+}
+
+impl Status {
+    /// Reads the config and peeks into the store of `dir`, at `now`.
+    pub(crate) fn read(dir: DataDir, around: &Surroundings, now: u64) -> Self {
+        let permission = Permission::read(&dir, around);
+        let (mut state, store) = match Store::peek(&dir, now) {
+            Ok(Some(state)) => (state, storage::store(&dir)),
+            other => {
+                // What the next host will find once it has restored the store.
+                let known = Store::remembered(&dir);
+                let store = match other {
+                    Err(error) => storage::trouble(&error),
+                    _ => storage::no_store(&dir, known.is_some()),
+                };
+                (known.unwrap_or_default(), store)
+            }
+        };
+        let (id, id_trouble) = match identity::expected(&permission.telemetry, now) {
+            Ok(identity) => {
+                // What another install left behind is not this one's history.
+                schedule::adopt(&mut state, &identity);
+                let to_be_written = identity::is_to_be_written(&permission.telemetry, now);
+                let obstacle = if to_be_written { storage::config_obstacle(&dir) } else { None };
+                (id_of(&permission.telemetry), obstacle)
+            }
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let policy = ClientPolicy {
+            private: PrivateWords::lazy(machine::private_words),
+            known_only: permission.known_client_names_only,
+        };
+        // As `show-payload` has it: the process-bound fields are those of the host that would send.
+        let live = assemble::live_host(&state, now)
+            .map_or_else(|| preview::own_fields(&dir), assemble::Live::from);
+        let installer = state.install.installer_pending;
+        Self {
+            now,
+            consent: permission.consent,
+            preference: permission.telemetry.enabled,
+            endpoint: permission.target.ok().map(|target| target.url().to_owned()),
+            id,
+            id_trouble,
+            note: consent::reach_of_shell_exports(around),
+            activation: assemble::activation(&state, live.configured_ide_count, &policy, now),
+            timing: Timing::of(around),
+            state,
+            store,
+            launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
+            live,
+            dir,
+        }
+    }
+
+    /// What the config asks for, in a word.
+    pub(crate) fn preference_word(&self) -> &'static str {
+        match self.preference {
+            Some(true) => "enabled",
+            Some(false) => "disabled",
+            None => "unset",
+        }
+    }
+
+    /// When the next heartbeat is due, if one ever is.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        let next = schedule::next_attempt(&self.state, &self.timing)?;
+        let sends = self.consent.effective == Effective::On
+            && self.id_trouble.is_none()
+            && self.store.0 != "read_only";
+        sends.then_some(next)
+    }
+
+    /// As `telemetry status -o json` shows it.
+    pub(crate) fn to_node(&self) -> Node {
+        let (id, made) = self.id.clone().unzip();
+        let markers = &self.live.env_markers;
+        Node::Object(vec![
+            ("preference", self.preference_word().into()),
+            ("effective", self.consent.effective.as_str().into()),
+            ("rule", self.consent.rule.as_str().into()),
+            ("detail", self.consent.detail.as_str().into()),
+            ("note", self.note.into()),
+            ("data_dir", self.dir.root().to_string_lossy().as_ref().into()),
+            ("anonymous_id", id.into()),
+            ("anonymous_id_created_at", made.flatten().into()),
+            ("anonymous_id_trouble", self.id_trouble.clone().into()),
+            ("endpoint", self.endpoint.clone().into()),
+            ("env_kind", self.live.env_kind.as_str().into()),
+            (
+                "env_markers",
+                Node::Object(vec![
+                    ("has_ci_env", markers.has_ci_env.into()),
+                    ("has_cloud_ide_env", markers.has_cloud_ide_env.into()),
+                    ("is_container", markers.is_container.into()),
+                    ("has_tty", markers.has_tty.into()),
+                    ("has_display", markers.has_display.into()),
+                ]),
+            ),
+            ("launch_source", self.launch_source.as_str().into()),
+            ("autostart_enabled", self.live.autostart_enabled.into()),
+            ("activation", self.activation()),
+            (
+                "store",
+                Node::Object(vec![
+                    ("state", self.store.0.into()),
+                    ("detail", self.store.1.clone().into()),
+                ]),
+            ),
+            ("heartbeat", self.heartbeat()),
+            ("anonymity_violations", self.state.install.anonymity_violations.into()),
+        ])
+    }
+
+    fn activation(&self) -> Node {
+        let funnel = &self.activation;
+        let clients = funnel.mcp_clients_seen_ever.iter().map(|name| name.as_str().into());
+        Node::Object(vec![
+            ("first_connected_server_ever", funnel.first_connected_server_ever.into()),
+            ("first_mcp_client_ever", funnel.first_mcp_client_ever.into()),
+            ("first_retrieve_tools_call_ever", funnel.first_retrieve_tools_call_ever.into()),
+            ("mcp_clients_seen_ever", Node::List(clients.collect())),
+            ("retrieve_tools_calls_24h", funnel.retrieve_tools_calls_24h.into()),
+            (
+                "estimated_tokens_saved_24h_bucket",
+                funnel.estimated_tokens_saved_24h_bucket.as_str().into(),
+            ),
+            ("configured_ide_count", funnel.configured_ide_count.into()),
+        ])
+    }
+
+    fn heartbeat(&self) -> Node {
+        let sender = &self.state.sender;
+        let success = Some(sender.last_success).filter(|at| *at != 0);
+        Node::Object(vec![
+            ("last_success", success.map(timestamp::format).into()),
+            ("next_due", self.next_due().map(timestamp::format).into()),
+            ("pending", self.state.pending.is_some().into()),
+            ("failures", u64::from(sender.failures).into()),
+            ("installer_pending", self.state.install.installer_pending.into()),
+        ])
+    }
+}
+
+/// The id and its date as they stand in the config.
+fn id_of(telemetry: &TelemetryConfig) -> Option<(String, Option<String>)> {
+    let id = telemetry.anonymous_id.clone()?;
+    Some((id, telemetry.anonymous_id_created_at.clone()))
+}
