@@ -94,8 +94,8 @@ pub(super) fn without_bom(bytes: &[u8]) -> (&[u8], usize) {
     }
 }
 
-/// Our section of a config text; else what is wrong with it, without values.
-pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
+/// The root object of a config text; else what is wrong with it, without values.
+pub(super) fn root(bytes: &[u8]) -> Result<Value<'_>, String> {
     let (text, skipped) = without_bom(bytes);
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err("it is empty".into());
@@ -103,9 +103,15 @@ pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
     let root = json::parse(text).map_err(|e| {
         format!("it is not valid JSON: {}", json::Error { offset: e.offset + skipped, ..e })
     })?;
-    if root.members().is_none() {
-        return Err("it is not a JSON object".into());
+    match root.members() {
+        Some(_) => Ok(root),
+        None => Err("it is not a JSON object".into()),
     }
+}
+
+/// Our section of a config text; else what is wrong with it, without values.
+pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
+    let root = root(bytes)?;
     let Some(section) = root.get("telemetry") else { return Ok(TelemetryConfig::default()) };
     if section.members().is_none() {
         return Err("`telemetry` must be an object".into());
