@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The variable that names the user's home directory.
-const HOME_VARIABLE: &str =
+pub(crate) const HOME_VARIABLE: &str =
     if matches!(std::env::consts::OS.as_bytes(), b"windows") { "USERPROFILE" } else { "HOME" };
 
 /// Why there is no data directory. Never holds a path.

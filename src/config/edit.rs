@@ -2,7 +2,7 @@
 //!
 //! One rule: nobody edits outside the lock, and what cannot be read is never written.
 
-use super::{DISPLAY_NAME, TelemetryConfig, reader, text};
+use super::{DISPLAY_NAME, NewValue, Step, TelemetryConfig, reader, text};
 use crate::json::write_str;
 use crate::paths::DataDir;
 use std::fmt;
@@ -70,14 +70,33 @@ impl Editing {
         &self.telemetry
     }
 
-    /// The text as it is now, changes of this edit included.
+    /// The whole text as it is now, changes of this edit included.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Sets the member at `path` to a JSON text.
     pub fn set(&mut self, path: &[&str], literal: &str) -> Result<(), EditError> {
-        let new = text::set_member(&self.bytes, path, literal).map_err(EditError::Unusable)?;
+        self.put(text::set_member(&self.bytes, path, literal))
+    }
+
+    /// Sets what is at `path`, laid out like its neighbours. Missing objects on the way are made.
+    pub fn set_at(&mut self, path: &[Step<'_>], value: &NewValue) -> Result<(), EditError> {
+        self.put(text::set(&self.bytes, path, value))
+    }
+
+    /// Appends an item to the array at `path`.
+    pub fn push(&mut self, path: &[Step<'_>], value: &NewValue) -> Result<(), EditError> {
+        self.put(text::push(&self.bytes, path, value))
+    }
+
+    /// Removes the member or item at `path`.
+    pub fn remove(&mut self, path: &[Step<'_>]) -> Result<(), EditError> {
+        self.put(text::remove(&self.bytes, path))
+    }
+
+    fn put(&mut self, new: Result<Vec<u8>, String>) -> Result<(), EditError> {
+        let new = new.map_err(EditError::Unusable)?;
         if new != self.bytes {
             self.telemetry = reader::parse_section(&new).map_err(EditError::Unusable)?;
             self.bytes = new;

@@ -4,6 +4,7 @@
 
 mod edit;
 mod file;
+mod layout;
 mod reader;
 #[cfg(feature = "serve")]
 pub mod servers;
@@ -11,8 +12,9 @@ mod text;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
 pub use file::{Lock, lock};
+pub use layout::NewValue;
 pub use reader::{MAX_BYTES, member, read, stamp, text_member};
-pub use text::set_member;
+pub use text::{Step, set_member};
 
 /// How messages name the config; the real path may name the user.
 pub const DISPLAY_NAME: &str = "<data dir>/mcp_config.json";

@@ -2,8 +2,20 @@
 //!
 //! One rule: one broken entry is that entry's trouble, and no value of it is ever in a message.
 
+mod change;
+mod entry;
+mod expand;
+mod fields;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub use change::{ChangeError, add, check, remove, set_enabled};
+
 use super::{DISPLAY_NAME, reader};
-use crate::paths::DataDir;
+use crate::json::{Data, Value};
+use crate::paths::{DataDir, HOME_VARIABLE};
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +24,64 @@ use std::time::Duration;
 pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a tool call may take without any sign of progress, unless its server's entry says otherwise.
 pub const TOOL_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The longest name of a server, in characters.
+pub const MAX_NAME: usize = 128;
+/// What there is to say about a server of [`Protocol::Sse`].
+pub const SSE_UNSUPPORTED: &str =
+    "HTTP with SSE (2024-11-05) is not supported; use streamable HTTP";
+
+/// How many of [`VARIABLES`] are for every system.
+const EVERYWHERE: usize = 26;
+const VARIABLES: [&str; 39] = [
+    "HOME",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "TERM",
+    "USER",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "DO_NOT_TRACK",
+    "MCPPROXY_TELEMETRY",
+    "APPDATA",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "LOCALAPPDATA",
+    "PATHEXT",
+    "PROCESSOR_ARCHITECTURE",
+    "PROGRAMFILES",
+    "SYSTEMDRIVE",
+    "SYSTEMROOT",
+    "TEMP",
+    "TMP",
+    "USERNAME",
+    "USERPROFILE",
+];
+
+/// The variables of the gateway's environment that a stdio server gets; its entry's `env` comes on top.
+/// Everything else stays with the gateway: what one server needs is nothing that another one should read.
+/// The two objections are passed on, because a server may be a host of this library, too.
+pub const PASSED_VARIABLES: &[&str] = match std::env::consts::OS.as_bytes() {
+    b"windows" => &VARIABLES,
+    _ => VARIABLES.split_at(EVERYWHERE).0,
+};
 
 /// What an entry says of its protocol, in the terms of the heartbeat's `server_protocol_counts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +96,19 @@ pub enum Protocol {
     StreamableHttp,
     /// Not said: decided by what the entry holds.
     Auto,
+}
+
+impl Protocol {
+    /// The protocol's name, as the heartbeat spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::Http => "http",
+            Self::Sse => "sse",
+            Self::StreamableHttp => "streamable_http",
+            Self::Auto => "auto",
+        }
+    }
 }
 
 /// How a server is reached. Texts are as written; [`ServerEntry::expanded`] expands variables in them.
@@ -78,6 +161,82 @@ pub struct ServerEntry {
     pub tool_timeout: Duration,
 }
 
+impl ServerEntry {
+    /// How the server is reached, with variables expanded; else what is wrong (a whole sentence, with
+    /// the names of variables and keys, without values).
+    pub fn expanded(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Transport, String> {
+        let transport = self.transport.as_ref().map_err(String::clone)?;
+        if self.protocol == Protocol::Sse {
+            return Err(SSE_UNSUPPORTED.into());
+        }
+        transport.expanded(lookup)
+    }
+
+    /// What keeps the server from being connected, as far as the file alone tells.
+    pub fn trouble(&self) -> Option<&str> {
+        match &self.transport {
+            Err(why) => Some(why),
+            Ok(_) if self.protocol == Protocol::Sse => Some(SSE_UNSUPPORTED),
+            Ok(_) => None,
+        }
+    }
+}
+
+impl Transport {
+    fn expanded(&self, lookup: expand::Lookup<'_>) -> Result<Self, String> {
+        let pairs = |key: &str, pairs: &[(String, String)]| {
+            let pair = |(name, value): &(String, String)| {
+                Ok((name.clone(), expand::expand(value, &format!("{key}.{name}"), lookup)?))
+            };
+            pairs.iter().map(pair).collect::<Result<Vec<_>, String>>()
+        };
+        match self {
+            Self::Stdio { command, args, env, cwd } => {
+                let command = expand::expand_path(command, "command", lookup)?;
+                if command.is_empty() {
+                    return Err(
+                        "`command` is empty once its variables are expanded; set them".into()
+                    );
+                }
+                let arg = |(at, arg): (usize, &String)| {
+                    expand::expand(arg, &format!("args[{at}]"), lookup)
+                };
+                let args = args.iter().enumerate().map(arg).collect::<Result<_, _>>()?;
+                let cwd = cwd.as_ref().map(|cwd| {
+                    // Made from JSON text, so nothing is lost.
+                    expand::expand_path(&cwd.to_string_lossy(), "cwd", lookup).map(PathBuf::from)
+                });
+                Ok(Self::Stdio { command, args, env: pairs("env", env)?, cwd: cwd.transpose()? })
+            }
+            Self::Http { url, headers } => {
+                let url = expand::expand(url, "url", lookup)?;
+                let headers = pairs("headers", headers)?;
+                match url::expanded_trouble(&url, "url").or_else(|| entry::header_trouble(&headers))
+                {
+                    Some(why) => Err(why),
+                    None => Ok(Self::Http { url, headers }),
+                }
+            }
+        }
+    }
+
+    /// What may be shown of it: the first word of the command, or the URL's scheme, host and port.
+    /// Arguments, paths and everything else can be secrets.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Stdio { command, .. } => {
+                let command = expand::without_defaults(command);
+                let end = command.find(|c: char| c.is_whitespace() || c == '=');
+                match end {
+                    Some(end) => format!("{} ..", &command[..end]),
+                    None => command,
+                }
+            }
+            Self::Http { url, .. } => url::origin(url),
+        }
+    }
+}
+
 /// The servers of a config, in its order. An error says what is wrong with the file, without values.
 pub fn servers(dir: &DataDir) -> Result<Vec<ServerEntry>, String> {
     match reader::load(&dir.config()) {
@@ -88,15 +247,49 @@ pub fn servers(dir: &DataDir) -> Result<Vec<ServerEntry>, String> {
     .map_err(|why| format!("{DISPLAY_NAME}: {why}"))
 }
 
-fn parse(_bytes: &[u8]) -> Result<Vec<ServerEntry>, String> {
-    Ok(Vec::new())
+/// The servers of a config text.
+pub fn parse(bytes: &[u8]) -> Result<Vec<ServerEntry>, String> {
+    let root = reader::root(bytes)?;
+    let Some(section) = root.get(SECTION) else { return Ok(Vec::new()) };
+    let named: Vec<(Option<&str>, &Value<'_>)> = match &section.data {
+        Data::Object(members) => members.iter().map(|m| (Some(m.key.as_ref()), &m.value)).collect(),
+        Data::Array(items) => items.iter().map(|item| (name_of(item), item)).collect(),
+        _ => return Err(NOT_A_LIST.into()),
+    };
+    let all: HashSet<&str> = named.iter().filter_map(|(name, _)| *name).collect();
+    let mut seen = HashSet::new();
+    let entries = named.iter().enumerate().map(|(at, (name, value))| {
+        let why = match name {
+            None if value.members().is_none() => {
+                "the entry must be an object with `name`, and `command` or `url`"
+            }
+            None => "`name` is missing or no string; give the server a name",
+            Some(name) => match entry::name_trouble(name) {
+                Some(why) => why,
+                None if !seen.insert(*name) => {
+                    "an entry before this one has the same `name`; rename one of them"
+                }
+                None => return entry::read((*name).to_owned(), value),
+            },
+        };
+        entry::broken(stand_in(at, &all), why)
+    });
+    Ok(entries.collect())
 }
 
-/// stub
-pub const PASSED_VARIABLES: &[&str] = &["HOME", "PATH"];
-impl ServerEntry {
-    /// stub
-    pub fn expanded(&self, _lookup: &dyn Fn(&str) -> Option<String>) -> Result<Transport, String> {
-        self.transport.clone()
+/// The key of the config that holds the servers.
+const SECTION: &str = "mcpServers";
+const NOT_A_LIST: &str = "`mcpServers` must be an object (name to entry) or an array of entries";
+
+fn name_of<'v>(item: &'v Value<'_>) -> Option<&'v str> {
+    item.get("name").and_then(Value::as_str)
+}
+
+/// What an entry is called that has no name of its own: its place, counted from 1.
+fn stand_in(at: usize, taken: &HashSet<&str>) -> String {
+    let mut name = format!("#{}", at + 1);
+    while taken.contains(name.as_str()) {
+        name.insert(0, '#');
     }
+    name
 }

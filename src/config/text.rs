@@ -1,192 +1,201 @@
-//! Editing JSON as text: one member is set, every other byte stays.
+//! Editing JSON as text: one member or item is set, added or removed, every other byte stays.
 //!
-//! One rule: pure, and what is inserted looks like its neighbours (indentation, line ends, colons).
+//! One rule: pure. What a new value looks like is [`Layout`]'s business.
 
+use super::layout::{Layout, NewValue, elements, write_member};
 use super::reader::without_bom;
-use crate::json::{self, Data, Value, write_str};
+use crate::json::{self, Data, Value};
+use std::fmt::Write as _;
 use std::ops::Range;
+
+/// One step from a value to one inside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// The member of an object.
+    Key(&'a str),
+    /// The item of an array, from 0.
+    Item(usize),
+}
 
 /// Sets the member at `path` (keys from the root down) to the JSON text `literal`. Missing objects on
 /// the way are made. An error says what is wrong with the text, without values.
 pub fn set_member(bytes: &[u8], path: &[&str], literal: &str) -> Result<Vec<u8>, String> {
+    let path: Vec<Step<'_>> = path.iter().map(|key| Step::Key(key)).collect();
+    set(bytes, &path, &NewValue::Literal(literal.to_owned()))
+}
+
+/// Sets what is at `path`. Missing objects on the way are made, missing items are an error.
+pub fn set(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>, String> {
+    edit(bytes, |text, root| {
+        let way = Way::follow(text, root, path)?;
+        let (here, layout) = (way.container, &way.layout);
+        match way.missing.split_first() {
+            None if path.is_empty() => Err("no member is named".into()),
+            None => {
+                let mut new = String::new();
+                value.write(&mut new, &way.inside(text));
+                Ok((way.found.span.clone(), new))
+            }
+            Some((Step::Item(_), _)) => Err(format!("{} is not there", named(path))),
+            Some((Step::Key(key), rest)) => {
+                let value = nested(rest, value)?;
+                let inside = way.inside(text);
+                Ok(appended(text, here, layout, |out| {
+                    write_member(out, layout, key, &value, &inside);
+                }))
+            }
+        }
+    })
+}
+
+/// Appends an item to the array at `path`, which must be there.
+pub fn push(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>, String> {
+    edit(bytes, |text, root| {
+        let way = Way::follow(text, root, path)?;
+        let Data::Array(_) = way.found.data else {
+            return Err(format!("{} must be an array", named(path)));
+        };
+        let layout = Layout::of(text, way.found, &way.layout);
+        let inside = layout.of_sibling(text, way.found);
+        Ok(appended(text, way.found, &layout, |out| value.write(out, &inside)))
+    })
+}
+
+/// Removes what is at `path`, with the comma and the blanks that belonged to it.
+pub fn remove(bytes: &[u8], path: &[Step<'_>]) -> Result<Vec<u8>, String> {
+    edit(bytes, |text, root| {
+        let way = Way::follow(text, root, path)?;
+        let all = elements(way.container);
+        let is_it = |element: &Range<usize>| element.end == way.found.span.end;
+        let at = all.iter().position(is_it).filter(|_| way.missing.is_empty());
+        let Some(at) = at else { return Err(format!("{} is not there", named(path))) };
+        let before = at.checked_sub(1).and_then(|at| all.get(at));
+        let place = match (before, all.get(at + 1)) {
+            (_, Some(next)) => all[at].start..next.start,
+            (Some(before), None) => before.end..all[at].end,
+            (None, None) => way.container.span.start + 1..way.container.span.end - 1,
+        };
+        Ok((place, String::new()))
+    })
+}
+
+/// Replaces one stretch of a text: what `change` says, in terms of the text without byte order mark.
+fn edit(
+    bytes: &[u8],
+    change: impl FnOnce(&str, &Value<'_>) -> Result<(Range<usize>, String), String>,
+) -> Result<Vec<u8>, String> {
     let (stripped, skipped) = without_bom(bytes);
     let root = json::parse(stripped).map_err(|e| format!("it is not valid JSON: {e}"))?;
     let text = std::str::from_utf8(stripped).map_err(|_| "it is not UTF-8")?;
-    let mut object = &root;
-    let mut layout = Layout::of_file(text);
-    for (depth, key) in path.iter().enumerate() {
-        let Data::Object(_) = object.data else {
-            return Err(match depth {
-                0 => "it is not a JSON object".into(),
-                _ => format!("`{}` must be an object", path[..depth].join(".")),
-            });
-        };
-        layout = Layout::of_object(text, object, &layout);
-        let Some(member) = object.get(key) else {
-            let (place, new) = insertion(text, object, &layout, &path[depth..], literal);
-            return Ok(spliced(bytes, place, skipped, &new));
-        };
-        if depth + 1 == path.len() {
-            return Ok(spliced(bytes, member.span.clone(), skipped, literal));
-        }
-        object = member;
-    }
-    Err("no member is named".into())
-}
-
-fn spliced(bytes: &[u8], place: Range<usize>, skipped: usize, new: &str) -> Vec<u8> {
+    let (place, new) = change(text, &root)?;
     let mut out = Vec::with_capacity(bytes.len() + new.len());
     out.extend_from_slice(&bytes[..place.start + skipped]);
     out.extend_from_slice(new.as_bytes());
     out.extend_from_slice(&bytes[place.end + skipped..]);
+    Ok(out)
+}
+
+/// How far a path leads in a text.
+struct Way<'p, 'v, 't> {
+    /// What the last step was taken from, or failed at.
+    container: &'v Value<'t>,
+    /// The layout of its elements.
+    layout: Layout,
+    /// Where the steps ended.
+    found: &'v Value<'t>,
+    /// The steps that lead to nothing.
+    missing: &'p [Step<'p>],
+    /// How many containers were entered.
+    depth: usize,
+}
+
+impl<'p, 'v, 't> Way<'p, 'v, 't> {
+    fn follow(text: &str, root: &'v Value<'t>, path: &'p [Step<'p>]) -> Result<Self, String> {
+        let layout = Layout::of_file(text);
+        let mut way = Self { container: root, layout, found: root, missing: path, depth: 0 };
+        while let Some((step, rest)) = way.missing.split_first() {
+            let here = way.found;
+            let next = match (&here.data, step) {
+                (Data::Object(_), Step::Key(key)) => here.get(key),
+                (Data::Array(items), Step::Item(at)) => items.get(*at),
+                (_, Step::Key(_)) if way.depth == 0 => {
+                    return Err("it is not a JSON object".into());
+                }
+                (_, step) => {
+                    let kind = if matches!(step, Step::Key(_)) { "object" } else { "array" };
+                    return Err(format!("{} must be an {kind}", named(&path[..way.depth])));
+                }
+            };
+            way.layout = Layout::of(text, here, &way.layout);
+            way.container = here;
+            way.depth += 1;
+            let Some(next) = next else { return Ok(way) };
+            way.found = next;
+            way.missing = rest;
+        }
+        Ok(way)
+    }
+
+    /// The layout of what is in a new value. The members of the root have nothing in common; below
+    /// it, an object looks like those beside it.
+    fn inside(&self, text: &str) -> Layout {
+        match self.depth {
+            0 | 1 => self.layout.below(),
+            _ => self.layout.of_sibling(text, self.container),
+        }
+    }
+}
+
+/// A path as messages name it.
+fn named(path: &[Step<'_>]) -> String {
+    let mut out = String::from("`");
+    for (at, step) in path.iter().enumerate() {
+        let dot = if at > 0 { "." } else { "" };
+        let _ = match step {
+            Step::Key(key) => write!(out, "{dot}{key}"),
+            Step::Item(at) => write!(out, "[{at}]"),
+        };
+    }
+    out.push('`');
     out
 }
 
-/// How the members of one object are laid out.
-#[derive(Clone, Debug)]
-struct Layout {
-    /// The line end between members; `None` when they stand on one line.
-    newline: Option<&'static str>,
-    /// What stands before a member on its line.
-    indent: String,
-    /// What stands before the closing brace on its line.
-    closing: String,
-    /// What one more level adds.
-    unit: String,
-    /// What stands between a key and its value.
-    colon: String,
-    /// What stands between a comma and the next member of the same line.
-    gap: String,
+/// The objects that `path` asks for around `value`.
+fn nested(path: &[Step<'_>], value: &NewValue) -> Result<NewValue, String> {
+    path.iter().rev().try_fold(value.clone(), |value, step| match step {
+        Step::Key(key) => Ok(NewValue::Object(vec![((*key).to_owned(), value)])),
+        Step::Item(_) => Err(format!("{} is not there", named(path))),
+    })
 }
 
-impl Layout {
-    /// The layout of what is around the root object.
-    fn of_file(text: &str) -> Self {
-        let crlf = text.find('\n').is_some_and(|at| text[..at].ends_with('\r'));
-        Self {
-            newline: Some(if crlf { "\r\n" } else { "\n" }),
-            indent: String::new(),
-            closing: String::new(),
-            unit: "  ".into(),
-            colon: ": ".into(),
-            gap: " ".into(),
-        }
-    }
-
-    /// The layout of an object that does not exist yet, one level below `self`.
-    fn below(&self) -> Self {
-        Self {
-            indent: format!("{}{}", self.indent, self.unit),
-            closing: self.indent.clone(),
-            ..self.clone()
-        }
-    }
-
-    /// The layout of `object`, read off its last member; an empty one follows `outer`.
-    fn of_object(text: &str, object: &Value<'_>, outer: &Self) -> Self {
-        let members = object.members().unwrap_or_default();
-        let Some(last) = members.last() else {
-            return outer.below();
-        };
-        let before_start = match members.len().checked_sub(2).and_then(|i| members.get(i)) {
-            Some(previous) => previous.value.span.end,
-            None => object.span.start + 1,
-        };
-        let before = &text[before_start..last.key_span.start];
-        let lead = match members.len() {
-            1 => before,
-            _ => before.split_once(',').map_or("", |(_, lead)| lead),
-        };
-        let colon = &text[last.key_span.end..last.value.span.start];
-        let colon = if colon.contains('\n') { ": " } else { colon };
-        let tail = &text[last.value.span.end..object.span.end - 1];
-        match lead.rsplit_once('\n') {
-            Some((head, indent)) => {
-                let closing = tail.rsplit_once('\n').map_or(outer.indent.as_str(), |(_, c)| c);
-                let unit = match indent.strip_prefix(closing) {
-                    Some(unit) if !unit.is_empty() || indent.is_empty() => unit,
-                    _ => outer.unit.as_str(),
-                };
-                Self {
-                    newline: Some(if head.ends_with('\r') { "\r\n" } else { "\n" }),
-                    indent: indent.into(),
-                    closing: closing.into(),
-                    unit: unit.into(),
-                    colon: colon.into(),
-                    gap: " ".into(),
-                }
-            }
-            None => Self {
-                newline: None,
-                colon: colon.into(),
-                gap: match members.len() {
-                    1 if colon.ends_with(' ') => " ".into(),
-                    1 => String::new(),
-                    _ => lead.into(),
-                },
-                ..outer.below()
-            },
-        }
-    }
-}
-
-/// Where and what to insert so that `object` gets the members of `path`, the innermost being `literal`.
-fn insertion(
+/// Where and what to insert so that `container` gets one more element, at its end.
+fn appended(
     text: &str,
-    object: &Value<'_>,
+    container: &Value<'_>,
     layout: &Layout,
-    path: &[&str],
-    literal: &str,
+    write: impl FnOnce(&mut String),
 ) -> (Range<usize>, String) {
     let mut new = String::new();
-    if let Some(last) = object.members().and_then(<[_]>::last) {
-        new.push(',');
-        match layout.newline {
-            Some(newline) => new.extend([newline, &layout.indent]),
-            None => new.push_str(&layout.gap),
-        }
-        write_member(&mut new, layout, path, literal);
-        let end = last.value.span.end;
-        return (end..end, new);
+    if let Some(last) = elements(container).last() {
+        layout.separate(&mut new);
+        write(&mut new);
+        return (last.end..last.end, new);
     }
-    let inside = object.span.start + 1..object.span.end - 1;
-    match layout.newline {
-        Some(newline) => {
-            new.extend([newline, &layout.indent]);
-            write_member(&mut new, layout, path, literal);
-            if text[inside.clone()].contains('\n') {
-                return (inside.start..inside.start, new);
-            }
-            new.extend([newline, &layout.closing]);
+    let inside = container.span.start + 1..container.span.end - 1;
+    if layout.newline.is_some() {
+        layout.open(&mut new);
+        write(&mut new);
+        if text[inside.clone()].contains('\n') {
+            return (inside.start..inside.start, new);
         }
-        None => {
-            let pad = if inside.is_empty() { "" } else { " " };
-            new.push_str(pad);
-            write_member(&mut new, layout, path, literal);
-            new.push_str(pad);
-        }
+        layout.close(&mut new);
+    } else {
+        let pad = if inside.is_empty() { "" } else { " " };
+        new.push_str(pad);
+        write(&mut new);
+        new.push_str(pad);
     }
     (inside, new)
-}
-
-/// Writes `"key": value`, where the value is an object for all but the last key of `path`.
-fn write_member(out: &mut String, layout: &Layout, path: &[&str], literal: &str) {
-    let Some((key, rest)) = path.split_first() else { return };
-    write_str(out, key);
-    out.push_str(&layout.colon);
-    if rest.is_empty() {
-        return out.push_str(literal);
-    }
-    let below = layout.below();
-    out.push('{');
-    if let Some(newline) = below.newline {
-        out.extend([newline, &below.indent]);
-    }
-    write_member(out, &below, rest, literal);
-    if let Some(newline) = below.newline {
-        out.extend([newline, &below.closing]);
-    }
-    out.push('}');
 }
 
 #[cfg(test)]
@@ -253,5 +262,105 @@ mod tests {
         assert_eq!(fails("{\"telemetry\":7}"), "`telemetry` must be an object");
         assert_eq!(fails("[]"), "it is not a JSON object");
         assert!(fails("{\"a\":1,}").contains("not valid JSON"));
+    }
+
+    fn entry(name: Option<&str>) -> NewValue {
+        let name = name.map(|name| ("name".to_owned(), NewValue::text(name)));
+        let env = NewValue::Object(vec![("K".into(), NewValue::text("V"))]);
+        let args = NewValue::List(vec![NewValue::text("-y"), NewValue::text("b")]);
+        let command = ("command".to_owned(), NewValue::text("npx"));
+        let rest = [command, ("args".into(), args), ("env".into(), env)];
+        NewValue::Object(name.into_iter().chain(rest).collect())
+    }
+
+    const SERVERS: Step<'static> = Step::Key("mcpServers");
+
+    #[test]
+    fn a_new_entry_of_a_map_looks_like_those_beside_it_and_leaves_no_trace() {
+        for (before, after) in [
+            (
+                "{\n  \"mcpServers\": {\n    \"a\": {\n      \"url\": \"u\"\n    }\n  }\n}\n",
+                "{\n  \"mcpServers\": {\n    \"a\": {\n      \"url\": \"u\"\n    },\n    \"b\": {\n      \"command\": \"npx\",\n      \"args\": [\"-y\", \"b\"],\n      \"env\": {\n        \"K\": \"V\"\n      }\n    }\n  }\n}\n",
+            ),
+            (
+                "{\r\n\t\"mcpServers\": {\r\n\t\t\"a\": { \"url\": \"u\" }\r\n\t}\r\n}\r\n",
+                "{\r\n\t\"mcpServers\": {\r\n\t\t\"a\": { \"url\": \"u\" },\r\n\t\t\"b\": { \"command\": \"npx\", \"args\": [\"-y\", \"b\"], \"env\": {\"K\": \"V\"} }\r\n\t}\r\n}\r\n",
+            ),
+            (
+                "\u{feff}{\"mcpServers\":{\"a\":{\"url\":\"u\"}}}",
+                "\u{feff}{\"mcpServers\":{\"a\":{\"url\":\"u\"},\"b\":{\"command\":\"npx\",\"args\":[\"-y\",\"b\"],\"env\":{\"K\":\"V\"}}}}",
+            ),
+            (
+                "{\n  \"mcpServers\": {}\n}",
+                "{\n  \"mcpServers\": {\n    \"b\": {\n      \"command\": \"npx\",\n      \"args\": [\"-y\", \"b\"],\n      \"env\": {\n        \"K\": \"V\"\n      }\n    }\n  }\n}",
+            ),
+        ] {
+            let path = [SERVERS, Step::Key("b")];
+            let new = super::set(before.as_bytes(), &path, &entry(None)).unwrap();
+            assert_eq!(std::str::from_utf8(&new), Ok(after));
+            assert_eq!(std::str::from_utf8(&remove(&new, &path).unwrap()), Ok(before));
+        }
+    }
+
+    #[test]
+    fn a_new_item_of_an_array_looks_like_those_beside_it_and_leaves_no_trace() {
+        for (before, after) in [
+            (
+                "{\n  \"mcpServers\": [\n    {\n      \"name\": \"a\"\n    }\n  ]\n}\n",
+                "{\n  \"mcpServers\": [\n    {\n      \"name\": \"a\"\n    },\n    {\n      \"name\": \"b\",\n      \"command\": \"npx\",\n      \"args\": [\"-y\", \"b\"],\n      \"env\": {\n        \"K\": \"V\"\n      }\n    }\n  ]\n}\n",
+            ),
+            (
+                "{\n  \"mcpServers\": [{\n    \"name\": \"a\"\n  }]\n}",
+                "{\n  \"mcpServers\": [{\n    \"name\": \"a\"\n  }, {\n    \"name\": \"b\",\n    \"command\": \"npx\",\n    \"args\": [\"-y\", \"b\"],\n    \"env\": {\n      \"K\": \"V\"\n    }\n  }]\n}",
+            ),
+            (
+                "{\"mcpServers\":[{\"name\":\"a\"}]}",
+                "{\"mcpServers\":[{\"name\":\"a\"},{\"name\":\"b\",\"command\":\"npx\",\"args\":[\"-y\",\"b\"],\"env\":{\"K\":\"V\"}}]}",
+            ),
+        ] {
+            let new = push(before.as_bytes(), &[SERVERS], &entry(Some("b"))).unwrap();
+            assert_eq!(std::str::from_utf8(&new), Ok(after));
+            let gone = remove(&new, &[SERVERS, Step::Item(1)]).unwrap();
+            assert_eq!(std::str::from_utf8(&gone), Ok(before));
+        }
+    }
+
+    #[test]
+    fn a_removal_leaves_no_stray_comma_and_no_blank_line() {
+        for (before, key, after) in [
+            ("{\"a\":1}", "a", "{}"),
+            ("{\n  \"a\": 1\n}\n", "a", "{}\n"),
+            ("{\"a\":1,\"b\":2,\"c\":3}", "a", "{\"b\":2,\"c\":3}"),
+            ("{\"a\":1,\"b\":2,\"c\":3}", "b", "{\"a\":1,\"c\":3}"),
+            ("{\"a\":1,\"b\":2,\"c\":3}", "c", "{\"a\":1,\"b\":2}"),
+            ("{ \"a\" : 1 , \"b\" : 2 }", "a", "{ \"b\" : 2 }"),
+            ("{ \"a\" : 1 , \"b\" : 2 }", "b", "{ \"a\" : 1 }"),
+            ("{\r\n\t\"a\": 1,\r\n\t\"b\": 2\r\n}", "a", "{\r\n\t\"b\": 2\r\n}"),
+            ("{\r\n\t\"a\": 1,\r\n\t\"b\": 2\r\n}", "b", "{\r\n\t\"a\": 1\r\n}"),
+            ("{\n  \"a\": 1\n  , \"b\": 2\n}", "b", "{\n  \"a\": 1\n}"),
+            ("\u{feff}{\"\\u0061\":[{}],\"b\":2}", "a", "\u{feff}{\"b\":2}"),
+        ] {
+            let new = remove(before.as_bytes(), &[Step::Key(key)]).unwrap();
+            assert_eq!(std::str::from_utf8(&new), Ok(after), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_neither_removed_nor_replaced() {
+        let text = b"{\"a\":[1],\"b\":7}";
+        for (path, why) in [
+            (&[Step::Key("c")][..], "`c` is not there"),
+            (&[Step::Key("a"), Step::Item(1)], "`a[1]` is not there"),
+            (&[Step::Key("a"), Step::Key("x")], "`a` must be an object"),
+            (&[Step::Key("b"), Step::Item(0)], "`b` must be an array"),
+            (&[], "`` is not there"),
+        ] {
+            assert_eq!(remove(text, path), Err(why.to_owned()));
+        }
+        let value = NewValue::bool(true);
+        let item = super::set(text, &[Step::Key("a"), Step::Item(1)], &value);
+        assert_eq!(item, Err("`a[1]` is not there".to_owned()));
+        let pushed = push(text, &[Step::Key("b")], &value);
+        assert_eq!(pushed, Err("`b` must be an array".to_owned()));
     }
 }

@@ -76,10 +76,10 @@ pub struct Server {
 
 impl Server {
     fn new(entry: ServerEntry, stop: CancellationToken) -> Self {
-        let status = match &entry.transport {
+        let status = match entry.trouble() {
             _ if !entry.enabled => Status::Disabled,
-            Err(why) => Status::Failed(why.clone()),
-            Ok(_) => Status::Connecting,
+            Some(why) => Status::Failed(why.to_owned()),
+            None => Status::Connecting,
         };
         let name = entry.name.as_str().into();
         let state = Mutex::new((status, None));

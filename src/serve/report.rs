@@ -4,7 +4,6 @@
 
 use super::hub::{Hub, Status as ServerStatus};
 use crate::build_info;
-use crate::config::servers::Protocol;
 use crate::consent::{self, Consent};
 use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
 use crate::heartbeat::{preview, sent};
@@ -72,7 +71,7 @@ fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
         let tools = server.live().map_or(0, |live| live.offer.tools.len() as u64);
         Node::Object(vec![
             ("name", server.name.as_ref().into()),
-            ("protocol", protocol_name(server.protocol()).into()),
+            ("protocol", server.protocol().as_str().into()),
             ("state", server.status().as_str().into()),
             ("detail", detail.into()),
             ("tool_count", tools.into()),
@@ -96,16 +95,6 @@ fn protocols(counts: ServerProtocolCounts) -> Node {
         ("streamable_http", counts.streamable_http.into()),
         ("auto", counts.auto.into()),
     ])
-}
-
-fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Stdio => "stdio",
-        Protocol::Http => "http",
-        Protocol::Sse => "sse",
-        Protocol::StreamableHttp => "streamable_http",
-        Protocol::Auto => "auto",
-    }
 }
 
 /// `GET /api/v1/telemetry/payload`: the next heartbeat, byte for byte, and what becomes of it.

@@ -1,0 +1,126 @@
+//! Adding, removing and switching servers in the config, in whichever shape it has.
+//!
+//! One rule: what is in the file is found by its raw name, so that a broken entry can be repaired, too.
+
+use super::{NOT_A_LIST, SECTION, ServerEntry, entry, name_of};
+use crate::config::{EditError, Editing, NewValue, Step, reader};
+use crate::json::{self, Data, Value};
+use std::fmt;
+
+/// Why a change of the servers did not happen. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    /// There is a server of that name.
+    Exists,
+    /// There is none.
+    NotFound,
+    /// There are many.
+    Ambiguous,
+    /// The config could not be edited.
+    Edit(EditError),
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists => f.write_str("there is a server of that name"),
+            Self::NotFound => f.write_str("there is no server of that name"),
+            Self::Ambiguous => f.write_str(
+                "more than one entry has that name; give each a `name` of its own in the file",
+            ),
+            Self::Edit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ChangeError {}
+
+impl From<EditError> for ChangeError {
+    fn from(error: EditError) -> Self {
+        Self::Edit(error)
+    }
+}
+
+/// The entry that `members` would be; else what is wrong with it.
+pub fn check(name: &str, members: &[(String, NewValue)]) -> Result<ServerEntry, String> {
+    if let Some(why) = entry::name_trouble(name) {
+        return Err(why.into());
+    }
+    let text = NewValue::Object(members.to_vec()).to_json();
+    let value = json::parse(text.as_bytes()).map_err(|e| format!("the entry is no JSON: {e}"))?;
+    let read = entry::read(name.to_owned(), &value);
+    match read.trouble() {
+        Some(why) => Err(why.to_owned()),
+        None => Ok(read),
+    }
+}
+
+/// Adds a server at the end; with `replace`, in the place of one of that name. Says whether one was
+/// replaced.
+pub fn add(
+    editing: &mut Editing,
+    name: &str,
+    members: Vec<(String, NewValue)>,
+    replace: bool,
+) -> Result<bool, ChangeError> {
+    let (is_array, place) = {
+        let root = root(editing)?;
+        (root.get(SECTION).is_some_and(|s| s.items().is_some()), find(&root, name)?)
+    };
+    let own_name = is_array.then(|| ("name".to_owned(), NewValue::text(name)));
+    let value = NewValue::Object(own_name.into_iter().chain(members).collect());
+    let found = place.is_some();
+    match place {
+        Some(_) if !replace => return Err(ChangeError::Exists),
+        Some(path) => editing.set_at(&path, &value)?,
+        None if is_array => editing.push(&[Step::Key(SECTION)], &value)?,
+        None => editing.set_at(&[Step::Key(SECTION), Step::Key(name)], &value)?,
+    }
+    Ok(found)
+}
+
+/// Removes a server.
+pub fn remove(editing: &mut Editing, name: &str) -> Result<(), ChangeError> {
+    let path = find(&root(editing)?, name)?.ok_or(ChangeError::NotFound)?;
+    Ok(editing.remove(&path)?)
+}
+
+/// Sets `enabled` of a server. A `disabled` that is there is made to say the same.
+pub fn set_enabled(editing: &mut Editing, name: &str, enabled: bool) -> Result<(), ChangeError> {
+    let (path, has_disabled) = {
+        let root = root(editing)?;
+        let path = find(&root, name)?.ok_or(ChangeError::NotFound)?;
+        let value = match path[1] {
+            Step::Key(key) => root.get(SECTION).and_then(|section| section.get(key)),
+            Step::Item(at) => {
+                root.get(SECTION).and_then(Value::items).and_then(|items| items.get(at))
+            }
+        };
+        (path, value.is_some_and(|value| value.get("disabled").is_some()))
+    };
+    editing.set_at(&[path[0], path[1], Step::Key("enabled")], &NewValue::bool(enabled))?;
+    if has_disabled {
+        editing.set_at(&[path[0], path[1], Step::Key("disabled")], &NewValue::bool(!enabled))?;
+    }
+    Ok(())
+}
+
+fn root(editing: &Editing) -> Result<Value<'_>, ChangeError> {
+    reader::root(editing.bytes()).map_err(|why| EditError::Unusable(why).into())
+}
+
+/// Where the server of that name is.
+fn find<'n>(root: &Value<'_>, name: &'n str) -> Result<Option<[Step<'n>; 2]>, ChangeError> {
+    let Some(section) = root.get(SECTION) else { return Ok(None) };
+    match &section.data {
+        Data::Object(_) => Ok(section.get(name).map(|_| [Step::Key(SECTION), Step::Key(name)])),
+        Data::Array(items) => {
+            let mut places = (0..items.len()).filter(|at| name_of(&items[*at]) == Some(name));
+            match (places.next(), places.next()) {
+                (_, Some(_)) => Err(ChangeError::Ambiguous),
+                (at, None) => Ok(at.map(|at| [Step::Key(SECTION), Step::Item(at)])),
+            }
+        }
+        _ => Err(EditError::Unusable(NOT_A_LIST.into()).into()),
+    }
+}
