@@ -16,7 +16,7 @@ use rmcp::service::{
     RoleClient, RunningService, ServiceError,
 };
 use rmcp::transport::streamable_http_client::{
-    HttpStatusError, StreamableHttpClientTransportConfig,
+    HttpStatusError, StreamableHttpClientTransportConfig, StreamableHttpError,
 };
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use std::error::Error;
@@ -248,7 +248,7 @@ impl Trouble {
         let mut source = Some(error);
         while let Some(cause) = source {
             if let Some(status) = cause.downcast_ref::<HttpStatusError>() {
-                return Self::Refused(format!("it answered with HTTP status {}", status.status));
+                return Self::of_status(status.status);
             }
             if let Some(error) = cause.downcast_ref::<io::Error>() {
                 return match error.kind() {
@@ -256,20 +256,28 @@ impl Trouble {
                     kind => Self::Unreachable(format!("it cannot be reached: {kind}")),
                 };
             }
-            if let Some(error) = cause.downcast_ref::<reqwest::Error>() {
-                if error.is_timeout() {
-                    return Self::Unreachable("it cannot be reached: timed out".into());
+            source = match cause.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
+                // The SDK does not call these its sources.
+                Some(StreamableHttpError::Client(error)) => Some(error),
+                Some(StreamableHttpError::HttpStatus(status)) => {
+                    return Self::of_status(status.status);
                 }
-                if let Some(status) = error.status() {
-                    return Self::Refused(format!(
-                        "it answered with HTTP status {}",
-                        status.as_u16()
-                    ));
-                }
+                _ => cause.source(),
+            };
+            if let Some(error) = cause.downcast_ref::<reqwest::Error>()
+                && error.is_timeout()
+            {
+                return Self::Unreachable("it cannot be reached: timed out".into());
             }
-            source = cause.source();
         }
         Self::Refused("it did not answer as an MCP server does".into())
+    }
+
+    fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Self::Unauthorized,
+            _ => Self::Refused(format!("it answered with HTTP status {status}")),
+        }
     }
 
     fn into_words(self) -> String {

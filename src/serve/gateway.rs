@@ -17,8 +17,8 @@ use rmcp::model::{
     GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
     InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult, PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams,
-    ReadResourceResponse, Reference, ResourceContents, ServerCapabilities, ServerConfig,
-    ServerResult, SubscriptionFilter, Tool,
+    ReadResourceResponse, Reference, ResourceContents, ResultType, ServerCapabilities,
+    ServerConfig, ServerResult, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -119,7 +119,10 @@ impl Gateway {
         params.request_state = request.request_state;
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         match self.ask(&server, request, context).await {
-            Ok(ServerResult::CallToolResult(result)) => Ok(CallToolResponse::Complete(result)),
+            Ok(ServerResult::CallToolResult(mut result)) => {
+                complete(&mut result.result_type);
+                Ok(CallToolResponse::Complete(result))
+            }
             Ok(ServerResult::InputRequiredResult(result)) => {
                 Ok(CallToolResponse::InputRequired(result))
             }
@@ -160,10 +163,20 @@ fn recovered(server: &str, result: ServerResult) -> CallToolResult {
         object.keys().all(|key| matches!(key.as_str(), "_meta" | "resultType"))
     });
     match serde_json::from_value::<CallToolResult>(value) {
-        Ok(result) if only_meta => result,
-        Ok(result) if !result.content.is_empty() || result.structured_content.is_some() => result,
+        Ok(mut result)
+            if only_meta || !result.content.is_empty() || result.structured_content.is_some() =>
+        {
+            complete(&mut result.result_type);
+            result
+        }
         _ => tools::refusal(format!("server `{server}` gave an answer that is no tool result")),
     }
+}
+
+/// Servers of the older era do not say that a result is one; clients of the modern era insist on it. (For
+/// clients of the older era the SDK takes it out again.)
+fn complete(kind: &mut Option<ResultType>) {
+    kind.get_or_insert(ResultType::COMPLETE);
 }
 
 /// Everything is on the first page.
@@ -301,7 +314,10 @@ impl ServerHandler for Gateway {
         request.meta = None;
         let request = ClientRequest::GetPromptRequest(GetPromptRequest::new(request));
         match self.ask(&server, request, &context).await? {
-            ServerResult::GetPromptResult(result) => Ok(GetPromptResponse::Complete(result)),
+            ServerResult::GetPromptResult(mut result) => {
+                complete(&mut result.result_type);
+                Ok(GetPromptResponse::Complete(result))
+            }
             ServerResult::InputRequiredResult(result) => {
                 Ok(GetPromptResponse::InputRequired(result))
             }
@@ -349,6 +365,7 @@ impl ServerHandler for Gateway {
         let request = ClientRequest::ReadResourceRequest(ReadResourceRequest::new(request));
         match self.ask(&server, request, &context).await? {
             ServerResult::ReadResourceResult(mut result) => {
+                complete(&mut result.result_type);
                 for contents in &mut result.contents {
                     let (ResourceContents::TextResourceContents { uri, .. }
                     | ResourceContents::BlobResourceContents { uri, .. }) = contents
@@ -395,7 +412,10 @@ impl ServerHandler for Gateway {
         request.meta = None;
         let request = ClientRequest::CompleteRequest(CompleteRequest::new(request));
         match self.ask(&server, request, &context).await? {
-            ServerResult::CompleteResult(result) => Ok(result),
+            ServerResult::CompleteResult(mut result) => {
+                complete(&mut result.result_type);
+                Ok(result)
+            }
             _ => Err(unexpected(&server)),
         }
     }
