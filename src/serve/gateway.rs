@@ -26,9 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long the first search waits for servers that are still being connected.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// What clients are told about us.
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
      `call_tool`. Prompts of a server are named `server:prompt`; its resources are `mcpproxy://server/...`.";
@@ -79,7 +76,7 @@ impl Gateway {
                 return tools::refusal(words);
             }
         };
-        self.hub.settled(PATIENCE).await;
+        self.hub.settled().await;
         let catalog = self.hub.catalog();
         let found = catalog.search(&question.query, question.limit);
         self.hub.recorder.record(Happened::Discovery {
@@ -294,7 +291,7 @@ impl ServerHandler for Gateway {
     ) -> Result<ListPromptsResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        self.hub.settled(PATIENCE).await;
+        self.hub.settled().await;
         Ok(ListPromptsResult::with_all_items(self.hub.catalog().prompts()))
     }
 
@@ -304,7 +301,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let _busy = self.begin(&context);
-        self.hub.settled(PATIENCE).await;
+        self.hub.settled().await;
         let catalog = self.hub.catalog();
         let unknown =
             || ErrorData::invalid_params(format!("unknown prompt: {}", request.name), None);
@@ -332,7 +329,7 @@ impl ServerHandler for Gateway {
     ) -> Result<ListResourcesResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        self.hub.settled(PATIENCE).await;
+        self.hub.settled().await;
         Ok(ListResourcesResult::with_all_items(self.hub.catalog().resources()))
     }
 
@@ -343,7 +340,7 @@ impl ServerHandler for Gateway {
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        self.hub.settled(PATIENCE).await;
+        self.hub.settled().await;
         Ok(ListResourceTemplatesResult::with_all_items(self.hub.catalog().templates()))
     }
 
@@ -353,7 +350,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let _busy = self.begin(&context);
-        self.hub.settled(PATIENCE).await;
+        self.hub.settled().await;
         let catalog = self.hub.catalog();
         let asked = request.uri.clone();
         let unknown = || ErrorData::resource_not_found(format!("unknown resource: {asked}"), None);
@@ -391,7 +388,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let _busy = self.begin(&context);
-        self.hub.settled(PATIENCE).await;
+        self.hub.settled().await;
         let catalog = self.hub.catalog();
         let unknown = || ErrorData::invalid_params("unknown prompt or resource", None);
         let server = match &mut request.r#ref {

@@ -15,8 +15,12 @@ use rmcp::service::Peer;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long after the start questions wait for servers that are still being connected.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a server is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +119,7 @@ pub struct Hub {
     servers: RwLock<Vec<Arc<Server>>>,
     catalog: watch::Sender<Arc<Catalog>>,
     stale: Notify,
+    started: Instant,
     /// First attempts that have not ended.
     starting: watch::Sender<usize>,
     pub(super) recorder: Arc<Recorder>,
@@ -130,6 +135,7 @@ impl Hub {
             servers: RwLock::default(),
             catalog: watch::Sender::new(Arc::new(Catalog::new(Vec::new()))),
             stale: Notify::new(),
+            started: Instant::now(),
             starting: watch::Sender::new(0),
             recorder,
             show_stderr,
@@ -190,11 +196,12 @@ impl Hub {
         self.changed();
     }
 
-    /// Waits until every server was tried once, at most that long: a client that starts the gateway asks
-    /// it at once.
-    pub async fn settled(&self, within: Duration) {
+    /// Waits until every server was tried once: a client that starts the gateway asks it at once. Not
+    /// beyond [`PATIENCE`] after the start, so that a slow server delays only the first questions.
+    pub async fn settled(&self) {
         let mut starting = self.starting.subscribe();
-        let _ = tokio::time::timeout(within, starting.wait_for(|count| *count == 0)).await;
+        let tried = starting.wait_for(|count| *count == 0);
+        let _ = tokio::time::timeout_at(self.started + PATIENCE, tried).await;
     }
 
     /// Whether some server was not tried yet.

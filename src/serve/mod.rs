@@ -55,7 +55,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long servers may take to end after that.
 const FAREWELL: Duration = Duration::from_secs(8);
 /// How long the last answers may take to be written, and the last events to be recorded.
-const LAST: Duration = Duration::from_secs(1);
+const LAST: Duration = Duration::from_millis(500);
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -220,9 +220,12 @@ async fn serve(
     if !gateway.finished(GRACE).await {
         warn!("stopping: some calls did not finish within {} s", GRACE.as_secs());
     }
-    sessions.cancel();
-    if let Some(served) = served {
-        let _ = tokio::time::timeout(LAST, served).await;
+    if let Some(mut served) = served {
+        // The last answers are still being written; streams that only wait would not end by themselves.
+        if tokio::time::timeout(LAST, &mut served).await.is_err() {
+            sessions.cancel();
+            let _ = tokio::time::timeout(LAST, served).await;
+        }
     }
     hub.close(FAREWELL).await;
     recorder.drained(LAST).await;
