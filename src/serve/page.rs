@@ -5,10 +5,47 @@
 /// The page.
 pub const HTML: &str = include_str!("page.html");
 
-/// What the browser is to hold the page to. The hashes are those of its one style and its one script.
+/// What the browser is to hold the page to. The hashes are those of its one style and its one script; a
+/// test says what they have become when the page has changed.
 pub const POLICY: &str = concat!(
     "default-src 'none'; ",
-    "style-src 'sha256-x'; ",
-    "script-src 'sha256-x'; ",
+    "style-src 'sha256-4Pq+MAB1goo2O2r6Yp8SdTnAmrGD4MimoCRpj4N04uU='; ",
+    "script-src 'sha256-rrxpN9haa0qQGj4FyuRpF+odDI1OvdnEaNIeEGRS3XU='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+    use sha2::{Digest as _, Sha256};
+
+    /// The one element of that name: its text.
+    fn only(name: &str) -> &'static str {
+        let mut parts = HTML.split(&format!("<{name}>"));
+        let (Some(_), Some(rest), None) = (parts.next(), parts.next(), parts.next()) else {
+            panic!("not exactly one <{name}>");
+        };
+        rest.split_once(&format!("</{name}>")).expect("its end").0
+    }
+
+    #[test]
+    fn the_policy_allows_exactly_the_style_and_the_script_of_the_page() {
+        for name in ["style", "script"] {
+            let digest = Sha256::digest(only(name).as_bytes());
+            let hash = base64::engine::general_purpose::STANDARD.encode(digest);
+            let expected = format!("{name}-src 'sha256-{hash}';");
+            assert!(POLICY.contains(&expected), "src/serve/page.rs must say {expected}");
+        }
+    }
+
+    #[test]
+    fn the_page_loads_nothing_and_holds_no_handler_that_the_policy_would_block() {
+        for part in
+            ["src=", "href=\"http", "@import", "url(", " style=", "onclick", "onload", "onerror"]
+        {
+            let found = HTML.contains(part) && !(part == " style=" && !HTML.contains(" style=\""));
+            assert!(!found, "{part} is in the page");
+        }
+    }
+}
