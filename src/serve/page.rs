@@ -22,7 +22,8 @@ mod tests {
 
     /// The one element of that name: its text.
     fn only(name: &str) -> &'static str {
-        let mut parts = HTML.split(&format!("<{name}>"));
+        let start = format!("<{name}>");
+        let mut parts = HTML.split(start.as_str());
         let (Some(_), Some(rest), None) = (parts.next(), parts.next(), parts.next()) else {
             panic!("not exactly one <{name}>");
         };
@@ -41,11 +42,10 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing_and_holds_no_handler_that_the_policy_would_block() {
-        for part in
-            ["src=", "href=\"http", "@import", "url(", " style=", "onclick", "onload", "onerror"]
-        {
-            let found = HTML.contains(part) && !(part == " style=" && !HTML.contains(" style=\""));
-            assert!(!found, "{part} is in the page");
+        let loads = ["src=", "href=\"http", "@import", "url("];
+        let handlers = [" style=\"", " onclick=", " onload=", " onerror="];
+        for part in loads.into_iter().chain(handlers) {
+            assert!(!HTML.contains(part), "{part} is in the page");
         }
     }
 }
