@@ -1,0 +1,10 @@
+//! The gateway from outside: the built binary, upstream servers in this process, real sockets and pipes.
+
+mod api;
+mod calls;
+mod clients;
+mod fake;
+mod gateway;
+mod operations;
+mod telemetry;
+mod upstreams;

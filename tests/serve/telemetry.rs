@@ -1,0 +1,146 @@
+//! The gateway as a host of telemetry: what it counts, what it says, and that it stops.
+
+use crate::clients::{call, modern, over_http, own};
+use crate::fake::Fake;
+use crate::gateway::{Gateway, Home, eventually};
+use rmcp::service::ClientLifecycleMode;
+use serde_json::{Value, json};
+
+fn cli(gateway: &Gateway, args: &[&str]) -> Value {
+    serde_json::from_str(&gateway.home.out(args)).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_session_moves_the_funnel_and_every_place_says_the_same() {
+    let url = Fake::default().serve().await;
+    let gateway = Gateway::start(&json!({"mcpServers": {"fake": {"url": url}}}));
+    gateway.wait_for("fake", "connected");
+    for (name, era) in [("claude-code", ClientLifecycleMode::Initialize), ("zed", modern())] {
+        let session = over_http(&gateway.mcp(), name, era).await;
+        own(&session, "retrieve_tools", json!({"query": "echo", "limit": 1})).await.expect("found");
+        call(&session, "fake:echo", json!({})).await;
+        call(&session, "fake:nope", json!({})).await;
+        own(&session, "telemetry_status", json!({})).await.expect("an answer");
+        session.cancel().await.expect("an end");
+    }
+    let activation = eventually("everything is counted", || {
+        let payload = gateway.payload();
+        let calls = json!({"retrieve_tools": 2, "call_tool": 4, "telemetry_status": 2});
+        let done = payload["builtin_tool_calls"] == calls
+            && payload["surface_requests"]["mcp"] == 8
+            && payload["upstream_tool_call_count_bucket"] == "1-10";
+        done.then(|| payload["activation"].clone())
+    });
+    assert_eq!(activation["first_connected_server_ever"], true);
+    assert_eq!(activation["mcp_clients_seen_ever"], json!(["claude-code", "zed"]));
+    assert_eq!(activation["retrieve_tools_calls_24h"], 2);
+    // Twice (7 - 1) * 150 = 1800.
+    assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "1k_10k");
+    let status = gateway.status();
+    assert_eq!(status["activation"], activation);
+    let shown = cli(&gateway, &["telemetry", "status", "-o", "json"]);
+    for member in ["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"] {
+        assert_eq!(shown[member], status[member], "{member}");
+    }
+    for (member, value) in status["telemetry"].as_object().expect("an object") {
+        assert_eq!(shown[member], *value, "{member}");
+    }
+    // The same bytes but for the second that they were made in.
+    let mut ours = gateway.payload();
+    let mut shown = cli(&gateway, &["telemetry", "show-payload"]);
+    for payload in [&mut ours, &mut shown] {
+        payload.as_object_mut().expect("an object").remove("timestamp");
+    }
+    assert_eq!(ours.to_string(), shown.to_string());
+    let (_, said) = gateway.stop();
+    assert!(!said.contains("claude-code"), "a client's name is in the log: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_switch_stops_this_gateway_and_starts_it_again() {
+    let url = Fake::default().serve().await;
+    let gateway = Gateway::start(&json!({"mcpServers": {"fake": {"url": url}}}));
+    gateway.wait_for("fake", "connected");
+    let session = over_http(&gateway.mcp(), "zed", modern()).await;
+    call(&session, "fake:echo", json!({})).await;
+    let counted = || gateway.payload()["builtin_tool_calls"]["call_tool"].clone();
+    eventually("it is counted", || (counted() == 1).then_some(()));
+    let switch = |enabled: bool| {
+        let headers = [("X-API-Key", gateway.key.as_str()), ("Content-Type", "application/json")];
+        let body = json!({"enabled": enabled}).to_string();
+        let (status, body) = gateway.ask("PUT", "/api/v1/telemetry", &headers, &body);
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<Value>(&body).expect("JSON")["data"].clone()
+    };
+    let off = switch(false);
+    assert_eq!((&off["preference"], &off["effective"]), (&json!("disabled"), &json!("off")));
+    assert_eq!(off["rule"], "config:telemetry.enabled");
+    call(&session, "fake:echo", json!({})).await;
+    let threads = || {
+        let tasks =
+            std::fs::read_dir(format!("/proc/{}/task", gateway.pid())).expect("its threads");
+        let name = |task: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        };
+        tasks.filter_map(name).filter(|name| name.starts_with("mcpproxy-heart")).count()
+    };
+    eventually("the telemetry thread has ended", || (threads() == 0).then_some(()));
+    let on = switch(true);
+    assert_eq!((&on["preference"], &on["effective"]), (&json!("enabled"), &json!("local_only")));
+    assert_eq!(counted(), 1, "counted while it was off");
+    eventually("the telemetry thread is back", || (threads() == 1).then_some(()));
+    call(&session, "fake:echo", json!({})).await;
+    eventually("it is counted again", || (counted() == 2).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn off_means_no_file_of_telemetry_and_a_gateway_that_works() {
+    let url = Fake::default().serve().await;
+    let home = Home::with(&json!({"mcpServers": {"fake": {"url": url}}}));
+    let gateway = Gateway::start_in(home, &[], &[("DO_NOT_TRACK", "1")]);
+    gateway.wait_for("fake", "connected");
+    let session = over_http(&gateway.mcp(), "zed", modern()).await;
+    own(&session, "retrieve_tools", json!({"query": "echo"})).await.expect("found");
+    call(&session, "fake:echo", json!({})).await;
+    let status = gateway.status();
+    assert_eq!(status["telemetry"]["effective"], "off");
+    assert_eq!(status["telemetry"]["rule"], "env:DO_NOT_TRACK");
+    assert_eq!(status["connected_server_count"], 1, "true all the same");
+    assert_eq!(status["activation"]["first_connected_server_ever"], false);
+    let mut files: Vec<_> = std::fs::read_dir(gateway.home.data())
+        .expect("the data directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
+    files.sort();
+    assert_eq!(files, ["config.lock", "mcp_config.json"]);
+    let (ended, _) = gateway.stop();
+    assert!(ended.success());
+}
+
+#[test]
+fn the_live_mark_is_withdrawn_when_the_gateway_ends() {
+    let gateway =
+        Gateway::start(&json!({"mcpServers": {"off": {"command": "x", "enabled": false}}}));
+    eventually("its mark", || (gateway.payload()["server_count"] == 1).then_some(()));
+    gateway.signal("-TERM");
+    let data = gateway.home.data();
+    let kept = tempfile::tempdir().expect("a directory");
+    let copy = kept.path().join("data");
+    let home = gateway.home.root().to_owned();
+    let pid = gateway.pid();
+    eventually("it has ended", || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        (stat.is_empty() || stat.contains(") Z ")).then_some(())
+    });
+    std::fs::rename(&data, &copy).expect("moved");
+    let output = std::process::Command::new(crate::gateway::MCPPROXY)
+        .args(["telemetry", "show-payload", "--data-dir"])
+        .arg(&copy)
+        .env_clear()
+        .env("HOME", home)
+        .output()
+        .expect("it runs");
+    let payload: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(payload.get("server_count"), None, "{payload}");
+    drop(gateway);
+}
