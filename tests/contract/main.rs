@@ -4,5 +4,6 @@
 mod docs;
 mod gate;
 mod mutations;
+mod openapi;
 mod payloads;
 mod shapes;
