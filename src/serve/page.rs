@@ -11,7 +11,8 @@ pub const POLICY: &str = concat!(
     "default-src 'none'; ",
     "style-src 'sha256-4Pq+MAB1goo2O2r6Yp8SdTnAmrGD4MimoCRpj4N04uU='; ",
     "script-src 'sha256-rrxpN9haa0qQGj4FyuRpF+odDI1OvdnEaNIeEGRS3XU='; ",
-    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
+    "require-trusted-types-for 'script'"
 );
 
 #[cfg(test)]

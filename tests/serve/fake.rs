@@ -6,15 +6,16 @@ use rmcp::model::{
     GetPromptRequestParams, GetPromptResponse, GetPromptResult, ListPromptsResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
     Prompt, PromptMessage, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
-    Resource, ResourceContents, Role, ServerCapabilities, ServerConfig, Tool,
+    Resource, ResourceContents, Role, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
-use rmcp::service::{NotificationContext, Peer, RequestContext};
+use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What a fake saw and was told.
 #[derive(Default)]
@@ -26,6 +27,7 @@ pub struct Shared {
     /// More tools, added while it runs.
     pub more: Mutex<Vec<String>>,
     peers: Mutex<Vec<Peer<RoleServer>>>,
+    grown: Notify,
 }
 
 /// A server with tools for tests.
@@ -68,6 +70,7 @@ impl Fake {
         for peer in peers {
             let _ = peer.notify_tool_list_changed().await;
         }
+        self.shared.grown.notify_waiters();
     }
 
     async fn run(&self, name: &str, context: &RequestContext<RoleServer>) -> CallToolResult {
@@ -120,6 +123,22 @@ impl ServerHandler for Fake {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         self.shared.peers.lock().unwrap().push(context.peer);
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    /// In the modern era changes are told to those who listen.
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        loop {
+            tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                () = self.shared.grown.notified() => {
+                    let _ = context.sink().notify_tool_list_changed().await;
+                }
+            }
+        }
     }
 
     async fn list_tools(
