@@ -23,10 +23,13 @@ use axum::routing::{get, put};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The largest request of an MCP client: arguments may hold pictures.
 const MOST_BYTES: usize = 32 << 20;
+/// How long a session of the older era may be idle before it is forgotten.
+const SESSION_IDLE: Duration = Duration::from_secs(4 * 3600);
 /// The largest body of the API.
 const MOST_API_BYTES: usize = 1024;
 
@@ -52,7 +55,10 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
         .disable_allowed_origins()
         .with_max_request_body_bytes(MOST_BYTES)
         .with_cancellation_token(sessions);
-    let manager = Arc::new(LocalSessionManager::default());
+    let mut manager = LocalSessionManager::default();
+    // The SDK's five minutes end the session of an editor whose user went for a coffee.
+    manager.session_config.keep_alive = Some(SESSION_IDLE);
+    let manager = Arc::new(manager);
     let mcp = StreamableHttpService::new(move || Ok(gateway.clone()), manager, config);
     Router::new()
         .route("/", get(index))
@@ -60,7 +66,8 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
         .route("/api/v1/telemetry", put(switch))
         .route("/api/v1/telemetry/payload", get(payload))
         .route("/api/v1/telemetry/sent", get(sent))
-        .route_service("/mcp", mcp)
+        .route_service("/mcp", mcp.clone())
+        .route_service("/mcp/", mcp)
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .with_state(shared.clone())

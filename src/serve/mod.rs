@@ -184,6 +184,8 @@ async fn serve(
     front: Option<Front>,
 ) -> Result<(), ServeError> {
     let stop = stop_signal()?;
+    // Only the first who asks can tell; a request for the status must not come before this.
+    machine::launch_source(options.launched_by.filter(|told| *told != LaunchSource::Installer));
     let telemetry = Arc::new(Telemetry::start(Host {
         routing_mode: RoutingMode::RetrieveTools,
         data_dir: Some(PathBuf::from(options.dir.root())),

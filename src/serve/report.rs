@@ -31,9 +31,22 @@ fn members(dir: DataDir) -> Vec<(&'static str, Node)> {
     }
 }
 
-/// What `telemetry status -o json` says, for the tool of that name.
+/// Members of `telemetry status -o json` that the tool of that name leaves out: what a tool answers goes
+/// to the model, and that is often another machine. The id and the user's paths stay on this one.
+const NOT_FOR_MODELS: &[&str] =
+    &["anonymous_id", "anonymous_id_created_at", "anonymous_id_trouble", "data_dir", "endpoint"];
+
+/// What `telemetry status -o json` says, as far as it may leave the machine.
 pub async fn telemetry(dir: DataDir) -> Result<serde_json::Value, String> {
-    let text = aside(|| Node::Object(members(dir)).to_compact()).await?;
+    let text = aside(|| {
+        let mut members = members(dir);
+        members.retain(|(name, _)| !NOT_FOR_MODELS.contains(name));
+        let more = "`mcpproxy telemetry status` shows more, `mcpproxy telemetry show-payload` the exact next \
+                    heartbeat; `mcpproxy telemetry disable` switches telemetry off.";
+        members.push(("see", more.into()));
+        Node::Object(members).to_compact()
+    })
+    .await?;
     serde_json::from_str(&text).map_err(|_| "the status is no JSON".to_owned())
 }
 

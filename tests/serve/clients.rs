@@ -118,7 +118,11 @@ async fn both_eras_find_and_run_tools_over_http_and_over_standard_streams() {
         let result = call(&session, "fake:echo", json!({"text": "hi"})).await;
         assert_eq!((text(&result).as_str(), result.is_error), ("echo", Some(false)));
         let status = own(&session, "telemetry_status", json!({})).await.expect("an answer");
-        assert_eq!(status.structured_content.expect("structure")["effective"], "local_only");
+        let status = status.structured_content.expect("structure");
+        assert_eq!(status["effective"], "local_only");
+        for member in ["anonymous_id", "data_dir", "endpoint"] {
+            assert_eq!(status.get(member), None, "{member} would go to the model");
+        }
         session.cancel().await.expect("an end");
     }
     let seen = &gateway.status()["activation"]["mcp_clients_seen_ever"];
