@@ -17,6 +17,8 @@ mod storage;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
+#[cfg(feature = "serve")]
+mod upstream;
 mod verify;
 mod version;
 

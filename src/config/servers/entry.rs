@@ -121,7 +121,10 @@ fn stdio(fields: &mut Fields<'_, '_>, command: &str) -> Transport {
     let args = fields.texts("args");
     let env = fields.pairs("env", true);
     // What is no name may be a whole `NAME=value`: it is not repeated.
-    if env.iter().any(|(name, _)| name.is_empty() || name.contains(|c: char| c == '=' || c.is_control())) {
+    if env
+        .iter()
+        .any(|(name, _)| name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()))
+    {
         fields
             .complain("`env` has a name that is empty or has a = in it; write \"NAME\": \"value\"");
     }
