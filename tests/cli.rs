@@ -147,6 +147,15 @@ fn what_is_compiled_out_names_the_feature_and_is_not_in_help() {
 }
 
 #[test]
+#[cfg(not(feature = "serve"))]
+fn a_group_that_is_compiled_out_names_the_feature_and_is_not_in_help() {
+    for words in [&["upstream"][..], &["upstream", "list"], &["help", "upstream"]] {
+        fails(words, 2, &["`serve`"]);
+    }
+    assert!(!out(&["help"]).contains("upstream add"));
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let mut child = command(&["telemetry", "schema"])
         .stdout(Stdio::piped())

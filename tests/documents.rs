@@ -45,12 +45,12 @@ fn every_command_and_option_that_is_written_of_exists() {
             let is_word = |w: &&&str| w.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
             let plain = words.iter().take_while(|w| is_word(w) && !w.starts_with('-'));
             let mut command: Vec<&str> = plain.copied().take(2).collect();
-            if command.first() != Some(&"telemetry") {
+            if !["telemetry", "upstream"].map(Some).contains(&command.first().copied()) {
                 command.truncate(1);
             }
             let help = run(&[&["help"], &command[..]].concat());
             let help = help.unwrap_or_else(|| panic!("{name}: `{line}`: no such command"));
-            // From the first operand of `tap` on, options are the server's.
+            // From the server's command on, options are the server's.
             let own = words.iter().take_while(|w| **w != "--");
             for option in own.filter(|word| word.starts_with('-') || word.starts_with("[-")) {
                 let option = option.trim_start_matches('[').trim_end_matches([']', '.', ',']);

@@ -2,6 +2,8 @@
 //!
 //! One rule: what is not in the table does not exist; what is compiled out says which feature brings it.
 
+mod upstream;
+
 use super::{Call, Failure};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,6 +42,9 @@ pub enum Operands {
     One(&'static str),
     /// A command line of its own, called so: from the first operand on, nothing is ours.
     Rest(&'static str),
+    /// One, called so, and then it may be a command line of its own, called so: from its first word on,
+    /// nothing is ours.
+    OneAndRest(&'static str, &'static str),
     /// Words of our own commands.
     Words(&'static str),
 }
@@ -94,7 +99,10 @@ pub const PROGRAM: &[Opt] = &[
 ];
 
 /// Words that group commands, with one line of help.
-pub const GROUPS: &[(&str, &str)] = &[("telemetry", "See, check and stop what is sent")];
+pub const GROUPS: &[(&str, &str)] = &[
+    ("telemetry", "See, check and stop what is sent"),
+    ("upstream", "The servers behind the gateway"),
+];
 
 #[cfg(feature = "tap")]
 const TAP: Entry = Entry::Raw(super::tap::run);
@@ -139,6 +147,11 @@ pub const COMMANDS: &[Command] = &[
         data_dir: true,
         entry: TAP,
     },
+    upstream::ADD,
+    upstream::LIST,
+    upstream::REMOVE,
+    upstream::ENABLE,
+    upstream::DISABLE,
     Command {
         path: &["serve"],
         summary: "Stand in front of many MCP servers: one address, one search over all their tools",
@@ -328,6 +341,20 @@ pub fn choices(before: &[String]) -> Vec<&'static str> {
         }
     }
     found
+}
+
+/// The command that `words` begin, when every such command is compiled out.
+pub fn compiled_out(words: &[String]) -> Option<(&'static Command, &'static str)> {
+    let mut begun = COMMANDS.iter().filter(|command| {
+        command.path.get(..words.len()).is_some_and(|start| start.iter().eq(words.iter()))
+    });
+    let first = begun.next()?;
+    match first.entry {
+        Entry::Needs(feature) if begun.all(|c| matches!(c.entry, Entry::Needs(_))) => {
+            Some((first, feature))
+        }
+        _ => None,
+    }
 }
 
 /// The choice that `word` was probably meant to be.

@@ -17,10 +17,10 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
 
 /// Prints help about a command, a group, or (no words) the program.
 pub(super) fn show(words: &[String]) -> Result<ExitCode, Failure> {
+    if let Some((command, feature)) = commands::compiled_out(words) {
+        return Err(Failure::compiled_out(command, feature));
+    }
     if let Some(command) = commands::find(words) {
-        if let Entry::Needs(feature) = command.entry {
-            return Err(Failure::compiled_out(command, feature));
-        }
         return output::print(&of_command(command));
     }
     if !words.is_empty() && commands::choices(words).is_empty() {
@@ -60,6 +60,7 @@ fn of_command(command: &Command) -> String {
         Operands::None => String::new(),
         Operands::One(name) => format!(" {name}"),
         Operands::Rest(name) => format!(" [--] {name}"),
+        Operands::OneAndRest(name, rest) => format!(" {name} [[--] {rest}]"),
         Operands::Words(name) => format!(" [{name}]"),
     };
     let mut out = format!("{}.\n\nUsage: mcpproxy {place} [OPTIONS]{operands}\n", command.summary);

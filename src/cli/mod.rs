@@ -18,6 +18,8 @@ mod status;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
+#[cfg(feature = "serve")]
+mod upstream;
 mod verify;
 mod version;
 

@@ -38,7 +38,8 @@ pub fn parse(args: Vec<OsString>) -> Result<Request, Failure> {
                 if let Some(command) = commands::find(&words) {
                     break command;
                 }
-                if commands::choices(&words).is_empty() {
+                if commands::choices(&words).is_empty() && commands::compiled_out(&words).is_none()
+                {
                     return Err(unknown_word(&words));
                 }
             }
@@ -83,12 +84,14 @@ fn arguments(
                 }
             }
             (None, Value(operand)) => match command.operands {
-                Operands::Rest(_) => {
+                Operands::One(_) | Operands::OneAndRest(..) if call.operands.is_empty() => {
+                    call.operands.push(operand);
+                }
+                Operands::Rest(_) | Operands::OneAndRest(..) => {
                     call.operands.push(operand);
                     call.operands.extend(parser.raw_args().map_err(|e| usage(&place, &e))?);
                 }
                 Operands::Words(_) => call.operands.push(operand),
-                Operands::One(_) if call.operands.is_empty() => call.operands.push(operand),
                 Operands::One(_) | Operands::None => {
                     return Err(Failure::usage(
                         &place,
@@ -100,7 +103,9 @@ fn arguments(
         }
     }
     match command.operands {
-        Operands::One(name) | Operands::Rest(name) if call.operands.is_empty() => {
+        Operands::One(name) | Operands::Rest(name) | Operands::OneAndRest(name, _)
+            if call.operands.is_empty() =>
+        {
             Err(Failure::usage(&place, format!("{name} is missing; see `mcpproxy {place} --help`")))
         }
         _ => Ok(()),
@@ -143,6 +148,9 @@ fn help_on(place: &str) -> String {
 }
 
 fn missing_word(words: &[String]) -> Failure {
+    if let Some((command, feature)) = commands::compiled_out(words) {
+        return Failure::compiled_out(command, feature);
+    }
     let place = place(words);
     let choices = commands::choices(words).join(", ");
     let help = help_on(&place);

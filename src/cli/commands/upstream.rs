@@ -1,0 +1,111 @@
+//! The part of the table that is about the servers behind the gateway.
+
+use super::{Command, OUTPUT, Operands, Opt};
+
+#[cfg(feature = "serve")]
+mod entry {
+    use super::super::Entry;
+    use crate::cli::upstream;
+
+    pub(super) const ADD: Entry = Entry::Parsed(upstream::add);
+    pub(super) const LIST: Entry = Entry::Parsed(upstream::list);
+    pub(super) const REMOVE: Entry = Entry::Parsed(upstream::remove);
+    pub(super) const ENABLE: Entry = Entry::Parsed(upstream::enable);
+    pub(super) const DISABLE: Entry = Entry::Parsed(upstream::disable);
+}
+#[cfg(not(feature = "serve"))]
+mod entry {
+    use super::super::Entry;
+
+    pub(super) const ADD: Entry = Entry::Needs("serve");
+    pub(super) const LIST: Entry = ADD;
+    pub(super) const REMOVE: Entry = ADD;
+    pub(super) const ENABLE: Entry = ADD;
+    pub(super) const DISABLE: Entry = ADD;
+}
+
+pub(super) const ADD: Command = Command {
+    path: &["upstream", "add"],
+    summary: "Add a server to the configuration: a command, or a URL",
+    about: "Options end at COMMAND: what follows it is the server's. Variables such as '${TOKEN}' (in quotes, so\n\
+            that your shell leaves them alone) are expanded when the server is started, which keeps secrets out\n\
+            of the file.\n\n  \
+            mcpproxy upstream add files -- npx -y @modelcontextprotocol/server-filesystem ~/notes\n  \
+            mcpproxy upstream add tracker --url https://mcp.example.com/mcp --header 'Authorization: Bearer ${TOKEN}'",
+    operands: Operands::OneAndRest("NAME", "COMMAND [ARG...]"),
+    options: &[
+        Opt {
+            long: "url",
+            short: None,
+            value: Some("URL"),
+            help: "Streamable HTTP at this address, instead of a command",
+        },
+        Opt {
+            long: "header",
+            short: None,
+            value: Some("'NAME: VALUE'"),
+            help: "With --url: sent with every request; may be repeated",
+        },
+        Opt {
+            long: "env",
+            short: None,
+            value: Some("NAME=VALUE"),
+            help: "With a command: a variable of its environment; may be repeated",
+        },
+        Opt {
+            long: "cwd",
+            short: None,
+            value: Some("DIR"),
+            help: "With a command: where it is started",
+        },
+        Opt { long: "disabled", short: None, value: None, help: "Added, but not connected" },
+        Opt {
+            long: "replace",
+            short: None,
+            value: None,
+            help: "In the place of a server of that name, if there is one",
+        },
+    ],
+    data_dir: true,
+    entry: entry::ADD,
+};
+
+pub(super) const LIST: Command = Command {
+    path: &["upstream", "list"],
+    summary: "Show the servers of the configuration, and what is wrong with them",
+    about: "Shows the command's first word, or the URL's scheme, host and port. Everything else can be secret.",
+    operands: Operands::None,
+    options: &[OUTPUT],
+    data_dir: true,
+    entry: entry::LIST,
+};
+
+pub(super) const REMOVE: Command = Command {
+    path: &["upstream", "remove"],
+    summary: "Remove a server from the configuration",
+    about: "",
+    operands: Operands::One("NAME"),
+    options: &[],
+    data_dir: true,
+    entry: entry::REMOVE,
+};
+
+pub(super) const ENABLE: Command = Command {
+    path: &["upstream", "enable"],
+    summary: "Let a server be connected",
+    about: "Sets `enabled` of its entry to true.",
+    operands: Operands::One("NAME"),
+    options: &[],
+    data_dir: true,
+    entry: entry::ENABLE,
+};
+
+pub(super) const DISABLE: Command = Command {
+    path: &["upstream", "disable"],
+    summary: "Keep a server in the configuration, but do not connect it",
+    about: "Sets `enabled` of its entry to false.",
+    operands: Operands::One("NAME"),
+    options: &[],
+    data_dir: true,
+    entry: entry::DISABLE,
+};

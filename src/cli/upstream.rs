@@ -1,0 +1,218 @@
+//! `mcpproxy upstream`: the servers behind the gateway, in the configuration.
+//!
+//! One rule: what an entry holds can be secret. Names, command words and origins are shown, nothing else.
+
+use super::output::{Format, Node};
+use super::{Call, Failure, output};
+use crate::config::servers::{self, ChangeError, Protocol, ServerEntry, Transport};
+use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue};
+use std::ffi::OsStr;
+use std::process::ExitCode;
+
+type Members = Vec<(String, NewValue)>;
+
+pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "upstream add";
+    let usage =
+        |why: String| Failure::usage(place, format!("{why}; see `mcpproxy {place} --help`"));
+    let (name, members) = new_entry(call).map_err(usage)?;
+    servers::check(&name, &members).map_err(usage)?;
+    let replaced = edit(call, &name, |e| servers::add(e, &name, members, call.has("replace")))?;
+    let done = if replaced { "Replaced" } else { "Added" };
+    output::print(&format!("{done} {name:?} in {DISPLAY_NAME}.\n"))
+}
+
+pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
+    let name = named(call, "upstream remove")?;
+    edit(call, name, |e| servers::remove(e, name))?;
+    output::print(&format!("Removed {name:?} from {DISPLAY_NAME}.\n"))
+}
+
+pub(super) fn enable(call: &Call) -> Result<ExitCode, Failure> {
+    let name = named(call, "upstream enable")?;
+    edit(call, name, |e| servers::set_enabled(e, name, true))?;
+    output::print(&format!("{name:?} is enabled.\n"))
+}
+
+pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
+    let name = named(call, "upstream disable")?;
+    edit(call, name, |e| servers::set_enabled(e, name, false))?;
+    output::print(&format!("{name:?} is disabled.\n"))
+}
+
+pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
+    let format = Format::of(call, "upstream list")?;
+    let servers = servers::servers(&call.dir()?).map_err(|why| {
+        Failure::failed(format!("{why}; repair it or move it away, then try again"))
+    })?;
+    output::print(&match format {
+        Format::Table => table(&servers),
+        Format::Json => node(&servers).to_json(),
+        #[cfg(feature = "cli")]
+        Format::Yaml => node(&servers).to_yaml()?,
+    })
+}
+
+fn named<'c>(call: &'c Call, place: &str) -> Result<&'c str, Failure> {
+    call.operand().to_str().ok_or_else(|| Failure::usage(place, "NAME is not UTF-8"))
+}
+
+/// Changes the servers under the config's lock.
+fn edit<R>(
+    call: &Call,
+    name: &str,
+    change: impl FnOnce(&mut Editing) -> Result<R, ChangeError>,
+) -> Result<R, Failure> {
+    config::edit(&call.dir()?, EDIT_DEADLINE, change).map_err(|error: ChangeError| {
+        let hint = match error {
+            ChangeError::Exists => {
+                format!(" ({name:?}): use --replace, or `mcpproxy upstream remove` first")
+            }
+            ChangeError::NotFound => format!(" ({name:?}); see `mcpproxy upstream list`"),
+            ChangeError::Ambiguous | ChangeError::Edit(_) => String::new(),
+        };
+        Failure::failed(format!("{error}{hint}"))
+    })
+}
+
+/// The name and the entry that a command line asks for; else what is wrong with it.
+fn new_entry(call: &Call) -> Result<(String, Members), String> {
+    let name = text("NAME", call.operand())?;
+    let command = call.operands.get(1..).unwrap_or_default();
+    let words = command.iter().map(|word| text("COMMAND", word)).collect::<Result<Vec<_>, _>>()?;
+    let mut members = match (words.split_first(), call.value("url")) {
+        (Some(_), Some(_)) => return Err("there are both --url and a command; give one".into()),
+        (None, None) => return Err("there is no server; give a command, or --url URL".into()),
+        (Some((command, args)), None) => stdio(call, command, args)?,
+        (None, Some(url)) => http(call, &text("--url", url)?)?,
+    };
+    if call.has("disabled") {
+        members.push(("enabled".into(), NewValue::bool(false)));
+    }
+    Ok((name, members))
+}
+
+fn stdio(call: &Call, command: &str, args: &[String]) -> Result<Members, String> {
+    if call.has("header") {
+        return Err("--header is for --url; a command has --env".into());
+    }
+    if command.starts_with("http://") || command.starts_with("https://") {
+        return Err("the command is a URL; write --url before it".into());
+    }
+    let mut members = vec![("command".to_owned(), NewValue::text(command))];
+    if !args.is_empty() {
+        let args = args.iter().map(|arg| NewValue::text(arg)).collect();
+        members.push(("args".into(), NewValue::List(args)));
+    }
+    let env = pairs(call, "env", '=', "NAME=VALUE")?;
+    if !env.is_empty() {
+        members.push(("env".into(), NewValue::Object(env)));
+    }
+    if let Some(cwd) = call.value("cwd") {
+        members.push(("cwd".into(), NewValue::text(&directory(text("--cwd", cwd)?)?)));
+    }
+    Ok(members)
+}
+
+/// A relative directory is meant from here, not from wherever the gateway will run.
+fn directory(text: String) -> Result<String, String> {
+    if text.is_empty() || text.starts_with(['~', '$']) {
+        return Ok(text);
+    }
+    let path = std::path::absolute(&text).map_err(|e| {
+        format!("--cwd is relative, and the current directory is gone: {}", e.kind())
+    })?;
+    path.into_os_string().into_string().map_err(|_| "--cwd is not UTF-8".into())
+}
+
+fn http(call: &Call, url: &str) -> Result<Members, String> {
+    for option in ["env", "cwd"] {
+        if call.has(option) {
+            return Err(format!("--{option} is for a command, not for --url"));
+        }
+    }
+    let mut members = vec![("url".to_owned(), NewValue::text(url))];
+    let headers = pairs(call, "header", ':', "'NAME: VALUE'")?;
+    if !headers.is_empty() {
+        members.push(("headers".into(), NewValue::Object(headers)));
+    }
+    Ok(members)
+}
+
+/// The values of a repeatable option, each split at the first `separator`.
+fn pairs(call: &Call, long: &str, separator: char, form: &str) -> Result<Members, String> {
+    let mut found: Members = Vec::new();
+    for (_, value) in call.options.iter().filter(|(name, _)| *name == long) {
+        let value = text(&format!("--{long}"), value.as_deref().unwrap_or_default())?;
+        let Some((name, value)) = value.split_once(separator).filter(|(name, _)| !name.is_empty())
+        else {
+            return Err(format!("--{long} must be {form}"));
+        };
+        // Blanks around a header's value are not part of it.
+        let (name, value) =
+            if long == "header" { (name.trim(), value.trim()) } else { (name, value) };
+        if found.iter().any(|(other, _)| other == name) {
+            return Err(format!("--{long} is given twice with one name; give it once"));
+        }
+        found.push((name.to_owned(), NewValue::text(value)));
+    }
+    Ok(found)
+}
+
+fn text(what: &str, value: &OsStr) -> Result<String, String> {
+    value.to_str().map(str::to_owned).ok_or_else(|| format!("{what} is not UTF-8"))
+}
+
+/// What an entry says of its protocol; what it does not say, by what it holds.
+fn protocol(server: &ServerEntry) -> &'static str {
+    match (server.protocol, &server.transport) {
+        (Protocol::Auto, Ok(Transport::Stdio { .. })) => Protocol::Stdio.as_str(),
+        (Protocol::Auto, Ok(Transport::Http { .. })) => Protocol::Http.as_str(),
+        (protocol, _) => protocol.as_str(),
+    }
+}
+
+fn node(servers: &[ServerEntry]) -> Node {
+    let server = |server: &ServerEntry| {
+        let shown = |is_command: bool| match &server.transport {
+            Ok(transport) => (matches!(transport, Transport::Stdio { .. }) == is_command)
+                .then(|| transport.shown()),
+            Err(_) => None,
+        };
+        Node::Object(vec![
+            ("name", server.name.as_str().into()),
+            ("protocol", protocol(server).into()),
+            ("enabled", server.enabled.into()),
+            ("command", shown(true).into()),
+            ("url_origin", shown(false).into()),
+            ("problem", server.trouble().into()),
+        ])
+    };
+    Node::Object(vec![("servers", Node::List(servers.iter().map(server).collect()))])
+}
+
+fn table(servers: &[ServerEntry]) -> String {
+    if servers.is_empty() {
+        return "No servers; `mcpproxy upstream add` adds one.\n".to_owned();
+    }
+    let head = ["NAME", "PROTOCOL", "ENABLED", "SERVER"].map(str::to_owned);
+    let row = |server: &ServerEntry| {
+        let shown = server.transport.as_ref().map(Transport::shown).ok();
+        let problem = server.trouble().map(|why| format!("problem: {why}"));
+        let cells: Vec<String> = shown.into_iter().chain(problem).collect();
+        let enabled = if server.enabled { "yes" } else { "no" };
+        [server.name.clone(), protocol(server).into(), enabled.into(), cells.join("; ")]
+    };
+    let rows: Vec<[String; 4]> = std::iter::once(head).chain(servers.iter().map(row)).collect();
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let mut out = String::new();
+    for [name, protocol, enabled, rest] in &rows {
+        let [a, b, c] = widths;
+        let line = format!("{name:a$}  {protocol:b$}  {enabled:c$}  {rest}");
+        // A command from the file must not command a terminal.
+        out.push_str(&line.trim_end().replace(char::is_control, "?"));
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,300 @@
+//! `mcpproxy upstream`: both shapes of the config, every other byte kept, nothing secret shown.
+#![cfg(feature = "serve")]
+
+use mcpproxy::config::servers;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const BIN: &str = env!("CARGO_BIN_EXE_mcpproxy");
+
+fn run(dir: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(BIN);
+    command.arg("--data-dir").arg(dir).arg("upstream").args(words).env_clear();
+    command.output().expect("it starts")
+}
+
+#[track_caller]
+fn out(dir: &Path, words: &[&str]) -> String {
+    let output = run(dir, words);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{words:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[track_caller]
+fn fails(dir: &Path, words: &[&str], code: i32, parts: &[&str]) {
+    let output = run(dir, words);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+    assert!(output.stdout.is_empty(), "{words:?}");
+    assert_eq!(said.lines().count(), 1, "{words:?}: {said}");
+    for part in parts {
+        assert!(said.contains(part), "{words:?}: {part} is not in {said}");
+    }
+    assert!(!said.contains("SECRET"), "{said}");
+}
+
+fn write(dir: &Path, text: &str) {
+    fs::write(dir.join("mcp_config.json"), text).expect("written");
+}
+
+fn read(dir: &Path) -> String {
+    fs::read_to_string(dir.join("mcp_config.json")).expect("read")
+}
+
+const MAP: &str = "\u{feff}{\r\n    \"theirs\" : [1.50,  \"\\u00e4\\/\"],\r\n    \"mcpServers\": {\r\n        \"a\": {\r\n            \"command\": \"x\",\r\n            \"theirs\": {\"k\":null}\r\n        },\r\n\r\n        \"b\": { \"url\": \"http://127.0.0.1:9/\", \"disabled\": true }\r\n    },\r\n    \"z\": 1\r\n}\r\n\r\n";
+const ARRAY: &str = "{\n\t\"mcpServers\": [\n\t\t{\"name\":\"a\",\"command\":\"x\"},\n\t\t{\n\t\t\t\"name\": \"b\",\n\t\t\t\"url\": \"http://127.0.0.1:9/\",\n\t\t\t\"theirs\": [ ]\n\t\t}\n\t],\n\t\"telemetry\": {\"enabled\": false}\n}";
+const ONE_LINE: &str = "{\"mcpServers\":{\"a\":{\"command\":\"x\"},\"b\":{\"url\":\"http://h\"}}}";
+const EMPTY: &str = "{\n  \"mcpServers\": {},\n  \"x\": 1\n}\n";
+
+#[test]
+fn what_is_added_and_removed_again_leaves_no_trace() {
+    for text in [MAP, ARRAY, ONE_LINE, EMPTY] {
+        let dir = tempfile::tempdir().expect("dir");
+        write(dir.path(), text);
+        let add = ["add", "new", "--env", "K=V", "--", "npx", "-y", "server"];
+        assert!(out(dir.path(), &add).contains("new"));
+        assert_ne!(read(dir.path()), text);
+        assert!(out(dir.path(), &["list"]).lines().any(|line| line.starts_with("new ")));
+        assert!(out(dir.path(), &["remove", "new"]).contains("new"));
+        assert_eq!(read(dir.path()), text);
+    }
+}
+
+#[test]
+fn an_entry_is_written_as_it_was_asked_for() {
+    let home = tempfile::tempdir().expect("dir");
+    let dir = &home.path().join("new/data");
+    out(dir, &["add", "files", "--env", "A=1=2", "--cwd", "~/x", "npx", "--env", "B", "--", "-h"]);
+    out(dir, &["add", "web", "--url", "https://h/m", "--header", "X-Key:  ${KEY} ", "--disabled"]);
+    let expected = r#"{
+  "mcpServers": {
+    "files": {
+      "command": "npx",
+      "args": ["--env", "B", "--", "-h"],
+      "env": {
+        "A": "1=2"
+      },
+      "cwd": "~/x"
+    },
+    "web": {
+      "url": "https://h/m",
+      "headers": {
+        "X-Key": "${KEY}"
+      },
+      "enabled": false
+    }
+  }
+}
+"#;
+    assert_eq!(read(dir), expected);
+    let mut names: Vec<_> =
+        fs::read_dir(dir).expect("read").map(|e| e.expect("entry").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["config.lock", "mcp_config.json"], "and nothing of telemetry");
+}
+
+#[test]
+fn a_directory_is_meant_from_here() {
+    let dir = tempfile::tempdir().expect("dir");
+    out(dir.path(), &["add", "a", "--cwd", "sub", "x"]);
+    let root: Value = serde_json::from_str(&read(dir.path())).expect("JSON");
+    let here = std::env::current_dir().expect("here").join("sub");
+    assert_eq!(root["mcpServers"]["a"]["cwd"].as_str(), here.to_str());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_config_that_is_made_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().expect("dir");
+    let dir = home.path().join("data");
+    out(&dir, &["add", "a", "--env", "TOKEN=t", "x"]);
+    let mode = |path: &Path| fs::metadata(path).expect("stat").permissions().mode() & 0o777;
+    assert_eq!((mode(&dir), mode(&dir.join("mcp_config.json"))), (0o700, 0o600));
+}
+
+#[test]
+fn a_name_that_is_taken_is_replaced_only_when_asked() {
+    for text in [MAP, ARRAY, ONE_LINE] {
+        let dir = tempfile::tempdir().expect("dir");
+        write(dir.path(), text);
+        fails(dir.path(), &["add", "a", "y"], 1, &["\"a\"", "--replace", "upstream remove"]);
+        assert_eq!(read(dir.path()), text);
+        assert!(out(dir.path(), &["add", "a", "--replace", "y"]).contains("Replaced"));
+        let new = read(dir.path());
+        assert!(new.contains("\"y\"") && !new.contains("\"x\""), "{new}");
+        // In its place, and nothing else has moved.
+        let end = |text: &str| text[text.find("\"b\"").expect("b")..].to_owned();
+        assert_eq!(end(&new), end(text));
+    }
+    let dir = tempfile::tempdir().expect("dir");
+    assert!(out(dir.path(), &["add", "a", "--replace", "y"]).contains("Added"));
+}
+
+#[test]
+fn enabling_and_disabling_change_one_word_each() {
+    let dir = tempfile::tempdir().expect("dir");
+    write(dir.path(), MAP);
+    out(dir.path(), &["enable", "b"]);
+    let enabled = MAP.replace("\"disabled\": true", "\"disabled\": false, \"enabled\": true");
+    assert_eq!(read(dir.path()), enabled);
+    out(dir.path(), &["enable", "b"]);
+    assert_eq!(read(dir.path()), enabled);
+    out(dir.path(), &["disable", "b"]);
+    assert_eq!(
+        read(dir.path()),
+        MAP.replace("\"disabled\": true", "\"disabled\": true, \"enabled\": false")
+    );
+    write(dir.path(), ARRAY);
+    out(dir.path(), &["disable", "a"]);
+    assert_eq!(
+        read(dir.path()),
+        ARRAY.replace("\"command\":\"x\"", "\"command\":\"x\",\"enabled\":false")
+    );
+    fails(dir.path(), &["enable", "nope"], 1, &["\"nope\"", "upstream list"]);
+    fails(dir.path(), &["disable", "nope"], 1, &["\"nope\""]);
+    fails(dir.path(), &["remove", "nope"], 1, &["\"nope\""]);
+}
+
+#[test]
+fn the_list_shows_what_is_there_and_nothing_secret() {
+    let dir = tempfile::tempdir().expect("dir");
+    assert!(out(dir.path(), &["list"]).contains("upstream add"));
+    assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 0, "nothing is created");
+    write(
+        dir.path(),
+        r#"{"mcpServers":[
+            {"name":"files","command":"npx","args":["SECRET"],"env":{"K":"SECRET"},"cwd":"/SECRET"},
+            {"name":"web","url":"https://SECRET:SECRET@h.example:8/SECRET?SECRET","headers":{"K":"SECRET"},
+             "enabled":false,"type":"streamable-http"},
+            {"name":"old","url":"http://h/SECRET","type":"sse"},
+            {"name":"shell","command":"sh -c SECRET\u001b[2J"},
+            {"name":"broken","command":["SECRET"]},
+            {"command":"SECRET"}
+        ]}"#,
+    );
+    let table = out(dir.path(), &["list"]);
+    let expected = "\
+NAME    PROTOCOL         ENABLED  SERVER
+files   stdio            yes      npx
+web     streamable_http  no       https://h.example:8
+old     sse              yes      http://h; problem: HTTP with SSE (2024-11-05) is not supported; use streamable HTTP
+shell   stdio            yes      sh ..
+broken  auto             yes      problem: `command` must be a string
+#6      auto             yes      problem: `name` is missing or no string; give the server a name
+";
+    assert_eq!(table, expected);
+    let json = out(dir.path(), &["list", "-o", "json"]);
+    assert!(!json.contains("SECRET"), "{json}");
+    let root: Value = serde_json::from_str(&json).expect("JSON");
+    let web = serde_json::json!({
+        "name": "web", "protocol": "streamable_http", "enabled": false, "command": null,
+        "url_origin": "https://h.example:8", "problem": null,
+    });
+    assert_eq!(root["servers"][1], web);
+    assert_eq!(root["servers"][4]["problem"], "`command` must be a string");
+    #[cfg(feature = "cli")]
+    {
+        let yaml = out(dir.path(), &["list", "-o", "yaml"]);
+        assert_eq!(serde_norway::from_str::<Value>(&yaml).expect("YAML"), root);
+    }
+}
+
+#[test]
+fn bad_usage_is_one_line_and_touches_nothing() {
+    let dir = tempfile::tempdir().expect("dir");
+    let long = "n".repeat(129);
+    for (words, parts) in [
+        (&["add"][..], &["NAME is missing"][..]),
+        (&["add", "a"], &["no server", "--url"]),
+        (&["add", "a", "--disabled"], &["no server"]),
+        (&["add", "a", "--url", "http://h", "x"], &["both"]),
+        (&["add", "a", "--url", "ftp://SECRET"], &["http://"]),
+        (&["add", "a", "--url", ""], &["`url`"]),
+        (&["add", "a", "http://SECRET"], &["--url"]),
+        (&["add", "a", ""], &["`command` is empty"]),
+        (&["add", "", "x"], &["name is empty"]),
+        (&["add", "a\nb", "x"], &["control"]),
+        (&["add", &long, "x"], &["128"]),
+        (&["add", "a", "--env", "SECRET", "x"], &["NAME=VALUE"]),
+        (&["add", "a", "--env", "=SECRET", "x"], &["NAME=VALUE"]),
+        (&["add", "a", "--env", "K=1", "--env", "K=SECRET", "x"], &["twice"]),
+        (&["add", "a", "--header", "K: SECRET", "x"], &["--url", "--env"]),
+        (&["add", "a", "--url", "http://h", "--header", "SECRET"], &["--header", "NAME: VALUE"]),
+        (&["add", "a", "--url", "http://h", "--header", "a b: SECRET"], &["HTTP header name"]),
+        (&["add", "a", "--url", "http://h", "--env", "K=SECRET"], &["--env"]),
+        (&["add", "a", "--url", "http://h", "--cwd", "SECRET"], &["--cwd"]),
+        (&["add", "a", "--envv", "x"], &["did you mean --env?"]),
+        (&["remove"], &["NAME is missing"]),
+        (&["remove", "a", "b"], &["unexpected"]),
+        (&["enable"], &["NAME is missing"]),
+        (&["list", "a"], &["unexpected"]),
+        (&["list", "-o", "xml"], &["json"]),
+        (&["lst"], &["did you mean `mcpproxy upstream list`?"]),
+        (&[], &["add, list, remove, enable, disable"]),
+    ] {
+        fails(dir.path(), words, 2, parts);
+    }
+    assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 0);
+}
+
+#[test]
+fn a_config_that_cannot_be_read_is_refused_and_untouched() {
+    for text in [
+        "",
+        "{\"SECRET\":1",
+        "{} // SECRET",
+        "[]",
+        "{\"mcpServers\":\"SECRET\"}",
+        "{\"mcpServers\":null}",
+    ] {
+        let dir = tempfile::tempdir().expect("dir");
+        write(dir.path(), text);
+        for words in [&["add", "a", "x"][..], &["remove", "a"], &["enable", "a"], &["list"]] {
+            fails(dir.path(), words, 1, &["<data dir>/mcp_config.json", "repair it"]);
+        }
+        assert_eq!(read(dir.path()), text);
+    }
+    let dir = tempfile::tempdir().expect("dir");
+    write(dir.path(), r#"{"mcpServers":[{"name":"a","command":"x"},{"name":"a","command":"y"}]}"#);
+    for words in [&["remove", "a"][..], &["disable", "a"], &["add", "a", "--replace", "z"]] {
+        fails(dir.path(), words, 1, &["more than one"]);
+    }
+    write(dir.path(), r#"{"mcpServers":{"a":7}}"#);
+    fails(dir.path(), &["enable", "a"], 1, &["`mcpServers.a` must be an object"]);
+    out(dir.path(), &["remove", "a"]);
+    assert_eq!(read(dir.path()), r#"{"mcpServers":{}}"#);
+}
+
+#[test]
+fn adding_many_at_once_loses_none() {
+    let dir = tempfile::tempdir().expect("dir");
+    let children: Vec<_> = (0..8)
+        .map(|at| {
+            let mut command = Command::new(BIN);
+            command.args(["upstream", "add", &format!("s{at}"), "x", "--data-dir"]);
+            command.env("MCPPROXY_HOME", dir.path()).stdout(std::process::Stdio::null());
+            command.spawn().expect("it starts")
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().expect("it ends").success());
+    }
+    assert_eq!(out(dir.path(), &["list"]).lines().count(), 1 + 8);
+}
+
+#[test]
+fn the_documented_environment_is_the_real_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/upstreams.md");
+    let text = fs::read_to_string(path).expect("a document");
+    let section = text.split("## Environment of a stdio server").nth(1).expect("a section");
+    let (list, _) = section.split_once("Nothing else").expect("a list");
+    let everywhere = list.split("on Windows").next().expect("a list");
+    let list = if cfg!(windows) { list } else { everywhere };
+    // The introduction has a key of the entry in code, too.
+    let names: Vec<&str> = list.split('`').skip(1).step_by(2).filter(|n| *n != "env").collect();
+    assert_eq!(names, servers::PASSED_VARIABLES);
+}
