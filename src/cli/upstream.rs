@@ -2,10 +2,11 @@
 //!
 //! One rule: what an entry holds can be secret. Names, command words and origins are shown, nothing else.
 
-use super::output::{Format, Node};
+use super::output::Format;
 use super::{Call, Failure, output};
 use crate::config::servers::{self, ChangeError, Protocol, ServerEntry, Transport};
 use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue};
+use crate::node::Node;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
@@ -49,7 +50,7 @@ pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
         Format::Table => table(&servers),
         Format::Json => node(&servers).to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => node(&servers).to_yaml()?,
+        Format::Yaml => output::yaml(&node(&servers).to_json()).map_err(Failure::failed)?,
     })
 }
 
