@@ -76,8 +76,7 @@ impl Gateway {
                 return tools::refusal(words);
             }
         };
-        self.hub.settled().await;
-        let catalog = self.hub.catalog();
+        let catalog = self.hub.settled().await;
         let found = catalog.search(&question.query, question.limit);
         self.hub.recorder.record(Happened::Discovery {
             indexed: catalog.tool_count() as u64,
@@ -91,8 +90,8 @@ impl Gateway {
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let catalog = self.hub.settled().await;
         let target = Order::read(request.arguments.as_ref()).and_then(|order| {
-            let catalog = self.hub.catalog();
             let unknown = || {
                 format!(
                     "there is no tool `{}`; find tools and their full names with `retrieve_tools`",
@@ -214,7 +213,7 @@ impl ServerHandler for Gateway {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        tokio::spawn(Self::announce(self.hub.changes(), context.peer));
+        tokio::spawn(Self::announce(self.hub.catalogs(), context.peer));
     }
 
     fn accepted_subscription_filter(
@@ -228,7 +227,7 @@ impl ServerHandler for Gateway {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut changes = self.hub.changes();
+        let mut changes = self.hub.catalogs();
         changes.mark_unchanged();
         let wants = context.accepted().clone();
         loop {
@@ -291,8 +290,7 @@ impl ServerHandler for Gateway {
     ) -> Result<ListPromptsResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        self.hub.settled().await;
-        Ok(ListPromptsResult::with_all_items(self.hub.catalog().prompts()))
+        Ok(ListPromptsResult::with_all_items(self.hub.settled().await.prompts()))
     }
 
     async fn get_prompt(
@@ -301,8 +299,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let _busy = self.begin(&context);
-        self.hub.settled().await;
-        let catalog = self.hub.catalog();
+        let catalog = self.hub.settled().await;
         let unknown =
             || ErrorData::invalid_params(format!("unknown prompt: {}", request.name), None);
         let owner = catalog.prompt(&request.name).ok_or_else(unknown)?;
@@ -329,8 +326,7 @@ impl ServerHandler for Gateway {
     ) -> Result<ListResourcesResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        self.hub.settled().await;
-        Ok(ListResourcesResult::with_all_items(self.hub.catalog().resources()))
+        Ok(ListResourcesResult::with_all_items(self.hub.settled().await.resources()))
     }
 
     async fn list_resource_templates(
@@ -340,8 +336,7 @@ impl ServerHandler for Gateway {
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        self.hub.settled().await;
-        Ok(ListResourceTemplatesResult::with_all_items(self.hub.catalog().templates()))
+        Ok(ListResourceTemplatesResult::with_all_items(self.hub.settled().await.templates()))
     }
 
     async fn read_resource(
@@ -350,8 +345,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let _busy = self.begin(&context);
-        self.hub.settled().await;
-        let catalog = self.hub.catalog();
+        let catalog = self.hub.settled().await;
         let asked = request.uri.clone();
         let unknown = || ErrorData::resource_not_found(format!("unknown resource: {asked}"), None);
         let owner = catalog.resource(&asked).ok_or_else(unknown)?;
@@ -388,8 +382,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let _busy = self.begin(&context);
-        self.hub.settled().await;
-        let catalog = self.hub.catalog();
+        let catalog = self.hub.settled().await;
         let unknown = || ErrorData::invalid_params("unknown prompt or resource", None);
         let server = match &mut request.r#ref {
             Reference::Prompt(prompt) => {

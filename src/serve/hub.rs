@@ -12,6 +12,7 @@ use crate::contract::ServerProtocolCounts;
 use crate::heartbeat::host::LiveCounts;
 use rmcp::RoleClient;
 use rmcp::service::Peer;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -119,6 +120,9 @@ pub struct Hub {
     servers: RwLock<Vec<Arc<Server>>>,
     catalog: watch::Sender<Arc<Catalog>>,
     stale: Notify,
+    /// How often something changed, and up to which change the catalog is merged.
+    changes: AtomicU64,
+    merged: watch::Sender<u64>,
     started: Instant,
     /// First attempts that have not ended.
     starting: watch::Sender<usize>,
@@ -135,6 +139,8 @@ impl Hub {
             servers: RwLock::default(),
             catalog: watch::Sender::new(Arc::new(Catalog::new(Vec::new()))),
             stale: Notify::new(),
+            changes: AtomicU64::new(0),
+            merged: watch::Sender::new(0),
             started: Instant::now(),
             starting: watch::Sender::new(0),
             recorder,
@@ -157,13 +163,12 @@ impl Hub {
         servers.iter().find(|server| *server.name == *name).cloned()
     }
 
-    /// What all of them offer now.
-    pub fn catalog(&self) -> Arc<Catalog> {
+    fn catalog(&self) -> Arc<Catalog> {
         self.catalog.borrow().clone()
     }
 
-    /// Changes of the catalog.
-    pub fn changes(&self) -> watch::Receiver<Arc<Catalog>> {
+    /// Tells when the catalog has become another one.
+    pub fn catalogs(&self) -> watch::Receiver<Arc<Catalog>> {
         self.catalog.subscribe()
     }
 
@@ -196,12 +201,19 @@ impl Hub {
         self.changed();
     }
 
-    /// Waits until every server was tried once: a client that starts the gateway asks it at once. Not
-    /// beyond [`PATIENCE`] after the start, so that a slow server delays only the first questions.
-    pub async fn settled(&self) {
+    /// What all of them offer, once every server was tried: a client that starts the gateway asks it at
+    /// once. Not beyond [`PATIENCE`] after the start, so that a slow server delays only the first questions.
+    pub async fn settled(&self) -> Arc<Catalog> {
+        if !self.is_starting() && *self.merged.borrow() >= self.changes.load(Ordering::Acquire) {
+            return self.catalog();
+        }
         let mut starting = self.starting.subscribe();
         let tried = starting.wait_for(|count| *count == 0);
         let _ = tokio::time::timeout_at(self.started + PATIENCE, tried).await;
+        let known = self.changes.load(Ordering::Acquire);
+        let mut merged = self.merged.subscribe();
+        let _ = tokio::time::timeout(PATIENCE, merged.wait_for(|up_to| *up_to >= known)).await;
+        self.catalog()
     }
 
     /// Whether some server was not tried yet.
@@ -220,6 +232,7 @@ impl Hub {
     }
 
     fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
         self.stale.notify_one();
         self.recorder.telemetry().live_changed();
     }
@@ -255,21 +268,34 @@ impl Hub {
     }
 }
 
-/// Keeps the catalog: changes that come together are merged together.
+/// Keeps the catalog: changes that come together are merged together, and what changes nothing that is
+/// offered makes no new one.
 async fn merge(hub: Arc<Hub>) {
+    let mut merged: Offers = Vec::new();
     loop {
         tokio::select! {
             () = hub.stop.cancelled() => return,
             () = hub.stale.notified() => {}
         }
-        let offers: Vec<(Arc<str>, Arc<Offer>)> = hub
-            .servers()
-            .iter()
-            .filter_map(|server| Some((server.name.clone(), server.live()?.offer.clone())))
-            .collect();
-        // An index over thousands of tools takes a while.
-        if let Ok(merged) = tokio::task::spawn_blocking(|| Catalog::new(offers)).await {
-            hub.catalog.send_replace(Arc::new(merged));
+        let up_to = hub.changes.load(Ordering::Acquire);
+        let live = |server: &Arc<Server>| Some((server.name.clone(), server.live()?.offer.clone()));
+        let offers: Offers = hub.servers().iter().filter_map(live).collect();
+        if !is_same(&offers, &merged) {
+            merged.clone_from(&offers);
+            // An index over thousands of tools takes a while.
+            if let Ok(catalog) = tokio::task::spawn_blocking(|| Catalog::new(offers)).await {
+                hub.catalog.send_replace(Arc::new(catalog));
+            }
         }
+        hub.merged.send_replace(up_to);
     }
+}
+
+type Offers = Vec<(Arc<str>, Arc<Offer>)>;
+
+fn is_same(one: &Offers, other: &Offers) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|((name, offer), (other_name, other))| {
+            name == other_name && Arc::ptr_eq(offer, other)
+        })
 }
