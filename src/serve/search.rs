@@ -1,6 +1,26 @@
 //! Which tools fit a question: BM25 over names, descriptions and parameters.
 //!
 //! One rule: pure; the same tools and the same query give the same answer.
+//!
+//! Words are split, stemmed and freed of stop words with the tokenizer of the crate `bm25`. Its scorer
+//! knows documents without fields, looks through a whole document for each word of a query, and leaves
+//! equal scores in the order of a hash map; so the sum itself is made here, over posting lists whose
+//! entries are ready to be added (BM25F: what a field counts is in how often a word occurs).
+
+mod fields;
+mod meanings;
+mod names;
+mod words;
+
+use fields::{FIELDS, Field, bounded};
+use meanings::Meanings;
+use names::Names;
+use words::{Term, Vocabulary, VocabularyBuilder};
+
+/// Bytes of a query that are read.
+const QUERY_BOUND: usize = 4 * 1024;
+/// Different words of a query that are looked for.
+const QUERY_WORDS: usize = 64;
 
 /// What of a tool is searched.
 #[derive(Clone, Copy, Debug)]
@@ -26,19 +46,231 @@ pub struct Hit {
     pub score: f32,
 }
 
-/// An index over all tools.
+/// What counts how much; the choice is measured, see `docs/search.md`.
+struct Weights {
+    /// What one occurrence in a field counts, in the order of [`Field`].
+    field: [f32; FIELDS],
+    /// How much the length of a field counts against its words, from 0 to 1.
+    length: [f32; FIELDS],
+    /// How soon more of the same word stops to count.
+    saturation: f32,
+    /// What a word of the same meaning or root counts, where the word itself counts 1.
+    meaning: f32,
+    /// How much a tool loses for words of the query that it lacks.
+    coverage: f32,
+}
+
+const WEIGHTS: Weights = Weights {
+    field: [2.0, 2.0, 1.0, 1.0, 0.3, 0.3, 0.1],
+    length: [0.5, 0.25, 0.5, 0.75, 0.75, 0.75, 0.75],
+    saturation: 1.2,
+    meaning: 0.75,
+    coverage: 0.75,
+};
+
+/// An index over all tools. `Send` and `Sync`; made once, read by many.
+///
+/// Of one tool at most 256 bytes of each name and title, 8 KiB of the description, and 8 KiB of
+/// parameters (512 schemas, 6 levels) are searched.
 pub struct SearchIndex {
     count: usize,
+    vocabulary: Vocabulary,
+    meanings: Meanings,
+    names: Names,
+    /// For each term the tools that have it, and how much they are about it.
+    postings: Vec<Vec<(u32, f32)>>,
+    weights: Weights,
+}
+
+/// How often a term occurs in a field of a tool.
+struct Occurrences {
+    term: Term,
+    tool: u32,
+    counts: [u16; FIELDS],
 }
 
 impl SearchIndex {
     /// Indexes `tools`, in order.
     pub fn new<'a>(tools: impl IntoIterator<Item = ToolText<'a>>) -> Self {
-        Self { count: tools.into_iter().count() }
+        Self::with_weights(tools, WEIGHTS)
+    }
+
+    fn with_weights<'a>(tools: impl IntoIterator<Item = ToolText<'a>>, weights: Weights) -> Self {
+        let mut builder = VocabularyBuilder::new();
+        let mut names = Names::default();
+        let mut lengths: Vec<[u32; FIELDS]> = Vec::new();
+        let mut occurrences = Vec::new();
+        let mut terms: Vec<(Term, Field)> = Vec::new();
+        for (position, tool) in tools.into_iter().enumerate() {
+            // Positions beyond would not fit a posting; no list of tools is that long.
+            let Ok(number) = u32::try_from(position) else { break };
+            names.add(position, tool.server, tool.name);
+            terms.clear();
+            let mut length = [0; FIELDS];
+            fields::read(&tool, |field, text| {
+                builder.read(text, |term| {
+                    terms.push((term, field));
+                    length[field as usize] += 1;
+                });
+            });
+            lengths.push(length);
+            count(&mut terms, number, &mut occurrences);
+        }
+        let (vocabulary, terms) = builder.finish();
+        let postings = postings(terms, &lengths, &occurrences, &weights);
+        let meanings = Meanings::new(vocabulary.stemmer());
+        Self { count: lengths.len(), vocabulary, meanings, names, postings, weights }
+    }
+
+    /// How many tools are indexed.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether no tool is indexed.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// At most `limit` tools that fit `query`, best first; ties in the order of the index.
-    pub fn search(&self, _query: &str, limit: usize) -> Vec<Hit> {
-        (0..self.count.min(limit)).map(|position| Hit { position, score: 0.0 }).collect()
+    ///
+    /// A tool whose name the query is or contains comes first: as it is called (`create_issue`), with
+    /// its server (`github:create_issue`) or in another spelling (`createIssue`). A name that is one
+    /// plain word (`fetch`) must be the whole query, or come with its server.
+    ///
+    /// The answer is empty when no word of the query is known: an empty query, stop words only, words
+    /// that no tool has. Tools are not guessed. Of a query the first 4 KiB and of those the first 64
+    /// different words are read.
+    pub fn search(&self, query: &str, limit: usize) -> Vec<Hit> {
+        let query = bounded(query, QUERY_BOUND);
+        let mut scores = self.scores(query);
+        let step = scores.iter().copied().fold(0.0, f32::max) + 1.0;
+        for (position, precision) in self.names.named(query) {
+            scores[position] += step * f32::from(precision as u8);
+        }
+        let scores = scores.into_iter().enumerate().filter(|(_, score)| *score > 0.0);
+        let mut hits: Vec<Hit> = scores.map(|(position, score)| Hit { position, score }).collect();
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.position.cmp(&b.position)));
+        hits.truncate(limit);
+        hits
     }
+
+    /// The score of every tool, by its text alone.
+    fn scores(&self, query: &str) -> Vec<f32> {
+        let mut scores = vec![0.0_f32; self.count];
+        let mut covered = vec![0.0_f32; self.count];
+        let mut best = vec![0.0_f32; self.count];
+        let mut touched: Vec<u32> = Vec::new();
+        let mut all = 0.0;
+        for concept in self.concepts(query) {
+            for (term, weight) in concept {
+                for (tool, score) in &self.postings[term as usize] {
+                    let best = &mut best[*tool as usize];
+                    if *best == 0.0 {
+                        touched.push(*tool);
+                    }
+                    *best = best.max(score * weight);
+                }
+            }
+            if touched.is_empty() {
+                // No tool has it: it tells nothing about how the tools differ.
+                continue;
+            }
+            let rarity = rarity(self.count, touched.len());
+            all += rarity;
+            for tool in touched.drain(..) {
+                let tool = tool as usize;
+                scores[tool] += rarity * std::mem::take(&mut best[tool]);
+                covered[tool] += rarity;
+            }
+        }
+        if all > 0.0 {
+            for (score, covered) in scores.iter_mut().zip(covered) {
+                *score *= 1.0 - self.weights.coverage * (1.0 - covered / all);
+            }
+        }
+        scores
+    }
+
+    /// What the query asks for: for each of its words the terms that answer it, and how well. A tool
+    /// that has several of them answers the word once, by the best; and the word is as rare as all of
+    /// them together, or else an unusual word for something common would outweigh the rest.
+    fn concepts(&self, query: &str) -> Vec<Vec<(Term, f32)>> {
+        let term = |stem: &String| self.vocabulary.term(stem);
+        let concepts = self.stems(query).into_iter().map(|stem| {
+            let itself = term(&stem).into_iter().map(|term| (term, 1.0));
+            let others = self.meanings.same(&stem).iter().filter_map(term);
+            let others = others.chain(self.vocabulary.family(&stem).iter().copied());
+            itself.chain(others.map(|term| (term, self.weights.meaning))).collect()
+        });
+        concepts.collect()
+    }
+
+    /// The words of the query, each once.
+    fn stems(&self, query: &str) -> Vec<String> {
+        let mut stems: Vec<String> = Vec::new();
+        let mut add = |stem: &String| {
+            if stems.len() < QUERY_WORDS && !stems.contains(stem) {
+                stems.push(stem.clone());
+            }
+            stems.len() < QUERY_WORDS
+        };
+        let mut wanted = true;
+        words::split(query, |word| {
+            if wanted {
+                for stem in self.vocabulary.stemmer().stems(word) {
+                    if !self.meanings.is_filler(&stem) {
+                        self.meanings.phrase(&stem).iter().for_each(|stem| _ = add(stem));
+                        wanted = add(&stem);
+                    }
+                }
+            }
+        });
+        stems
+    }
+}
+
+/// Adds what `terms` of the tool `tool` are, counted, to `occurrences`.
+fn count(terms: &mut [(Term, Field)], tool: u32, occurrences: &mut Vec<Occurrences>) {
+    terms.sort_unstable_by_key(|(term, _)| *term);
+    for same in terms.chunk_by(|(a, _), (b, _)| a == b) {
+        let mut counts = [0_u16; FIELDS];
+        for (_, field) in same {
+            counts[*field as usize] = counts[*field as usize].saturating_add(1);
+        }
+        occurrences.push(Occurrences { term: same[0].0, tool, counts });
+    }
+}
+
+/// The weight of a term that `tools` of `count` tools have.
+fn rarity(count: usize, tools: usize) -> f32 {
+    (1.0 + (count as f32 - tools as f32 + 0.5) / (tools as f32 + 0.5)).ln()
+}
+
+fn postings(
+    terms: usize,
+    lengths: &[[u32; FIELDS]],
+    occurrences: &[Occurrences],
+    weights: &Weights,
+) -> Vec<Vec<(u32, f32)>> {
+    let averages: [f32; FIELDS] = std::array::from_fn(|field| {
+        let sum: f64 = lengths.iter().map(|length| f64::from(length[field])).sum();
+        (sum / lengths.len().max(1) as f64) as f32
+    });
+    let mut postings = vec![Vec::new(); terms];
+    for Occurrences { term, tool, counts } in occurrences {
+        let lengths = &lengths[*tool as usize];
+        let mut frequency = 0.0;
+        for field in 0..FIELDS {
+            if counts[field] > 0 {
+                let longer = lengths[field] as f32 / averages[field] - 1.0;
+                let length = 1.0 + weights.length[field] * longer;
+                frequency += weights.field[field] * f32::from(counts[field]) / length;
+            }
+        }
+        let saturation = weights.saturation;
+        let score = frequency * (saturation + 1.0) / (frequency + saturation);
+        postings[*term as usize].push((*tool, score));
+    }
+    postings
 }

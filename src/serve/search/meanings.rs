@@ -1,0 +1,154 @@
+//! Words that mean the same to people who ask for tools.
+//!
+//! One rule: general vocabulary only. Names of products and servers are not in it.
+
+use super::words::Stemmer;
+use std::collections::HashMap;
+
+/// Each line is a group; a word may be in several.
+const GROUPS: &[&str] = &[
+    // What is done.
+    "delete remove erase destroy forget",
+    "create make new",
+    "add append insert attach put",
+    "update change edit modify replace",
+    "get read retrieve fetch load",
+    "list show view display see enumerate",
+    "find search lookup query",
+    "send post write publish",
+    "run execute launch start",
+    "call request invoke",
+    "stop end cancel terminate kill abort",
+    "move rename",
+    "copy duplicate clone",
+    "download fetch save",
+    "save store write",
+    "undo revert rollback",
+    "check verify inspect status",
+    "choose select pick",
+    "watch monitor observe track",
+    "simulate emulate mimic",
+    "convert transform translate",
+    "install deploy",
+    "summarize summary overview",
+    "schedule plan",
+    "join merge combine",
+    "compare difference diff",
+    "navigate visit browse open",
+    "extract scrape crawl parse",
+    "print output log",
+    "switch change toggle",
+    "approve accept confirm",
+    "reject decline refuse deny",
+    "enable activate",
+    "disable deactivate",
+    "upload import",
+    "download export",
+    "sort order rank",
+    "pay charge",
+    "buy purchase order",
+    "notify alert remind",
+    "build compile",
+    "backup snapshot",
+    "sum total add",
+    // What it is done to.
+    "folder directory dir",
+    "file document",
+    "picture image photo screenshot png jpeg",
+    "person people user member account",
+    "ticket issue bug",
+    "comment reply answer response",
+    "web website site internet online url",
+    "link url address",
+    "label tag category",
+    "box field input",
+    "database db sql",
+    "repository repo",
+    "kubernetes k8s",
+    "javascript js",
+    "documentation docs manual",
+    "configuration config settings preferences options",
+    "environment env variables",
+    "history past log",
+    "place location",
+    "information info details metadata properties",
+    "shell terminal console command",
+    "error exception failure",
+    "mail email",
+    "meeting event appointment calendar",
+    "task todo job",
+    "team group",
+    "thread conversation discussion",
+    "route directions way",
+    "disk drive storage filesystem",
+    "permission access rights restriction",
+    "phone mobile device",
+    "several multiple many batch bulk",
+    "fast slow speed performance",
+    "far near distance",
+    "height altitude elevation",
+    "weather forecast temperature",
+    "price cost amount",
+    "bill invoice payment",
+    "customer client contact",
+    "company organization",
+    "login auth authentication",
+    "password secret credential token",
+    "video movie clip recording",
+    "audio sound music song",
+    "chart plot diagram",
+    "count number amount",
+    "server host machine",
+    "column field attribute",
+    "row entry record",
+    "table sheet spreadsheet",
+    "article post blog",
+    "package library module dependency",
+    "version release",
+];
+
+/// Abbreviations of more than one word.
+const PHRASES: &[(&str, &str)] = &[("pr", "pull request"), ("mr", "merge request")];
+
+/// Words of a question that say nothing about the tool, beside the stop words of English.
+const FILLERS: &str = "please want need would could like let give tell help tool use using us";
+
+/// The groups, stemmed.
+pub struct Meanings {
+    same: HashMap<String, Vec<String>>,
+    phrases: HashMap<String, Vec<String>>,
+    fillers: Vec<String>,
+}
+
+impl Meanings {
+    pub fn new(stemmer: &Stemmer) -> Self {
+        let stems = |words: &str| -> Vec<String> {
+            words.split(' ').flat_map(|word| stemmer.stems(word)).collect()
+        };
+        let mut same: HashMap<String, Vec<String>> = HashMap::new();
+        for group in GROUPS {
+            let group = stems(group);
+            for word in &group {
+                let others = group.iter().filter(|other| *other != word).cloned();
+                same.entry(word.clone()).or_default().extend(others);
+            }
+        }
+        let phrases = PHRASES.iter().map(|(short, long)| ((*short).to_owned(), stems(long)));
+        Self { same, phrases: phrases.collect(), fillers: stems(FILLERS) }
+    }
+
+    /// Other stems for `stem`.
+    pub fn same(&self, stem: &str) -> &[String] {
+        self.same.get(stem).map_or(&[], Vec::as_slice)
+    }
+
+    /// The stems that `stem` abbreviates.
+    pub fn phrase(&self, stem: &str) -> &[String] {
+        self.phrases.get(stem).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether `stem` says nothing.
+    pub fn is_filler(&self, stem: &str) -> bool {
+        self.fillers.iter().any(|filler| filler == stem)
+    }
+}

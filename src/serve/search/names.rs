@@ -1,0 +1,80 @@
+//! Tools by their exact names: who knows the name shall find the tool first.
+
+use super::fields::{NAME_BOUND, bounded};
+use super::words::folded;
+use std::collections::HashMap;
+
+/// Words of a query that are looked up as names, and prefixes of one word that are taken away.
+const IDENTIFIERS: usize = 64;
+const PREFIXES: usize = 4;
+
+/// How exactly a question names a tool; greater is more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precision {
+    /// In another spelling: `createIssue` for `create_issue`.
+    Folded = 1,
+    /// As it is called.
+    Exact = 2,
+    /// With its server: `github:create_issue`.
+    Qualified = 3,
+}
+
+/// The names of all tools.
+#[derive(Default)]
+pub struct Names {
+    by_name: HashMap<String, Vec<(usize, Precision)>>,
+}
+
+impl Names {
+    /// Adds the tool at `position`.
+    pub fn add(&mut self, position: usize, server: &str, name: &str) {
+        let (server, name) = (bounded(server, NAME_BOUND), bounded(name, NAME_BOUND));
+        let qualified = format!("{server}:{name}");
+        // Folded names contain no separator but the space.
+        let (folded_name, folded_qualified) = (folded(name), folded(&qualified));
+        self.insert(name.to_owned(), position, Precision::Exact);
+        self.insert(qualified, position, Precision::Qualified);
+        self.insert(folded_name, position, Precision::Folded);
+        self.insert(folded_qualified, position, Precision::Qualified);
+    }
+
+    fn insert(&mut self, name: String, position: usize, precision: Precision) {
+        if !name.is_empty() {
+            self.by_name.entry(name).or_default().push((position, precision));
+        }
+    }
+
+    /// The tools that `query` names, each once, as precisely as it is named at best.
+    pub fn named(&self, query: &str) -> Vec<(usize, Precision)> {
+        let mut named = Vec::new();
+        let whole = query.trim();
+        self.find(whole, &mut named);
+        self.find(&folded(whole), &mut named);
+        let identifiers = whole.split_whitespace().flat_map(spellings);
+        for (word, folded) in identifiers.take(IDENTIFIERS) {
+            self.find(word, &mut named);
+            self.find(&folded, &mut named);
+        }
+        named.sort_unstable_by(|a, b| b.cmp(a));
+        named.dedup_by_key(|(position, _)| *position);
+        named
+    }
+
+    fn find(&self, name: &str, named: &mut Vec<(usize, Precision)>) {
+        named.extend(self.by_name.get(name).into_iter().flatten().copied());
+    }
+}
+
+/// A word of a sentence as it may be meant for a name, with its folded form: with and without what
+/// clients put before names (`mcp__github__create_issue`). `fetch`, `query` and `click` are names and
+/// words; inside a sentence they are words.
+fn spellings(word: &str) -> impl Iterator<Item = (&str, String)> {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '_');
+    let word = if word.len() > 2 * NAME_BOUND { "" } else { word };
+    let prefixes = [":", "/", "__"].into_iter().flat_map(move |separator| {
+        word.match_indices(separator).map(move |(at, _)| at + separator.len())
+    });
+    let starts = std::iter::once(0).chain(prefixes.take(PREFIXES));
+    let spellings = starts.map(move |start| (&word[start..], folded(&word[start..])));
+    spellings.filter(|(_, folded)| folded.contains(' '))
+}
