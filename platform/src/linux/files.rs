@@ -1,121 +1,14 @@
 //! files: see `crate::files`.
 
-use std::ffi::CString;
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
-use std::io;
-use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
-use std::path::Path;
+pub use crate::unix::files::*;
 
 use crate::files::FileSystem;
-
-pub fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
-}
-
-pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
-}
-
-/// A path as the kernel takes it.
-#[derive(Debug)]
-pub struct PreparedPath(CString);
-
-impl PreparedPath {
-    pub fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self(CString::new(path.as_os_str().as_bytes())?))
-    }
-
-    pub fn identity(&self) -> io::Result<(u64, u64)> {
-        let mut answer = MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: the path is NUL-terminated and `answer` a writable `stat`; both outlive the call.
-        if unsafe { libc::stat(self.0.as_ptr(), answer.as_mut_ptr()) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `stat` returned 0, so it filled in `answer`.
-        let answer = unsafe { answer.assume_init() };
-        Ok((answer.st_dev, answer.st_ino))
-    }
-}
-
-pub fn check_writable(path: &Path) -> io::Result<()> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    let wanted = libc::W_OK | libc::X_OK;
-    // SAFETY: `path` is a NUL-terminated string that outlives the call.
-    match unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), wanted, libc::AT_EACCESS) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-pub fn free_space(path: &Path) -> Option<u64> {
-    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    let mut answer = MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: `path` is a NUL-terminated string and `answer` a writable `statvfs`; both outlive the call.
-    if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
-        return None;
-    }
-    // SAFETY: `statvfs` returned 0, so it filled in `answer`.
-    let answer = unsafe { answer.assume_init() };
-    // One without blocks (in memory, without a limit) has nothing to count. The types differ between libcs.
-    #[allow(clippy::unnecessary_cast)]
-    let free = (answer.f_bavail as u64).saturating_mul(answer.f_frsize as u64);
-    (answer.f_blocks > 0).then_some(free)
-}
-
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-pub fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    // The file stands in for another: it gets that one's mode whatever the umask is.
-    file.set_permissions(Permissions::from_mode(mode))?;
-    Ok(file)
-}
-
-pub fn take_after(path: &Path, model: &Metadata) -> io::Result<()> {
-    let own = std::fs::symlink_metadata(path)?;
-    let mut mode = model.mode() & 0o777;
-    if (own.uid(), own.gid()) != (model.uid(), model.gid())
-        && std::os::unix::fs::chown(path, Some(model.uid()), Some(model.gid())).is_err()
-    {
-        // Without the old group, its rights would go to another one.
-        mode &= 0o707;
-    }
-    std::fs::set_permissions(path, Permissions::from_mode(mode))
-}
-
-pub fn make_private(path: &Path) -> io::Result<()> {
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))
-}
-
-pub fn is_readable_by_others(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 != 0)
-}
-
-pub fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
+use std::io;
+use std::path::Path;
 
 pub fn file_system(path: &Path) -> io::Result<FileSystem> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    let mut answer = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: `path` is a NUL-terminated string and `answer` a writable `statfs`; both outlive the call.
-    if unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `statfs` returned 0, so it filled in `answer`.
-    let magic = unsafe { answer.assume_init() }.f_type;
     // The type of `f_type` and its sign differ between libcs; the number has 32 bits everywhere.
-    Ok(name_of(magic as u32))
+    Ok(name_of(statfs(path)?.f_type as u32))
 }
 
 /// Magic numbers of `statfs(2)` and `linux/magic.h`.

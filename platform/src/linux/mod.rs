@@ -1,9 +1,13 @@
-//! The linux backend, one file per topic.
+//! The linux backend, one file per topic; `crate::unix` has what other systems share.
 
 pub mod files;
 pub mod host;
 #[cfg(feature = "process")]
-pub mod process;
+pub mod lives;
 #[cfg(feature = "service")]
 pub mod service;
-mod stderr;
+#[cfg(feature = "process")]
+pub mod signals;
+
+#[cfg(feature = "process")]
+pub use crate::unix::process;

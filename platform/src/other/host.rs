@@ -45,6 +45,14 @@ pub fn mountinfo() -> Option<String> {
     None
 }
 
+pub fn run_entry(_name: &str) -> Option<bool> {
+    None
+}
+
+pub fn seconds_after_parent() -> Option<u64> {
+    None
+}
+
 pub fn has_stderr() -> bool {
     true
 }

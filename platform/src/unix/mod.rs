@@ -1,0 +1,7 @@
+//! What the backends of Unix systems share, one file per topic.
+
+pub mod files;
+pub mod host;
+#[cfg(feature = "process")]
+pub mod process;
+mod stderr;
