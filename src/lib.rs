@@ -8,6 +8,11 @@ pub mod activation;
 pub mod build_info;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "connect")]
+pub mod connect;
+#[cfg(not(feature = "connect"))]
+#[path = "connect/absent.rs"]
+pub mod connect;
 pub mod consent;
 pub mod contract;
 pub mod environment;

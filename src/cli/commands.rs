@@ -2,6 +2,7 @@
 //!
 //! One rule: what is not in the table does not exist; what is compiled out says which feature brings it.
 
+mod connect;
 mod upstream;
 
 use super::{Call, Failure};
@@ -40,6 +41,8 @@ pub enum Operands {
     None,
     /// Exactly one, called so.
     One(&'static str),
+    /// At most one, called so.
+    Optional(&'static str),
     /// A command line of its own, called so: from the first operand on, nothing is ours.
     Rest(&'static str),
     /// One, called so, and then it may be a command line of its own, called so: from its first word on,
@@ -147,6 +150,8 @@ pub const COMMANDS: &[Command] = &[
         data_dir: true,
         entry: TAP,
     },
+    connect::CONNECT,
+    connect::DISCONNECT,
     upstream::ADD,
     upstream::LIST,
     upstream::REMOVE,

@@ -59,6 +59,7 @@ fn of_command(command: &Command) -> String {
     let operands = match command.operands {
         Operands::None => String::new(),
         Operands::One(name) => format!(" {name}"),
+        Operands::Optional(name) => format!(" [{name}]"),
         Operands::Rest(name) => format!(" [--] {name}"),
         Operands::OneAndRest(name, rest) => format!(" {name} [[--] {rest}]"),
         Operands::Words(name) => format!(" [{name}]"),

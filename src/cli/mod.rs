@@ -3,6 +3,8 @@
 //! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
 pub mod commands;
+#[cfg(feature = "connect")]
+mod connect;
 mod detect;
 mod help;
 mod output;

@@ -256,6 +256,7 @@ impl Hub {
             connected_server_count: Some(live.len() as u64),
             tool_count: Some(live.iter().map(|live| live.offer.tools.len() as u64).sum()),
             server_protocol_counts: Some(protocols),
+            // Counted where waiting for a disk is no harm: by whoever asks for a heartbeat.
             configured_ide_count: 0,
         }
     }
