@@ -15,6 +15,8 @@ pub mod connect;
 pub mod connect;
 pub mod consent;
 pub mod contract;
+#[cfg(feature = "cli")]
+mod doctor;
 pub mod environment;
 pub mod gate;
 pub mod heartbeat;

@@ -3,7 +3,13 @@
 //! One rule: what is not in the table does not exist; what is compiled out says which feature brings it.
 
 mod connect;
+mod shell;
 mod upstream;
+#[cfg(feature = "cli")]
+mod values;
+
+#[cfg(feature = "cli")]
+pub use values::{Values, values};
 
 use super::{Call, Failure};
 use std::ffi::OsString;
@@ -317,6 +323,9 @@ pub const COMMANDS: &[Command] = &[
         data_dir: false,
         entry: Entry::Parsed(super::schema::run),
     },
+    shell::DOCTOR,
+    shell::COMPLETIONS,
+    shell::MAN,
     Command {
         path: &["help"],
         summary: "Show help",

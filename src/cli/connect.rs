@@ -5,8 +5,8 @@
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::connect::{
-    self as wiring, CLIENTS, Change, Client, Entry, Found, Outcome, Places, Plan, Server, Trouble,
-    unified,
+    self as wiring, CLIENTS, Change, Client, Entry, Found, IDS, Outcome, Places, Plan, Server,
+    Trouble, unified,
 };
 use crate::node::Node;
 use crate::paths::HOME_VARIABLE;
@@ -23,8 +23,10 @@ pub(super) fn connect(call: &Call) -> Result<ExitCode, Failure> {
         return list(call);
     }
     let Some(client) = call.operands.first() else {
-        let text =
-            format!("CLIENT is missing: {}; or --list; see `mcpproxy connect --help`", ids());
+        let text = format!(
+            "CLIENT is missing: {}; or --list; see `mcpproxy connect --help`",
+            IDS.join(", ")
+        );
         return Err(Failure::usage(place, text));
     };
     let client = named(client, place)?;
@@ -115,16 +117,11 @@ fn carry_out(
     Ok((shown, outcome, None))
 }
 
-fn ids() -> String {
-    CLIENTS.iter().map(|client| client.id).collect::<Vec<_>>().join(", ")
-}
-
 fn named(id: &OsStr, place: &str) -> Result<&'static Client, Failure> {
     id.to_str().and_then(wiring::client).ok_or_else(|| {
-        let ids: Vec<&str> = CLIENTS.iter().map(|client| client.id).collect();
-        let hint = match super::commands::nearest(&id.to_string_lossy(), &ids) {
+        let hint = match super::commands::nearest(&id.to_string_lossy(), IDS) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("known are {}", ids.join(", ")),
+            None => format!("known are {}", IDS.join(", ")),
         };
         Failure::usage(place, format!("unknown client {id:?}; {hint}"))
     })

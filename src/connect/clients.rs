@@ -170,6 +170,19 @@ pub const CLIENTS: &[Client] = &[
     },
 ];
 
+/// What they are called on the command line.
+pub const IDS: &[&str] = &[
+    "claude-code",
+    "claude-desktop",
+    "cursor",
+    "windsurf",
+    "vscode",
+    "codex",
+    "gemini",
+    "opencode",
+    "zed",
+];
+
 /// The client of that id.
 pub fn client(id: &str) -> Option<&'static Client> {
     CLIENTS.iter().find(|client| client.id == id)
@@ -214,3 +227,13 @@ impl Client {
 
 /// Every key under which some client keeps a server's address.
 pub(super) const URL_KEYS: &[&str] = &["url", "serverUrl", "httpUrl"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_client_is_named_once() {
+        assert!(CLIENTS.iter().map(|client| client.id).eq(IDS.iter().copied()));
+    }
+}

@@ -38,6 +38,13 @@ impl Server {
         }
     }
 
+    /// What it starts, when that is this program.
+    pub fn program(&self) -> Option<&str> {
+        let is_ours = self.is_gateway() || self.is_wrapped();
+        let launch = self.launch.as_ref().filter(|_| is_ours)?;
+        launch.words.first().map(|word| word.text.as_str())
+    }
+
     /// Whether it runs through `mcpproxy tap`.
     pub fn is_wrapped(&self) -> bool {
         self.launch.as_ref().is_some_and(|launch| launch.runs("tap"))

@@ -21,7 +21,7 @@ mod toml;
 mod undo;
 mod wiring;
 
-pub use clients::{CLIENTS, Client, client};
+pub use clients::{CLIENTS, Client, IDS, client};
 pub use count::{configured_ide_count, count};
 pub use diff::unified;
 pub use document::{Change, ENTRY, Entry, Problem, Server};

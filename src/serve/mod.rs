@@ -10,7 +10,7 @@ mod gateway;
 mod guard;
 mod http;
 mod hub;
-mod key;
+pub(crate) mod key;
 pub mod log;
 mod page;
 mod progress;
