@@ -4,7 +4,7 @@
 //! is told in our own words.
 
 use super::hub::{Live, Server};
-use super::progress::{Route, route};
+use super::progress::route;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
     GetExtensions as _, ProgressNotificationParam, ProgressToken, RequestId, RequestMetaObject,
@@ -50,10 +50,11 @@ pub async fn forward(
     context: &RequestContext<RoleServer>,
 ) -> Result<ServerResult, Failed> {
     let token = context.meta.get_progress_token();
-    let (route, progress) = route();
-    if token.is_some() {
-        request.extensions_mut().insert::<Route>(route);
-    }
+    let progress = token.is_some().then(|| {
+        let (route, progress) = route();
+        request.extensions_mut().insert(route);
+        progress
+    });
     let mut options =
         PeerRequestOptions::with_timeout(server.entry.tool_timeout).reset_timeout_on_progress();
     options.meta = passed_on(&context.meta);
@@ -72,14 +73,14 @@ pub async fn forward(
         tokio::select! {
             // Progress first: it must not come after the answer.
             biased;
-            Some(step) = echo.progress.recv() => echo.pass(step).await,
+            Some(step) = next(&mut echo.progress) => echo.pass(step).await,
             result = &mut answer => break result,
             // Dropping `pending` tells the server.
             () = context.ct.cancelled() => return Err(Failed::OnTheWay("the call was cancelled".into())),
         }
     };
     pending.id = None;
-    while let Ok(step) = echo.progress.try_recv() {
+    while let Some(step) = echo.progress.as_mut().and_then(|progress| progress.try_recv().ok()) {
         echo.pass(step).await;
     }
     result.map_err(|error| failed(server, error))
@@ -89,7 +90,17 @@ pub async fn forward(
 struct Echo<'a> {
     context: &'a RequestContext<RoleServer>,
     token: Option<ProgressToken>,
-    progress: mpsc::Receiver<ProgressNotificationParam>,
+    progress: Option<mpsc::Receiver<ProgressNotificationParam>>,
+}
+
+/// The next step; never, for a client that asked for none.
+async fn next(
+    progress: &mut Option<mpsc::Receiver<ProgressNotificationParam>>,
+) -> Option<ProgressNotificationParam> {
+    match progress {
+        Some(progress) => progress.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Echo<'_> {

@@ -3,11 +3,12 @@
 //! One rule: it knows nothing of transports. The same handler serves standard streams and HTTP, and
 //! clients of both protocol eras.
 
+use super::catalog::{self, Catalog};
 use super::forward::{self, Failed, forward};
 use super::hub::{Hub, Live, Server};
 use super::recorder::Happened;
+use super::report;
 use super::tools::{self, Order, Question};
-use super::{catalog, report};
 use crate::activation::BuiltinTool;
 use crate::build_info;
 use crate::paths::DataDir;
@@ -25,6 +26,9 @@ use rmcp::{RoleServer, ServerHandler};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// How often it is looked whether a client of the older era is still there.
+const GONE_LOOK: Duration = Duration::from_secs(30);
 
 /// What clients are told about us.
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
@@ -140,9 +144,15 @@ impl Gateway {
     }
 
     /// Tells a client of the older era when lists change, for as long as it is there.
-    async fn announce(mut changes: watch::Receiver<Arc<catalog::Catalog>>, peer: Peer<RoleServer>) {
-        changes.mark_unchanged();
-        while changes.changed().await.is_ok() {
+    async fn announce(mut catalogs: watch::Receiver<Arc<Catalog>>, peer: Peer<RoleServer>) {
+        catalogs.mark_unchanged();
+        while !peer.is_transport_closed() {
+            // Nothing tells when a session has ended.
+            match tokio::time::timeout(GONE_LOOK, catalogs.changed()).await {
+                Err(_) => continue,
+                Ok(Err(_)) => return,
+                Ok(Ok(())) => {}
+            }
             let prompts = peer.notify_prompt_list_changed().await;
             let resources = peer.notify_resource_list_changed().await;
             if prompts.and(resources).is_err() {
