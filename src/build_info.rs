@@ -81,6 +81,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("tap", cfg!(feature = "tap")),
     ("cli", cfg!(feature = "cli")),
     ("serve", cfg!(feature = "serve")),
+    ("autostart", cfg!(feature = "autostart")),
 ];
 
 #[cfg(test)]

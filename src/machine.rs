@@ -2,7 +2,7 @@
 //!
 //! One rule: with [`crate::paths`], the only place of the root crate where the world comes in.
 
-mod autostart_entry;
+pub(crate) mod autostart_entry;
 mod live_evidence;
 
 use crate::contract::{EnvKind, LaunchSource};
@@ -150,6 +150,12 @@ fn is_login_job() -> bool {
 /// The name of the parent process; `None` without `detect-ppid`.
 pub fn parent_name() -> Option<String> {
     if cfg!(feature = "detect-ppid") { host::process_name(host::parent_id()?) } else { None }
+}
+
+/// What our own entry in the operating system says; `None` without one. Looked up at every call.
+#[cfg(feature = "autostart")]
+pub fn autostart_entry() -> Option<bool> {
+    autostart_entry::enabled()
 }
 
 /// `autostart_enabled` of section 4 of the contract. The sidecar is cached for an hour once it

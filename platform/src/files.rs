@@ -94,6 +94,11 @@ pub fn is_readable_by_others(path: &Path) -> bool {
     backend::is_readable_by_others(path)
 }
 
+/// Makes a symbolic link at `link` that leads to `target`; `Unsupported` where the system has none.
+pub fn link(target: &Path, link: &Path) -> io::Result<()> {
+    backend::link(target, link)
+}
+
 /// Makes the names in `directory` durable (a rename is not on disk before this).
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     backend::sync_directory(directory)

@@ -65,6 +65,10 @@ pub fn is_readable_by_others(_path: &Path) -> bool {
     false
 }
 
+pub fn link(_target: &Path, _link: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
