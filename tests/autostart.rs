@@ -115,6 +115,10 @@ fn a_systemd_unit_is_enabled_by_its_link_and_somebody_elses_unit_stays() {
     let link = units.join("default.target.wants/mcpproxy.service");
     assert_eq!(std::fs::read_link(&link).expect("a link"), units.join("mcpproxy.service"));
     assert!(read(&link).contains("Type=notify\nExecStart="), "{}", read(&link));
+    let unit = read(&link).replace(MCPPROXY, "/usr/bin/mcpproxy");
+    let (_, unit) = unit.split_once('\n').expect("a line that says who made it");
+    let packaged = Path::new(env!("CARGO_MANIFEST_DIR")).join("platform/packaging/mcpproxy.service");
+    assert_eq!(unit, read(&packaged), "the package's unit is the one that we make");
     assert_eq!(desktop.status()["enabled"], true);
     assert_eq!(desktop.run(&["autostart", "disable"]).0, 0);
     assert!(!units.join("mcpproxy.service").exists() && link.symlink_metadata().is_err());
