@@ -14,16 +14,26 @@ pub(super) const SLOTS: usize = HOURS as usize + 1;
 /// Buckets stamped up to one hour ahead of `t` count as current (two processes rarely agree on the second,
 /// and clocks are set back); those further ahead are ignored, and reused by the next write. Counts
 /// saturate, both each bucket and their sum.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HourlyWindow {
     /// The bucket of hour `h` is in slot `h % 25`; a count of 0 is no bucket.
     buckets: [Bucket; SLOTS],
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bucket {
     hour: u64,
     count: u64,
+}
+
+const NO_BUCKET: Bucket = Bucket { hour: 0, count: 0 };
+/// A constant is copied as a whole, and not made bucket by bucket: one is made for every event.
+const NO_BUCKETS: [Bucket; SLOTS] = [NO_BUCKET; SLOTS];
+
+impl Default for HourlyWindow {
+    fn default() -> Self {
+        Self { buckets: NO_BUCKETS }
+    }
 }
 
 impl HourlyWindow {
@@ -78,7 +88,7 @@ impl HourlyWindow {
         }
         for bucket in &mut self.buckets {
             if !counts(bucket.hour, current) {
-                *bucket = Bucket::default();
+                *bucket = NO_BUCKET;
             }
         }
         // All hours that count have slots of their own: what is here is this hour's, or nothing.
@@ -88,10 +98,12 @@ impl HourlyWindow {
     }
 }
 
-/// Whether events of `hour` count in the hour `current`. Hours are at most `u64::MAX / 3600`, unless a
-/// damaged record says otherwise, so sums saturate.
+/// Whether events of `hour` count in the hour `current`: it, the 23 before, the one ahead.
+#[inline(always)]
 fn counts(hour: u64, current: u64) -> bool {
-    hour.saturating_add(HOURS) > current && hour <= current.saturating_add(1)
+    let (oldest, newest) = (current.saturating_sub(HOURS - 1), current.saturating_add(1));
+    // One comparison: an earlier hour wraps round to a late one.
+    hour.wrapping_sub(oldest) <= newest - oldest
 }
 
 #[cfg(test)]
