@@ -9,6 +9,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::Path;
+use std::time::Duration;
 
 use crate::files::FileSystem;
 
@@ -64,6 +65,14 @@ impl PreparedPath {
         let answer = unsafe { answer.assume_init() };
         Ok((answer.st_dev, answer.st_ino))
     }
+}
+
+pub fn coarse_time() -> Duration {
+    let mut answer = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `answer` is a writable `timespec` that outlives the call. On failure, which a clock that
+    // Linux has had since 2.6.32 knows no reason for, it stays 0.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut answer) };
+    Duration::new(answer.tv_sec as u64, answer.tv_nsec as u32)
 }
 
 pub fn check_writable(path: &Path) -> io::Result<()> {
