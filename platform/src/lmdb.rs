@@ -8,6 +8,8 @@
 //! scope, as for every memory map. Reading ([`snapshot`]) maps nothing and is free of that, too.
 
 pub mod pages;
+#[cfg(feature = "yardstick")]
+pub mod plain;
 #[cfg(test)]
 mod tests;
 
