@@ -203,14 +203,16 @@ fn store(directory: &Path) {
     store.record(Mark::ServerConnected, NOW);
     store.record(Mark::Client("zed"), NOW);
 
-    let lock = directory.join("bare.lock");
-    let mut environment = Environment::at(&directory.join("bare"), &lock).expect("an environment");
-    let mut session = environment.lock(Duration::from_secs(1)).expect("its lock");
-    session.create(&Vec::new()).expect("a data file");
+    let wait = Duration::from_secs(1);
+    let mut unlocked = bare(&directory.join("bare"));
+    let mut session = unlocked.lock(wait).expect("its lock");
+    session.ready().expect("a sound file");
     std::fs::create_dir(directory.join("plain")).expect("a directory");
     let plain = Plain::at(&directory.join("plain")).expect("an environment");
-    let mut count = 0;
-    let mut next_count = 0;
+    // As deep as the store: the look walks the whole path.
+    let mut locked = bare(&directory.join("locked/telemetry"));
+    let mut counts = [0; 3];
+    let [count, plain_count, locked_count] = &mut counts;
     compare(
         "one event that changes something",
         vec![
@@ -218,11 +220,16 @@ fn store(directory: &Path) {
                 "LMDB, no lock at all: begin, get, put 16 bytes, commit",
                 20,
                 || {
-                    session.write(|transaction| raise(transaction, &mut count)).expect("a commit");
+                    session.write(|transaction| raise(transaction, count)).expect("a commit");
                 },
             ),
             Subject::yardstick("LMDB with its own lock: the same", 20, || {
-                plain.write(|transaction| raise(transaction, &mut next_count)).expect("a commit");
+                plain.write(|transaction| raise(transaction, plain_count)).expect("a commit");
+            }),
+            Subject::new("LMDB with our lock and look at the file: the same", 20, || {
+                let mut session = locked.lock(wait).expect("its lock");
+                session.ready().expect("the same file");
+                session.write(|transaction| raise(transaction, locked_count)).expect("a commit");
             }),
             Subject::new("record an upstream call", 20, || {
                 black_box(store.record(Mark::UpstreamCall, NOW));
@@ -244,6 +251,17 @@ fn store(directory: &Path) {
             }),
         ],
     );
+}
+
+/// A new environment in `directory`, and its lock file beside it.
+fn bare(directory: &Path) -> Environment {
+    std::fs::create_dir_all(directory).expect("a directory");
+    let lock = directory.with_extension("lock");
+    let mut environment = Environment::at(directory, &lock).expect("an environment");
+    let mut session = environment.lock(Duration::from_secs(1)).expect("its lock");
+    session.create(&Vec::new()).expect("a data file");
+    drop(session);
+    environment
 }
 
 /// What an event at least needs: one value read and written.
