@@ -255,11 +255,11 @@ impl ServerHandler for Gateway {
     ) -> Result<ListToolsResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        Ok(ListToolsResult::with_all_items(tools::definitions()))
+        Ok(ListToolsResult::with_all_items(tools::definitions().to_vec()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::definitions().into_iter().find(|tool| tool.name == name)
+        tools::definitions().iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
