@@ -22,9 +22,10 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What clients are told about us.
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
@@ -36,6 +37,8 @@ pub struct Gateway {
     hub: Arc<Hub>,
     dir: DataDir,
     busy: watch::Sender<usize>,
+    /// Ends what runs beside the session when the handler goes, which is when the session ends.
+    beside: Arc<OnceLock<DropGuard>>,
 }
 
 /// Counts a request as being handled.
@@ -50,7 +53,12 @@ impl Drop for Busy {
 impl Gateway {
     /// In front of the servers of `hub`.
     pub fn new(hub: Arc<Hub>, dir: DataDir) -> Self {
-        Self { hub, dir, busy: watch::Sender::new(0) }
+        Self { hub, dir, busy: watch::Sender::new(0), beside: Arc::default() }
+    }
+
+    /// The handler of another session.
+    pub fn for_session(&self) -> Self {
+        Self { beside: Arc::default(), ..self.clone() }
     }
 
     /// Waits until no request is being handled, at most that long. Whether none is.
@@ -213,7 +221,11 @@ impl ServerHandler for Gateway {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        tokio::spawn(Self::announce(self.hub.catalogs(), context.peer));
+        let ended = CancellationToken::new();
+        // A client that says so twice is still told once.
+        let _ = self.beside.set(ended.clone().drop_guard());
+        let announce = Self::announce(self.hub.catalogs(), context.peer);
+        tokio::spawn(ended.run_until_cancelled_owned(announce));
     }
 
     fn accepted_subscription_filter(
