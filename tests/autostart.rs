@@ -117,7 +117,8 @@ fn a_systemd_unit_is_enabled_by_its_link_and_somebody_elses_unit_stays() {
     assert!(read(&link).contains("Type=notify\nExecStart="), "{}", read(&link));
     let unit = read(&link).replace(MCPPROXY, "/usr/bin/mcpproxy");
     let (_, unit) = unit.split_once('\n').expect("a line that says who made it");
-    let packaged = Path::new(env!("CARGO_MANIFEST_DIR")).join("platform/packaging/mcpproxy.service");
+    let packaged =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("platform/packaging/mcpproxy.service");
     assert_eq!(unit, read(&packaged), "the package's unit is the one that we make");
     assert_eq!(desktop.status()["enabled"], true);
     assert_eq!(desktop.run(&["autostart", "disable"]).0, 0);

@@ -23,12 +23,10 @@ use rmcp::model::{
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// How often it is looked whether a client of the older era is still there.
-const GONE_LOOK: Duration = Duration::from_secs(30);
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What clients are told about us.
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
@@ -40,6 +38,8 @@ pub struct Gateway {
     hub: Arc<Hub>,
     dir: DataDir,
     busy: watch::Sender<usize>,
+    /// Ends what runs beside the session when the handler goes, which is when the session ends.
+    beside: Arc<OnceLock<DropGuard>>,
 }
 
 /// Counts a request as being handled.
@@ -54,7 +54,12 @@ impl Drop for Busy {
 impl Gateway {
     /// In front of the servers of `hub`.
     pub fn new(hub: Arc<Hub>, dir: DataDir) -> Self {
-        Self { hub, dir, busy: watch::Sender::new(0) }
+        Self { hub, dir, busy: watch::Sender::new(0), beside: Arc::default() }
+    }
+
+    /// The handler of another session.
+    pub fn for_session(&self) -> Self {
+        Self { beside: Arc::default(), ..self.clone() }
     }
 
     /// Waits until no request is being handled, at most that long. Whether none is.
@@ -146,13 +151,7 @@ impl Gateway {
     /// Tells a client of the older era when lists change, for as long as it is there.
     async fn announce(mut catalogs: watch::Receiver<Arc<Catalog>>, peer: Peer<RoleServer>) {
         catalogs.mark_unchanged();
-        while !peer.is_transport_closed() {
-            // Nothing tells when a session has ended.
-            match tokio::time::timeout(GONE_LOOK, catalogs.changed()).await {
-                Err(_) => continue,
-                Ok(Err(_)) => return,
-                Ok(Ok(())) => {}
-            }
+        while catalogs.changed().await.is_ok() {
             let prompts = peer.notify_prompt_list_changed().await;
             let resources = peer.notify_resource_list_changed().await;
             if prompts.and(resources).is_err() {
@@ -223,7 +222,11 @@ impl ServerHandler for Gateway {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        tokio::spawn(Self::announce(self.hub.catalogs(), context.peer));
+        let ended = CancellationToken::new();
+        // A client that says so twice is still told once.
+        let _ = self.beside.set(ended.clone().drop_guard());
+        let announce = Self::announce(self.hub.catalogs(), context.peer);
+        tokio::spawn(ended.run_until_cancelled_owned(announce));
     }
 
     fn accepted_subscription_filter(
@@ -265,11 +268,11 @@ impl ServerHandler for Gateway {
     ) -> Result<ListToolsResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        Ok(ListToolsResult::with_all_items(tools::definitions()))
+        Ok(ListToolsResult::with_all_items(tools::definitions().to_vec()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::definitions().into_iter().find(|tool| tool.name == name)
+        tools::definitions().iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
