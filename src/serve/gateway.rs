@@ -353,7 +353,10 @@ impl ServerHandler for Gateway {
         self.hub.settled().await;
         let catalog = self.hub.catalog();
         let asked = request.uri.clone();
-        let unknown = || ErrorData::resource_not_found(format!("unknown resource: {asked}"), None);
+        let unknown = || {
+            let which = serde_json::json!({ "uri": asked });
+            ErrorData::resource_not_found(format!("unknown resource: {asked}"), Some(which))
+        };
         let owner = catalog.resource(&asked).ok_or_else(unknown)?;
         let (server, own) = (owner.server.to_owned(), owner.name.to_owned());
         let is_full = own != asked;
