@@ -7,8 +7,8 @@ use super::hub::{Live, Server};
 use super::progress::{Route, route};
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
-    GetExtensions as _, ProgressNotificationParam, ProgressToken, RequestId, RequestMetaObject,
-    ServerResult,
+    GetExtensions as _, MetaObject, ProgressNotificationParam, ProgressToken, RequestId,
+    RequestMetaObject, ServerResult,
 };
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
 use rmcp::{RoleClient, RoleServer};
@@ -24,6 +24,8 @@ const OF_ONE_HOP: &[&str] = &[
     "io.modelcontextprotocol/logLevel",
     "io.modelcontextprotocol/subscriptionId",
 ];
+/// The same in an answer: to the client, we are the server.
+const SERVER_OF_ONE_HOP: &str = "io.modelcontextprotocol/serverInfo";
 
 /// Why there is no answer.
 pub enum Failed {
@@ -82,7 +84,27 @@ pub async fn forward(
     while let Ok(step) = echo.progress.try_recv() {
         echo.pass(step).await;
     }
-    result.map_err(|error| failed(server, error))
+    let mut result = result.map_err(|error| failed(server, error))?;
+    without_hop(&mut result);
+    Ok(result)
+}
+
+/// Takes out of an answer what is true between the server and us only.
+fn without_hop(result: &mut ServerResult) {
+    let meta: &mut Option<MetaObject> = match result {
+        ServerResult::CallToolResult(result) => &mut result.meta,
+        ServerResult::GetPromptResult(result) => &mut result.meta,
+        ServerResult::ReadResourceResult(result) => &mut result.meta,
+        ServerResult::CompleteResult(result) => &mut result.meta,
+        ServerResult::InputRequiredResult(result) => &mut result.meta,
+        _ => return,
+    };
+    if let Some(members) = meta
+        && members.0.remove(SERVER_OF_ONE_HOP).is_some()
+        && members.0.is_empty()
+    {
+        *meta = None;
+    }
 }
 
 /// The client's side of progress.
