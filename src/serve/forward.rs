@@ -3,7 +3,7 @@
 //! One rule: what the server answers is what the client gets, errors as well; what goes wrong on the way
 //! is told in our own words.
 
-use super::hub::{Live, Server};
+use super::hub::{Live, Server, Status};
 use super::progress::{Route, route};
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
@@ -184,9 +184,17 @@ pub fn reach(server: Option<Arc<Server>>, name: &str) -> Result<(Arc<Server>, Ar
     let server = server.ok_or_else(gone)?;
     match server.live() {
         Some(live) => Ok((server, live)),
-        None => Err(Failed::OnTheWay(format!(
-            "server `{name}` is not connected at the moment ({}); it is tried again by itself",
-            server.status().as_str()
-        ))),
+        None => Err(Failed::OnTheWay(not_connected(&server))),
     }
+}
+
+/// What is said of a server that does not answer now.
+pub fn not_connected(server: &Server) -> String {
+    let (name, status) = (&server.name, server.status());
+    let then = match status {
+        Status::Disabled => "its entry in the config says so",
+        Status::Failed(_) => "its entry in the config has to be repaired",
+        _ => "it is tried again by itself",
+    };
+    format!("server `{name}` is not connected at the moment ({}); {then}", status.as_str())
 }
