@@ -3,6 +3,7 @@
 //! One rule: a failure is told in our own words. What a server answers or writes may hold anything.
 
 use super::progress::{Routed, Routes};
+use super::stray::Sorted;
 use crate::build_info;
 use crate::config::servers::{PASSED_VARIABLES, Transport};
 use process_wrap::tokio::CommandWrap;
@@ -66,6 +67,8 @@ pub struct Connection {
     pub routes: Routes,
     /// Wakes when a list changed.
     pub changed: Arc<Notify>,
+    /// Wakes when the server answered with an error that names no request.
+    pub nameless: Arc<Notify>,
 }
 
 /// What a server offers.
@@ -120,9 +123,10 @@ where
     let routes = Routes::default();
     let listener = Listener::default();
     let changed = listener.changed.clone();
-    let transport = Routed::new(transport, routes.clone());
+    let nameless = Arc::new(Notify::new());
+    let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
     let service = listener.serve_with_lifecycle(transport, mode).await.map_err(Trouble::of)?;
-    Ok(Connection { service, routes, changed })
+    Ok(Connection { service, routes, changed, nameless })
 }
 
 /// Starts the child process of a stdio server, in a process group of its own, so that Ctrl-C at our

@@ -16,10 +16,10 @@ use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
     CompleteRequest, CompleteRequestParams, CompleteResult, ErrorData, GetPromptRequest,
     GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams,
-    ReadResourceResponse, Reference, ResourceContents, ResultType, ServerCapabilities,
-    ServerConfig, ServerResult, SubscriptionFilter, Tool,
+    InitializeResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequest,
+    ReadResourceRequestParams, ReadResourceResponse, Reference, ResourceContents, ResultType,
+    ServerCapabilities, ServerConfig, ServerResult, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -99,17 +99,10 @@ impl Gateway {
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let catalog = self.hub.settled().await;
-        let target = Order::read(request.arguments.as_ref()).and_then(|order| {
-            let unknown = || {
-                format!(
-                    "there is no tool `{}`; find tools and their full names with `retrieve_tools`",
-                    order.name
-                )
-            };
-            let owner = catalog.tool(&order.name).ok_or_else(unknown)?;
-            Ok((owner.server.to_owned(), owner.name.to_owned(), order.arguments))
-        });
+        let target = match Order::read(request.arguments.as_ref()) {
+            Ok(order) => self.find(order).await,
+            Err(words) => Err(words),
+        };
         let (server, tool, arguments) = match target {
             Ok(target) => target,
             Err(words) => {
@@ -134,6 +127,37 @@ impl Gateway {
             Ok(other) => Ok(recovered(&server, other).into()),
             Err(Failed::ByServer(error)) => Err(error),
             Err(Failed::OnTheWay(words)) => Ok(tools::refusal(words).into()),
+        }
+    }
+
+    /// Which server has the tool, what it calls the tool, and with what it is called.
+    async fn find(&self, order: Order) -> Result<(String, String, Option<JsonObject>), String> {
+        let owner = |catalog: &catalog::Catalog| {
+            let owner = catalog.tool(&order.name)?;
+            Some((owner.server.to_owned(), owner.name.to_owned()))
+        };
+        let mut found = owner(&self.hub.catalog());
+        if found.is_none() {
+            // Its server may be one that is still being connected.
+            found = owner(self.hub.settled().await.as_ref());
+        }
+        match found {
+            Some((server, tool)) => Ok((server, tool, order.arguments)),
+            None => Err(self.missing(&order.name)),
+        }
+    }
+
+    /// What is said of a tool that is not there: its server may come back, or it is not known at all.
+    fn missing(&self, name: &str) -> String {
+        let of = |server: &Arc<Server>| {
+            let tool = name.strip_prefix(&*server.name).and_then(|rest| rest.strip_prefix(':'));
+            tool.is_some() && server.live().is_none()
+        };
+        match self.hub.servers().iter().find(|server| of(server)) {
+            Some(server) => forward::not_connected(server),
+            None => format!(
+                "there is no tool `{name}`; find tools and their full names with `retrieve_tools`"
+            ),
         }
     }
 
@@ -360,7 +384,10 @@ impl ServerHandler for Gateway {
         let _busy = self.begin(&context);
         let catalog = self.hub.settled().await;
         let asked = request.uri.clone();
-        let unknown = || ErrorData::resource_not_found(format!("unknown resource: {asked}"), None);
+        let unknown = || {
+            let which = serde_json::json!({ "uri": asked });
+            ErrorData::resource_not_found(format!("unknown resource: {asked}"), Some(which))
+        };
         let owner = catalog.resource(&asked).ok_or_else(unknown)?;
         let (server, own) = (owner.server.to_owned(), owner.name.to_owned());
         let is_full = own != asked;

@@ -165,7 +165,8 @@ impl Hub {
         servers.iter().find(|server| *server.name == *name).cloned()
     }
 
-    fn catalog(&self) -> Arc<Catalog> {
+    /// What all of them offer, as far as it is merged.
+    pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.borrow().clone()
     }
 
