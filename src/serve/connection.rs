@@ -9,7 +9,7 @@ use crate::config::servers::{PASSED_VARIABLES, Transport};
 use process_wrap::tokio::CommandWrap;
 use rmcp::ClientHandler;
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, Implementation, PaginatedRequestParams, Prompt,
+    ClientCapabilities, ClientConfig, ErrorCode, Implementation, PaginatedRequestParams, Prompt,
     ProtocolVersion, Resource, ResourceTemplate, SubscriptionFilter, Tool,
 };
 use rmcp::service::{
@@ -92,6 +92,7 @@ pub async fn connect(transport: &Transport, show_stderr: bool) -> Result<Connect
             match establish(child()?, modern_first()).await {
                 // A server that ended at the sight of the modern probe gets a second life without it.
                 Err(Trouble::Closed) => establish(child()?, ClientLifecycleMode::Initialize).await,
+                Err(Trouble::ModernOnly) => establish(child()?, modern_only()).await,
                 result => result,
             }
         }
@@ -102,6 +103,7 @@ pub async fn connect(transport: &Transport, show_stderr: bool) -> Result<Connect
                 Err(Trouble::Refused(_)) => {
                     establish(http()?, ClientLifecycleMode::Initialize).await
                 }
+                Err(Trouble::ModernOnly) => establish(http()?, modern_only()).await,
                 result => result,
             }
         }
@@ -114,6 +116,11 @@ fn modern_first() -> ClientLifecycleMode {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
         legacy_version: None,
     }
+}
+
+/// For a server that refuses to shake hands: it was too slow for the probe, which the SDK gives ten seconds.
+fn modern_only() -> ClientLifecycleMode {
+    ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
 }
 
 async fn establish<T>(transport: T, mode: ClientLifecycleMode) -> Result<Connection, Trouble>
@@ -213,6 +220,8 @@ enum Trouble {
     Closed,
     /// It answered, but not with a session.
     Refused(String),
+    /// It knows no handshake.
+    ModernOnly,
     /// It was not reached.
     Unreachable(String),
     /// It wants to know who we are.
@@ -237,6 +246,11 @@ impl Trouble {
             ClientInitializeError::LegacyFallbackFailed { fallback, .. } => Self::of(*fallback),
             ClientInitializeError::TransportError { error, .. } => {
                 Self::of_transport(error.error.as_ref())
+            }
+            ClientInitializeError::JsonRpcError(error)
+                if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION =>
+            {
+                Self::ModernOnly
             }
             ClientInitializeError::JsonRpcError(error) => {
                 Self::Refused(format!("it refused to start a session (error {})", error.code.0))
@@ -289,6 +303,7 @@ impl Trouble {
             Self::Closed => "it ended before it answered; run its command by hand, or see \
                              `mcpproxy serve --server-stderr`"
                 .into(),
+            Self::ModernOnly => "it refused the protocol version that it was offered".into(),
             Self::Unauthorized => "it wants authorization: add it to `headers` of its entry".into(),
             Self::Refused(words) | Self::Unreachable(words) | Self::Other(words) => words,
         }

@@ -156,7 +156,8 @@ pub fn check_full(client: &Client, outcomes: &[Value]) {
         "{who}"
     );
     let found = &next()["result"]["structuredContent"];
-    assert_eq!(found["tools"].as_array().map(Vec::len), Some(3), "{who}: {found}");
+    let found_tools = found["tools"].as_array().map_or(0, Vec::len);
+    assert!((1..=3).contains(&found_tools), "{who}: {found}");
     assert!(found["total_indexed_tools"].as_u64() > Some(3), "{who}: {found}");
 
     let echo = next();
