@@ -82,6 +82,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("cli", cfg!(feature = "cli")),
     ("serve", cfg!(feature = "serve")),
     ("connect", cfg!(feature = "connect")),
+    ("autostart", cfg!(feature = "autostart")),
 ];
 
 #[cfg(test)]

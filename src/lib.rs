@@ -5,6 +5,8 @@
 //! reverse. [`machine`] and [`paths`] are where the world comes in; the stages are pure.
 
 pub mod activation;
+#[cfg(feature = "autostart")]
+pub mod autostart;
 pub mod build_info;
 pub mod cli;
 pub mod config;

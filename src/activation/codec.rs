@@ -14,44 +14,70 @@ pub const FORMAT: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damaged;
 
-/// Builds a value.
-pub struct Writer(Vec<u8>);
+/// What most values fit into.
+const INLINE: usize = 128;
+
+/// Builds a value. A small one is never on the heap: an event is on the clock.
+pub struct Writer {
+    small: [u8; INLINE],
+    used: usize,
+    /// The whole value, when it does not fit into `small`.
+    large: Vec<u8>,
+}
 
 impl Writer {
     /// An empty body.
     pub fn start() -> Self {
-        // Most values fit without growing.
-        let mut value = Vec::with_capacity(128);
-        value.push(FORMAT);
-        Self(value)
+        let mut writer = Self { small: [0; INLINE], used: 0, large: Vec::new() };
+        writer.push(&[FORMAT]);
+        writer
     }
 
-    /// The value of that `name`.
-    pub fn seal(mut self, name: &[u8]) -> Vec<u8> {
-        let sum = checksum(name, &self.0);
-        self.0.extend_from_slice(&sum.to_le_bytes());
-        self.0
+    /// Adds the checksum: from now on this is the value of that `name`.
+    pub fn seal(&mut self, name: &[u8]) -> &[u8] {
+        let sum = checksum(name, self.value());
+        self.push(&sum.to_le_bytes());
+        self.value()
+    }
+
+    /// What was written.
+    pub fn value(&self) -> &[u8] {
+        let small = self.small.get(..self.used).unwrap_or_default();
+        if self.large.is_empty() { small } else { &self.large }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.used + bytes.len();
+        if self.large.is_empty() {
+            if let Some(room) = self.small.get_mut(self.used..end) {
+                room.copy_from_slice(bytes);
+                self.used = end;
+                return;
+            }
+            self.large.extend_from_slice(self.small.get(..self.used).unwrap_or_default());
+        }
+        self.large.extend_from_slice(bytes);
     }
 
     /// One byte, 0 or 1.
     pub fn flag(&mut self, flag: bool) {
-        self.0.push(u8::from(flag));
+        self.push(&[u8::from(flag)]);
     }
 
     /// Eight bytes, little-endian: no smaller, but read and written at once.
     pub fn number(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
+        self.push(&number.to_le_bytes());
     }
 
     /// One after the other; how many is not written.
-    pub fn numbers(&mut self, numbers: &[u64]) {
-        numbers.iter().for_each(|number| self.number(*number));
+    pub fn numbers<const N: usize>(&mut self, numbers: [u64; N]) {
+        self.push(numbers.map(u64::to_le_bytes).as_flattened());
     }
 
     /// Length and bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
+        self.push(bytes);
     }
 
     /// Length and UTF-8.
@@ -111,9 +137,11 @@ impl<'a> Reader<'a> {
 
     /// As many as the caller knows there are.
     pub fn numbers<const N: usize>(&mut self) -> Result<[u64; N], Damaged> {
+        let (bytes, rest) = self.0.split_at_checked(N * 8).ok_or(Damaged)?;
+        self.0 = rest;
         let mut numbers = [0; N];
-        for number in &mut numbers {
-            *number = self.number()?;
+        for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+            *number = u64::from_le_bytes(*bytes);
         }
         Ok(numbers)
     }
@@ -160,9 +188,8 @@ pub fn checksum(name: &[u8], value: &[u8]) -> u64 {
         for word in words {
             sum = mix(sum, u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        sum = mix(sum, u64::from_le_bytes(last));
+        let last = rest.iter().rev().fold(0, |last, byte| last << 8 | u64::from(*byte));
+        sum = mix(sum, last);
     }
     // The last word has reached the high bits only.
     mix(sum, sum >> 32)
@@ -196,10 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_any_length_reads_back() {
+        for length in [0, 1, 100, 110, 111, 112, 119, 120, 121, 128, 129, 5000] {
+            let mut writer = Writer::start();
+            writer.bytes(&vec![7; length]);
+            writer.flag(true);
+            let mut body = Reader::open(b"n", writer.seal(b"n")).unwrap();
+            assert_eq!(body.bytes(), Ok(&*vec![7; length]), "{length}");
+            assert_eq!(body.flag(), Ok(true), "{length}");
+            assert_eq!(body.end(()), Ok(()), "{length}");
+        }
+    }
+
+    #[test]
     fn a_length_beyond_the_end_is_damage() {
         let mut writer = Writer::start();
         writer.number(u64::MAX);
         let value = writer.seal(b"n");
-        assert_eq!(Reader::open(b"n", &value).and_then(|mut body| body.text()), Err(Damaged));
+        assert_eq!(Reader::open(b"n", value).and_then(|mut body| body.text()), Err(Damaged));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! One rule: what is not in the table does not exist; what is compiled out says which feature brings it.
 
+mod autostart;
 mod connect;
 mod shell;
 mod upstream;
@@ -111,6 +112,7 @@ pub const PROGRAM: &[Opt] = &[
 pub const GROUPS: &[(&str, &str)] = &[
     ("telemetry", "See, check and stop what is sent"),
     ("upstream", "The servers behind the gateway"),
+    ("autostart", "Whether the gateway starts at login"),
 ];
 
 #[cfg(feature = "tap")]
@@ -163,6 +165,9 @@ pub const COMMANDS: &[Command] = &[
     upstream::REMOVE,
     upstream::ENABLE,
     upstream::DISABLE,
+    autostart::STATUS,
+    autostart::ENABLE,
+    autostart::DISABLE,
     Command {
         path: &["serve"],
         summary: "Stand in front of many MCP servers: one address, one search over all their tools",

@@ -2,6 +2,8 @@
 //!
 //! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
+#[cfg(feature = "autostart")]
+mod autostart;
 pub mod commands;
 #[cfg(feature = "cli")]
 mod completions;

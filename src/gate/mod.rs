@@ -6,12 +6,17 @@
 //! leak has no place to hide; [`scan`] judges the strings that the contract cannot pin (client names
 //! outside the vocabulary), and is there for the day the contract is widened.
 //!
-//! The verdict does not depend on the order of members or on white space between them: neither holds
-//! a value, and `telemetry verify` reads what other tools have written back.
+//! What is about to be sent must have the one form that our encoder writes: the order of members and the
+//! white space between them could hold a message, too. `telemetry verify`, which reads what other tools
+//! have written back, minds neither.
 
 mod addresses;
+mod encodings;
 mod folding;
 mod leaks;
+mod names;
+mod numbers;
+mod places;
 mod private_words;
 mod secrets;
 mod shape;
@@ -97,7 +102,8 @@ impl fmt::Display for RefusalRule {
 }
 
 /// Checks the exact bytes that would be sent. With `own`, ids, versions and timestamps must equal the
-/// trusted values; without it they are judged by shape (`telemetry verify`).
+/// trusted values, and the bytes must have the form of our encoder; without it they are judged by shape
+/// (`telemetry verify`).
 ///
 /// `private` is asked only when a string really has to be scanned: with [`PrivateWords::lazy`] the
 /// environment is read for a client name outside the vocabulary and for nothing else.
@@ -119,7 +125,16 @@ fn check_against(
         field: String::new(),
         detail: error.to_string(),
     })?;
-    shape::check(root, &value, own, &|text| scan(text, private))
+    shape::check(root, &value, own, &|text| scan(text, private))?;
+    // Last: what is wrong with a member is the better answer.
+    if own.is_some() && shape::has_white_space(bytes) {
+        return Err(Refusal {
+            rule: RefusalRule::Shape,
+            field: String::new(),
+            detail: "white space between members".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// The verdict on more than [`MAX_PAYLOAD_BYTES`], for a reader that did not keep them.

@@ -78,7 +78,9 @@ fn a_variable_or_an_option_leads_elsewhere() {
     let home = Home::new();
     home.write("work/config.toml", "");
     let mut command = home.command(&["connect", "codex"]);
-    assert!(command.env("CODEX_HOME", home.path("work")).status().expect("it starts").success());
+    assert!(
+        command.env("CODEX_HOME", home.path("work")).output().expect("it starts").status.success()
+    );
     assert!(home.read("work/config.toml").contains(&format!("command = \"{BIN}\"")));
     home.write("project/.mcp.json", TEXT);
     home.out(&["connect", "claude-code", "--config", "project/.mcp.json"]);
@@ -94,7 +96,7 @@ fn an_entry_starts_the_program_by_the_name_that_path_has_for_it() {
     symlink(BIN, home.path("bin/mcpproxy")).expect("linked");
     home.write(".cursor/mcp.json", TEXT);
     let mut command = home.command(&["connect", "cursor"]);
-    assert!(command.env("PATH", home.path("bin")).status().expect("it starts").success());
+    assert!(command.env("PATH", home.path("bin")).output().expect("it starts").status.success());
     let linked = home.path("bin/mcpproxy");
     assert!(home.read(".cursor/mcp.json").contains(&linked.display().to_string()));
     // From elsewhere it is another path, and the entry follows.

@@ -52,12 +52,12 @@ impl Checkpoint {
 
     fn encode(&self) -> Vec<u8> {
         let mut body = Writer::start();
-        body.numbers(&[self.generation, self.transaction, self.records.len() as u64]);
+        body.numbers([self.generation, self.transaction, self.records.len() as u64]);
         for (key, value) in &self.records {
             body.bytes(key);
             body.bytes(value);
         }
-        body.seal(NAME)
+        body.seal(NAME).to_vec()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Damaged> {

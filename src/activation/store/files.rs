@@ -82,7 +82,8 @@ pub fn first_records(dir: &DataDir, now: u64, quarantined_at: u64) -> (Records, 
         health => health,
     };
     let mut records = checkpoint.map_or_else(Records::new, |checkpoint| checkpoint.records);
-    records.push((Key::Origin.bytes().to_vec(), record::seal(Key::Origin, &origin)));
+    records
+        .push((Key::Origin.bytes().to_vec(), record::seal(Key::Origin, &origin).value().to_vec()));
     (records, health)
 }
 

@@ -19,9 +19,10 @@ pub fn change<P: Part + Default>(
     change: impl FnOnce(&mut P),
 ) -> Result<(), Failure> {
     let value = transaction.get(key.bytes())?;
-    let mut part = record::open_or_default(key, value).map_err(damaged)?;
+    let mut part = P::default();
+    record::open_into(&mut part, key, value).map_err(damaged)?;
     change(&mut part);
-    transaction.put(key.bytes(), &record::seal(key, &part))
+    transaction.put(key.bytes(), record::seal(key, &part).value())
 }
 
 /// Reads everything.
