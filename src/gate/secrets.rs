@@ -225,6 +225,7 @@ mod tests {
             "ghp-abcdefghij-klmnopqrs12",
             "ghp-abcdefghij-klmnopqr1.2",
             "ghp-abcdefghijklmnop123",
+            "ghpxabcdefghijklmnopq123",
             "asia12345-abc12345678",
             "io.github.someone.client-v1.2.3-rc1.x86_64",
             "ewoks123456789.ab",
