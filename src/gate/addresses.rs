@@ -47,16 +47,21 @@ fn ipv4_length(rest: &[u8], separator: u8) -> Option<usize> {
     Some(at)
 }
 
-/// The length of a number up to 255 at the start of `rest`: decimal, octal (`0300`) or hexadecimal (`0xc0`).
+/// The length of a number up to 255 at the start of `rest`: decimal, octal (`0300`) or hexadecimal
+/// (`0xc0`); zeros before it do not matter.
 fn part_length(rest: &[u8]) -> Option<usize> {
     if let Some(hex) = rest.strip_prefix(b"0x") {
         let digits = hex.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         return (1..=2).contains(&digits).then_some(digits + 2);
     }
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-    let is_octal = digits == 4 && rest[0] == b'0';
-    let number = rest[..digits.min(4)].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'));
-    ((1..=3).contains(&digits) && number <= 255 || is_octal && number <= 377).then_some(digits)
+    let zeros = rest[..digits].iter().take_while(|b| **b == b'0').count();
+    let number = match &rest[zeros..digits] {
+        long if long.len() > 3 => return None,
+        short => short.iter().fold(0, |n, b| n * 10 + u32::from(b - b'0')),
+    };
+    let most = if zeros > 0 { 377 } else { 255 };
+    (digits > 0 && number <= most).then_some(digits)
 }
 
 /// Eight hex digits (or more: ids of containers and commits), not of a word: with three numbers among
@@ -210,6 +215,9 @@ mod tests {
             "x-10_0_0_1.y",
             "0300.0250.0001.0001",
             "0377.1.1.1",
+            "00010.0000.0.0000001",
+            "0x1.0xa8.0.1",
+            "0.0.0.0",
             "0xc0.0xa8.1.0x1",
             "192.168.1",
             "x192-168-2",
@@ -247,6 +255,9 @@ mod tests {
             "x1-2-3-4",
             "vscode-1.96.2",
             "x10_0_0_1",
+            "x-10-0-0-1y",
+            "10..0.1",
+            "10.0.0.",
             "10-0-0-1x",
             "10_0-0_1",
             "0400.1.1.1",

@@ -170,6 +170,7 @@ mod tests {
             ("Bjørn", "bjoern"),
             ("Ærø Åse", "aeroe aase"),
             ("Þóra", "thóra"),
+            ("Guðrún Œ", "gudhrún oe"),
         ] {
             assert_eq!(transliterate(name).as_deref(), Some(spelled));
         }

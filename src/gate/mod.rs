@@ -145,3 +145,21 @@ pub fn too_large() -> Refusal {
         detail: format!("more than {MAX_PAYLOAD_BYTES} bytes"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_which_rule_where_and_why() {
+        let refusal = |rule, field: &str, detail: String| {
+            Refusal { rule, field: field.to_owned(), detail }.to_string()
+        };
+        let leak = refusal(RefusalRule::Leak, "/os", LeakKind::Path.to_string());
+        assert_eq!(leak, "leak at /os: looks like a path");
+        let shape = refusal(RefusalRule::Shape, "", "not an object".to_owned());
+        assert_eq!(shape, "shape at the payload: not an object");
+        assert_eq!(RefusalRule::Size.to_string(), "size");
+        assert_eq!(RefusalRule::Syntax.as_str(), "syntax");
+    }
+}

@@ -55,8 +55,13 @@ impl Name {
 
     /// Whether it stands in the text.
     pub(super) fn is_in(&self, text: &Letters) -> bool {
-        is_at_any(&self.letters, text, looks_like, self.counts_inside)
-            || self.encoded.iter().any(|encoded| is_at_any(encoded, text, |a, b| a == b, true))
+        stands_in(text, self.letters.len(), self.counts_inside, |found| {
+            reads_as(&self.letters, found)
+        }) || self.encoded.iter().any(|encoded| {
+            stands_in(text, encoded.len(), true, |found| {
+                encoded.iter().zip(found).all(|(digit, (c, _))| digit == c)
+            })
+        })
     }
 }
 
@@ -65,21 +70,25 @@ fn capitalised(word: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-/// Whether `word` stands in `text`: at boundaries, whatever separators tear it apart; in one piece
-/// `inside` of a longer word, too.
-fn is_at_any(
-    word: &[char],
+/// Whether a word of that many letters, which `is_it` knows, stands in `text`: at boundaries, whatever
+/// separators tear it apart; in one piece `inside` of a longer word, too.
+fn stands_in(
     text: &Letters,
-    same: impl Fn(char, char) -> bool + Copy,
+    length: usize,
     inside: bool,
+    is_it: impl Fn(&[(char, bool)]) -> bool,
 ) -> bool {
-    text.0.windows(word.len().max(1)).enumerate().any(|(start, found)| {
-        let fits = word.iter().zip(found).all(|(letter, (c, _))| same(*letter, *c));
-        // Digits alone (`808`) spell nobody's name (`bob`).
-        fits && word.iter().zip(found).any(|(letter, (c, _))| letter == c && c.is_alphabetic())
+    text.0.windows(length.max(1)).enumerate().any(|(start, found)| {
+        is_it(found)
             && (inside && !found[1..].iter().any(|(_, apart)| *apart)
-                || opens(&text.0, start) && closes(&text.0, start + word.len()))
+                || opens(&text.0, start) && closes(&text.0, start + length))
     })
+}
+
+/// Whether a reader takes `found` for `word`. Digits alone (`808`) spell nobody's name (`bob`).
+fn reads_as(word: &[char], found: &[(char, bool)]) -> bool {
+    let pairs = || word.iter().zip(found).map(|(letter, (c, _))| (*letter, *c));
+    pairs().all(|(letter, c)| looks_like(letter, c)) && pairs().any(|(_, c)| c.is_alphabetic())
 }
 
 /// Whether a word can begin at `at`: at a boundary, or where letters and digits meet.
@@ -158,6 +167,9 @@ mod tests {
     #[test]
     fn digits_alone_are_no_name() {
         assert!(!found("bob", "808") && found("bob", "80b") && !found("ali", "411"));
+        assert!(!found("a1b", "418") && found("a1b", "41b"));
+        // In hexadecimal they are: of `peter`.
+        assert!(found("peter", "7065746572"));
         assert!(!found("b0b", "bob"), "what looks alike does so in one direction");
     }
 

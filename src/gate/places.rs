@@ -105,6 +105,7 @@ mod tests {
             "c:\\x",
             "c:/x",
             "x c:\\",
+            "xyz c:/x",
             "file:///c:/x",
             "\\\\server\\share",
             "\\\\?\\c",

@@ -259,6 +259,8 @@ mod tests {
         assert!(!found(&[], &["1.2.3"], "x-1-2-3"));
         assert!(!found(&[], &["1.2.3"], "x-1.2.34"));
         assert!(found(&[], &["a1b2"], "a1b2"));
+        assert!(found(&[], &["12.34"], "12.34") && !found(&[], &["12.34"], "12-34"));
+        assert!(found(&["a.b"], &[], "a.b") && !found(&["a.b"], &[], "ab"));
         // The first place has no boundary, the one that overlaps it has both.
         assert!(found(&[], &["7.7.7"], "17.7.7.7"));
     }
@@ -302,12 +304,12 @@ mod tests {
         static READ: AtomicUsize = AtomicUsize::new(0);
         let words = PrivateWords::lazy(|| {
             READ.fetch_add(1, Ordering::Relaxed);
-            PrivateWords::new(["tim"], ["secret"])
+            PrivateWords::new(["tim"], ["secret", "1.2.3"])
         });
         assert_eq!(format!("{words:?}"), "PrivateWords(not read)");
         assert_eq!(READ.load(Ordering::Relaxed), 0);
         assert!(words.occur_in("tim") && words.occur_in("secret") && !words.occur_in("other"));
         assert_eq!(READ.load(Ordering::Relaxed), 1);
-        assert_eq!(format!("{words:?}"), "PrivateWords(2)");
+        assert_eq!(format!("{words:?}"), "PrivateWords(3)");
     }
 }

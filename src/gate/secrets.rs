@@ -192,6 +192,10 @@ mod tests {
             "x-q7_a9fk2-z8mm1p0wlt5u_3cbd6e4r9g",
             "7c9e66.797425.40de94.4be07f.c1f90a.e7",
             "ewogicjhbgcioiaibm9uzsj9.e30.x",
+            "eyjabc.eyj",
+            "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
+            "x.aaaaaaaa_bbbb_4ccc_8ddd_eeeeeeeeeeee.x",
+            "eyjabcdefghi.e30",
             "eyaiywxnijoibm9uzsj9.e30.x",
             "ew0kicjhbgcioijub25lin0.e30.x",
             "ewkiywxnijoibm9uzsj9.e30.x",
@@ -225,10 +229,17 @@ mod tests {
             "ghp-abcdefghij-klmnopqrs12",
             "ghp-abcdefghij-klmnopqr1.2",
             "ghp-abcdefghijklmnop123",
+            "ghpxabcdefghijklmnopq123",
             "asia12345-abc12345678",
             "io.github.someone.client-v1.2.3-rc1.x86_64",
             "ewoks123456789.ab",
             "ewok.client",
+            "eyjab.eyj",
+            "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeeee",
+            "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeeg",
+            "eyjabcdefgh.e30",
+            "eyjabcdefghi.e3",
+            "xyzabcdefghi.eyj",
         ] {
             assert!(!has_token(text), "{text}");
         }

@@ -31,6 +31,8 @@ use tokio::sync::Notify;
 const MOST_ITEMS: usize = 10_000;
 /// A list that does not end is ended after so many pages.
 const MOST_PAGES: usize = 1_000;
+/// How often a server may send us to another path for one request.
+const MOST_REDIRECTS: usize = 5;
 /// What a tool of an HTTP server may answer at most.
 const MOST_BYTES: usize = 128 << 20;
 
@@ -203,6 +205,7 @@ fn http(
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("mcpproxy/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::custom(only_to_itself))
         .build()
         .map_err(|_| "no HTTP client could be made on this system".to_owned())?;
     let config = StreamableHttpClientTransportConfig::with_uri(url)
@@ -212,6 +215,21 @@ fn http(
         .max_concurrent_requests(64)
         .reinit_on_expired_session(true);
     Ok(StreamableHttpClientTransport::with_client(client, config))
+}
+
+/// A server may send us to another path of its own. Elsewhere, the headers that are for it would go along,
+/// and what answers only to this machine would be asked in its name.
+fn only_to_itself(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    let is_its_own = attempt.previous().first().is_some_and(|first| {
+        first.scheme() == attempt.url().scheme()
+            && first.host_str() == attempt.url().host_str()
+            && first.port_or_known_default() == attempt.url().port_or_known_default()
+    });
+    if is_its_own && attempt.previous().len() <= MOST_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
 }
 
 /// Why a connection was not established.
