@@ -4,6 +4,9 @@
 mod child;
 mod crashes;
 mod damage;
+#[path = "../support/endure.rs"]
+mod endure;
+mod hosts;
 mod processes;
 mod storage;
 mod threads;
