@@ -7,9 +7,11 @@ mod damage;
 #[path = "../support/endure.rs"]
 mod endure;
 mod hosts;
+mod life;
 mod processes;
 mod storage;
 mod threads;
+mod versions;
 
 use mcpproxy::activation::{Mark, Recorded, State, Store};
 use mcpproxy::paths::DataDir;

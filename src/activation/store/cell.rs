@@ -302,6 +302,10 @@ impl Cell {
         match session.ready() {
             Ok(Ready::Same) => return Ok(false),
             Ok(Ready::Opened(records)) if self.adopt(session, &records) => {}
+            Ok(Ready::Opened(records)) if parts::are_newer(parts::borrowed(&records)) => {
+                session.close();
+                return Err(Failure::Refused(parts::NEWER));
+            }
             Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now())?,
             Err(Failure::Missing) => {
                 let now = now();
@@ -318,6 +322,7 @@ impl Cell {
     /// Puts the damaged store aside and begins a new one.
     fn recover(&self, session: &mut Session<'_>, now: u64) -> Result<(), Failure> {
         session.close();
+        files::leave_to_newer(&self.dir)?;
         let quarantined_at = files::put_aside(&self.dir, now)?;
         self.create(session, now, quarantined_at)
     }
@@ -327,6 +332,7 @@ impl Cell {
         if !self.dir.root().is_dir() {
             return Err(Failure::Missing);
         }
+        files::leave_to_newer(&self.dir)?;
         let (records, health) = files::first_records(&self.dir, now, quarantined);
         session.create(&records)?;
         if !self.adopt(session, &records) {
@@ -381,7 +387,9 @@ impl Cell {
         let renamed = self.with_session(DEADLINE, |_session| {
             let replaced = lmdb::identity(&self.dir.store()) != Some(to_sync.identity);
             let newer = |there: &Checkpoint| to_sync.checkpoint.is_older_than(there);
-            if !replaced && !Checkpoint::read(&self.dir).as_ref().is_some_and(newer) {
+            let kept = Checkpoint::read(&self.dir).as_ref().is_some_and(newer)
+                || Checkpoint::is_newer(&self.dir);
+            if !replaced && !kept {
                 prepared.rename()?;
             }
             Ok(())

@@ -22,6 +22,7 @@ impl From<Failure> for StoreError {
             Failure::Busy => Self::Busy,
             Failure::Missing => Self::Io("it is missing".to_owned()),
             Failure::Damaged(what) => Self::Damaged(what.to_owned()),
+            Failure::Refused(_) => Self::Newer,
             Failure::Io(error) => error.into(),
         }
     }
@@ -46,8 +47,9 @@ pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
     };
     let snapshot = pages::read(&bytes, MAP_SIZE).map_err(Failure::Damaged)?;
     let records = snapshot.records.iter().copied();
-    match (parts::assemble(records.clone()), Origin::find(records)) {
+    match (parts::assemble(records.clone()), Origin::find(records.clone())) {
         (Some(state), Some(origin)) => Ok(Some((state, health_of(&origin)))),
+        _ if parts::are_newer(records) => Err(StoreError::Newer),
         _ => Err(StoreError::Damaged(parts::BAD_RECORD.to_owned())),
     }
 }
@@ -65,6 +67,12 @@ pub fn health_of(origin: &Origin) -> Health {
         (true, 0) => Health::Restored { quarantined_at: None },
         (true, at) => Health::Restored { quarantined_at: Some(at) },
     }
+}
+
+/// Who is of an older version makes no store beside the checkpoint of a newer one: what that one holds would
+/// be lost with the next checkpoint.
+pub fn leave_to_newer(dir: &DataDir) -> Result<(), Failure> {
+    if Checkpoint::is_newer(dir) { Err(Failure::Refused(parts::NEWER)) } else { Ok(()) }
 }
 
 /// The records of a new store: from the checkpoint if there is a good one, else none but the origin.
