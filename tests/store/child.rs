@@ -75,6 +75,9 @@ fn the_role_of_a_child() {
             std::thread::sleep(Duration::from_secs(60));
             drop(held);
         }
+        "survive mutations" => super::mutations::survive_mutations(dir.root(), count),
+        "survive truncations" => super::mutations::survive_truncations(dir.root(), count),
+        "be sound in every state" => super::mutations::be_sound_in_every_state(dir.root(), count),
         "be a host on a full disk" => super::hosts::be_on_a_full_disk(&dir),
         "be a host on a remote file system" => super::hosts::be_on_a_remote_file_system(&dir),
         "recover from damage" => super::damage::recover_from_everything(&dir),

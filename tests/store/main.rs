@@ -4,10 +4,12 @@
 mod child;
 mod crashes;
 mod damage;
+mod damaging;
 #[path = "../support/endure.rs"]
 mod endure;
 mod hosts;
 mod life;
+mod mutations;
 mod processes;
 mod storage;
 mod threads;

@@ -102,9 +102,12 @@ impl Cell {
             opened: AtomicU64::new(0),
         };
         match cell.with_session(DEADLINE, |session| cell.make_ready(session, || now)) {
-            Ok(_) | Err(Failure::Busy) => Ok(cell),
-            Err(failure) => Err(failure.into()),
+            Ok(_) | Err(Failure::Busy) => {}
+            Err(failure) => return Err(failure.into()),
         }
+        // What the checkpoint knew better belongs to this file and to none that takes its place.
+        let _ = cell.flush();
+        Ok(cell)
     }
 
     // A flag that is set is one load: also where size is what the build optimizes for.
@@ -350,6 +353,9 @@ impl Cell {
         let Some(origin) = Origin::find(records.clone()) else { return false };
         let Some(state) = parts::assemble(records) else { return false };
         self.cache.refresh(&state.funnel);
+        if let Some(funnel) = files::forgotten(&self.dir, &origin, &state) {
+            lock(&self.deferred).get_or_insert_default().owe(&funnel);
+        }
         self.opened.fetch_add(1, Ordering::AcqRel);
         *lock(&self.about) = About {
             health: files::health_of(&origin),
