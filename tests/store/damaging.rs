@@ -145,8 +145,23 @@ const KINDS: [Kind; 19] = [
     }),
     ("a word of a meta page", |random, data, _| {
         let at = random.below(2) * PAGE + 8 * random.below(META / 8);
-        let word =
-            *random.one_of(&[0, 1, 2, 3, 5, 9, 100, 1 << 20, 1 << 63, u64::MAX, u64::MAX - 1]);
+        let word = *random.one_of(&[
+            0,
+            1,
+            2,
+            3,
+            5,
+            9,
+            100,
+            600,
+            1022,
+            1023,
+            1 << 20,
+            1 << 62,
+            1 << 63,
+            u64::MAX,
+            u64::MAX - 1,
+        ]);
         data[at..at + 8].copy_from_slice(&word.to_le_bytes());
     }),
     ("metas exchanged", |_, data, _| {

@@ -88,7 +88,7 @@ pub fn end_within(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
 /// Runs a command whose output goes to `log`, and fails with the end of it when it fails or hangs.
 pub fn run_logged(command: &mut Command, log: &PathBuf, limit: Duration) {
     let output = File::create(log).expect("a log");
-    command.stdout(output.try_clone().expect("a log")).stderr(output);
+    command.env("RUST_BACKTRACE", "0").stdout(output.try_clone().expect("a log")).stderr(output);
     let mut child = command.spawn().expect("it starts");
     let ended = end_within(&mut child, limit);
     if ended.is_some_and(|status| status.success()) {
@@ -96,7 +96,7 @@ pub fn run_logged(command: &mut Command, log: &PathBuf, limit: Duration) {
     }
     let mut text = String::new();
     let _ = File::open(log).and_then(|mut file| file.read_to_string(&mut text));
-    let from = text.char_indices().rev().nth(1500).map_or(0, |(at, _)| at);
+    let from = text.char_indices().rev().nth(3000).map_or(0, |(at, _)| at);
     let how = ended.map_or("it hangs".to_owned(), |status| status.to_string());
     panic!("{how}; its last words:\n{}", &text[from..]);
 }
