@@ -218,7 +218,7 @@ pub fn data(random: &mut Random, era: &Era, eras: &[Era]) -> (String, Vec<u8>) {
     let mut data = era.data.clone();
     let (name, damage) = random.one_of(&KINDS);
     damage(random, &mut data, eras);
-    if random.below(5) > 0 || data.len() < 2 * PAGE || data.len() % PAGE != 0 {
+    if random.below(5) > 0 || data.len() < 2 * PAGE || !data.len().is_multiple_of(PAGE) {
         return ((*name).to_owned(), data);
     }
     let (second, damage) = random.one_of(&KINDS);

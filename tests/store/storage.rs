@@ -15,7 +15,9 @@ pub fn run_on(file_system: &str, role: &str) {
     let child = child::command(role, &dir, 0);
     let script = format!("mount -t {file_system} none \"$1\" || exit 77; shift; exec \"$@\"");
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]).arg(dir.root());
+    command
+        .args(["--mount", "--ipc", "--map-root-user", "sh", "-c", &script, "sh"])
+        .arg(dir.root());
     command.arg(child.get_program()).args(child.get_args());
     command.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.output();
