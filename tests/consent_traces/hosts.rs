@@ -22,13 +22,18 @@ const EAGER: [(&str, &str); 2] = [
     ("MCPPROXY_TELEMETRY_INITIAL_DELAY", "0"),
 ];
 
-/// The calls that a host and its children made.
-fn trace(home: &Home, way: &Way, host: &[&str]) -> Vec<String> {
+/// How `program` ended with the words of `host`, what it said, and the calls that it and its children made.
+fn trace_of(
+    home: &Home,
+    way: &Way,
+    program: &[&str],
+    host: &[&str],
+) -> ((ExitStatus, String), Vec<String>) {
     let log = home.path("trace");
     let mut command: Vec<&OsStr> =
         ["strace", "-f", "-s", "256", "-e", WATCHED, "-o"].map(OsStr::new).into();
-    command.extend([log.as_os_str(), MCPPROXY.as_ref()]);
-    command.extend(host.iter().map(OsStr::new));
+    command.push(log.as_os_str());
+    command.extend(program.iter().chain(host).map(OsStr::new));
     let own: Vec<_> = EAGER.iter().chain(way.own).copied().collect();
     let mut shell = home.shell(way.exports, &own, &command);
     if way.as_nobody {
@@ -40,15 +45,21 @@ fn trace(home: &Home, way: &Way, host: &[&str]) -> Vec<String> {
         open(&log);
         shell.uid(NOBODY).gid(NOBODY);
     }
-    let (ended, said) = run(&mut shell, home, "said");
+    let ended = run(&mut shell, home, "said");
+    let calls = std::fs::read_to_string(log).expect("the trace");
+    assert!(calls.contains("execve("), "{}: {host:?}: nothing was traced", way.name);
+    (ended, calls.lines().map(str::to_owned).collect())
+}
+
+/// The calls that a host and its children made.
+fn trace(home: &Home, way: &Way, host: &[&str]) -> Vec<String> {
+    let ((ended, said), calls) = trace_of(home, way, &[MCPPROXY], host);
     // A gateway does not start on a config that it cannot read; that is an error and no crash.
     assert!(ended.code().is_some_and(|code| code <= 1), "{}: {host:?}: {ended}", way.name);
     if host[0] == "tap" {
         assert_eq!((ended.code(), said.as_str()), (Some(0), REQUEST), "{}", way.name);
     }
-    let calls = std::fs::read_to_string(log).expect("the trace");
-    assert!(calls.contains("execve("), "{}: {host:?}: nothing was traced", way.name);
-    calls.lines().map(str::to_owned).collect()
+    calls
 }
 
 /// Calls that reach the network, name the thread, or would make, change or remove something in the data
@@ -114,19 +125,17 @@ fn switched_on_the_same_trace_shows_file_socket_and_thread() {
     assert!(calls.iter().any(|call| call.contains(" socket(")), "{calls:#?}");
 }
 
-/// How many hosts each way is tried with; they take turns.
+/// Each way with each host.
 fn check(ways: impl Iterator<Item = Way>) {
     if !strace_works(&["-f", "-e", WATCHED]) {
         return;
     }
-    let hosts = endure::scaled("TRACES", 2) as usize;
     let (mut ways_seen, mut runs) = (0, 0);
-    for (number, way) in ways.enumerate() {
+    for way in ways {
         if way.as_nobody && !nobody_can_run() {
             continue;
         }
-        let turn = |k: usize| if k == 0 { 0 } else { 1 + (number + k) % (HOSTS.len() - 1) };
-        for host in (0..hosts).map(|k| HOSTS[turn(k)]) {
+        for host in HOSTS {
             let home = Home::new();
             (way.make)(&home);
             way.config.iter().for_each(|bytes| home.config(bytes));
@@ -143,6 +152,37 @@ fn check(ways: impl Iterator<Item = Way>) {
     println!(
         "{ways_seen} ways of switching off, {runs} traced runs: no file, no socket, no thread"
     );
+}
+
+/// A gateway that listens has a socket for that, and no other.
+#[test]
+fn switched_off_a_gateway_that_listens_opens_the_socket_for_that_and_no_other() {
+    if !strace_works(&["-f", "-e", WATCHED]) {
+        return;
+    }
+    // The key is there: a gateway that listens makes one, on or off.
+    const OFF: &str =
+        r#"{"api_key":"0123456789abcdef0123456789abcdef","telemetry":{"enabled":false}}"#;
+    const ON: &str = r#"{"api_key":"0123456789abcdef0123456789abcdef"}"#;
+    for (config, own) in [(OFF, &[][..]), (ON, &[("DO_NOT_TRACK", "1")][..])] {
+        let home = Home::new();
+        home.config(config);
+        let way = Way { own, ..ways::way("a gateway that listens") };
+        let before = listing(&home.data());
+        let host = ["serve", "--listen", "127.0.0.1:0"];
+        let calls = trace_of(&home, &way, &["timeout", "-s", "TERM", "2", MCPPROXY], &host).1;
+        let mut found = traces_of_telemetry(&home, &calls);
+        // One socket, one address.
+        let own = |call: &&String| {
+            call.contains(" socket(AF_INET, SOCK_STREAM")
+                || call.contains("inet_addr(\"127.0.0.1\")")
+        };
+        let mine = found.iter().filter(|call| own(call)).count();
+        assert_eq!(mine, 2, "{found:#?}");
+        found.retain(|call| !own(call));
+        assert!(found.is_empty(), "{found:#?}");
+        assert_eq!(listing(&home.data()), before);
+    }
 }
 
 #[test]
