@@ -155,11 +155,13 @@ impl Round {
                 session.tap.kill().expect("it runs");
             }
             let mut buffer = vec![0; 1 + random.below(100_000)];
-            while !gone {
-                match output.read(&mut buffer).expect("a pipe") {
-                    0 => break,
-                    length => received.extend_from_slice(&buffer[..length]),
+            // Who is gone reads no more; everybody else reads to the end.
+            let reads_on = !gone;
+            while let Some(length) = reads_on.then(|| output.read(&mut buffer).expect("a pipe")) {
+                if length == 0 {
+                    break;
                 }
+                received.extend_from_slice(&buffer[..length]);
                 std::thread::sleep(pause);
             }
             drop(writer.join().expect("a writer"));

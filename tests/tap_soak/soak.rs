@@ -169,7 +169,7 @@ fn exchange(number: u64, input: &mut (impl Write + Send), output: &mut impl Read
     let mut random = Random::new(seed, 1);
     let length = *random.one_of(&[10_000, 3 << 20, 20 << 20]);
     // Every third round has a giant in it.
-    let giant = number % 3 == 0;
+    let giant = number.is_multiple_of(3);
     let largest = if giant { GIANT } else { 2 << 20 };
     let mut receiving = Stream::new(seed, largest);
     receiving.ask_for_giant(giant);

@@ -69,9 +69,9 @@ impl Stream {
             self.line.extend_from_slice(self.random.one_of(&MESSAGES).as_bytes());
         } else {
             let most = match kind {
-                ..70 => 200,
-                ..90 => 5000,
-                ..97 => 100_000,
+                20..70 => 200,
+                70..90 => 5000,
+                90..97 => 100_000,
                 _ => 2 << 20,
             };
             let mut left = self.random.below(most.min(self.largest) + 1);
