@@ -120,14 +120,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
 
 /// As [`write_atomically`], for a file that others own too: an existing one keeps its mode and, where we
 /// may, its owner; a missing one is made 0600.
-pub fn replace_in_kind(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// `is_current` is asked when all is ready: if somebody else has changed the file meanwhile (to bring the
+/// new one to disk takes milliseconds), nothing is replaced and this is false.
+pub fn replace_in_kind(
+    path: &Path,
+    bytes: &[u8],
+    is_current: impl FnOnce() -> bool,
+) -> io::Result<bool> {
     let replacement = Replacement::prepare(path, bytes, 0o600)?;
     match std::fs::metadata(path) {
         Ok(model) => backend::take_after(&replacement.temporary, &model)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    replacement.publish()
+    if !is_current() {
+        return Ok(false);
+    }
+    replacement.publish()?;
+    Ok(true)
 }
 
 /// The first half of [`write_atomically`]: the new bytes are on disk beside their target, which is

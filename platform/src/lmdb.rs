@@ -44,6 +44,8 @@ pub enum Failure {
     Missing,
     /// The data file is not one of ours or is broken; it is not mapped.
     Damaged(&'static str),
+    /// The data file is sound, but its records are not for this program: nothing is changed.
+    Refused(&'static str),
     /// The system refused.
     Io(io::Error),
 }

@@ -7,7 +7,8 @@
 //! for another. In bodies integers have eight bytes, texts and byte strings have their length before them, members of closed
 //! vocabularies are written as spelled on the wire.
 
-/// The version of every value. Another one is not read: the store is put aside and restored.
+/// The version of every value. An earlier one that is not known is damage; a later one is not read and not
+/// touched ([`is_newer`]).
 pub const FORMAT: u8 = 1;
 
 /// A value that is not what we wrote.
@@ -92,6 +93,14 @@ impl Writer {
             self.number(number);
         }
     }
+}
+
+/// Whether `value` is whole, but of a later version than this program knows: no damage. Every version keeps
+/// its number in the first byte and the checksum in the last eight.
+pub fn is_newer(name: &[u8], value: &[u8]) -> bool {
+    let Some((sealed, sum)) = value.split_last_chunk() else { return false };
+    sealed.first().is_some_and(|version| *version > FORMAT)
+        && checksum(name, sealed) == u64::from_le_bytes(*sum)
 }
 
 /// Takes a value apart.
@@ -233,6 +242,22 @@ mod tests {
             assert_eq!(body.flag(), Ok(true), "{length}");
             assert_eq!(body.end(()), Ok(()), "{length}");
         }
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage_by_its_checksum() {
+        let sealed = |version: u8| {
+            let mut value = vec![version, 7, 7];
+            value.extend(checksum(b"n", &value).to_le_bytes());
+            value
+        };
+        assert!(is_newer(b"n", &sealed(FORMAT + 1)) && is_newer(b"n", &sealed(255)));
+        assert!(Reader::open(b"n", &sealed(FORMAT + 1)).is_err());
+        assert!(!is_newer(b"n", &sealed(FORMAT)) && !is_newer(b"n", &sealed(0)));
+        assert!(!is_newer(b"other", &sealed(FORMAT + 1)));
+        let mut flipped = sealed(FORMAT);
+        flipped[0] = FORMAT + 1;
+        assert!(!is_newer(b"n", &flipped) && !is_newer(b"n", b"") && !is_newer(b"n", &[9; 8]));
     }
 
     #[test]

@@ -72,11 +72,14 @@ pub(super) fn replace(path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> Re
     let failed =
         |e: io::Error| format!("it cannot be replaced: {}; make its directory writable", e.kind());
     let target = target(path).map_err(failed)?;
-    if read(path, MAX_BYTES)?.as_deref() != old {
-        return Err("another program is writing it; try again".into());
-    }
+    let busy = || "another program is writing it; try again".to_owned();
+    let is_current = || read(path, MAX_BYTES).is_ok_and(|found| found.as_deref() == old);
     match new {
-        Some(new) => files::replace_in_kind(&target, new).map_err(failed),
-        None => fs::remove_file(&target).map_err(failed),
+        Some(new) => match files::replace_in_kind(&target, new, is_current).map_err(failed)? {
+            true => Ok(()),
+            false => Err(busy()),
+        },
+        None if is_current() => fs::remove_file(&target).map_err(failed),
+        None => Err(busy()),
     }
 }

@@ -75,6 +75,10 @@ fn knows_this_host(session: &Session, store: &Store) -> bool {
 /// Identity, notice, and the transaction that every host begins with; else seconds until it is tried again.
 fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     let now = machine::now();
+    // Removed while this process ran: to make an id would make it again.
+    if !session.dir.root().is_dir() {
+        return Err(TICK);
+    }
     let Ok(identity) = identity::ensure(&session.dir, now) else {
         // Nothing will be sent, and `status` says why; marks are still of use to it.
         let mark = session.mark(now);
