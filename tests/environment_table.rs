@@ -279,7 +279,7 @@ fn files_that_a_runtime_bound_over_the_images_own() {
         }
     }
     // However the kernel may spell it.
-    let escaped = mount("/var/lib/docker\\057containers/x/hosts", "/etc\\057hosts");
+    let escaped = mount("/var/lib/docker\\057containers/x/hosts", "/etc\\057\\150osts");
     expect(&linux(escaped), Rule::Container, "c", &["mountinfo"]);
 }
 
