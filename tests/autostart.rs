@@ -138,31 +138,36 @@ fn what_cannot_be_written_is_an_error_that_names_what_and_not_where() {
     assert_eq!(desktop.sidecar(), None, "nothing is remembered of what did not happen");
 }
 
-/// Runs what follows in a copy of the root without the marks of a container. Needs root.
+/// Runs what follows in a copy of the root without the marks of a container, and without the
+/// processes above it: what they carry counts, and that of a CI runner says CI. Needs root.
 const UNMARKED: &str =
     "set -e; d=$(mktemp -d); mount -t tmpfs tmpfs \"$d\"; mkdir \"$d/u\" \"$d/w\" \"$d/m\"
     mount -t overlay overlay -o \"lowerdir=/,upperdir=$d/u,workdir=$d/w\" \"$d/m\"
     rm -f \"$d/m/.dockerenv\" \"$d/m/run/.containerenv\"
-    for kept in /proc /dev \"$1\" \"$2\"; do mount --rbind \"$kept\" \"$d/m$kept\"; done
+    for kept in /dev \"$1\" \"$2\"; do mount --rbind \"$kept\" \"$d/m$kept\"; done
+    mount -t proc proc \"$d/m/proc\"
     shift 2; exec chroot \"$d/m\" \"$@\"";
 
-/// A command here, or where nothing says that this is a container; `None` where neither can be had.
-fn outside_of_containers(program: &str) -> Option<Command> {
-    let is_container = |command: &mut Command| {
-        let output = command.args(["detect", "-o", "json"]).output().ok()?;
+/// A command at a person's machine, here or in a root of its own; `None` where neither can be had.
+fn at_home(program: &str) -> Option<Command> {
+    let is_home = |command: &mut Command| {
+        let output = command.env_clear().args(["detect", "-o", "json"]).output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).replace(' ', "");
-        output.status.success().then(|| text.contains("\"is_container\":true"))
+        let is = |mark: &str| text.contains(&format!("\"{mark}\":false"));
+        output.status.success().then(|| {
+            ["is_container", "has_ci_env", "has_cloud_ide_env"].iter().all(|mark| is(mark))
+        })
     };
-    if is_container(&mut Command::new(MCPPROXY)) == Some(false) {
+    if is_home(&mut Command::new(MCPPROXY)) == Some(true) {
         return Some(Command::new(program));
     }
     let unmarked = |program: &str| {
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", UNMARKED, "sh", env!("CARGO_MANIFEST_DIR")]);
-        command.arg(std::env::temp_dir()).arg(program);
+        command.args(["--mount", "--pid", "--fork", "sh", "-c", UNMARKED, "sh"]);
+        command.arg(env!("CARGO_MANIFEST_DIR")).arg(std::env::temp_dir()).arg(program);
         command
     };
-    (is_container(&mut unmarked(MCPPROXY)) == Some(false)).then(|| unmarked(program))
+    (is_home(&mut unmarked(MCPPROXY)) == Some(true)).then(|| unmarked(program))
 }
 
 fn skip(why: &str) {
@@ -200,10 +205,10 @@ fn serve_at_a_terminal(
 
 #[test]
 fn the_first_run_at_a_terminal_asks_once_and_the_default_is_yes() {
-    let python = || outside_of_containers("python3");
+    let python = || at_home("python3");
     if python().is_none() {
         return skip(
-            "this is a container, where it is not made, and not one that can be left for a test",
+            "this is a container or CI, where it is not made, and not one that can be left for a test",
         );
     }
     for (typed, enabled) in [("\n", true), ("yes\n", true), ("n\n", false), ("what?\n", false)] {

@@ -192,21 +192,6 @@ impl Walk<'_> {
     }
 }
 
-/// Whether there is white space between the tokens of strict JSON. Our encoder writes none, and 8 KiB of it
-/// are a long letter.
-pub(super) fn has_white_space(bytes: &[u8]) -> bool {
-    let (mut in_string, mut escaped) = (false, false);
-    bytes.iter().any(|byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            _ => {}
-        }
-        !in_string && byte.is_ascii_whitespace()
-    })
-}
-
 /// The text of a string that is spelled without escapes.
 fn plain_text<'v>(value: &'v Value<'_>) -> Result<&'v str, &'static str> {
     match value.as_str() {
