@@ -80,12 +80,6 @@ pub fn mountinfo() -> Option<String> {
     backend::mountinfo()
 }
 
-/// Windows: whether the entry `name` in this user's `Run` key starts its program at login: `Some(false)` when
-/// the user has switched it off, `None` without an entry.
-pub fn run_entry(name: &str) -> Option<bool> {
-    backend::run_entry(name)
-}
-
 /// Windows: how many seconds after its parent this process started.
 pub fn seconds_after_parent() -> Option<u64> {
     backend::seconds_after_parent()

@@ -4,7 +4,7 @@
 
 mod edit;
 mod file;
-mod layout;
+pub(crate) mod layout;
 mod reader;
 #[cfg(feature = "serve")]
 pub mod servers;

@@ -3,8 +3,50 @@
 pub use crate::unix::files::*;
 
 use crate::files::FileSystem;
+use crate::unix;
 use std::io;
+use std::mem::MaybeUninit;
 use std::path::Path;
+use std::time::Duration;
+
+/// A path as the kernel takes it.
+#[derive(Debug)]
+pub struct PreparedPath(unix::files::PreparedPath);
+
+impl PreparedPath {
+    pub fn new(path: &Path) -> io::Result<Self> {
+        unix::files::PreparedPath::new(path).map(Self)
+    }
+
+    /// Asks for no more than the identity. From Linux 6.13 on, who asks for a file's times makes the next
+    /// write to it take the time anew and change the inode with it, which costs more than the question.
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let mut answer = MaybeUninit::<libc::statx>::zeroed();
+        // By number: musl has no such function before 1.2.5.
+        // SAFETY: the path is NUL-terminated and `answer` a writable `statx`; both outlive the call.
+        let outcome = unsafe {
+            libc::syscall(
+                libc::SYS_statx,
+                libc::AT_FDCWD,
+                self.0.as_c_str().as_ptr(),
+                libc::AT_STATX_SYNC_AS_STAT,
+                libc::STATX_INO,
+                answer.as_mut_ptr(),
+            )
+        };
+        // SAFETY: it was zeroed and holds integers only, so every bit pattern is one.
+        let answer = unsafe { answer.assume_init() };
+        if outcome != 0 || answer.stx_mask & libc::STATX_INO == 0 {
+            // Kernels before 4.11 and some sandboxes have no such call; the answer of `stat` is final.
+            return self.0.identity();
+        }
+        Ok((libc::makedev(answer.stx_dev_major, answer.stx_dev_minor), answer.stx_ino))
+    }
+}
+
+pub fn coarse_time() -> Duration {
+    monotonic_time(libc::CLOCK_MONOTONIC_COARSE)
+}
 
 pub fn file_system(path: &Path) -> io::Result<FileSystem> {
     // The type of `f_type` and its sign differ between libcs; the number has 32 bits everywhere.
@@ -67,6 +109,17 @@ fn remote_name(magic: u32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_ways_to_ask_name_the_same_file() {
+        for path in ["/", "/proc/self/status", "/dev/null", file!()] {
+            let path = PreparedPath::new(Path::new(path)).unwrap();
+            let (short, full) = (path.identity(), path.0.identity());
+            assert_eq!(short.map_err(|e| e.kind()), full.map_err(|e| e.kind()), "{path:?}");
+        }
+        let path = Path::new("/dev/null");
+        assert_eq!(PreparedPath::new(path).unwrap().identity().unwrap(), identity(path).unwrap());
+    }
 
     #[test]
     fn local_disks_memory_and_overlays_are_local() {

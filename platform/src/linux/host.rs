@@ -120,10 +120,6 @@ fn own_socket(directory: &str, me: u32, is_display: impl Fn(&[u8]) -> bool) -> O
     })
 }
 
-pub fn run_entry(_name: &str) -> Option<bool> {
-    None
-}
-
 pub fn seconds_after_parent() -> Option<u64> {
     None
 }

@@ -9,5 +9,6 @@ pub mod service;
 #[cfg(feature = "process")]
 pub mod signals;
 
+pub use crate::unix::login;
 #[cfg(feature = "process")]
 pub use crate::unix::process;

@@ -5,6 +5,11 @@ pub use crate::unix::files::*;
 use crate::files::FileSystem;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
+
+pub fn coarse_time() -> Duration {
+    monotonic_time(libc::CLOCK_MONOTONIC_RAW_APPROX)
+}
 
 pub fn file_system(path: &Path) -> io::Result<FileSystem> {
     let answer = statfs(path)?;

@@ -145,10 +145,6 @@ pub fn mountinfo() -> Option<String> {
     None
 }
 
-pub fn run_entry(_name: &str) -> Option<bool> {
-    None
-}
-
 pub fn seconds_after_parent() -> Option<u64> {
     None
 }

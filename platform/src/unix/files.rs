@@ -1,6 +1,6 @@
 //! files: see `crate::files`. What is the same on every Unix.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,6 +9,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::Path;
+use std::time::Duration;
 
 pub fn identity_of(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
@@ -27,6 +28,10 @@ impl PreparedPath {
         Ok(Self(CString::new(path.as_os_str().as_bytes())?))
     }
 
+    pub fn as_c_str(&self) -> &CStr {
+        &self.0
+    }
+
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         let mut answer = MaybeUninit::<libc::stat>::uninit();
         // SAFETY: the path is NUL-terminated and `answer` a writable `stat`; both outlive the call.
@@ -39,6 +44,14 @@ impl PreparedPath {
         #[allow(clippy::unnecessary_cast)]
         Ok((answer.st_dev as u64, answer.st_ino))
     }
+}
+
+/// What a monotonic clock says; 0 where there is no such clock.
+pub fn monotonic_time(clock: libc::clockid_t) -> Duration {
+    let mut answer = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `answer` is a writable `timespec` that outlives the call. On failure it stays 0.
+    unsafe { libc::clock_gettime(clock, &mut answer) };
+    Duration::new(answer.tv_sec as u64, answer.tv_nsec as u32)
 }
 
 pub fn check_writable(path: &Path) -> io::Result<()> {
@@ -99,6 +112,10 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 
 pub fn is_readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 != 0)
+}
+
+pub fn link(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
 }
 
 pub fn sync_directory(directory: &Path) -> io::Result<()> {

@@ -11,11 +11,13 @@ use std::mem::MaybeUninit;
 use std::os::windows::fs::OpenOptionsExt as _;
 use std::os::windows::io::AsRawHandle as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_FLAG_BACKUP_SEMANTICS,
     FILE_READ_ATTRIBUTES, GetDiskFreeSpaceExW, GetDriveTypeW, GetFileInformationByHandle,
     GetVolumeInformationW, GetVolumePathNameW,
 };
+use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::WindowsProgramming::{
     DRIVE_FIXED, DRIVE_RAMDISK, DRIVE_REMOTE, DRIVE_REMOVABLE,
 };
@@ -59,6 +61,11 @@ impl PreparedPath {
     }
 }
 
+pub fn coarse_time() -> Duration {
+    // SAFETY: takes nothing and returns milliseconds since the start of the system.
+    Duration::from_millis(unsafe { GetTickCount64() })
+}
+
 pub fn check_writable(path: &Path) -> io::Result<()> {
     // A directory opens for these only if its access list lets us do both; nothing is made.
     look_at(path, FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY).map(drop)
@@ -96,6 +103,11 @@ pub fn make_private(_path: &Path) -> io::Result<()> {
 
 pub fn is_readable_by_others(_path: &Path) -> bool {
     false
+}
+
+pub fn link(_target: &Path, _link: &Path) -> io::Result<()> {
+    // Windows has symbolic links, but most users may not make one.
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub fn sync_directory(_directory: &Path) -> io::Result<()> {

@@ -25,8 +25,6 @@ use windows_sys::Win32::System::WindowsProgramming::GetUserNameW;
 /// What a `FILETIME` counts in one second.
 const TICKS_PER_SECOND: u64 = 10_000_000;
 
-pub use super::registry::run_entry;
-
 pub fn parent_id() -> Option<u32> {
     let parent = entry_of(std::process::id())?.th32ParentProcessID;
     // The number of a parent that has ended may be another process's by now: one younger than we are.
@@ -191,10 +189,5 @@ mod tests {
         assert!(!user().unwrap().name.is_empty());
         assert!(host_name().is_some());
         assert!(os_release().unwrap().split('.').count() == 3);
-    }
-
-    #[test]
-    fn a_run_entry_that_is_not_there_is_unknown() {
-        assert_eq!(run_entry("mcpproxy-that-nobody-installs"), None);
     }
 }

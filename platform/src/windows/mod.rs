@@ -2,9 +2,9 @@
 
 pub mod files;
 pub mod host;
+pub mod login;
 #[cfg(feature = "process")]
 pub mod process;
-mod registry;
 #[cfg(feature = "service")]
 pub mod service;
 mod wide;
