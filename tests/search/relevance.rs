@@ -4,7 +4,10 @@ use super::{Tool, found, index};
 use serde_json::Value;
 
 /// The sets of questions.
-const SETS: [&str; 3] = ["tuning", "held-out-1", "held-out-2"];
+const SETS: [&str; 6] =
+    ["tuning", "held-out-1", "held-out-2", "dev-3", "held-out-3", "sealed-3"];
+/// The sets of which nobody has seen yet which questions are missed.
+const UNSEEN: [&str; 2] = ["held-out-3", "sealed-3"];
 /// The set by which nothing was tuned.
 const HELD_OUT: &str = SETS[2];
 /// The share of questions, in percent, whose answer must be among the first five: of those that are not
@@ -74,7 +77,7 @@ fn nine_of_ten_questions_find_their_tool_among_the_first_five() {
         let found = found(&index, &tools, query, tools.len());
         let rank = found.iter().position(|tool| accepted.contains(&tool.as_str()));
         let rank = rank.map(|position| position + 1);
-        if rank.is_none_or(|rank| rank > 5) {
+        if rank.is_none_or(|rank| rank > 5) && !UNSEEN.contains(&set) {
             println!("missed ({set}, rank {rank:?}): {query}");
             println!("    wanted {accepted:?}");
             println!("    found  {:?}", &found[..found.len().min(5)]);
@@ -87,7 +90,7 @@ fn nine_of_ten_questions_find_their_tool_among_the_first_five() {
     };
     println!("{} tools", tools.len());
     println!("set                     questions   top 1   top 3   top 5     MRR");
-    for sets in [&SETS[..1], &SETS[1..2], &SETS[..2], &SETS[2..], &SETS[..]] {
+    for sets in SETS.chunks(1).chain([&SETS[..2], &SETS[..]]) {
         let ranks = of(sets);
         let [one, three, five, mean] = figures(&ranks);
         let name = if sets == SETS { "all".to_owned() } else { sets.join(" + ") };
