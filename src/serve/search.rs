@@ -10,11 +10,14 @@
 mod fields;
 mod meanings;
 mod names;
+mod shapes;
 mod words;
 
 use fields::{FIELDS, Field, bounded};
 use meanings::Meanings;
 use names::Names;
+use shapes::Piece;
+use std::collections::HashMap;
 use words::{Term, Vocabulary, VocabularyBuilder};
 
 /// Bytes of a query that are read.
@@ -58,6 +61,8 @@ struct Weights {
     meaning: f32,
     /// How much a tool loses for words of the query that it lacks.
     coverage: f32,
+    /// What a word counts for a tool that other tools of its server have, where all of them have it.
+    server: f32,
 }
 
 const WEIGHTS: Weights = Weights {
@@ -66,6 +71,7 @@ const WEIGHTS: Weights = Weights {
     saturation: 1.2,
     meaning: 0.75,
     coverage: 0.75,
+    server: 0.5,
 };
 
 /// An index over all tools. `Send` and `Sync`; made once, read by many.
@@ -77,6 +83,8 @@ pub struct SearchIndex {
     vocabulary: Vocabulary,
     meanings: Meanings,
     names: Names,
+    /// For each tool the number of its server, and for each server how many tools it has.
+    servers: (Vec<u32>, Vec<u32>),
     /// For each term the tools that have it, and how much they are about it.
     postings: Vec<Vec<(u32, f32)>>,
     weights: Weights,
@@ -99,12 +107,21 @@ impl SearchIndex {
         let mut builder = VocabularyBuilder::new();
         let mut names = Names::default();
         let mut lengths: Vec<[u32; FIELDS]> = Vec::new();
+        let mut numbers: HashMap<&str, u32> = HashMap::new();
+        let mut servers = (Vec::new(), Vec::new());
         let mut occurrences = Vec::new();
         let mut terms: Vec<(Term, Field)> = Vec::new();
         for (position, tool) in tools.into_iter().enumerate() {
             // Positions beyond would not fit a posting; no list of tools is that long.
             let Ok(number) = u32::try_from(position) else { break };
             names.add(position, tool.server, tool.name);
+            let next = servers.1.len() as u32;
+            let server = *numbers.entry(tool.server).or_insert(next);
+            if server == next {
+                servers.1.push(0);
+            }
+            servers.0.push(server);
+            servers.1[server as usize] += 1;
             terms.clear();
             let mut length = [0; FIELDS];
             fields::read(&tool, |field, text| {
@@ -119,7 +136,7 @@ impl SearchIndex {
         let (vocabulary, terms) = builder.finish();
         let postings = postings(terms, &lengths, &occurrences, &weights);
         let meanings = Meanings::new(vocabulary.stemmer());
-        Self { count: lengths.len(), vocabulary, meanings, names, postings, weights }
+        Self { count: lengths.len(), vocabulary, meanings, names, servers, postings, weights }
     }
 
     /// How many tools are indexed.
@@ -157,19 +174,24 @@ impl SearchIndex {
 
     /// The score of every tool, by its text alone.
     fn scores(&self, query: &str) -> Vec<f32> {
+        let (server_of, tools_of) = &self.servers;
         let mut scores = vec![0.0_f32; self.count];
         let mut covered = vec![0.0_f32; self.count];
-        let mut best = vec![0.0_f32; self.count];
+        // Of the tools and servers that have the word at hand.
+        let mut best = vec![(0.0_f32, 0.0_f32); self.count];
+        let mut sums = vec![0.0_f32; tools_of.len()];
         let mut touched: Vec<u32> = Vec::new();
+        let mut from_servers = vec![0.0_f32; tools_of.len()];
         let mut all = 0.0;
         for concept in self.concepts(query) {
             for (term, weight) in concept {
                 for (tool, score) in &self.postings[term as usize] {
-                    let best = &mut best[*tool as usize];
+                    let (best, weight_of_best) = &mut best[*tool as usize];
                     if *best == 0.0 {
                         touched.push(*tool);
                     }
                     *best = best.max(score * weight);
+                    *weight_of_best = weight_of_best.max(weight);
                 }
             }
             if touched.is_empty() {
@@ -180,12 +202,21 @@ impl SearchIndex {
             all += rarity;
             for tool in touched.drain(..) {
                 let tool = tool as usize;
-                scores[tool] += rarity * std::mem::take(&mut best[tool]);
-                covered[tool] += rarity;
+                let (score, weight) = std::mem::take(&mut best[tool]);
+                scores[tool] += rarity * score;
+                covered[tool] += rarity * weight;
+                sums[server_of[tool] as usize] += score;
+            }
+            for ((sum, tools), from) in sums.iter_mut().zip(tools_of).zip(&mut from_servers) {
+                // One tool more: what a server's only tool has is no word of the server.
+                *from += rarity * std::mem::take(sum) / (*tools as f32 + 1.0);
             }
         }
-        if all > 0.0 {
-            for (score, covered) in scores.iter_mut().zip(covered) {
+        let servers = server_of.iter().map(|server| from_servers[*server as usize]);
+        for ((score, covered), from_server) in scores.iter_mut().zip(covered).zip(servers) {
+            // A tool without a word of the query is not guessed by its neighbours.
+            if *score > 0.0 {
+                *score += self.weights.server * from_server;
                 *score *= 1.0 - self.weights.coverage * (1.0 - covered / all);
             }
         }
@@ -196,37 +227,63 @@ impl SearchIndex {
     /// that has several of them answers the word once, by the best; and the word is as rare as all of
     /// them together, or else an unusual word for something common would outweigh the rest.
     fn concepts(&self, query: &str) -> Vec<Vec<(Term, f32)>> {
-        let term = |stem: &String| self.vocabulary.term(stem);
-        let concepts = self.stems(query).into_iter().map(|stem| {
-            let itself = term(&stem).into_iter().map(|term| (term, 1.0));
-            let others = self.meanings.same(&stem).iter().filter_map(term);
-            let others = others.chain(self.vocabulary.family(&stem).iter().copied());
-            itself.chain(others.map(|term| (term, self.weights.meaning))).collect()
+        let mut concepts = Concepts { index: self, read: Vec::new(), concepts: Vec::new() };
+        shapes::read(query, |piece| match piece {
+            Piece::Text(text) => words::split(text, |word| concepts.word(word)),
+            Piece::Data(words) => concepts.data(words),
         });
-        concepts.collect()
+        concepts.concepts
+    }
+}
+
+/// What a query asks for, as it is read.
+struct Concepts<'a> {
+    index: &'a SearchIndex,
+    /// What was read: each counts once.
+    read: Vec<String>,
+    concepts: Vec<Vec<(Term, f32)>>,
+}
+
+impl Concepts<'_> {
+    fn is_new(&mut self, what: &str) -> bool {
+        let new = self.read.len() < QUERY_WORDS && !self.read.iter().any(|read| read == what);
+        if new {
+            self.read.push(what.to_owned());
+        }
+        new
     }
 
-    /// The words of the query, each once.
-    fn stems(&self, query: &str) -> Vec<String> {
-        let mut stems: Vec<String> = Vec::new();
-        let mut add = |stem: &String| {
-            if stems.len() < QUERY_WORDS && !stems.contains(stem) {
-                stems.push(stem.clone());
-            }
-            stems.len() < QUERY_WORDS
-        };
-        let mut wanted = true;
-        words::split(query, |word| {
-            if wanted {
-                for stem in self.vocabulary.stemmer().stems(word) {
-                    if !self.meanings.is_filler(&stem) {
-                        self.meanings.phrase(&stem).iter().for_each(|stem| _ = add(stem));
-                        wanted = add(&stem);
-                    }
+    /// `others` and their weight, after those that answer best.
+    fn add(&mut self, best: Option<Term>, weight: f32, others: impl Iterator<Item = Term>) {
+        let best = best.into_iter().map(|term| (term, 1.0));
+        self.concepts.push(best.chain(others.map(|term| (term, weight))).collect());
+    }
+
+    fn word(&mut self, word: &str) {
+        let SearchIndex { vocabulary, meanings, weights, .. } = self.index;
+        let term = |stem: &String| vocabulary.term(stem);
+        let stems = vocabulary.stemmer().stems(word);
+        let meant = meanings.stop(word);
+        if stems.is_empty() && !meant.is_empty() && self.is_new(word) {
+            self.add(None, weights.meaning, meant.iter().filter_map(term));
+        }
+        for stem in stems.iter().filter(|stem| !meanings.is_filler(stem)) {
+            for stem in meanings.phrase(stem).iter().chain([stem]) {
+                if self.is_new(stem) {
+                    let others = meanings.same(stem).iter().filter_map(term);
+                    let others = others.chain(vocabulary.family(stem).iter().copied());
+                    self.add(term(stem), weights.meaning, others);
                 }
             }
-        });
-        stems
+        }
+    }
+
+    fn data(&mut self, words: &'static str) {
+        if self.is_new(words) {
+            let vocabulary = &self.index.vocabulary;
+            let stems = words.split(' ').flat_map(|word| vocabulary.stemmer().stems(word));
+            self.add(None, 1.0, stems.filter_map(|stem| vocabulary.term(&stem)));
+        }
     }
 }
 

@@ -4,8 +4,7 @@ use super::{Tool, found, index};
 use serde_json::Value;
 
 /// The sets of questions.
-const SETS: [&str; 6] =
-    ["tuning", "held-out-1", "held-out-2", "dev-3", "held-out-3", "sealed-3"];
+const SETS: [&str; 6] = ["tuning", "held-out-1", "held-out-2", "dev-3", "held-out-3", "sealed-3"];
 /// The sets of which nobody has seen yet which questions are missed.
 const UNSEEN: [&str; 2] = ["held-out-3", "sealed-3"];
 /// The set by which nothing was tuned.

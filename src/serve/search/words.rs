@@ -104,7 +104,16 @@ impl Stemmer {
     /// What `word` is searched as: nothing for a stop word, more than one for a run of a script
     /// without spaces.
     pub fn stems(&self, word: &str) -> Vec<String> {
-        self.0.tokenize(word)
+        self.0.tokenize(singular(word))
+    }
+}
+
+/// Without its `s` an abbreviation such as `PRs`: English stemmers take it only from a word with a vowel.
+fn singular(word: &str) -> &str {
+    let vowel = |c: char| "aeiouy".contains(c);
+    match word.strip_suffix('s') {
+        Some(rest) if rest.len() > 1 && !rest.ends_with('s') && !rest.contains(vowel) => rest,
+        _ => word,
     }
 }
 
@@ -231,6 +240,8 @@ mod tests {
         assert_eq!(stemmer.stems("the"), [""; 0]);
         assert_eq!(stemmer.stems("running"), stemmer.stems("runs"));
         assert_eq!(stemmer.stems("北京"), ["bei", "jing"]);
+        assert_eq!(stemmer.stems("prs"), ["pr"]);
+        assert_eq!(stemmer.stems("css"), ["css"]);
     }
 
     #[test]
