@@ -17,7 +17,7 @@ use fields::{FIELDS, Field, bounded};
 use meanings::Meanings;
 use names::Names;
 use shapes::Piece;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use words::{Term, Vocabulary, VocabularyBuilder};
 
 /// Bytes of a query that are read.
@@ -83,6 +83,8 @@ pub struct SearchIndex {
     vocabulary: Vocabulary,
     meanings: Meanings,
     names: Names,
+    /// Numbers in names of tools.
+    numbers: HashSet<String>,
     /// For each tool the number of its server, and for each server how many tools it has.
     servers: (Vec<u32>, Vec<u32>),
     /// For each term the tools that have it, and how much they are about it.
@@ -107,6 +109,7 @@ impl SearchIndex {
         let mut builder = VocabularyBuilder::new();
         let mut names = Names::default();
         let mut lengths: Vec<[u32; FIELDS]> = Vec::new();
+        let mut named_numbers = HashSet::new();
         let mut numbers: HashMap<&str, u32> = HashMap::new();
         let mut servers = (Vec::new(), Vec::new());
         let mut occurrences = Vec::new();
@@ -115,6 +118,11 @@ impl SearchIndex {
             // Positions beyond would not fit a posting; no list of tools is that long.
             let Ok(number) = u32::try_from(position) else { break };
             names.add(position, tool.server, tool.name);
+            words::split(bounded(tool.name, fields::NAME_BOUND), |word| {
+                if word.bytes().all(|b| b.is_ascii_digit()) {
+                    named_numbers.insert(word.to_owned());
+                }
+            });
             let next = servers.1.len() as u32;
             let server = *numbers.entry(tool.server).or_insert(next);
             if server == next {
@@ -136,7 +144,16 @@ impl SearchIndex {
         let (vocabulary, terms) = builder.finish();
         let postings = postings(terms, &lengths, &occurrences, &weights);
         let meanings = Meanings::new(vocabulary.stemmer());
-        Self { count: lengths.len(), vocabulary, meanings, names, servers, postings, weights }
+        Self {
+            count: lengths.len(),
+            vocabulary,
+            meanings,
+            names,
+            numbers: named_numbers,
+            servers,
+            postings,
+            weights,
+        }
     }
 
     /// How many tools are indexed.
@@ -231,6 +248,9 @@ impl SearchIndex {
         shapes::read(query, |piece| match piece {
             Piece::Text(text) => words::split(text, |word| concepts.word(word)),
             Piece::Data(words) => concepts.data(words),
+            // Most are data; they differ from question to question, not from tool to tool.
+            Piece::Number(number) if !self.numbers.contains(number) => {}
+            Piece::Number(number) => concepts.word(number),
         });
         concepts.concepts
     }

@@ -10,6 +10,8 @@ pub enum Piece<'a> {
     Text(&'a str),
     /// Data, and the words for it.
     Data(&'static str),
+    /// A number.
+    Number(&'a str),
 }
 
 /// Extensions by which a name is known for that of a file.
@@ -17,8 +19,7 @@ const EXTENSIONS: &str = "txt md pdf doc docx xls xlsx ppt pptx csv tsv json yam
     ts jsx tsx py rs go java c h cpp cs rb php sh log png jpg jpeg gif svg webp mp3 wav mp4 mov zip gz tar sql \
     ipynb lock cfg conf env odt rtf";
 
-/// Calls `each` with the pieces of `query`, in order. Numbers are in none: they differ from question to
-/// question, not from tool to tool.
+/// Calls `each` with the pieces of `query`, in order.
 pub fn read<'a>(query: &'a str, mut each: impl FnMut(Piece<'a>)) {
     let mut fractions = 0;
     for token in query.split_whitespace() {
@@ -32,7 +33,9 @@ pub fn read<'a>(query: &'a str, mut each: impl FnMut(Piece<'a>)) {
             if fractions == 2 {
                 each(Piece::Data("coordinates latitude"));
             }
-        } else if !is_number(word) {
+        } else if is_number(word) {
+            each(Piece::Number(word));
+        } else {
             let (data, is_word) = stands_for(word);
             data.into_iter().for_each(|data| each(Piece::Data(data)));
             if is_word {
@@ -150,7 +153,7 @@ fn is_date(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Piece::{Data, Text};
+    use Piece::{Data, Number, Text};
 
     fn pieces(query: &str) -> Vec<Piece<'_>> {
         let mut pieces = Vec::new();
@@ -191,8 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_say_nothing() {
-        assert_eq!(pieces("close 17 -3 2.5"), [Text("close")]);
+    fn numbers_are_apart_and_a_fraction_says_nothing() {
+        assert_eq!(pieces("close 17 2.5"), [Text("close"), Number("17")]);
     }
 
     #[test]
