@@ -7,12 +7,14 @@
 //! equal scores in the order of a hash map; so the sum itself is made here, over posting lists whose
 //! entries are ready to be added (BM25F: what a field counts is in how often a word occurs).
 
+mod boilerplate;
 mod fields;
 mod meanings;
 mod names;
 mod shapes;
 mod words;
 
+use boilerplate::Boilerplate;
 use fields::{FIELDS, Field, bounded};
 use meanings::Meanings;
 use names::Names;
@@ -70,7 +72,7 @@ const WEIGHTS: Weights = Weights {
     length: [0.5, 0.25, 0.5, 0.75, 0.75, 0.75, 0.75],
     saturation: 1.2,
     meaning: 0.75,
-    coverage: 0.75,
+    coverage: 0.65,
     server: 0.5,
 };
 
@@ -114,7 +116,9 @@ impl SearchIndex {
         let mut servers = (Vec::new(), Vec::new());
         let mut occurrences = Vec::new();
         let mut terms: Vec<(Term, Field)> = Vec::new();
-        for (position, tool) in tools.into_iter().enumerate() {
+        let tools: Vec<ToolText> = tools.into_iter().collect();
+        let boilerplate = Boilerplate::new(&tools);
+        for (position, tool) in tools.iter().enumerate() {
             // Positions beyond would not fit a posting; no list of tools is that long.
             let Ok(number) = u32::try_from(position) else { break };
             names.add(position, tool.server, tool.name);
@@ -132,7 +136,9 @@ impl SearchIndex {
             servers.1[server as usize] += 1;
             terms.clear();
             let mut length = [0; FIELDS];
-            fields::read(&tool, |field, text| {
+            let description = boilerplate.without(tool);
+            let own = ToolText { description: Some(&description), ..*tool };
+            fields::read(&own, |field, text| {
                 builder.read(text, |term| {
                     terms.push((term, field));
                     length[field as usize] += 1;

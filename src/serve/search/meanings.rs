@@ -112,8 +112,8 @@ const PHRASES: &[(&str, &str)] = &[("pr", "pull request"), ("mr", "merge request
 
 /// Words of a question that say nothing about the tool, beside the stop words of English.
 const FILLERS: &str = "please want need would could like let give tell help tool use using us hi hello hey thanks \
-    thank ok okay yes maybe perhaps actually really exactly quite rather even well just simply probably \
-    certainly already still yet ever never always often usually sometimes also instead ago soon enough \
+    thank ok okay maybe perhaps actually really quite rather even well just simply probably \
+    certainly already still yet ever never always usually sometimes also instead ago soon enough \
     something anything nothing thing things stuff else much lot lots bit somehow somewhere anyway";
 
 /// `word: other other`: who says the word may mean the others, but not the other way round.

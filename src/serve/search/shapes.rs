@@ -25,7 +25,7 @@ pub fn read<'a>(query: &'a str, mut each: impl FnMut(Piece<'a>)) {
     for token in query.split_whitespace() {
         let word = token.trim_matches(|c: char| ".,;:!?\"'()[]<>`".contains(c));
         if let Some((_, rest)) = word.split_once("://") {
-            each(Piece::Data("url page website"));
+            each(Piece::Data("url website"));
             // The host may be the name of a service; the rest of an address says nothing.
             each(Piece::Text(rest.split('/').next().unwrap_or_default()));
         } else if is_fraction(word) {
@@ -189,7 +189,7 @@ mod tests {
         ] {
             assert_eq!(pieces(data), [Data(meant), Text(data)], "{data}");
         }
-        let url = [Data("url page website"), Text("example.org")];
+        let url = [Data("url website"), Text("example.org")];
         assert_eq!(pieces("<https://example.org/a/b?c=d>"), url);
     }
 
