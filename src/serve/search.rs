@@ -12,6 +12,7 @@ mod fields;
 mod meanings;
 mod names;
 mod shapes;
+mod vectors;
 mod words;
 
 use boilerplate::Boilerplate;
@@ -20,6 +21,7 @@ use meanings::Meanings;
 use names::Names;
 use shapes::Piece;
 use std::collections::{HashMap, HashSet};
+use vectors::Meaning;
 use words::{Term, Vocabulary, VocabularyBuilder};
 
 /// Bytes of a query that are read.
@@ -65,6 +67,8 @@ struct Weights {
     coverage: f32,
     /// What a word counts for a tool that other tools of its server have, where all of them have it.
     server: f32,
+    /// What the nearness in meaning counts, from -1 to 1, where the best of all words counts 1.
+    nearness: f32,
 }
 
 const WEIGHTS: Weights = Weights {
@@ -74,6 +78,7 @@ const WEIGHTS: Weights = Weights {
     meaning: 0.75,
     coverage: 0.65,
     server: 0.5,
+    nearness: 0.3,
 };
 
 /// An index over all tools. `Send` and `Sync`; made once, read by many.
@@ -89,6 +94,8 @@ pub struct SearchIndex {
     numbers: HashSet<String>,
     /// For each tool the number of its server, and for each server how many tools it has.
     servers: (Vec<u32>, Vec<u32>),
+    /// What names and first sentences mean.
+    tool_meanings: Vec<Meaning>,
     /// For each term the tools that have it, and how much they are about it.
     postings: Vec<Vec<(u32, f32)>>,
     weights: Weights,
@@ -116,6 +123,7 @@ impl SearchIndex {
         let mut servers = (Vec::new(), Vec::new());
         let mut occurrences = Vec::new();
         let mut terms: Vec<(Term, Field)> = Vec::new();
+        let mut heads: Vec<Vec<Term>> = Vec::new();
         let tools: Vec<ToolText> = tools.into_iter().collect();
         let boilerplate = Boilerplate::new(&tools);
         for (position, tool) in tools.iter().enumerate() {
@@ -145,9 +153,15 @@ impl SearchIndex {
                 });
             });
             lengths.push(length);
+            let of_head = |field: Field| matches!(field, Field::Name | Field::Lead);
+            let head = terms.iter().filter(|(_, field)| of_head(*field));
+            heads.push(head.map(|(term, _)| *term).collect());
             count(&mut terms, number, &mut occurrences);
         }
         let (vocabulary, terms) = builder.finish();
+        let stems = vocabulary.stems();
+        let meaning = |head: &Vec<Term>| Meaning::of(head.iter().map(|term| stems[*term as usize]));
+        let tool_meanings = heads.iter().map(meaning).collect();
         let postings = postings(terms, &lengths, &occurrences, &weights);
         let meanings = Meanings::new(vocabulary.stemmer());
         Self {
@@ -157,6 +171,7 @@ impl SearchIndex {
             names,
             numbers: named_numbers,
             servers,
+            tool_meanings,
             postings,
             weights,
         }
@@ -243,7 +258,26 @@ impl SearchIndex {
                 *score *= 1.0 - self.weights.coverage * (1.0 - covered / all);
             }
         }
+        self.bring_near(query, &mut scores);
         scores
+    }
+
+    /// Puts those first of the tools with words of `query` that are near to it in meaning as well.
+    fn bring_near(&self, query: &str, scores: &mut [f32]) {
+        let mut stems = Vec::new();
+        words::split(query, |word| {
+            if stems.len() < QUERY_WORDS {
+                stems.extend(self.vocabulary.stemmer().stems(word));
+            }
+        });
+        let meaning = Meaning::of(stems.iter().map(String::as_str));
+        let best = scores.iter().copied().fold(0.0, f32::max);
+        for (score, tool) in scores.iter_mut().zip(&self.tool_meanings) {
+            if *score > 0.0 {
+                // One more, for the score to stay above zero.
+                *score = *score / best + self.weights.nearness * (meaning.nearness(tool) + 1.0);
+            }
+        }
     }
 
     /// What the query asks for: for each of its words the terms that answer it, and how well. A tool

@@ -139,6 +139,14 @@ impl Vocabulary {
         self.family.get(root(stem)).map_or(&[], Vec::as_slice)
     }
 
+    /// The stems, in the order of their terms.
+    pub fn stems(&self) -> Vec<&str> {
+        let mut stems: Vec<(&str, Term)> =
+            self.terms.iter().map(|(stem, term)| (stem.as_str(), *term)).collect();
+        stems.sort_unstable_by_key(|(_, term)| *term);
+        stems.into_iter().map(|(stem, _)| stem).collect()
+    }
+
     pub fn stemmer(&self) -> &Stemmer {
         &self.stemmer
     }
