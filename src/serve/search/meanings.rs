@@ -114,7 +114,7 @@ const PHRASES: &[(&str, &str)] = &[("pr", "pull request"), ("mr", "merge request
 const FILLERS: &str = "please want need would could like let give tell help tool use using us hi hello hey thanks \
     thank ok okay maybe perhaps actually really quite rather even well just simply probably \
     certainly already still yet ever never always usually sometimes also instead ago soon enough \
-    something anything nothing thing things stuff else much lot lots bit somehow somewhere anyway";
+    something anything nothing thing things stuff else much lot lots bit somehow anyway";
 
 /// `word: other other`: who says the word may mean the others, but not the other way round.
 const EVERYDAY: &str = include_str!("everyday.txt");
