@@ -4,7 +4,7 @@ use super::{Tool, found, index};
 use serde_json::Value;
 
 /// The sets of questions.
-const SETS: [&str; 10] = [
+const SETS: [&str; 11] = [
     "tuning",
     "held-out-1",
     "held-out-2",
@@ -15,9 +15,10 @@ const SETS: [&str; 10] = [
     "dev-6",
     "held-out-4",
     "sealed-3",
+    "sealed-7",
 ];
 /// The sets of which nobody has seen yet which questions are missed.
-const UNSEEN: [&str; 1] = ["sealed-3"];
+const UNSEEN: [&str; 1] = ["sealed-7"];
 /// The set by which nothing was tuned.
 const HELD_OUT: &str = SETS[2];
 /// The share of questions, in percent, whose answer must be among the first five: of those that are not
@@ -101,7 +102,7 @@ fn nine_of_ten_questions_find_their_tool_among_the_first_five() {
     };
     println!("{} tools", tools.len());
     println!("set                     questions   top 1   top 3   top 5  top 10     MRR");
-    for sets in SETS[..9].chunks(1).chain([&SETS[..2], &SETS[..8]]) {
+    for sets in SETS[..10].chunks(1).chain([&SETS[..10]]) {
         let ranks = of(sets);
         let [one, three, five, ten, mean] = figures(&ranks);
         let name = if sets == SETS { "all".to_owned() } else { sets.join(" + ") };
