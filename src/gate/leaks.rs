@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::folding::fold;
+use super::folding::{fold, fold_apart};
 use super::private_words::PrivateWords;
 use super::unwrapping::{Outcome, each_layer};
 use super::{addresses, secrets};
@@ -57,8 +57,12 @@ fn scan_layer(text: &str, private: &PrivateWords) -> Option<LeakKind> {
     if let Some(kind) = scan_form(&folded, private) {
         return Some(kind);
     }
-    // Folding drops invisible characters, which as they stand are boundaries.
-    if text.is_ascii() { None } else { scan_form(&text.to_lowercase(), private) }
+    if text.is_ascii() {
+        return None;
+    }
+    // Folding drops invisible characters, which as they stand are boundaries: with the words as they
+    // are spelled, and with words that are known by their folded form.
+    scan_form(&text.to_lowercase(), private).or_else(|| scan_form(&fold_apart(text), private))
 }
 
 fn scan_form(text: &str, private: &PrivateWords) -> Option<LeakKind> {
