@@ -12,7 +12,8 @@ use mcpproxy::heartbeat::assemble::{self, ClientPolicy, Live};
 use mcpproxy::identity::Identity;
 use mcpproxy::machine::{LiveEvidence, Surroundings};
 use mcpproxy::paths::DataDir;
-use mcpproxy_platform::lmdb::{Environment, Failure};
+use mcpproxy_platform::lmdb::plain::Plain;
+use mcpproxy_platform::lmdb::{Environment, Failure, Transaction};
 use std::borrow::Cow;
 use std::hint::black_box;
 use std::path::Path;
@@ -35,6 +36,8 @@ struct Subject<'a> {
     calls: u32,
     /// Loops itself: a call through a pointer would cost more than some of what is measured.
     run: Box<dyn FnMut(u32) + 'a>,
+    /// What the subjects after it are compared with.
+    is_yardstick: bool,
     /// Microseconds of one call.
     samples: Vec<f64>,
 }
@@ -42,7 +45,11 @@ struct Subject<'a> {
 impl<'a> Subject<'a> {
     fn new(name: &'static str, calls: u32, mut call: impl FnMut() + 'a) -> Self {
         let run = move |calls| (0..calls).for_each(|_| call());
-        Self { name, calls, run: Box::new(run), samples: Vec::new() }
+        Self { name, calls, run: Box::new(run), is_yardstick: false, samples: Vec::new() }
+    }
+
+    fn yardstick(name: &'static str, calls: u32, call: impl FnMut() + 'a) -> Self {
+        Self { is_yardstick: true, ..Self::new(name, calls, call) }
     }
 
     fn sample(&mut self) {
@@ -58,7 +65,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Measures the subjects in turns; the first is what the others are compared with.
+/// Measures the subjects in turns, and compares each with the first and with every yardstick.
 fn compare(title: &str, mut subjects: Vec<Subject<'_>>) {
     for subject in &mut subjects {
         subject.sample();
@@ -68,12 +75,16 @@ fn compare(title: &str, mut subjects: Vec<Subject<'_>>) {
         subjects.iter_mut().for_each(Subject::sample);
     }
     println!("{title}");
-    let mut base = None;
-    for subject in &mut subjects {
+    let mut bases = Vec::new();
+    for (index, subject) in subjects.iter_mut().enumerate() {
         let median = subject.median();
-        let ratio = median / *base.get_or_insert(median);
+        if index == 0 || subject.is_yardstick {
+            bases.push(median);
+        }
         let (figure, unit) = if median < 0.1 { (median * 1e3, "ns") } else { (median, "us") };
-        println!("  {:44} {figure:>7.2} {unit}  {ratio:>6.2} x", subject.name);
+        print!("  {:54} {figure:>7.2} {unit}", subject.name);
+        bases.iter().for_each(|base| print!("  {:>6.2} x", median / base));
+        println!();
     }
 }
 
@@ -192,25 +203,34 @@ fn store(directory: &Path) {
     store.record(Mark::ServerConnected, NOW);
     store.record(Mark::Client("zed"), NOW);
 
-    let lock = directory.join("bare.lock");
-    let mut environment = Environment::at(&directory.join("bare"), &lock).expect("an environment");
-    let mut session = environment.lock(Duration::from_secs(1)).expect("its lock");
-    session.create(&vec![(b"key".to_vec(), vec![0; 16])]).expect("a data file");
-    let mut count = 0_u64;
-    let commit = || {
-        let written = session.write::<_, Failure>(|transaction| {
-            black_box(transaction.get(b"key")?);
-            count += 1;
-            let mut value = [0; 16];
-            value[..8].copy_from_slice(&count.to_le_bytes());
-            transaction.put(b"key", &value)
-        });
-        written.expect("a commit");
-    };
+    let wait = Duration::from_secs(1);
+    let mut unlocked = bare(&directory.join("bare"));
+    let mut session = unlocked.lock(wait).expect("its lock");
+    session.ready().expect("a sound file");
+    std::fs::create_dir(directory.join("plain")).expect("a directory");
+    let plain = Plain::at(&directory.join("plain")).expect("an environment");
+    // As deep as the store: the look walks the whole path.
+    let mut locked = bare(&directory.join("locked/telemetry"));
+    let mut counts = [0; 3];
+    let [count, plain_count, locked_count] = &mut counts;
     compare(
         "one event that changes something",
         vec![
-            Subject::new("bare LMDB: begin, get, put 16 bytes, commit", 20, commit),
+            Subject::yardstick(
+                "LMDB, no lock at all: begin, get, put 16 bytes, commit",
+                20,
+                || {
+                    session.write(|transaction| raise(transaction, count)).expect("a commit");
+                },
+            ),
+            Subject::yardstick("LMDB with its own lock: the same", 20, || {
+                plain.write(|transaction| raise(transaction, plain_count)).expect("a commit");
+            }),
+            Subject::new("LMDB with our lock and look at the file: the same", 20, || {
+                let mut session = locked.lock(wait).expect("its lock");
+                session.ready().expect("the same file");
+                session.write(|transaction| raise(transaction, locked_count)).expect("a commit");
+            }),
             Subject::new("record an upstream call", 20, || {
                 black_box(store.record(Mark::UpstreamCall, NOW));
             }),
@@ -231,4 +251,24 @@ fn store(directory: &Path) {
             }),
         ],
     );
+}
+
+/// A new environment in `directory`, and its lock file beside it.
+fn bare(directory: &Path) -> Environment {
+    std::fs::create_dir_all(directory).expect("a directory");
+    let lock = directory.with_extension("lock");
+    let mut environment = Environment::at(directory, &lock).expect("an environment");
+    let mut session = environment.lock(Duration::from_secs(1)).expect("its lock");
+    session.create(&Vec::new()).expect("a data file");
+    drop(session);
+    environment
+}
+
+/// What an event at least needs: one value read and written.
+fn raise(transaction: &mut Transaction<'_>, count: &mut u64) -> Result<(), Failure> {
+    black_box(transaction.get(b"key")?);
+    *count += 1;
+    let mut value = [0; 16];
+    value[..8].copy_from_slice(&count.to_le_bytes());
+    transaction.put(b"key", &value)
 }

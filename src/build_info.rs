@@ -81,6 +81,8 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("tap", cfg!(feature = "tap")),
     ("cli", cfg!(feature = "cli")),
     ("serve", cfg!(feature = "serve")),
+    ("connect", cfg!(feature = "connect")),
+    ("autostart", cfg!(feature = "autostart")),
 ];
 
 #[cfg(test)]

@@ -5,11 +5,20 @@
 //! reverse. [`machine`] and [`paths`] are where the world comes in; the stages are pure.
 
 pub mod activation;
+#[cfg(feature = "autostart")]
+pub mod autostart;
 pub mod build_info;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "connect")]
+pub mod connect;
+#[cfg(not(feature = "connect"))]
+#[path = "connect/absent.rs"]
+pub mod connect;
 pub mod consent;
 pub mod contract;
+#[cfg(feature = "cli")]
+mod doctor;
 pub mod environment;
 pub mod gate;
 pub mod heartbeat;

@@ -2,7 +2,7 @@
 //!
 //! One rule: with [`crate::paths`], the only place of the root crate where the world comes in.
 
-mod autostart_entry;
+pub(crate) mod autostart_entry;
 mod live_evidence;
 
 use crate::contract::{EnvKind, LaunchSource};
@@ -152,6 +152,12 @@ pub fn parent_name() -> Option<String> {
     if cfg!(feature = "detect-ppid") { host::process_name(host::parent_id()?) } else { None }
 }
 
+/// What our own entry in the operating system says; `None` without one. Looked up at every call.
+#[cfg(feature = "autostart")]
+pub fn autostart_entry() -> Option<bool> {
+    autostart_entry::enabled()
+}
+
 /// `autostart_enabled` of section 4 of the contract. The sidecar is cached for an hour once it
 /// could be read; the OS entry is looked up at every call.
 pub fn autostart_enabled(dir: &crate::paths::DataDir) -> Option<bool> {
@@ -195,7 +201,14 @@ pub fn private_words() -> crate::gate::PrivateWords {
     let mut add = |name: &[u8], value: String| {
         match name {
             // Under `sudo` the process is root's; the person is only here.
-            b"USER" | b"LOGNAME" | b"USERNAME" | b"SUDO_USER" => names.push(value.clone()),
+            b"USER" | b"LOGNAME" | b"USERNAME" | b"SUDO_USER" => names.extend(person(&value)),
+            // Who commits says who they are.
+            b"GIT_AUTHOR_NAME" | b"GIT_COMMITTER_NAME" | b"DEBFULLNAME" => {
+                names.extend(person(&value))
+            }
+            b"EMAIL" | b"GIT_AUTHOR_EMAIL" | b"GIT_COMMITTER_EMAIL" | b"DEBEMAIL" => {
+                names.extend(value.split('@').next().into_iter().flat_map(person));
+            }
             b"HOSTNAME" | b"COMPUTERNAME" => names.push(value.clone()),
             b"HOME" | b"USERPROFILE" => names.extend(last_component(&value)),
             _ => {}
@@ -210,7 +223,7 @@ pub fn private_words() -> crate::gate::PrivateWords {
     });
     if let Some(user) = host::user() {
         names.extend(last_component(&user.home));
-        names.push(user.name);
+        names.extend(person(&user.name));
     }
     if let Some(host) = host::host_name() {
         // `laptop.example.org` is also known as `laptop`.
@@ -222,6 +235,17 @@ pub fn private_words() -> crate::gate::PrivateWords {
         words.dedup();
     }
     crate::gate::PrivateWords::new(names, values)
+}
+
+/// What accounts that are nobody's are made of: `ec2-user` does not make `user` a name.
+const OF_ACCOUNTS: [&str; 8] =
+    ["user", "admin", "data", "service", "system", "network", "test", "www"];
+
+/// The name of a person or an account, and its parts: who is `alice.liddell` is Liddell, too.
+fn person(name: &str) -> impl Iterator<Item = String> {
+    let parts = name.split(|c: char| !c.is_alphanumeric());
+    let named = parts.filter(|part| !OF_ACCOUNTS.contains(&part.to_ascii_lowercase().as_str()));
+    std::iter::once(name.to_owned()).chain(named.map(str::to_owned))
 }
 
 fn last_component(path: &str) -> Option<String> {

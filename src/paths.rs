@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const HOME_VARIABLE: &str =
     if matches!(std::env::consts::OS.as_bytes(), b"windows") { "USERPROFILE" } else { "HOME" };
 
+/// Written by a system package when it is installed first: it starts nothing by itself.
+pub const SYSTEM_STAMP: &str = "/var/lib/mcpproxy/installed";
+
 /// Why there is no data directory. Never holds a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathError {

@@ -334,3 +334,25 @@ proptest! {
         }
     }
 }
+
+/// An editor knows nothing of our lock; what it saves while an edit is on its way to the disk stays.
+#[test]
+fn an_objection_saved_during_an_edit_is_not_overwritten() {
+    for there_before in [true, false] {
+        let dir = tempfile::tempdir().expect("dir");
+        if there_before {
+            write(dir.path(), r#"{"telemetry":{"enabled":true}}"#);
+        }
+        let edited = config::edit(&DataDir::at(dir.path()), EDIT_DEADLINE, |editing| {
+            write(dir.path(), r#"{"telemetry":{"enabled":false}}"#);
+            editing.set_str("anonymous_id", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11")
+        });
+        assert_eq!(edited, Err(EditError::Changed));
+        assert_eq!(read(dir.path()), r#"{"telemetry":{"enabled":false}}"#);
+        assert_eq!(
+            fs::read_dir(dir.path()).expect("read").count(),
+            2,
+            "no half of an edit is left"
+        );
+    }
+}

@@ -87,16 +87,21 @@ fn every_file_that_is_written_of_exists() {
             if target.contains("://") {
                 continue;
             }
-            if let Some(heading) = target.strip_prefix('#') {
-                let slug = |line: &str| {
-                    line.trim_start_matches(['#', ' ']).replace('`', "").replace(' ', "-")
-                };
-                let mut headings = text.lines().filter(|line| line.starts_with('#'));
-                let found = headings.any(|line| slug(line).eq_ignore_ascii_case(heading));
-                assert!(found, "{name}: no heading {heading}");
-            } else {
-                assert!(folder.join(target).exists(), "{name}: no {target}");
-            }
+            let (file, heading) = match target.split_once('#') {
+                Some((file, heading)) => (file, Some(heading)),
+                None => (target, None),
+            };
+            assert!(folder.join(file).exists(), "{name}: no {file}");
+            let Some(heading) = heading else { continue };
+            let there = match file {
+                "" => text.clone(),
+                file => fs::read_to_string(folder.join(file)).expect("text"),
+            };
+            let slug =
+                |line: &str| line.trim_start_matches(['#', ' ']).replace('`', "").replace(' ', "-");
+            let mut headings = there.lines().filter(|line| line.starts_with('#'));
+            let found = headings.any(|line| slug(line).eq_ignore_ascii_case(heading));
+            assert!(found, "{name}: no heading {target}");
         }
         for span in text.split('`').skip(1).step_by(2) {
             let is_path =

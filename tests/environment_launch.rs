@@ -159,6 +159,28 @@ fn a_sidecar_counts_for_thirty_days() {
 }
 
 #[test]
+fn a_sidecar_is_as_old_as_its_date_says_to_the_second() {
+    for (text, second) in [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-03-01T00:00:00Z", 5_097_600),
+        ("2000-02-29T12:34:56Z", 951_827_696),
+        ("2024-12-31T23:59:59Z", 1_735_689_599),
+        ("2026-01-01T00:00:00+23:59", 1_767_139_260),
+        ("2026-07-04T05:06:07-23:59", 1_783_227_907),
+        ("2100-03-01T00:00:00+00:01", 4_107_542_340),
+        ("2026-04-30T10:20:30-05:30", 1_777_564_230),
+        ("2027-11-09T00:00:00+13:00", 1_825_671_600),
+        ("2016-12-31T23:59:60Z", 1_483_228_800),
+    ] {
+        let line = format!("{{\"enabled\":true,\"updated_at\":\"{text}\"}}");
+        let sidecar = Sidecar::parse(line.as_bytes()).expect(text);
+        let last = second + autostart::SIDECAR_MAX_AGE;
+        assert_eq!(sidecar.enabled(last), Some(true), "{text}");
+        assert_eq!(sidecar.enabled(last + 1), None, "{text}");
+    }
+}
+
+#[test]
 fn a_date_that_is_none_makes_a_sidecar_malformed() {
     for text in [
         "",
@@ -168,6 +190,9 @@ fn a_date_that_is_none_makes_a_sidecar_malformed() {
         "2026-11-22T14:46:00",
         "2026-11-22 14:46:00Z",
         "2026-02-29T00:00:00Z",
+        "2100-02-29T00:00:00Z",
+        "1900-02-29T00:00:00Z",
+        "2027-02-29T00:00:00Z",
         "2026-13-01T00:00:00Z",
         "2026-00-01T00:00:00Z",
         "2026-11-31T00:00:00Z",
@@ -176,6 +201,8 @@ fn a_date_that_is_none_makes_a_sidecar_malformed() {
         "2026-11-22T14:46:61Z",
         "2026-11-22T14:46:00.Z",
         "2026-11-22T14:46:00+0100",
+        "2026-11-22T14:46:00+24:00",
+        "2026-11-22T14:46:00-01:60",
         "2026-11-22T14:46:00+24:00",
         "2026-11-22T14:46:00Zx",
         "2026-11-22T14:46:00+01:00x",

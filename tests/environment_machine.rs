@@ -79,15 +79,34 @@ fn ancestors_say_what_concerns_them_and_nothing_else_is_kept() {
 #[test]
 fn every_environment_value_is_a_private_word() {
     let outer = [("ANY_NAME", "zebra-quartz"), ("SHORT", "zq")];
-    let own = [("MINE", "falcon-opal".into()), ("USER", "tim".into()), ("HOME", "/h/ada".into())];
+    let own = [
+        ("MINE", "falcon-opal".into()),
+        ("USER", "tim".into()),
+        ("HOME", "/h/ada".into()),
+        ("LOGNAME", "rosa.luxor".into()),
+        ("SUDO_USER", "ec2-user".into()),
+        ("GIT_AUTHOR_NAME", "Juno Verdigris".into()),
+        ("EMAIL", "j.quill@mail.example".into()),
+    ];
     if !is_child("every_environment_value_is_a_private_word", &outer, &own) {
         return;
     }
     let private = machine::private_words();
-    for word in ["zebra-quartz", "falcon-opal", "x.falcon-opal.y", "tim-client", "ada"] {
+    for word in
+        ["zebra-quartz", "falcon-opal", "x.falcon-opal.y", "tim-client", "ada"].into_iter().chain([
+            "rosa-client",
+            "luxor",
+            "rosaluxor",
+            "ec2-user",
+            "verdigris",
+            "juno",
+            "quill",
+            "jquill",
+        ])
+    {
         assert_eq!(scan(word, &private), Some(LeakKind::PrivateWord), "{word}");
     }
-    for word in ["zq", "timestamp", "some-client"] {
+    for word in ["zq", "timestamp", "some-client", "user-client"] {
         assert_eq!(scan(word, &private), None, "{word}");
     }
 }

@@ -279,7 +279,7 @@ fn files_that_a_runtime_bound_over_the_images_own() {
         }
     }
     // However the kernel may spell it.
-    let escaped = mount("/var/lib/docker\\057containers/x/hosts", "/etc\\057hosts");
+    let escaped = mount("/var/lib/docker\\057containers/x/hosts", "/etc\\057\\150osts");
     expect(&linux(escaped), Rule::Container, "c", &["mountinfo"]);
 }
 
@@ -341,6 +341,11 @@ fn wsl_is_a_desktop() {
         expect(&linux(recording.clone()), Rule::DesktopLinux, "", &[evidence]);
         assert_eq!(judge(&recording).rule, Rule::None, "WSL is a Linux");
     }
+    // Several of its signs at once are the rule on a real one.
+    let both = json!({"env": {"WSL_DISTRO_NAME": "Ubuntu", "container": "wsl"}});
+    assert_eq!(linux(both).rule, Rule::DesktopLinux);
+    let kernel = json!({"env": {"container": "wsl"}, "osrelease": "5.15-microsoft"});
+    assert_eq!(linux(kernel).rule, Rule::DesktopLinux);
     expect(&linux(json!({"osrelease": "6.8.0-1015-azure"})), Rule::Headless, "", &[]);
     expect(&linux(env("WSL_DISTRO_NAME", "")), Rule::Headless, "", &[]);
     let docker_on_wsl = json!({"osrelease": "5.15-microsoft", "paths": ["/.dockerenv"]});

@@ -166,3 +166,65 @@ fn a_data_directory_that_cannot_be_written_changes_nothing_for_the_session() {
     session(&file, std::slice::from_ref(&exchange));
     session(&file.join("below"), &[exchange]);
 }
+
+/// What `tests/gate/attacks.rs` does to the parts, done to the whole: the names come in over the wire, and what
+/// goes out, and every file that is kept, is looked at.
+#[test]
+fn no_name_that_tells_on_its_user_reaches_a_file_or_a_payload() {
+    let home = tempfile::tempdir().unwrap();
+    let names = [
+        "Alice",
+        "aliceliddell",
+        "AliceBot",
+        "al-ice",
+        "4l1ce",
+        "QWxpY2U",
+        "616c696365",
+        "xlaptop-of-alice",
+        "Users-alice",
+        "ghp_a1b2c3d4e5f6g7h8i9j0",
+        "ip-10-0-0-1",
+        "c0a80101",
+        "alice@example.com",
+        "/Users/alice",
+        "%61lice",
+        "\u{430}lice",
+    ];
+    let mut tap = mcpproxy(home.path())
+        .args(["tap", "--", "sh", "-c", "cat >/dev/null"])
+        .env("USER", "alice")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = tap.stdin.take().unwrap();
+    for (id, name) in names.iter().chain(["ordinary-client"].iter()).enumerate() {
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": "initialize",
+            "params": {"clientInfo": {"name": name, "version": "1"}}});
+        writeln!(input, "{request}").unwrap();
+    }
+    drop(input);
+    assert!(tap.wait().unwrap().success());
+    let kept = json!(["unknown", "ordinary-client"]);
+    assert_eq!(activation(home.path())["mcp_clients_seen_ever"], kept);
+    let shown = mcpproxy(home.path()).args(["telemetry", "show-payload"]).output().unwrap();
+    let payload: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(payload["activation"]["mcp_clients_seen_ever"], kept);
+    let mut folders = vec![home.path().to_owned()];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            files += 1;
+            let text =
+                String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()).to_lowercase();
+            for name in names {
+                assert!(!text.contains(&name.to_lowercase()), "{name} is in {:?}", entry.path());
+            }
+        }
+    }
+    assert!(files > 0);
+}

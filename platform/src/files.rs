@@ -50,6 +50,12 @@ impl PreparedPath {
     }
 }
 
+/// Time since a fixed moment, as of the system's last tick (at most 10 ms ago): a quarter of what the exact
+/// time costs.
+pub fn coarse_time() -> Duration {
+    backend::coarse_time()
+}
+
 /// What kind of file system a path lies on, and its name as a user knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileSystem {
@@ -94,6 +100,11 @@ pub fn is_readable_by_others(path: &Path) -> bool {
     backend::is_readable_by_others(path)
 }
 
+/// Makes a symbolic link at `link` that leads to `target`; `Unsupported` where the system has none.
+pub fn link(target: &Path, link: &Path) -> io::Result<()> {
+    backend::link(target, link)
+}
+
 /// Makes the names in `directory` durable (a rename is not on disk before this).
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     backend::sync_directory(directory)
@@ -109,14 +120,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
 
 /// As [`write_atomically`], for a file that others own too: an existing one keeps its mode and, where we
 /// may, its owner; a missing one is made 0600.
-pub fn replace_in_kind(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// `is_current` is asked when all is ready: if somebody else has changed the file meanwhile (to bring the
+/// new one to disk takes milliseconds), nothing is replaced and this is false.
+pub fn replace_in_kind(
+    path: &Path,
+    bytes: &[u8],
+    is_current: impl FnOnce() -> bool,
+) -> io::Result<bool> {
     let replacement = Replacement::prepare(path, bytes, 0o600)?;
     match std::fs::metadata(path) {
         Ok(model) => backend::take_after(&replacement.temporary, &model)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    replacement.publish()
+    if !is_current() {
+        return Ok(false);
+    }
+    replacement.publish()?;
+    Ok(true)
 }
 
 /// The first half of [`write_atomically`]: the new bytes are on disk beside their target, which is
@@ -372,6 +394,14 @@ mod tests {
         std::fs::create_dir(&dir).unwrap();
         let other = FileLock::open(&path).unwrap();
         assert!(!lock.is_still_at(&path) && other.is_still_at(&path));
+    }
+
+    #[test]
+    fn the_coarse_time_keeps_up_with_the_exact_one() {
+        let (exact, coarse) = (Instant::now(), coarse_time());
+        std::thread::sleep(Duration::from_millis(50));
+        let (exact, coarse) = (exact.elapsed(), coarse_time() - coarse);
+        assert!(exact.abs_diff(coarse) < Duration::from_millis(30), "{exact:?} {coarse:?}");
     }
 
     #[test]

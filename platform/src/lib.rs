@@ -21,6 +21,7 @@ pub mod files;
 pub mod host;
 #[cfg(feature = "lmdb")]
 pub mod lmdb;
+pub mod login;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "service")]

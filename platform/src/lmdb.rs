@@ -8,6 +8,8 @@
 //! scope, as for every memory map. Reading ([`snapshot`]) maps nothing and is free of that, too.
 
 pub mod pages;
+#[cfg(feature = "yardstick")]
+pub mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +17,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RwTxn, WithoutTls};
@@ -42,6 +44,8 @@ pub enum Failure {
     Missing,
     /// The data file is not one of ours or is broken; it is not mapped.
     Damaged(&'static str),
+    /// The data file is sound, but its records are not for this program: nothing is changed.
+    Refused(&'static str),
     /// The system refused.
     Io(io::Error),
 }
@@ -75,8 +79,8 @@ pub struct Environment {
     data_prepared: PreparedPath,
     lock_path: PathBuf,
     lock: FileLock,
-    /// When `lock` was last seen to be the file that `lock_path` leads to.
-    lock_seen: Instant,
+    /// When ([`files::coarse_time`]) `lock` was last seen to be the file that `lock_path` leads to.
+    lock_seen: Duration,
     open: Option<Open>,
 }
 
@@ -107,7 +111,7 @@ impl Environment {
             data,
             lock_path: lock.to_owned(),
             lock: FileLock::open(lock)?,
-            lock_seen: Instant::now(),
+            lock_seen: files::coarse_time(),
             open: None,
         })
     }
@@ -123,8 +127,8 @@ impl Environment {
                 (Some(open), Ok(found)) => open.identity == *found,
                 _ => false,
             };
-            let now = Instant::now();
-            let trusted = same && now.duration_since(self.lock_seen) < LOCK_TRUSTED;
+            let now = files::coarse_time();
+            let trusted = same && now.saturating_sub(self.lock_seen) < LOCK_TRUSTED;
             if trusted || self.lock.is_still_at(&self.lock_path) {
                 if !trusted {
                     self.lock_seen = now;

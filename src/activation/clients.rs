@@ -46,10 +46,30 @@ pub fn canonical(raw: &str, is_leak: &dyn Fn(&str) -> bool) -> String {
     if name.len() <= MAX_LENGTH {
         let lower = name.to_ascii_lowercase();
         if is_canonical(&lower) {
-            return if is_known(&lower) || !is_leak(&lower) { lower } else { UNKNOWN.to_owned() };
+            let is_leak =
+                || is_leak(&lower) || apart_at_capitals(name).is_some_and(|name| is_leak(&name));
+            return if is_known(&lower) || !is_leak() { lower } else { UNKNOWN.to_owned() };
         }
     }
     rescued(name).unwrap_or(UNKNOWN).to_owned()
+}
+
+/// `name` in lower case with a hyphen where a capital begins a word (`TimClient`, `MCPTim`): boundaries that
+/// lower case takes away. `None` when there is none.
+fn apart_at_capitals(name: &str) -> Option<String> {
+    let mut apart = String::with_capacity(name.len() + 8);
+    let mut before = ' ';
+    let mut rest = name.chars().peekable();
+    while let Some(c) = rest.next() {
+        let ends_capitals =
+            before.is_ascii_uppercase() && rest.peek().is_some_and(char::is_ascii_lowercase);
+        if c.is_ascii_uppercase() && (before.is_ascii_lowercase() || ends_capitals) {
+            apart.push('-');
+        }
+        apart.push(c.to_ascii_lowercase());
+        before = c;
+    }
+    (apart.len() > name.len()).then_some(apart)
 }
 
 /// `name` without what mcp-remote appends to the name of the client behind it.
@@ -244,6 +264,26 @@ mod tests {
             canonical(" Tims-Tool (via mcp-remote 1) ", &|name| name == "tims-tool"),
             "unknown"
         );
+    }
+
+    #[test]
+    fn the_scanner_sees_the_words_that_capitals_begin() {
+        for (raw, words) in [
+            ("TimClient", Some("tim-client")),
+            ("MCPTim", Some("mcp-tim")),
+            ("myTIMTool", Some("my-tim-tool")),
+            ("aB", Some("a-b")),
+            ("ABc", Some("a-bc")),
+            ("X-Tim", None),
+            ("Tim", None),
+            ("TIM", None),
+            ("tim", None),
+            ("", None),
+        ] {
+            assert_eq!(apart_at_capitals(raw).as_deref(), words, "{raw}");
+        }
+        assert_eq!(canonical("TimClient", &|name| name == "tim-client"), "unknown");
+        assert_eq!(canonical("TimClient", &|name| name == "tim"), "timclient");
     }
 
     #[test]

@@ -7,51 +7,78 @@
 //! for another. In bodies integers have eight bytes, texts and byte strings have their length before them, members of closed
 //! vocabularies are written as spelled on the wire.
 
-/// The version of every value. Another one is not read: the store is put aside and restored.
+/// The version of every value. An earlier one that is not known is damage; a later one is not read and not
+/// touched ([`is_newer`]).
 pub const FORMAT: u8 = 1;
 
 /// A value that is not what we wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Damaged;
 
-/// Builds a value.
-pub struct Writer(Vec<u8>);
+/// What most values fit into.
+const INLINE: usize = 128;
+
+/// Builds a value. A small one is never on the heap: an event is on the clock.
+pub struct Writer {
+    small: [u8; INLINE],
+    used: usize,
+    /// The whole value, when it does not fit into `small`.
+    large: Vec<u8>,
+}
 
 impl Writer {
     /// An empty body.
     pub fn start() -> Self {
-        // Most values fit without growing.
-        let mut value = Vec::with_capacity(128);
-        value.push(FORMAT);
-        Self(value)
+        let mut writer = Self { small: [0; INLINE], used: 0, large: Vec::new() };
+        writer.push(&[FORMAT]);
+        writer
     }
 
-    /// The value of that `name`.
-    pub fn seal(mut self, name: &[u8]) -> Vec<u8> {
-        let sum = checksum(name, &self.0);
-        self.0.extend_from_slice(&sum.to_le_bytes());
-        self.0
+    /// Adds the checksum: from now on this is the value of that `name`.
+    pub fn seal(&mut self, name: &[u8]) -> &[u8] {
+        let sum = checksum(name, self.value());
+        self.push(&sum.to_le_bytes());
+        self.value()
+    }
+
+    /// What was written.
+    pub fn value(&self) -> &[u8] {
+        let small = self.small.get(..self.used).unwrap_or_default();
+        if self.large.is_empty() { small } else { &self.large }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.used + bytes.len();
+        if self.large.is_empty() {
+            if let Some(room) = self.small.get_mut(self.used..end) {
+                room.copy_from_slice(bytes);
+                self.used = end;
+                return;
+            }
+            self.large.extend_from_slice(self.small.get(..self.used).unwrap_or_default());
+        }
+        self.large.extend_from_slice(bytes);
     }
 
     /// One byte, 0 or 1.
     pub fn flag(&mut self, flag: bool) {
-        self.0.push(u8::from(flag));
+        self.push(&[u8::from(flag)]);
     }
 
     /// Eight bytes, little-endian: no smaller, but read and written at once.
     pub fn number(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
+        self.push(&number.to_le_bytes());
     }
 
     /// One after the other; how many is not written.
-    pub fn numbers(&mut self, numbers: &[u64]) {
-        numbers.iter().for_each(|number| self.number(*number));
+    pub fn numbers<const N: usize>(&mut self, numbers: [u64; N]) {
+        self.push(numbers.map(u64::to_le_bytes).as_flattened());
     }
 
     /// Length and bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
+        self.push(bytes);
     }
 
     /// Length and UTF-8.
@@ -66,6 +93,14 @@ impl Writer {
             self.number(number);
         }
     }
+}
+
+/// Whether `value` is whole, but of a later version than this program knows: no damage. Every version keeps
+/// its number in the first byte and the checksum in the last eight.
+pub fn is_newer(name: &[u8], value: &[u8]) -> bool {
+    let Some((sealed, sum)) = value.split_last_chunk() else { return false };
+    sealed.first().is_some_and(|version| *version > FORMAT)
+        && checksum(name, sealed) == u64::from_le_bytes(*sum)
 }
 
 /// Takes a value apart.
@@ -111,9 +146,11 @@ impl<'a> Reader<'a> {
 
     /// As many as the caller knows there are.
     pub fn numbers<const N: usize>(&mut self) -> Result<[u64; N], Damaged> {
+        let (bytes, rest) = self.0.split_at_checked(N * 8).ok_or(Damaged)?;
+        self.0 = rest;
         let mut numbers = [0; N];
-        for number in &mut numbers {
-            *number = self.number()?;
+        for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+            *number = u64::from_le_bytes(*bytes);
         }
         Ok(numbers)
     }
@@ -160,9 +197,8 @@ pub fn checksum(name: &[u8], value: &[u8]) -> u64 {
         for word in words {
             sum = mix(sum, u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        sum = mix(sum, u64::from_le_bytes(last));
+        let last = rest.iter().rev().fold(0, |last, byte| last << 8 | u64::from(*byte));
+        sum = mix(sum, last);
     }
     // The last word has reached the high bits only.
     mix(sum, sum >> 32)
@@ -196,10 +232,39 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_any_length_reads_back() {
+        for length in [0, 1, 100, 110, 111, 112, 119, 120, 121, 128, 129, 5000] {
+            let mut writer = Writer::start();
+            writer.bytes(&vec![7; length]);
+            writer.flag(true);
+            let mut body = Reader::open(b"n", writer.seal(b"n")).unwrap();
+            assert_eq!(body.bytes(), Ok(&*vec![7; length]), "{length}");
+            assert_eq!(body.flag(), Ok(true), "{length}");
+            assert_eq!(body.end(()), Ok(()), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage_by_its_checksum() {
+        let sealed = |version: u8| {
+            let mut value = vec![version, 7, 7];
+            value.extend(checksum(b"n", &value).to_le_bytes());
+            value
+        };
+        assert!(is_newer(b"n", &sealed(FORMAT + 1)) && is_newer(b"n", &sealed(255)));
+        assert!(Reader::open(b"n", &sealed(FORMAT + 1)).is_err());
+        assert!(!is_newer(b"n", &sealed(FORMAT)) && !is_newer(b"n", &sealed(0)));
+        assert!(!is_newer(b"other", &sealed(FORMAT + 1)));
+        let mut flipped = sealed(FORMAT);
+        flipped[0] = FORMAT + 1;
+        assert!(!is_newer(b"n", &flipped) && !is_newer(b"n", b"") && !is_newer(b"n", &[9; 8]));
+    }
+
+    #[test]
     fn a_length_beyond_the_end_is_damage() {
         let mut writer = Writer::start();
         writer.number(u64::MAX);
         let value = writer.seal(b"n");
-        assert_eq!(Reader::open(b"n", &value).and_then(|mut body| body.text()), Err(Damaged));
+        assert_eq!(Reader::open(b"n", value).and_then(|mut body| body.text()), Err(Damaged));
     }
 }

@@ -100,13 +100,19 @@ pub trait Part: Sized {
     fn write(&self, body: &mut Writer);
     /// The inverse of [`Self::write`].
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged>;
+    /// As [`Self::read`], into a fresh part: a large one is then made in its place and not moved there.
+    fn read_into(&mut self, body: &mut Reader<'_>) -> Result<(), Damaged> {
+        *self = Self::read(body)?;
+        Ok(())
+    }
 }
 
 /// The value of a part.
-pub fn seal(key: Key, part: &impl Part) -> Vec<u8> {
+pub fn seal(key: Key, part: &impl Part) -> Writer {
     let mut body = Writer::start();
     part.write(&mut body);
-    body.seal(key.bytes())
+    body.seal(key.bytes());
+    body
 }
 
 /// The part that a value holds.
@@ -116,14 +122,24 @@ pub fn open<P: Part>(key: Key, value: &[u8]) -> Result<P, Damaged> {
     body.end(part)
 }
 
+/// Puts what a value holds into `part`, which must be as in a fresh store; without one it stays so.
+pub fn open_into<P: Part>(part: &mut P, key: Key, value: Option<&[u8]>) -> Result<(), Damaged> {
+    let Some(value) = value else { return Ok(()) };
+    let mut body = Reader::open(key.bytes(), value)?;
+    part.read_into(&mut body)?;
+    body.end(())
+}
+
 /// The part that a value holds; without one, as it is in a fresh store.
-pub fn open_or_default<P: Part + Default>(key: Key, value: Option<&[u8]>) -> Result<P, Damaged> {
-    value.map_or_else(|| Ok(P::default()), |value| open(key, value))
+fn open_or_default<P: Part + Default>(key: Key, value: Option<&[u8]>) -> Result<P, Damaged> {
+    let mut part = P::default();
+    open_into(&mut part, key, value)?;
+    Ok(part)
 }
 
 /// The value of one part of `state`; `None` when the part is not there.
 pub fn encode(state: &State, key: Key) -> Option<Vec<u8>> {
-    Some(match key {
+    let sealed = match key {
         Key::Origin => return None,
         Key::Funnel => seal(key, &state.funnel),
         Key::Windows => seal(
@@ -139,7 +155,8 @@ pub fn encode(state: &State, key: Key) -> Option<Vec<u8>> {
         Key::Install => seal(key, &state.install),
         Key::Serve => seal(key, state.live_serve.as_ref()?),
         Key::Tap => seal(key, state.live_tap.as_ref()?),
-    })
+    };
+    Some(sealed.value().to_vec())
 }
 
 /// Puts the value of one part into `state`; without a value the part is as in a fresh store.
@@ -208,7 +225,7 @@ impl Part for Windows {
     fn write(&self, body: &mut Writer) {
         for window in [&self.discovery_calls, &self.tokens_saved] {
             for (hour, count) in window.buckets() {
-                body.numbers(&[hour, count]);
+                body.numbers([hour, count]);
             }
             body.number(END);
         }
@@ -216,7 +233,12 @@ impl Part for Windows {
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
         let mut windows = Self::default();
-        for window in [&mut windows.discovery_calls, &mut windows.tokens_saved] {
+        windows.read_into(body)?;
+        Ok(windows)
+    }
+
+    fn read_into(&mut self, body: &mut Reader<'_>) -> Result<(), Damaged> {
+        for window in [&mut self.discovery_calls, &mut self.tokens_saved] {
             loop {
                 let hour = body.number()?;
                 if hour == END {
@@ -227,13 +249,13 @@ impl Part for Windows {
                 }
             }
         }
-        Ok(windows)
+        Ok(())
     }
 }
 
 impl Part for Counters {
     fn write(&self, body: &mut Writer) {
-        body.numbers(&self.to_array());
+        body.numbers(self.to_array());
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
@@ -243,7 +265,7 @@ impl Part for Counters {
 
 impl Part for Sender {
     fn write(&self, body: &mut Writer) {
-        body.numbers(&[
+        body.numbers([
             self.first_start,
             self.initial_delay,
             self.last_success,
@@ -287,7 +309,7 @@ impl Part for Pending {
         body.text(&self.anonymous_id_created_at);
         body.text(&self.version);
         body.text(&self.previous_version);
-        body.numbers(&self.counters.to_array());
+        body.numbers(self.counters.to_array());
         body.flag(self.installer);
     }
 
@@ -331,7 +353,7 @@ impl Part for Install {
 
 impl Part for LiveMark {
     fn write(&self, body: &mut Writer) {
-        body.numbers(&[self.nonce, self.at, self.started_at]);
+        body.numbers([self.nonce, self.at, self.started_at]);
         body.text(self.launch_source.as_str());
         body.option(self.autostart_enabled.map(u64::from));
         body.text(self.env_kind.as_str());
@@ -348,7 +370,7 @@ impl Part for LiveMark {
         body.flag(self.server_protocol_counts.is_some());
         if let Some(counts) = self.server_protocol_counts {
             let ServerProtocolCounts { stdio, http, sse, streamable_http, auto } = counts;
-            body.numbers(&[stdio, http, sse, streamable_http, auto]);
+            body.numbers([stdio, http, sse, streamable_http, auto]);
         }
         body.number(self.configured_ide_count);
     }

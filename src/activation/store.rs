@@ -60,6 +60,8 @@ pub enum StoreError {
     Io(String),
     /// The store is damaged and was left as it is ([`Store::peek`] repairs nothing).
     Damaged(String),
+    /// A later version of this program wrote it: it is left as it is.
+    Newer,
     /// This build has no store (feature `activation`).
     NotBuilt,
 }
@@ -78,6 +80,9 @@ impl fmt::Display for StoreError {
             Self::Damaged(what) => write!(
                 f,
                 "the activation store <data dir>/telemetry is damaged ({what}); the next host puts it aside and restores it"
+            ),
+            Self::Newer => f.write_str(
+                "no activation store: <data dir>/telemetry was written by a newer version of mcpproxy and is left as it is; update this one",
             ),
             Self::NotBuilt => f.write_str("no activation store: this build has none"),
         }

@@ -14,16 +14,27 @@ pub(super) const SLOTS: usize = HOURS as usize + 1;
 /// Buckets stamped up to one hour ahead of `t` count as current (two processes rarely agree on the second,
 /// and clocks are set back); those further ahead are ignored, and reused by the next write. Counts
 /// saturate, both each bucket and their sum.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HourlyWindow {
-    /// The bucket of hour `h` is in slot `h % 25`; a count of 0 is no bucket.
+    /// By hour; behind `filled` there are none. Few hours have events, and every event walks through them.
     buckets: [Bucket; SLOTS],
+    filled: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bucket {
     hour: u64,
     count: u64,
+}
+
+const NO_BUCKET: Bucket = Bucket { hour: 0, count: 0 };
+/// A constant is copied as a whole, and not made bucket by bucket: one is made for every event.
+const NO_BUCKETS: [Bucket; SLOTS] = [NO_BUCKET; SLOTS];
+
+impl Default for HourlyWindow {
+    fn default() -> Self {
+        Self { buckets: NO_BUCKETS, filled: 0 }
+    }
 }
 
 impl HourlyWindow {
@@ -35,7 +46,7 @@ impl HourlyWindow {
     /// Events of the last 24 h as seen at `now`.
     pub fn value(&self, now: u64) -> u64 {
         let current = now / HOUR;
-        self.buckets
+        self.filled()
             .iter()
             .filter(|bucket| counts(bucket.hour, current))
             .fold(0, |sum, bucket| sum.saturating_add(bucket.count))
@@ -44,7 +55,7 @@ impl HourlyWindow {
     /// Adds the events of `other` that still count at `now`.
     pub fn merge(&mut self, other: &HourlyWindow, now: u64) {
         let current = now / HOUR;
-        for bucket in other.buckets.iter().filter(|bucket| counts(bucket.hour, current)) {
+        for bucket in other.filled().iter().filter(|bucket| counts(bucket.hour, current)) {
             self.add_bucket(current, bucket.hour, bucket.count);
         }
     }
@@ -52,23 +63,40 @@ impl HourlyWindow {
     /// Hour (since 1970) and count of each bucket.
     #[cfg(feature = "activation")]
     pub(super) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
-        let filled = self.buckets.iter().filter(|bucket| bucket.count > 0);
-        filled.map(|bucket| (bucket.hour, bucket.count))
+        self.filled().iter().map(|bucket| (bucket.hour, bucket.count))
     }
 
-    /// Puts a bucket back as [`Self::buckets`] gave it; false when its slot is taken or it is empty.
+    /// Puts a bucket back as [`Self::buckets`] gave it; false when its hour has one, there is no room, or
+    /// it is empty.
     #[cfg(feature = "activation")]
     pub(super) fn restore(&mut self, hour: u64, count: u64) -> bool {
-        let bucket = self.slot(hour);
-        let free = bucket.count == 0 && count > 0;
-        if free {
-            *bucket = Bucket { hour, count };
+        match self.bucket(hour) {
+            Some(bucket) if bucket.count == 0 && count > 0 => {
+                bucket.count = count;
+                true
+            }
+            _ => false,
         }
-        free
     }
 
-    fn slot(&mut self, hour: u64) -> &mut Bucket {
-        &mut self.buckets[(hour % SLOTS as u64) as usize]
+    fn filled(&self) -> &[Bucket] {
+        self.buckets.get(..self.filled).unwrap_or_default()
+    }
+
+    /// The bucket of `hour`, made in its place if it is missing and there is room.
+    fn bucket(&mut self, hour: u64) -> Option<&mut Bucket> {
+        let later = self.filled().iter().rev().take_while(|bucket| bucket.hour > hour).count();
+        let end = self.filled - later;
+        if let Some(last) = end.checked_sub(1)
+            && self.buckets.get(last).is_some_and(|bucket| bucket.hour == hour)
+        {
+            return self.buckets.get_mut(last);
+        }
+        self.buckets.get_mut(end..=self.filled)?.rotate_right(1);
+        self.filled += 1;
+        let bucket = self.buckets.get_mut(end)?;
+        bucket.hour = hour;
+        Some(bucket)
     }
 
     /// `hour` counts at `current`.
@@ -76,22 +104,36 @@ impl HourlyWindow {
         if count == 0 {
             return;
         }
-        for bucket in &mut self.buckets {
-            if !counts(bucket.hour, current) {
-                *bucket = Bucket::default();
-            }
+        self.forget(current);
+        // All hours that count have room: there is a bucket.
+        if let Some(bucket) = self.bucket(hour) {
+            bucket.count = bucket.count.saturating_add(count);
         }
-        // All hours that count have slots of their own: what is here is this hour's, or nothing.
-        let bucket = self.slot(hour);
-        bucket.hour = hour;
-        bucket.count = bucket.count.saturating_add(count);
+    }
+
+    /// Removes the buckets that do not count at `current`.
+    fn forget(&mut self, current: u64) {
+        if self.filled().iter().all(|bucket| counts(bucket.hour, current)) {
+            return;
+        }
+        let old = std::mem::take(self);
+        for (place, bucket) in self
+            .buckets
+            .iter_mut()
+            .zip(old.filled().iter().filter(|bucket| counts(bucket.hour, current)))
+        {
+            *place = *bucket;
+            self.filled += 1;
+        }
     }
 }
 
-/// Whether events of `hour` count in the hour `current`. Hours are at most `u64::MAX / 3600`, unless a
-/// damaged record says otherwise, so sums saturate.
+/// Whether events of `hour` count in the hour `current`: it, the 23 before, the one ahead.
+#[inline(always)]
 fn counts(hour: u64, current: u64) -> bool {
-    hour.saturating_add(HOURS) > current && hour <= current.saturating_add(1)
+    let (oldest, newest) = (current.saturating_sub(HOURS - 1), current.saturating_add(1));
+    // One comparison: an earlier hour wraps round to a late one.
+    hour.wrapping_sub(oldest) <= newest - oldest
 }
 
 #[cfg(test)]

@@ -2,7 +2,15 @@
 //!
 //! One rule: what is not in the table does not exist; what is compiled out says which feature brings it.
 
+mod autostart;
+mod connect;
+mod shell;
 mod upstream;
+#[cfg(feature = "cli")]
+mod values;
+
+#[cfg(feature = "cli")]
+pub use values::{Values, values};
 
 use super::{Call, Failure};
 use std::ffi::OsString;
@@ -40,6 +48,8 @@ pub enum Operands {
     None,
     /// Exactly one, called so.
     One(&'static str),
+    /// At most one, called so.
+    Optional(&'static str),
     /// A command line of its own, called so: from the first operand on, nothing is ours.
     Rest(&'static str),
     /// One, called so, and then it may be a command line of its own, called so: from its first word on,
@@ -102,6 +112,7 @@ pub const PROGRAM: &[Opt] = &[
 pub const GROUPS: &[(&str, &str)] = &[
     ("telemetry", "See, check and stop what is sent"),
     ("upstream", "The servers behind the gateway"),
+    ("autostart", "Whether the gateway starts at login"),
 ];
 
 #[cfg(feature = "tap")]
@@ -147,11 +158,16 @@ pub const COMMANDS: &[Command] = &[
         data_dir: true,
         entry: TAP,
     },
+    connect::CONNECT,
+    connect::DISCONNECT,
     upstream::ADD,
     upstream::LIST,
     upstream::REMOVE,
     upstream::ENABLE,
     upstream::DISABLE,
+    autostart::STATUS,
+    autostart::ENABLE,
+    autostart::DISABLE,
     Command {
         path: &["serve"],
         summary: "Stand in front of many MCP servers: one address, one search over all their tools",
@@ -312,6 +328,9 @@ pub const COMMANDS: &[Command] = &[
         data_dir: false,
         entry: Entry::Parsed(super::schema::run),
     },
+    shell::DOCTOR,
+    shell::COMPLETIONS,
+    shell::MAN,
     Command {
         path: &["help"],
         summary: "Show help",

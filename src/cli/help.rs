@@ -56,19 +56,25 @@ fn of_group(words: &[String]) -> String {
 
 fn of_command(command: &Command) -> String {
     let place = command.path.join(" ");
-    let operands = match command.operands {
-        Operands::None => String::new(),
-        Operands::One(name) => format!(" {name}"),
-        Operands::Rest(name) => format!(" [--] {name}"),
-        Operands::OneAndRest(name, rest) => format!(" {name} [[--] {rest}]"),
-        Operands::Words(name) => format!(" [{name}]"),
-    };
+    let operands = operands(command.operands);
     let mut out = format!("{}.\n\nUsage: mcpproxy {place} [OPTIONS]{operands}\n", command.summary);
     if !command.about.is_empty() {
         let _ = write!(out, "\n{}\n", command.about);
     }
     options(&mut out, command.options, command.data_dir);
     out
+}
+
+/// The operands of a command, as a usage line shows them.
+pub(super) fn operands(operands: Operands) -> String {
+    match operands {
+        Operands::None => String::new(),
+        Operands::One(name) => format!(" {name}"),
+        Operands::Optional(name) => format!(" [{name}]"),
+        Operands::Rest(name) => format!(" [--] {name}"),
+        Operands::OneAndRest(name, rest) => format!(" {name} [[--] {rest}]"),
+        Operands::Words(name) => format!(" [{name}]"),
+    }
 }
 
 fn options(out: &mut String, own: &[Opt], data_dir: bool) {

@@ -2,9 +2,19 @@
 //!
 //! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
+#[cfg(feature = "autostart")]
+mod autostart;
 pub mod commands;
+#[cfg(feature = "cli")]
+mod completions;
+#[cfg(feature = "connect")]
+mod connect;
 mod detect;
+#[cfg(feature = "cli")]
+mod doctor;
 mod help;
+#[cfg(feature = "cli")]
+mod man;
 mod output;
 pub mod parse;
 mod reset_id;

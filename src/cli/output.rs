@@ -62,3 +62,22 @@ pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
         Err(e) => Err(Failure::failed(format!("cannot write to standard output: {}", e.kind()))),
     }
 }
+
+/// Rows of cells below each other, the last one as long as it is.
+#[cfg(any(feature = "serve", feature = "connect", feature = "cli"))]
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (at, cell) in row.iter().enumerate() {
+            let gap = if at > 0 { "  " } else { "" };
+            line.push_str(&format!("{gap}{cell:0$}", widths[at]));
+        }
+        // What stands in a file must not command a terminal.
+        out.push_str(&line.trim_end().replace(char::is_control, "?"));
+        out.push('\n');
+    }
+    out
+}

@@ -84,7 +84,9 @@ fn arguments(
                 }
             }
             (None, Value(operand)) => match command.operands {
-                Operands::One(_) | Operands::OneAndRest(..) if call.operands.is_empty() => {
+                Operands::One(_) | Operands::Optional(_) | Operands::OneAndRest(..)
+                    if call.operands.is_empty() =>
+                {
                     call.operands.push(operand);
                 }
                 Operands::Rest(_) | Operands::OneAndRest(..) => {
@@ -92,7 +94,7 @@ fn arguments(
                     call.operands.extend(parser.raw_args().map_err(|e| usage(&place, &e))?);
                 }
                 Operands::Words(_) => call.operands.push(operand),
-                Operands::One(_) | Operands::None => {
+                Operands::One(_) | Operands::Optional(_) | Operands::None => {
                     return Err(Failure::usage(
                         &place,
                         format!("unexpected argument {operand:?}; see `mcpproxy {place} --help`"),

@@ -34,6 +34,10 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         server_stderr: call.has("server-stderr"),
         log_format,
     };
+    #[cfg(feature = "autostart")]
+    if !options.stdio {
+        crate::autostart::offer::once(&options.dir, super::autostart::named(call, &options.dir));
+    }
     log::begin(log_format, level);
     match serve::run(options) {
         Ok(()) => Ok(ExitCode::SUCCESS),

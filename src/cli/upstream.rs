@@ -205,15 +205,5 @@ fn table(servers: &[ServerEntry]) -> String {
         [server.name.clone(), protocol(server).into(), enabled.into(), cells.join("; ")]
     };
     let rows: Vec<[String; 4]> = std::iter::once(head).chain(servers.iter().map(row)).collect();
-    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    let mut out = String::new();
-    for [name, protocol, enabled, rest] in &rows {
-        let [a, b, c] = widths;
-        let line = format!("{name:a$}  {protocol:b$}  {enabled:c$}  {rest}");
-        // A command from the file must not command a terminal.
-        out.push_str(&line.trim_end().replace(char::is_control, "?"));
-        out.push('\n');
-    }
-    out
+    output::columns(&rows)
 }

@@ -17,6 +17,8 @@ pub const EDIT_DEADLINE: Duration = Duration::from_secs(5);
 pub enum EditError {
     /// Another process held the lock for the whole wait.
     Busy,
+    /// Somebody who does not know the lock has changed the config meanwhile.
+    Changed,
     /// The config is unreadable or corrupt; what is wrong with it.
     Unusable(String),
     /// The data directory could not be made.
@@ -33,6 +35,10 @@ impl fmt::Display for EditError {
             Self::Busy => write!(
                 f,
                 "{DISPLAY_NAME} is being edited by another process (<data dir>/config.lock is held): try again"
+            ),
+            Self::Changed => write!(
+                f,
+                "{DISPLAY_NAME} was changed by another program at the same moment and was left alone: try again"
             ),
             Self::Unusable(why) => write!(
                 f,
@@ -136,10 +142,15 @@ pub fn edit<R, E: From<EditError>>(
     let _lock = super::file::lock(dir, deadline)?;
     let path = dir.config();
     let found = reader::load(&path).map_err(EditError::Unusable)?;
-    let mut editing = Editing::of(found.unwrap_or_else(|| b"{}\n".to_vec()))?;
+    let mut editing = Editing::of(found.clone().unwrap_or_else(|| b"{}\n".to_vec()))?;
     let result = change(&mut editing)?;
     if editing.changed {
-        super::file::replace(&path, &editing.bytes).map_err(|e| EditError::Write(e.kind()))?;
+        let is_current = || reader::load(&path).is_ok_and(|now| now == found);
+        match super::file::replace(&path, &editing.bytes, is_current) {
+            Ok(true) => {}
+            Ok(false) => return Err(EditError::Changed.into()),
+            Err(e) => return Err(EditError::Write(e.kind()).into()),
+        }
     }
     Ok(result)
 }

@@ -37,11 +37,18 @@ pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
     }
 }
 
-/// Puts `bytes` in place of the config; where it is a symbolic link, in place of its target.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    match fs::canonicalize(path) {
-        Ok(target) => files::replace_in_kind(&target, bytes),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => files::replace_in_kind(path, bytes),
-        Err(e) => Err(e),
-    }
+/// Puts `bytes` in place of the config; where it is a symbolic link, in place of its target. False, and
+/// nothing done, when `is_current` says at the last moment that it is not what was read any more: an editor
+/// does not know our lock, and what it wrote may be an objection.
+pub(super) fn replace(
+    path: &Path,
+    bytes: &[u8],
+    is_current: impl FnOnce() -> bool,
+) -> io::Result<bool> {
+    let target = match fs::canonicalize(path) {
+        Ok(target) => target,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(e) => return Err(e),
+    };
+    files::replace_in_kind(&target, bytes, is_current)
 }

@@ -38,7 +38,7 @@ impl NewValue {
     }
 
     /// Writes the value; `inside` is the layout of what is in it.
-    pub(super) fn write(&self, out: &mut String, inside: &Layout) {
+    pub(crate) fn write(&self, out: &mut String, inside: &Layout) {
         match self {
             Self::Literal(text) => out.push_str(text),
             Self::Object(members) if members.is_empty() => out.push_str("{}"),
@@ -69,7 +69,7 @@ impl NewValue {
 }
 
 /// Writes `"key": value` among the members of `layout`; `inside` is the layout of what is in the value.
-pub(super) fn write_member(
+pub(crate) fn write_member(
     out: &mut String,
     layout: &Layout,
     key: &str,
@@ -82,7 +82,7 @@ pub(super) fn write_member(
 }
 
 /// Where the members of an object, or the items of an array, stand.
-pub(super) fn elements(container: &Value<'_>) -> Vec<Range<usize>> {
+pub(crate) fn elements(container: &Value<'_>) -> Vec<Range<usize>> {
     match &container.data {
         Data::Object(members) => {
             members.iter().map(|m| m.key_span.start..m.value.span.end).collect()
@@ -94,9 +94,9 @@ pub(super) fn elements(container: &Value<'_>) -> Vec<Range<usize>> {
 
 /// How the elements (members or items) of one container are laid out.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// The line end between elements; `None` when they stand on one line.
-    pub(super) newline: Option<&'static str>,
+    pub(crate) newline: Option<&'static str>,
     /// What stands before an element on its line.
     indent: String,
     /// What stands before the closing bracket on its line.
@@ -113,7 +113,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The layout of what is around the root.
-    pub(super) fn of_file(text: &str) -> Self {
+    pub(crate) fn of_file(text: &str) -> Self {
         let crlf = text.find('\n').is_some_and(|at| text[..at].ends_with('\r'));
         Self {
             newline: Some(if crlf { "\r\n" } else { "\n" }),
@@ -127,7 +127,7 @@ impl Layout {
     }
 
     /// The layout of a container that does not exist yet, one level below `self`.
-    pub(super) fn below(&self) -> Self {
+    pub(crate) fn below(&self) -> Self {
         Self {
             indent: format!("{}{}", self.indent, self.unit),
             closing: self.indent.clone(),
@@ -137,7 +137,7 @@ impl Layout {
     }
 
     /// The layout of `container`, read off its last element; an empty one follows `outer`.
-    pub(super) fn of(text: &str, container: &Value<'_>, outer: &Self) -> Self {
+    pub(crate) fn of(text: &str, container: &Value<'_>, outer: &Self) -> Self {
         let all = elements(container);
         let Some(last) = all.last() else {
             return outer.below();
@@ -192,7 +192,7 @@ impl Layout {
 
     /// The layout of what is in a new element of `container`: that of the last sibling that is an
     /// object with something in it, else one level below `self`.
-    pub(super) fn of_sibling(&self, text: &str, container: &Value<'_>) -> Self {
+    pub(crate) fn of_sibling(&self, text: &str, container: &Value<'_>) -> Self {
         let values: Vec<&Value<'_>> = match &container.data {
             Data::Object(members) => members.iter().map(|m| &m.value).collect(),
             Data::Array(items) => items.iter().collect(),
@@ -206,7 +206,7 @@ impl Layout {
     }
 
     /// Writes what stands between an opening bracket and the first element.
-    pub(super) fn open(&self, out: &mut String) {
+    pub(crate) fn open(&self, out: &mut String) {
         match self.newline {
             Some(newline) => out.extend([newline, &self.indent]),
             None => out.push_str(&self.pad),
@@ -214,7 +214,7 @@ impl Layout {
     }
 
     /// Writes what stands between two elements.
-    pub(super) fn separate(&self, out: &mut String) {
+    pub(crate) fn separate(&self, out: &mut String) {
         out.push(',');
         match self.newline {
             Some(newline) => out.extend([newline, &self.indent]),
@@ -223,7 +223,7 @@ impl Layout {
     }
 
     /// Writes what stands between the last element and the closing bracket.
-    pub(super) fn close(&self, out: &mut String) {
+    pub(crate) fn close(&self, out: &mut String) {
         match self.newline {
             Some(newline) => out.extend([newline, &self.closing]),
             None => out.push_str(&self.pad),

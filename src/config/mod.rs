@@ -4,7 +4,7 @@
 
 mod edit;
 mod file;
-mod layout;
+pub(crate) mod layout;
 mod reader;
 // The fuzz targets read it without the gateway, whose dependencies take minutes to build.
 #[cfg(any(feature = "serve", fuzzing))]

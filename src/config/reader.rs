@@ -129,13 +129,50 @@ pub(super) fn root(bytes: &[u8]) -> Result<Value<'_>, String> {
     }
 }
 
+/// The names in our section.
+const OWN: [&str; 6] = [
+    "enabled",
+    "anonymous_id",
+    "anonymous_id_created_at",
+    "rotated_from",
+    "endpoint",
+    "client_names",
+];
+
+/// A name of ours with one wrong byte, or in other letters, is damage or a slip: an objection may stand
+/// under it, and taking it for a foreign key would turn telemetry on.
+fn refuse_near_misses(text: &[u8], object: &Value<'_>, own: &[&str]) -> Result<(), String> {
+    let is_near = |key: &[u8], own: &str| {
+        let wrong = key.iter().zip(own.as_bytes()).filter(|(one, two)| one != two).count();
+        let in_other_letters = key.eq_ignore_ascii_case(own.as_bytes());
+        key.len() == own.len() && (wrong == 1 || wrong > 1 && in_other_letters)
+    };
+    let members = object.members().unwrap_or_default();
+    let is_near_member = |own: &str| {
+        members.iter().any(|member| {
+            // As it is meant and, because damage may begin an escape, as it is written.
+            let written = text.get(member.key_span.start + 1..member.key_span.end - 1);
+            let meant = member.key.as_bytes();
+            is_near(meant, own)
+                || meant != own.as_bytes() && written.is_some_and(|key| is_near(key, own))
+        })
+    };
+    match own.iter().find(|own| is_near_member(own)) {
+        Some(own) => Err(format!("a key in it is almost `{own}`: repair its spelling")),
+        None => Ok(()),
+    }
+}
+
 /// Our section of a config text; else what is wrong with it, without values.
 pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
     let root = root(bytes)?;
+    let (text, _) = without_bom(bytes);
+    refuse_near_misses(text, &root, &["telemetry"])?;
     let Some(section) = root.get("telemetry") else { return Ok(TelemetryConfig::default()) };
     if section.members().is_none() {
         return Err("`telemetry` must be an object".into());
     }
+    refuse_near_misses(text, section, &OWN)?;
     Ok(TelemetryConfig {
         enabled: match section.get("enabled") {
             None => None,
@@ -216,6 +253,42 @@ mod tests {
             let why = section(&format!(r#"{{"telemetry":{{"{key}":{value}}}}}"#)).unwrap_err();
             assert!(why.contains(&format!("telemetry.{key}")), "{key}={value}: {why}");
             assert!(!why.contains("Known"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_almost_ours_is_no_foreign_key() {
+        for text in [
+            r#"{"telemetrx":{"enabled":false}}"#,
+            r#"{"Telemetry":{"enabled":false}}"#,
+            r#"{"telemetry":{"enablee":false}}"#,
+            r#"{"telemetry":{"ENABLED":false}}"#,
+            r#"{"telemetry":{"enabled":true,"client_namez":"known"}}"#,
+        ] {
+            let why = section(text).unwrap_err();
+            assert!(why.contains("almost `"), "{text}: {why}");
+        }
+        let others = r#"{"telemetries":1,"tele":2,"telemetry":{"enable":1,"notice_shown":false}}"#;
+        assert_eq!(section(others), Ok(TelemetryConfig::default()));
+    }
+
+    /// What one damaged bit makes of an opt-out is an opt-out.
+    #[test]
+    fn no_single_bit_turns_telemetry_back_on() {
+        for text in [
+            &br#"{"telemetry":{"enabled":false}}"#[..],
+            b"{\n  \"mcpServers\": {},\n  \"telemetry\": {\n    \"enabled\": false\n  }\n}\n",
+        ] {
+            for bit in 0..text.len() * 8 {
+                let mut damaged = text.to_vec();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                let read = parse_section(&damaged).map(|telemetry| telemetry.enabled);
+                let shown = String::from_utf8_lossy(&damaged);
+                assert!(!matches!(read, Ok(None | Some(true))), "{bit}: {shown}");
+            }
+            for length in 0..text.trim_ascii_end().len() {
+                assert!(parse_section(&text[..length]).is_err(), "{length}");
+            }
         }
     }
 

@@ -190,3 +190,30 @@ fn is_display_socket(path: &str) -> bool {
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(line: &str) -> String {
+        RecordedEvidence::from_json(line.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_error_names_the_key_as_far_as_it_is_short() {
+        let known = format!("known are {KEYS}");
+        assert_eq!(error(r#"{"host":1}"#), format!("unknown key host; {known}"));
+        assert_eq!(error(r#"{"":1}"#), format!("unknown key (empty); {known}"));
+        let long = "k".repeat(64);
+        assert_eq!(error(&format!("{{\"{long}\":1}}")), format!("unknown key {long}; {known}"));
+        assert_eq!(error(&format!("{{\"{long}k\":1}}")), format!("unknown key {long}..; {known}"));
+        assert_eq!(error(r#"{"env":{"A":1}}"#), "env.A must be a string");
+        assert_eq!(error(r#"{"tty":"x"}"#), "tty must be a boolean");
+    }
+
+    #[test]
+    fn values_are_not_shown() {
+        let recorded = RecordedEvidence::from_json(br#"{"env":{"A":"secret"}}"#).unwrap();
+        assert_eq!(format!("{recorded:?}"), "RecordedEvidence { .. }");
+    }
+}

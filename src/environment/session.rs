@@ -35,5 +35,7 @@ pub(super) fn wsl(evidence: &dyn Evidence, found: &mut Found) -> bool {
     let kernel = evidence
         .os_release()
         .is_some_and(|release| release.to_ascii_lowercase().contains("microsoft"));
-    named | container | found.note("osrelease", kernel)
+    // Noted whatever the others say.
+    let kernel = found.note("osrelease", kernel);
+    named || container || kernel
 }

@@ -82,8 +82,43 @@ fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
         '\u{3000}' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' => ' ',
+        // Mathematical letters: thirteen alphabets of 52 letters, then five rows of digits.
+        '\u{1d400}'..='\u{1d6a3}' => nth(b'A', (c as u32 - 0x1d400) % 52),
+        '\u{1d7ce}'..='\u{1d7ff}' => nth(b'0', (c as u32 - 0x1d7ce) % 10),
+        // Circled letters.
+        '\u{24b6}'..='\u{24e9}' => nth(b'A', c as u32 - 0x24b6),
         _ => c,
     }
+}
+
+/// The `at`-th character from `first` on; 26 letters from `A` on, those from `a` on follow.
+fn nth(first: u8, at: u32) -> char {
+    let gap = if first == b'A' && at >= 26 { u32::from(b'a' - b'A') - 26 } else { 0 };
+    char::from_u32(u32::from(first) + at + gap).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// What those who have only ASCII write for a name with letters that [`fold`] takes the marks from:
+/// `Jörg` is `jorg` there and `joerg` here. `None` when it has no such letter.
+pub(super) fn transliterate(name: &str) -> Option<String> {
+    let mut changed = false;
+    let spelled: String = name
+        .chars()
+        .flat_map(char::to_lowercase)
+        .map(|c| {
+            let spelled = match c {
+                'ä' | 'æ' => "ae",
+                'ö' | 'ø' | 'œ' => "oe",
+                'ü' => "ue",
+                'å' => "aa",
+                'þ' => "th",
+                'ð' => "dh",
+                _ => return c.to_string(),
+            };
+            changed = true;
+            spelled.to_owned()
+        })
+        .collect();
+    changed.then_some(spelled)
 }
 
 /// The Latin letter behind a marked or look-alike one.
@@ -134,6 +169,28 @@ mod tests {
             assert_eq!(fold(text), fold(folded), "{text}");
         }
         assert_eq!(fold("João"), "joao");
+        for text in ["𝐀𝐥𝐢𝐜𝐞𝟎𝟗", "𝘼𝙡𝙞𝙘𝙚𝟘𝟡", "𝙰𝚕𝚒𝚌𝚎𝟶𝟿", "Ⓐⓛⓘⓒⓔ09"]
+        {
+            assert_eq!(fold(text), "alice09", "{text}");
+        }
+        assert_eq!(fold("Ⓩⓩ𝐙𝐳𝚉𝚣"), "zzzzzz");
+        assert_eq!(fold("ａ～！\u{3000}x"), "a~! x");
         assert_eq!(fold("василий"), fold("ВАСИЛИЙ"));
+    }
+
+    #[test]
+    fn letters_that_ascii_has_not_are_spelled_out() {
+        for (name, spelled) in [
+            ("Jörg", "joerg"),
+            ("MÜLLER", "mueller"),
+            ("Bjørn", "bjoern"),
+            ("Ærø Åse", "aeroe aase"),
+            ("Þóra", "thóra"),
+            ("Guðrún Œ", "gudhrún oe"),
+        ] {
+            assert_eq!(transliterate(name).as_deref(), Some(spelled));
+        }
+        assert_eq!(transliterate("José"), None);
+        assert_eq!(transliterate("alice"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use super::folding::{fold, fold_apart};
 use super::private_words::PrivateWords;
 use super::unwrapping::{Outcome, each_layer};
-use super::{addresses, secrets};
+use super::{addresses, numbers, places, secrets};
 
 /// What kind of leak a string is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum LeakKind {
     Address,
     /// A secret token.
     Token,
+    /// More digits than a version or a date has.
+    Number,
     /// A private word of this machine.
     PrivateWord,
     /// Encoded so often that nobody can tell what it is.
@@ -37,6 +39,7 @@ impl fmt::Display for LeakKind {
             LeakKind::Url => "looks like a URL with user info",
             LeakKind::Address => "looks like an IP or MAC address",
             LeakKind::Token => "looks like a secret token",
+            LeakKind::Number => "holds a long number",
             LeakKind::PrivateWord => "holds a name or an environment value of this machine",
             LeakKind::Encoded => "is encoded too often to be judged",
         })
@@ -66,16 +69,18 @@ fn scan_layer(text: &str, private: &PrivateWords) -> Option<LeakKind> {
 }
 
 fn scan_form(text: &str, private: &PrivateWords) -> Option<LeakKind> {
-    if addresses::has_path(text) {
+    if places::has_path(text) {
         Some(LeakKind::Path)
-    } else if addresses::has_user_info(text) {
+    } else if places::has_user_info(text) {
         Some(LeakKind::Url)
-    } else if addresses::has_email(text) {
+    } else if places::has_email(text) {
         Some(LeakKind::Email)
     } else if addresses::has_address(text) {
         Some(LeakKind::Address)
     } else if secrets::has_token(text) {
         Some(LeakKind::Token)
+    } else if numbers::has_long_number(text) {
+        Some(LeakKind::Number)
     } else if private.occur_in(text) {
         Some(LeakKind::PrivateWord)
     } else {

@@ -6,12 +6,17 @@
 //! leak has no place to hide; [`scan`] judges the strings that the contract cannot pin (client names
 //! outside the vocabulary), and is there for the day the contract is widened.
 //!
-//! The verdict does not depend on the order of members or on white space between them: neither holds
-//! a value, and `telemetry verify` reads what other tools have written back.
+//! What is about to be sent must have the one form that our encoder writes: the order of members and the
+//! white space between them could hold a message, too. `telemetry verify`, which reads what other tools
+//! have written back, minds neither.
 
 mod addresses;
+mod encodings;
 mod folding;
 mod leaks;
+mod names;
+mod numbers;
+mod places;
 mod private_words;
 mod secrets;
 mod shape;
@@ -97,7 +102,8 @@ impl fmt::Display for RefusalRule {
 }
 
 /// Checks the exact bytes that would be sent. With `own`, ids, versions and timestamps must equal the
-/// trusted values; without it they are judged by shape (`telemetry verify`).
+/// trusted values, and the bytes must have the form of our encoder; without it they are judged by shape
+/// (`telemetry verify`).
 ///
 /// `private` is asked only when a string really has to be scanned: with [`PrivateWords::lazy`] the
 /// environment is read for a client name outside the vocabulary and for nothing else.
@@ -119,7 +125,17 @@ fn check_against(
         field: String::new(),
         detail: error.to_string(),
     })?;
-    shape::check(root, &value, own, &|text| scan(text, private))
+    shape::check(root, &value, own, &|text| scan(text, private))?;
+    // No string of the contract holds any: what is left stands between members. Our encoder writes none, and
+    // 8 KiB of it are a long letter.
+    if own.is_some() && bytes.iter().any(u8::is_ascii_whitespace) {
+        return Err(Refusal {
+            rule: RefusalRule::Shape,
+            field: String::new(),
+            detail: "white space between members".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// The verdict on more than [`MAX_PAYLOAD_BYTES`], for a reader that did not keep them.
@@ -128,5 +144,23 @@ pub fn too_large() -> Refusal {
         rule: RefusalRule::Size,
         field: String::new(),
         detail: format!("more than {MAX_PAYLOAD_BYTES} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_which_rule_where_and_why() {
+        let refusal = |rule, field: &str, detail: String| {
+            Refusal { rule, field: field.to_owned(), detail }.to_string()
+        };
+        let leak = refusal(RefusalRule::Leak, "/os", LeakKind::Path.to_string());
+        assert_eq!(leak, "leak at /os: looks like a path");
+        let shape = refusal(RefusalRule::Shape, "", "not an object".to_owned());
+        assert_eq!(shape, "shape at the payload: not an object");
+        assert_eq!(RefusalRule::Size.to_string(), "size");
+        assert_eq!(RefusalRule::Syntax.as_str(), "syntax");
     }
 }

@@ -5,12 +5,15 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use super::folding::fold;
+use super::folding::{fold, transliterate};
+use super::names::{Letters, Name};
 
 /// Characters from which a name (user, host, home directory) is compared.
 const LEAST_NAME: usize = 3;
 /// Characters from which an environment value is compared.
 const LEAST_VALUE: usize = 4;
+/// Characters from which a part of a value is compared, if it looks like a secret.
+const LEAST_SECRET: usize = 8;
 /// Words that any environment is full of and that identify nobody.
 const BOOLEANS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "y", "n", "t", "f"];
 
@@ -25,12 +28,14 @@ pub struct PrivateWords {
 
 #[derive(Default)]
 struct Prepared {
-    /// Words as runs of letters and digits with single spaces between them, sorted. What stands
-    /// between the runs is not compared: a user called `John Doe` is also in `john-doe`.
-    phrases: Vec<Box<str>>,
+    /// Names of people and machines: few, and looked for in every spelling.
+    names: Vec<Name>,
+    /// Values, as their letters and digits, sorted. What stands between those is not compared: a value
+    /// `Down The Hole` is also in `down-the-hole` and in `downthehole`.
+    values: Vec<Box<str>>,
     /// Words with next to no letters (`:0.0`, `1.2.3`): only the very same characters are a match.
     literals: Vec<Box<str>>,
-    /// Bytes of the longest phrase.
+    /// Bytes of the longest value.
     longest: usize,
 }
 
@@ -46,15 +51,15 @@ impl PrivateWords {
         let mut prepared = Prepared::default();
         for name in names {
             let name = name.as_ref().trim();
-            prepared.add(name, LEAST_NAME);
+            prepared.add_name(name);
             let segment = name.rsplit(['/', '\\']).find(|segment| !segment.is_empty());
             if let Some(segment) = segment {
-                prepared.add(segment, LEAST_NAME);
-                prepared.add(segment.split('.').next().unwrap_or_default(), LEAST_NAME);
+                prepared.add_name(segment);
+                prepared.add_name(segment.split('.').next().unwrap_or_default());
             }
         }
         for value in values {
-            prepared.add(value.as_ref(), LEAST_VALUE);
+            prepared.add_value(value.as_ref());
         }
         prepared.finish();
         Self { prepared: OnceLock::from(Arc::new(prepared)), read: None }
@@ -68,7 +73,10 @@ impl PrivateWords {
     /// Whether one of the words stands in `folded` (see [`fold`]) at boundaries.
     pub(super) fn occur_in(&self, folded: &str) -> bool {
         let prepared = self.prepared();
-        prepared.phrase_in(folded) || prepared.literals.iter().any(|word| stands_in(word, folded))
+        let letters = Letters::of(folded);
+        prepared.names.iter().any(|name| name.is_in(&letters))
+            || prepared.value_in(folded)
+            || prepared.literals.iter().any(|word| stands_in(word, folded))
     }
 
     fn prepared(&self) -> &Arc<Prepared> {
@@ -84,7 +92,8 @@ impl fmt::Debug for PrivateWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.prepared.get() {
             Some(prepared) => {
-                write!(f, "PrivateWords({})", prepared.phrases.len() + prepared.literals.len())
+                let values = prepared.values.len() + prepared.literals.len();
+                write!(f, "PrivateWords({})", prepared.names.len() + values)
             }
             None => f.write_str("PrivateWords(not read)"),
         }
@@ -92,35 +101,42 @@ impl fmt::Debug for PrivateWords {
 }
 
 impl Prepared {
-    fn add(&mut self, word: &str, least: usize) {
-        let word = word.trim();
-        if word.chars().count() < least || word.chars().all(char::is_numeric) {
-            return;
+    fn add_name(&mut self, word: &str) {
+        match worth_comparing(word, LEAST_NAME) {
+            Some(Form::Letters(letters)) => {
+                let spelled_out = transliterate(word).map(|word| squash(&fold(&word)));
+                self.names.push(Name::new(&letters, word.trim()));
+                self.names.extend(spelled_out.map(|letters| Name::new(&letters, &letters)));
+            }
+            Some(Form::Literal(word)) => self.literals.push(word.into()),
+            None => {}
         }
+    }
+
+    fn add_value(&mut self, word: &str) {
+        match worth_comparing(word, LEAST_VALUE) {
+            Some(Form::Letters(letters)) => self.values.push(letters.into()),
+            Some(Form::Literal(word)) => self.literals.push(word.into()),
+            None => {}
+        }
+        // `postgres://user:pa55word@host/` holds one that is a secret by itself.
         let folded = fold(word);
-        if BOOLEANS.contains(&folded.as_str()) {
-            return;
-        }
-        let phrase = runs(&folded).collect::<Vec<_>>().join(" ");
-        let letters = phrase.chars().any(char::is_alphabetic);
-        if letters && phrase.chars().filter(|c| c.is_alphanumeric()).count() >= least {
-            self.phrases.push(phrase.into());
-        } else if !folded.is_empty() {
-            self.literals.push(folded.into());
-        }
+        self.values.extend(runs(&folded).filter(|run| is_like_a_secret(run)).map(Box::from));
     }
 
     fn finish(&mut self) {
-        for words in [&mut self.phrases, &mut self.literals] {
+        for words in [&mut self.values, &mut self.literals] {
             words.sort_unstable();
             words.dedup();
         }
-        self.longest = self.phrases.iter().map(|phrase| phrase.len()).max().unwrap_or(0);
+        self.names.sort_unstable();
+        self.names.dedup();
+        self.longest = self.values.iter().map(|value| value.len()).max().unwrap_or(0);
     }
 
-    /// Whether consecutive runs of `folded` make up one of the phrases.
-    fn phrase_in(&self, folded: &str) -> bool {
-        if self.phrases.is_empty() {
+    /// Whether consecutive runs of `folded` make up one of the values.
+    fn value_in(&self, folded: &str) -> bool {
+        if self.values.is_empty() {
             return false;
         }
         let runs: Vec<&str> = runs(folded).collect();
@@ -128,24 +144,55 @@ impl Prepared {
         (0..runs.len()).any(|first| {
             candidate.clear();
             for run in &runs[first..] {
-                if !candidate.is_empty() {
-                    candidate.push(' ');
-                }
                 candidate.push_str(run);
                 if candidate.len() > self.longest {
                     return false;
                 }
-                if self
-                    .phrases
-                    .binary_search_by(|phrase| phrase.as_ref().cmp(candidate.as_str()))
-                    .is_ok()
-                {
+                if self.values.binary_search_by(|value| (**value).cmp(candidate.as_str())).is_ok() {
                     return true;
                 }
             }
             false
         })
     }
+}
+
+/// How a word is compared.
+enum Form {
+    /// By its letters and digits, whatever stands between them.
+    Letters(String),
+    /// By every character.
+    Literal(String),
+}
+
+/// The form of `word`; `None` when it is too short or too common to identify anyone.
+fn worth_comparing(word: &str, least: usize) -> Option<Form> {
+    let word = word.trim();
+    if word.chars().count() < least || word.chars().all(char::is_numeric) {
+        return None;
+    }
+    let folded = fold(word);
+    if BOOLEANS.contains(&folded.as_str()) {
+        return None;
+    }
+    let letters = squash(&folded);
+    if letters.chars().any(char::is_alphabetic) && letters.chars().count() >= least {
+        Some(Form::Letters(letters))
+    } else {
+        (!folded.is_empty()).then_some(Form::Literal(folded))
+    }
+}
+
+/// Letters and digits mixed, long enough not to be a word with a number: passwords and ids are.
+fn is_like_a_secret(run: &str) -> bool {
+    run.chars().count() >= LEAST_SECRET
+        && run.chars().any(char::is_alphabetic)
+        && run.chars().any(char::is_numeric)
+}
+
+/// The letters and digits of `text`.
+fn squash(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// The runs of letters and digits in `text`.
@@ -183,9 +230,13 @@ mod tests {
             ["tim", "TIM", "x-tim", "tim-x", "x_tim_y", "x.tim.y", "a/tim", "é tim", "tim\u{301}"]
         {
             assert!(found(&["Tim"], &[], text), "{text}");
+            assert!(found(&[], &["Timo"], &text.replace("tim", "timo").replace("TIM", "TIMO")));
         }
-        for text in ["", "timestamp", "optimal", "tim2", "2tim", "étim", "ti-m", "multim"] {
+        for text in ["", "timestamp", "optimal", "étim", "multim"] {
             assert!(!found(&["tim"], &[], text), "{text}");
+        }
+        for text in ["timo2", "2timo", "timos", "timon", "xtimo", "t1mo"] {
+            assert!(!found(&[], &["timo"], text), "values are not names: {text}");
         }
     }
 
@@ -208,6 +259,8 @@ mod tests {
         assert!(!found(&[], &["1.2.3"], "x-1-2-3"));
         assert!(!found(&[], &["1.2.3"], "x-1.2.34"));
         assert!(found(&[], &["a1b2"], "a1b2"));
+        assert!(found(&[], &["12.34"], "12.34") && !found(&[], &["12.34"], "12-34"));
+        assert!(found(&["a.b"], &[], "a.b") && !found(&["a.b"], &[], "ab"));
         // The first place has no boundary, the one that overlaps it has both.
         assert!(found(&[], &["7.7.7"], "17.7.7.7"));
     }
@@ -218,9 +271,24 @@ mod tests {
             assert!(found(&["John Doe"], &[], text), "{text}");
         }
         assert!(!found(&["John Doe"], &[], "john-x-doe"));
+        for text in ["s3cret", "s-3cret", "s.3.c_ret", "x-s3-cret-y"] {
+            assert!(found(&[], &["s3 cret"], text), "{text}");
+        }
+        assert!(!found(&[], &["s3 cret"], "s3cretx") && !found(&[], &["s3 cret"], "s3-cretx"));
         assert!(!found(&["John Doe"], &[], "john"));
         assert!(found(&[], &["/usr/bin/zsh"], "usr-bin-zsh"));
         assert!(!found(&[], &["/usr/bin/zsh"], "zsh"));
+    }
+
+    #[test]
+    fn a_part_of_a_value_is_a_secret_when_it_looks_like_one() {
+        let url = "postgres://rabbit:hole1234@db.example/x86_64";
+        assert!(found(&[], &[url], "hole1234") && found(&[], &[url], "x-HOLE1234"));
+        for text in ["rabbit", "example", "x86", "hole123", "hole12345"] {
+            assert!(!found(&[], &[url], text), "{text}");
+        }
+        assert!(!found(&[], &["a hole123"], "hole123"), "seven characters");
+        assert!(!found(&[], &["a 12345678"], "12345678"), "a number");
     }
 
     #[test]
@@ -236,12 +304,12 @@ mod tests {
         static READ: AtomicUsize = AtomicUsize::new(0);
         let words = PrivateWords::lazy(|| {
             READ.fetch_add(1, Ordering::Relaxed);
-            PrivateWords::new(["tim"], ["secret"])
+            PrivateWords::new(["tim"], ["secret", "1.2.3"])
         });
         assert_eq!(format!("{words:?}"), "PrivateWords(not read)");
         assert_eq!(READ.load(Ordering::Relaxed), 0);
         assert!(words.occur_in("tim") && words.occur_in("secret") && !words.occur_in("other"));
         assert_eq!(READ.load(Ordering::Relaxed), 1);
-        assert_eq!(format!("{words:?}"), "PrivateWords(2)");
+        assert_eq!(format!("{words:?}"), "PrivateWords(3)");
     }
 }

@@ -15,7 +15,7 @@ const fn issued(prefix: &'static [u8], least: usize, separators: &'static [u8]) 
     Issued { prefix, least, separators }
 }
 
-const ISSUED: [Issued; 18] = [
+const ISSUED: &[Issued] = &[
     issued(b"sk-", 16, b"-_"),
     issued(b"ghp_", 20, b"_"),
     issued(b"gho_", 20, b"_"),
@@ -28,10 +28,17 @@ const ISSUED: [Issued; 18] = [
     issued(b"xoxp-", 10, b"-"),
     issued(b"xoxr-", 10, b"-"),
     issued(b"xoxs-", 10, b"-"),
+    issued(b"xoxc-", 10, b"-"),
+    issued(b"xoxd-", 10, b"-"),
+    issued(b"xoxe-", 10, b"-"),
+    issued(b"xapp-", 10, b"-"),
     issued(b"akia", 16, b""),
+    issued(b"asia", 16, b""),
     issued(b"glpat-", 20, b"-_"),
     issued(b"sk_live_", 16, b""),
     issued(b"rk_live_", 16, b""),
+    issued(b"sk_test_", 16, b""),
+    issued(b"hf_", 30, b""),
     issued(b"npm_", 30, b""),
     issued(b"aiza", 30, b"-_"),
 ];
@@ -63,11 +70,32 @@ fn starts(text: &[u8]) -> impl Iterator<Item = usize> {
 
 impl Issued {
     fn is_at(&self, rest: &[u8]) -> bool {
-        rest.strip_prefix(self.prefix).is_some_and(|body| {
+        let as_issued = rest.strip_prefix(self.prefix).is_some_and(|body| {
             run(body, |b| b.is_ascii_alphanumeric() || self.separators.contains(b)) >= self.least
-        })
+        });
+        as_issued || self.is_rewritten_at(rest)
+    }
+
+    /// With other separators, as programs write what is to be a name (`ghp-..`), and more of them. So are
+    /// some products called (`ghs-data-loader`): only with numbers in it.
+    fn is_rewritten_at(&self, rest: &[u8]) -> bool {
+        let Some((prefix, body)) = rest.split_at_checked(self.prefix.len()) else { return false };
+        let same = |(a, b): (&u8, &u8)| a == b || is_separator(a) && is_separator(b);
+        let body = &body[..run(body, |b| b.is_ascii_alphanumeric() || is_separator(b))];
+        self.prefix.iter().any(is_separator)
+            && prefix.iter().zip(self.prefix).all(same)
+            && body.len() >= self.least
+            && body.iter().filter(|b| b.is_ascii_digit()).count() >= 3
     }
 }
+
+/// What names may hold besides letters and digits.
+fn is_separator(byte: &u8) -> bool {
+    matches!(byte, b'-' | b'_' | b'.')
+}
+
+/// How `{` and what may follow it (a quote, blanks, line ends) begin in base64.
+const JSON_HEADS: [&[u8]; 5] = [b"eyj", b"eya", b"ewo", b"ewk", b"ew0k"];
 
 /// Two base64url parts with a dot between them, the first of which is an encoded `{"`: both are in a
 /// JWT, and a header that is long enough needs no second proof: no claims (`{}`) are three digits.
@@ -76,7 +104,7 @@ fn is_jwt(rest: &[u8]) -> bool {
     let header = run(rest, member);
     let Some((b'.', claims)) = rest[header..].split_first() else { return false };
     let length = run(claims, member);
-    rest.starts_with(b"eyj")
+    JSON_HEADS.iter().any(|head| rest.starts_with(head))
         && ((header >= 6 && claims.starts_with(b"eyj")) || (header >= 12 && length >= 3))
 }
 
@@ -91,7 +119,8 @@ fn is_uuid(rest: &[u8]) -> bool {
 }
 
 /// 32 and more base64 digits (hex digits are among them). Of the URL-safe alphabet, whose `-` and `_`
-/// also stand between the words of ordinary names, only what mixes letters and digits as no words do.
+/// also stand between the words of ordinary names, only what mixes letters and digits as no words do;
+/// torn apart by dots as well, only what mixes them more than names with versions do.
 fn has_long_run(text: &[u8]) -> bool {
     let standard = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
     let url_safe = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
@@ -104,6 +133,9 @@ fn has_long_run(text: &[u8]) -> bool {
     };
     text.split(|b| !standard(b)).any(|word| word.len() >= LONG)
         || text.split(|b| !url_safe(b)).any(|word| word.len() >= LONG && changes(word) >= 4)
+        || text
+            .split(|b| !url_safe(b) && *b != b'.')
+            .any(|word| word.len() >= LONG && changes(word) >= 7)
 }
 
 fn run(text: &[u8], member: impl Fn(&u8) -> bool) -> usize {
@@ -158,6 +190,31 @@ mod tests {
             "client-01234567-89ab-cdef-0123-456789abcdef",
             "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/",
             "x-q7_a9fk2-z8mm1p0wlt5u_3cbd6e4r9g",
+            "7c9e66.797425.40de94.4be07f.c1f90a.e7",
+            "abcdefgh1-ijklmnop2-qrstuvwx3-yzabcd4",
+            "ewogicjhbgcioiaibm9uzsj9.e30.x",
+            "eyjabc.eyj",
+            "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
+            "x.aaaaaaaa_bbbb_4ccc_8ddd_eeeeeeeeeeee.x",
+            "eyjabcdefghi.e30",
+            "eyaiywxnijoibm9uzsj9.e30.x",
+            "ew0kicjhbgcioijub25lin0.e30.x",
+            "ewkiywxnijoibm9uzsj9.e30.x",
+            "ghp-abcdefghij-klmnopqr123",
+            "x.github.pat.abcdefghijklmnopq123",
+            "sk_abcde.fghij-klm123",
+            "asiaabcdefghijklmnop",
+            "xoxc-abcdefghij",
+            "xoxd-abcdefghij",
+            "xoxe-abcdefghij",
+            "xapp-abcdefghij",
+            "sk_test_abcdefghijklmnop",
+            "rk_live_abcdefghijklmnop",
+            "sk_live_abcdefghijklmnop",
+            "glpat-abcdefghijklmnopqrst",
+            "npm_abcdefghijklmnopqrstuvwxyzabcd",
+            "hf_abcdefghijklmnopqrstuvwxyzabcd",
+            "aizaabcdefghijklmnopqrstuvwxyzabcd",
         ] {
             assert!(has_token(text), "{text}");
         }
@@ -170,6 +227,22 @@ mod tests {
             "ask-me-anything-please-now",
             "0123456789abcdef0123456789abcde",
             "01234567-89ab-cdef-0123-456789abcde",
+            "ghp-abcdefghij-klmnopqrs12",
+            "ghp-abcdefghij-klmnopqr1.2",
+            "ghp-abcdefghijklmnop123",
+            "ghpxabcdefghijklmnopq123",
+            "asia12345-abc12345678",
+            "io.github.someone.client-v1.2.3-rc1.x86_64",
+            "ewoks123456789.ab",
+            "ewok.client",
+            "abcdefgh1-ijklmnop2-qrstuvwx3-yzabcde",
+            "abcdefgh1.ijklmnop2-qrstuvwx3-yzabcd4ef",
+            "eyjab.eyj",
+            "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeeee",
+            "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeeg",
+            "eyjabcdefgh.e30",
+            "eyjabcdefghi.e3",
+            "xyzabcdefghi.eyj",
         ] {
             assert!(!has_token(text), "{text}");
         }

@@ -3,7 +3,7 @@
 //! One rule: what the compiled tables do not name is refused. Nothing here is wider than the schema;
 //! it is narrower where the schema cannot say it: no JSON escapes in keys and strings (our encoder
 //! never writes one, so an escape is somebody else's spelling), integers up to [`MAX_COUNT`] (where our
-//! encoder saturates), no `..` in client names.
+//! encoder saturates), no `..` in client names; with `own`, the order and the compactness of our encoder.
 
 use crate::activation::clients;
 use crate::contract::MAX_COUNT;
@@ -103,6 +103,10 @@ impl Walk<'_> {
             let Some(index) = known else {
                 return at.refuse(format!("unknown member at position {}", position + 1));
             };
+            if self.own.is_some() && index < expected {
+                return Place::Member(at, members[index].name)
+                    .refuse("not in the order of the contract");
+            }
             expected = index + 1;
             let known = &members[index];
             let here = Place::Member(at, known.name);

@@ -139,6 +139,12 @@ mod tests {
     }
 
     #[test]
+    fn every_escape_of_json_is_undone() {
+        let text = r#"\"a\/b\bc\fd\ne\rf\tg\\q"#;
+        assert_eq!(layers(text), [text, "\"a/b\u{8}c\u{c}d\ne\rf\tg\\q"]);
+    }
+
+    #[test]
     fn what_is_no_encoding_stays() {
         for text in ["100%", "%", "%zz", "%4", "\\", "\\q", "\\u12", "\\u00é0", "%é1"] {
             assert_eq!(layers(text), [text], "{text}");

@@ -88,6 +88,6 @@ pub fn own_fields(dir: &DataDir) -> Live {
         connected_server_count: None,
         tool_count: None,
         server_protocol_counts: None,
-        configured_ide_count: 0,
+        configured_ide_count: crate::connect::configured_ide_count(),
     }
 }

@@ -47,6 +47,8 @@ struct Watch {
     store: Option<Arc<Store>>,
     /// Opening failed for a reason that does not pass.
     no_store: bool,
+    /// The data directory was there: when it no longer is, somebody removed it.
+    had_directory: bool,
 }
 
 #[derive(Default)]
@@ -75,12 +77,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// No config is no objection, but where the whole data directory is gone an objection may be gone with it, and
+/// who removed it does not want it back from a process that happens to run. The next host may make it.
+fn directory_is_gone() -> Consent {
+    Consent {
+        effective: Effective::Off,
+        rule: "data-dir:removed".to_owned(),
+        detail: "the data directory was removed while this process ran".to_owned(),
+    }
+}
+
 impl Session {
     pub(crate) fn new(dir: DataDir, host: Host, around: &'static Surroundings) -> Self {
         let timing = Timing::of(around);
         let stamp = config::stamp(&dir);
         let permission = Permission::read(&dir, around);
         let allowed = permission.consent.effective != Effective::Off;
+        let had_directory = dir.root().is_dir();
         Self {
             dir,
             host,
@@ -95,6 +108,7 @@ impl Session {
                 anonymous_id: permission.telemetry.anonymous_id,
                 store: None,
                 no_store: false,
+                had_directory,
             }),
             allowed: AtomicBool::new(allowed),
             opened: AtomicU64::new(0),
@@ -131,6 +145,9 @@ impl Session {
         watch.stamp = stamp;
         let permission = Permission::read(&self.dir, self.around);
         watch.consent = permission.consent;
+        if watch.had_directory && !self.dir.root().is_dir() {
+            watch.consent = directory_is_gone();
+        }
         if watch.consent.effective == Effective::Off {
             self.allowed.store(false, Ordering::Release);
             watch.store = None;
@@ -157,7 +174,10 @@ impl Session {
         }
         if watch.store.is_none() {
             match Store::open(&self.dir, machine::now()) {
-                Ok(store) => watch.store = Some(Arc::new(store)),
+                Ok(store) => {
+                    watch.store = Some(Arc::new(store));
+                    watch.had_directory = true;
+                }
                 Err(StoreError::Busy) => {}
                 Err(_) => watch.no_store = true,
             }

@@ -11,7 +11,9 @@ use crate::activation::{State, Store};
 use crate::build_info;
 use crate::consent::Effective;
 use crate::contract::LaunchSource;
+use crate::paths::SYSTEM_STAMP;
 use crate::{identity, machine, notice};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +75,10 @@ fn knows_this_host(session: &Session, store: &Store) -> bool {
 /// Identity, notice, and the transaction that every host begins with; else seconds until it is tried again.
 fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     let now = machine::now();
+    // Removed while this process ran: to make an id would make it again.
+    if !session.dir.root().is_dir() {
+        return Err(TICK);
+    }
     let Ok(identity) = identity::ensure(&session.dir, now) else {
         // Nothing will be sent, and `status` says why; marks are still of use to it.
         let mark = session.mark(now);
@@ -105,16 +111,22 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     Ok(())
 }
 
-/// Identifies this installation of the program: its version and when its file was written.
+/// Identifies the installation that brought this program, if an installer did: who was told by a per-user
+/// installer, its version and when its file was written; else when a system package was installed.
 fn installer_stamp(session: &Session) -> Option<String> {
     let told = session.host.launched_by == Some(LaunchSource::Installer)
         || session.around.own("MCPPROXY_LAUNCHED_BY") == Some(LaunchSource::Installer.as_str());
-    let written = || {
-        let file = std::env::current_exe().and_then(std::fs::metadata).ok()?;
-        let since = file.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Some(since.as_secs())
-    };
-    told.then(|| format!("{}+{}", build_info::VERSION, written().unwrap_or(0)))
+    if told {
+        let written = std::env::current_exe().ok().and_then(|file| written_at(&file));
+        return Some(format!("{}+{}", build_info::VERSION, written.unwrap_or(0)));
+    }
+    Some(format!("system+{}", written_at(Path::new(SYSTEM_STAMP))?))
+}
+
+/// When a file was written, seconds since 1970.
+fn written_at(file: &Path) -> Option<u64> {
+    let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok()?;
+    modified.duration_since(std::time::UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 /// A new mark, and an attempt if one is due. Seconds until the next tick.

@@ -1,11 +1,12 @@
 //! Our own entry in the operating system's list of what starts at login.
 //!
 //! Linux: an XDG autostart entry (the user's hides the system's of the same name) or an enabled
-//! systemd user unit. Other systems: not looked for yet.
+//! systemd user unit. macOS: our LaunchAgent. Windows: our entry under the `Run` key.
 
 use super::Surroundings;
 use crate::environment::autostart::{DESKTOP_ENTRY, SYSTEMD_UNIT, desktop_entry_is_enabled};
-use mcpproxy_platform::host;
+use crate::environment::launch_source::LAUNCH_AGENT_LABEL;
+use mcpproxy_platform::{host, login};
 use std::path::{Path, PathBuf};
 
 /// Longer than any desktop entry.
@@ -16,23 +17,39 @@ const SYSTEMD_FOR_EVERY_USER: &str = "/etc/systemd/user";
 /// `Some(true)` when an entry starts us, `Some(false)` when the only entry is switched off, `None`
 /// without an entry.
 pub(super) fn enabled() -> Option<bool> {
-    if std::env::consts::OS != "linux" {
-        return None;
+    match std::env::consts::OS {
+        "linux" => {
+            let system = Surroundings::of_this_process().nearest("XDG_CONFIG_DIRS");
+            let system = system.filter(|dirs| !dirs.is_empty()).unwrap_or("/etc/xdg");
+            let system = system.split(':').map(PathBuf::from);
+            enabled_in(config_home().as_deref(), system, Path::new(SYSTEMD_FOR_EVERY_USER))
+        }
+        "macos" => {
+            let agent = format!("Library/LaunchAgents/{LAUNCH_AGENT_LABEL}.plist");
+            home()?.join(agent).exists().then_some(true)
+        }
+        _ => login::is_set("mcpproxy").then_some(true),
     }
-    let around = Surroundings::of_this_process();
-    let home = || {
-        let home = around.nearest("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        home.or_else(|| host::user().map(|user| user.home.into()))
-    };
-    let config_home = around
-        .nearest("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        // A relative path is invalid by the XDG specification.
-        .filter(|path| path.is_absolute())
-        .or_else(|| home().map(|home| home.join(".config")));
-    let system = around.nearest("XDG_CONFIG_DIRS").filter(|dirs| !dirs.is_empty());
-    let system = system.unwrap_or("/etc/xdg").split(':').map(PathBuf::from);
-    enabled_in(config_home.as_deref(), system, Path::new(SYSTEMD_FOR_EVERY_USER))
+}
+
+/// The user's home directory.
+pub fn home() -> Option<PathBuf> {
+    let home = Surroundings::of_this_process().nearest("HOME").filter(|home| !home.is_empty());
+    home.map(PathBuf::from).or_else(|| host::user().map(|user| user.home.into()))
+}
+
+/// `$XDG_CONFIG_HOME`, else `~/.config`.
+pub fn config_home() -> Option<PathBuf> {
+    let told = Surroundings::of_this_process().nearest("XDG_CONFIG_HOME").map(PathBuf::from);
+    // A relative path is invalid by the XDG specification.
+    let told = told.filter(|path| path.is_absolute());
+    told.or_else(|| home().map(|home| home.join(".config")))
+}
+
+/// Whether an administrator has enabled our unit for every user.
+#[cfg(feature = "autostart")]
+pub fn system_unit_is_enabled() -> bool {
+    is_unit_enabled(Path::new(SYSTEMD_FOR_EVERY_USER))
 }
 
 fn enabled_in(

@@ -139,7 +139,7 @@ impl Catalog {
     }
 
     /// Who has the resource or template of that address: a full one, or (because results of tools hold
-    /// those) a server's own one that it listed.
+    /// those) a server's own one, that it listed or that fits a template of its.
     pub fn resource<'a>(&'a self, uri: &'a str) -> Option<Owner<'a>> {
         let rest = uri.strip_prefix(SCHEME);
         let full = rest.and_then(|rest| rest.split_once('/')).and_then(|(server, own)| {
@@ -151,7 +151,11 @@ impl Catalog {
             let lists = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
                 offer.resources.iter().any(|resource| resource.uri == uri)
             };
-            let (name, _) = self.offers.iter().find(lists)?;
+            let fits = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
+                offer.templates.iter().any(|template| fits(&template.uri_template, uri))
+            };
+            let (name, _) =
+                self.offers.iter().find(lists).or_else(|| self.offers.iter().find(fits))?;
             Some(Owner { server: name, name: uri })
         })
     }
@@ -173,6 +177,29 @@ fn places(
         }
     }
     (places, by_name)
+}
+
+/// Whether a template (RFC 6570) may stand for `uri`, or is it: its literal parts are there, in order. What is
+/// between them is its server's to judge. A template that begins with an expression fits nothing but itself.
+fn fits(template: &str, uri: &str) -> bool {
+    if template == uri {
+        return true;
+    }
+    let mut literals = template.split('{').enumerate().map(|(at, part)| match at {
+        0 => part,
+        _ => part.split_once('}').map_or(part, |(_, literal)| literal),
+    });
+    let first = literals.next().unwrap_or_default();
+    let rest: Vec<&str> = literals.collect();
+    let (Some(mut left), Some((last, middle))) = (uri.strip_prefix(first), rest.split_last())
+    else {
+        return false;
+    };
+    for literal in middle {
+        let Some((_, after)) = left.split_once(literal) else { return false };
+        left = after;
+    }
+    first.contains(':') && left.ends_with(last)
 }
 
 /// The address under which a client reaches the resource (or template) `uri` of `server`.
@@ -247,6 +274,33 @@ mod tests {
         let expanded = Owner { server: "one", name: "demo://7" };
         assert_eq!(catalog.resource("mcpproxy://one/demo://7"), Some(expanded));
         assert_eq!(catalog.resource("mcpproxy://nobody/demo://7"), None);
-        assert_eq!(catalog.resource("demo://7"), None);
+        // As a link in a tool's result has it.
+        assert_eq!(catalog.resource("demo://7"), Some(expanded));
+        assert_eq!(catalog.resource("demo:/7"), None);
+    }
+
+    #[test]
+    fn a_template_fits_what_has_its_literal_parts_in_order() {
+        for (template, uri) in [
+            ("demo://{id}", "demo://7"),
+            ("demo://{id}", "demo://{id}"),
+            ("demo://{id}/data", "demo://7/data"),
+            ("demo://{a}/x/{b}", "demo://1/x/2"),
+            ("demo://list{?page,size}", "demo://list?page=2"),
+            ("demo://list{?page}", "demo://list"),
+            ("file:///{+path}", "file:///a/b"),
+        ] {
+            assert!(fits(template, uri), "{template} {uri}");
+        }
+        for (template, uri) in [
+            ("demo://{id}/data", "demo://7"),
+            ("demo://{a}/x/{b}", "demo://1/y/2"),
+            ("demo://7", "demo://77"),
+            ("{+uri}", "demo://7"),
+            ("de{mo}", "demo://7"),
+            ("demo://{id", "other://7"),
+        ] {
+            assert!(!fits(template, uri), "{template} {uri}");
+        }
     }
 }

@@ -3,12 +3,13 @@
 //! One rule: a failure is told in our own words. What a server answers or writes may hold anything.
 
 use super::progress::{Routed, Routes};
+use super::stray::Sorted;
 use crate::build_info;
 use crate::config::servers::{PASSED_VARIABLES, Transport};
 use process_wrap::tokio::CommandWrap;
 use rmcp::ClientHandler;
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, Implementation, PaginatedRequestParams, Prompt,
+    ClientCapabilities, ClientConfig, ErrorCode, Implementation, PaginatedRequestParams, Prompt,
     ProtocolVersion, Resource, ResourceTemplate, SubscriptionFilter, Tool,
 };
 use rmcp::service::{
@@ -30,6 +31,8 @@ use tokio::sync::Notify;
 const MOST_ITEMS: usize = 10_000;
 /// A list that does not end is ended after so many pages.
 const MOST_PAGES: usize = 1_000;
+/// How often a server may send us to another path for one request.
+const MOST_REDIRECTS: usize = 5;
 /// What a tool of an HTTP server may answer at most.
 const MOST_BYTES: usize = 128 << 20;
 
@@ -66,6 +69,8 @@ pub struct Connection {
     pub routes: Routes,
     /// Wakes when a list changed.
     pub changed: Arc<Notify>,
+    /// Wakes when the server answered with an error that names no request.
+    pub nameless: Arc<Notify>,
 }
 
 /// What a server offers.
@@ -89,6 +94,7 @@ pub async fn connect(transport: &Transport, show_stderr: bool) -> Result<Connect
             match establish(child()?, modern_first()).await {
                 // A server that ended at the sight of the modern probe gets a second life without it.
                 Err(Trouble::Closed) => establish(child()?, ClientLifecycleMode::Initialize).await,
+                Err(Trouble::ModernOnly) => establish(child()?, modern_only()).await,
                 result => result,
             }
         }
@@ -99,6 +105,7 @@ pub async fn connect(transport: &Transport, show_stderr: bool) -> Result<Connect
                 Err(Trouble::Refused(_)) => {
                     establish(http()?, ClientLifecycleMode::Initialize).await
                 }
+                Err(Trouble::ModernOnly) => establish(http()?, modern_only()).await,
                 result => result,
             }
         }
@@ -113,6 +120,11 @@ fn modern_first() -> ClientLifecycleMode {
     }
 }
 
+/// For a server that refuses to shake hands: it was too slow for the probe, which the SDK gives ten seconds.
+fn modern_only() -> ClientLifecycleMode {
+    ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
+}
+
 async fn establish<T>(transport: T, mode: ClientLifecycleMode) -> Result<Connection, Trouble>
 where
     T: rmcp::transport::Transport<RoleClient> + 'static,
@@ -120,9 +132,10 @@ where
     let routes = Routes::default();
     let listener = Listener::default();
     let changed = listener.changed.clone();
-    let transport = Routed::new(transport, routes.clone());
+    let nameless = Arc::new(Notify::new());
+    let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
     let service = listener.serve_with_lifecycle(transport, mode).await.map_err(Trouble::of)?;
-    Ok(Connection { service, routes, changed })
+    Ok(Connection { service, routes, changed, nameless })
 }
 
 /// Starts the child process of a stdio server, in a process group of its own, so that Ctrl-C at our
@@ -192,6 +205,7 @@ fn http(
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("mcpproxy/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::custom(only_to_itself))
         .build()
         .map_err(|_| "no HTTP client could be made on this system".to_owned())?;
     let config = StreamableHttpClientTransportConfig::with_uri(url)
@@ -203,12 +217,29 @@ fn http(
     Ok(StreamableHttpClientTransport::with_client(client, config))
 }
 
+/// A server may send us to another path of its own. Elsewhere, the headers that are for it would go along,
+/// and what answers only to this machine would be asked in its name.
+fn only_to_itself(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    let is_its_own = attempt.previous().first().is_some_and(|first| {
+        first.scheme() == attempt.url().scheme()
+            && first.host_str() == attempt.url().host_str()
+            && first.port_or_known_default() == attempt.url().port_or_known_default()
+    });
+    if is_its_own && attempt.previous().len() <= MOST_REDIRECTS {
+        attempt.follow()
+    } else {
+        attempt.stop()
+    }
+}
+
 /// Why a connection was not established.
 enum Trouble {
     /// It ended before it answered.
     Closed,
     /// It answered, but not with a session.
     Refused(String),
+    /// It knows no handshake.
+    ModernOnly,
     /// It was not reached.
     Unreachable(String),
     /// It wants to know who we are.
@@ -233,6 +264,11 @@ impl Trouble {
             ClientInitializeError::LegacyFallbackFailed { fallback, .. } => Self::of(*fallback),
             ClientInitializeError::TransportError { error, .. } => {
                 Self::of_transport(error.error.as_ref())
+            }
+            ClientInitializeError::JsonRpcError(error)
+                if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION =>
+            {
+                Self::ModernOnly
             }
             ClientInitializeError::JsonRpcError(error) => {
                 Self::Refused(format!("it refused to start a session (error {})", error.code.0))
@@ -285,6 +321,7 @@ impl Trouble {
             Self::Closed => "it ended before it answered; run its command by hand, or see \
                              `mcpproxy serve --server-stderr`"
                 .into(),
+            Self::ModernOnly => "it refused the protocol version that it was offered".into(),
             Self::Unauthorized => "it wants authorization: add it to `headers` of its entry".into(),
             Self::Refused(words) | Self::Unreachable(words) | Self::Other(words) => words,
         }

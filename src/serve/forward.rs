@@ -3,12 +3,12 @@
 //! One rule: what the server answers is what the client gets, errors as well; what goes wrong on the way
 //! is told in our own words.
 
-use super::hub::{Live, Server};
-use super::progress::{Route, route};
+use super::hub::{Live, Server, Status};
+use super::progress::route;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
-    GetExtensions as _, ProgressNotificationParam, ProgressToken, RequestId, RequestMetaObject,
-    ServerResult,
+    GetExtensions as _, MetaObject, ProgressNotificationParam, ProgressToken, RequestId,
+    RequestMetaObject, ServerResult,
 };
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
 use rmcp::{RoleClient, RoleServer};
@@ -24,6 +24,8 @@ const OF_ONE_HOP: &[&str] = &[
     "io.modelcontextprotocol/logLevel",
     "io.modelcontextprotocol/subscriptionId",
 ];
+/// The same in an answer: to the client, we are the server.
+const SERVER_OF_ONE_HOP: &str = "io.modelcontextprotocol/serverInfo";
 
 /// Why there is no answer.
 pub enum Failed {
@@ -50,10 +52,11 @@ pub async fn forward(
     context: &RequestContext<RoleServer>,
 ) -> Result<ServerResult, Failed> {
     let token = context.meta.get_progress_token();
-    let (route, progress) = route();
-    if token.is_some() {
-        request.extensions_mut().insert::<Route>(route);
-    }
+    let progress = token.is_some().then(|| {
+        let (route, progress) = route();
+        request.extensions_mut().insert(route);
+        progress
+    });
     let mut options =
         PeerRequestOptions::with_timeout(server.entry.tool_timeout).reset_timeout_on_progress();
     options.meta = passed_on(&context.meta);
@@ -72,24 +75,54 @@ pub async fn forward(
         tokio::select! {
             // Progress first: it must not come after the answer.
             biased;
-            Some(step) = echo.progress.recv() => echo.pass(step).await,
+            Some(step) = next(&mut echo.progress) => echo.pass(step).await,
             result = &mut answer => break result,
             // Dropping `pending` tells the server.
             () = context.ct.cancelled() => return Err(Failed::OnTheWay("the call was cancelled".into())),
         }
     };
     pending.id = None;
-    while let Ok(step) = echo.progress.try_recv() {
+    while let Some(step) = echo.progress.as_mut().and_then(|progress| progress.try_recv().ok()) {
         echo.pass(step).await;
     }
-    result.map_err(|error| failed(server, error))
+    let mut result = result.map_err(|error| failed(server, error))?;
+    without_hop(&mut result);
+    Ok(result)
+}
+
+/// Takes out of an answer what is true between the server and us only.
+fn without_hop(result: &mut ServerResult) {
+    let meta: &mut Option<MetaObject> = match result {
+        ServerResult::CallToolResult(result) => &mut result.meta,
+        ServerResult::GetPromptResult(result) => &mut result.meta,
+        ServerResult::ReadResourceResult(result) => &mut result.meta,
+        ServerResult::CompleteResult(result) => &mut result.meta,
+        ServerResult::InputRequiredResult(result) => &mut result.meta,
+        _ => return,
+    };
+    if let Some(members) = meta
+        && members.0.remove(SERVER_OF_ONE_HOP).is_some()
+        && members.0.is_empty()
+    {
+        *meta = None;
+    }
 }
 
 /// The client's side of progress.
 struct Echo<'a> {
     context: &'a RequestContext<RoleServer>,
     token: Option<ProgressToken>,
-    progress: mpsc::Receiver<ProgressNotificationParam>,
+    progress: Option<mpsc::Receiver<ProgressNotificationParam>>,
+}
+
+/// The next step; never, for a client that asked for none.
+async fn next(
+    progress: &mut Option<mpsc::Receiver<ProgressNotificationParam>>,
+) -> Option<ProgressNotificationParam> {
+    match progress {
+        Some(progress) => progress.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Echo<'_> {
@@ -162,9 +195,17 @@ pub fn reach(server: Option<Arc<Server>>, name: &str) -> Result<(Arc<Server>, Ar
     let server = server.ok_or_else(gone)?;
     match server.live() {
         Some(live) => Ok((server, live)),
-        None => Err(Failed::OnTheWay(format!(
-            "server `{name}` is not connected at the moment ({}); it is tried again by itself",
-            server.status().as_str()
-        ))),
+        None => Err(Failed::OnTheWay(not_connected(&server))),
     }
+}
+
+/// What is said of a server that does not answer now.
+pub fn not_connected(server: &Server) -> String {
+    let (name, status) = (&server.name, server.status());
+    let then = match status {
+        Status::Disabled => "its entry in the config says so",
+        Status::Failed(_) => "its entry in the config has to be repaired",
+        _ => "it is tried again by itself",
+    };
+    format!("server `{name}` is not connected at the moment ({}); {then}", status.as_str())
 }

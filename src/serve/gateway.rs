@@ -3,11 +3,12 @@
 //! One rule: it knows nothing of transports. The same handler serves standard streams and HTTP, and
 //! clients of both protocol eras.
 
+use super::catalog::{self, Catalog};
 use super::forward::{self, Failed, forward};
 use super::hub::{Hub, Live, Server};
 use super::recorder::Happened;
+use super::report;
 use super::tools::{self, Order, Question};
-use super::{catalog, report};
 use crate::activation::BuiltinTool;
 use crate::build_info;
 use crate::paths::DataDir;
@@ -15,16 +16,17 @@ use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
     CompleteRequest, CompleteRequestParams, CompleteResult, ErrorData, GetPromptRequest,
     GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams,
-    ReadResourceResponse, Reference, ResourceContents, ResultType, ServerCapabilities,
-    ServerConfig, ServerResult, SubscriptionFilter, Tool,
+    InitializeResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequest,
+    ReadResourceRequestParams, ReadResourceResponse, Reference, ResourceContents, ResultType,
+    ServerCapabilities, ServerConfig, ServerResult, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What clients are told about us.
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
@@ -36,6 +38,8 @@ pub struct Gateway {
     hub: Arc<Hub>,
     dir: DataDir,
     busy: watch::Sender<usize>,
+    /// Ends what runs beside the session when the handler goes, which is when the session ends.
+    beside: Arc<OnceLock<DropGuard>>,
 }
 
 /// Counts a request as being handled.
@@ -50,7 +54,12 @@ impl Drop for Busy {
 impl Gateway {
     /// In front of the servers of `hub`.
     pub fn new(hub: Arc<Hub>, dir: DataDir) -> Self {
-        Self { hub, dir, busy: watch::Sender::new(0) }
+        Self { hub, dir, busy: watch::Sender::new(0), beside: Arc::default() }
+    }
+
+    /// The handler of another session.
+    pub fn for_session(&self) -> Self {
+        Self { beside: Arc::default(), ..self.clone() }
     }
 
     /// Waits until no request is being handled, at most that long. Whether none is.
@@ -90,17 +99,10 @@ impl Gateway {
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let catalog = self.hub.settled().await;
-        let target = Order::read(request.arguments.as_ref()).and_then(|order| {
-            let unknown = || {
-                format!(
-                    "there is no tool `{}`; find tools and their full names with `retrieve_tools`",
-                    order.name
-                )
-            };
-            let owner = catalog.tool(&order.name).ok_or_else(unknown)?;
-            Ok((owner.server.to_owned(), owner.name.to_owned(), order.arguments))
-        });
+        let target = match Order::read(request.arguments.as_ref()) {
+            Ok(order) => self.find(order).await,
+            Err(words) => Err(words),
+        };
         let (server, tool, arguments) = match target {
             Ok(target) => target,
             Err(words) => {
@@ -128,6 +130,37 @@ impl Gateway {
         }
     }
 
+    /// Which server has the tool, what it calls the tool, and with what it is called.
+    async fn find(&self, order: Order) -> Result<(String, String, Option<JsonObject>), String> {
+        let owner = |catalog: &catalog::Catalog| {
+            let owner = catalog.tool(&order.name)?;
+            Some((owner.server.to_owned(), owner.name.to_owned()))
+        };
+        let mut found = owner(&self.hub.catalog());
+        if found.is_none() {
+            // Its server may be one that is still being connected.
+            found = owner(self.hub.settled().await.as_ref());
+        }
+        match found {
+            Some((server, tool)) => Ok((server, tool, order.arguments)),
+            None => Err(self.missing(&order.name)),
+        }
+    }
+
+    /// What is said of a tool that is not there: its server may come back, or it is not known at all.
+    fn missing(&self, name: &str) -> String {
+        let of = |server: &Arc<Server>| {
+            let tool = name.strip_prefix(&*server.name).and_then(|rest| rest.strip_prefix(':'));
+            tool.is_some() && server.live().is_none()
+        };
+        match self.hub.servers().iter().find(|server| of(server)) {
+            Some(server) => forward::not_connected(server),
+            None => format!(
+                "there is no tool `{name}`; find tools and their full names with `retrieve_tools`"
+            ),
+        }
+    }
+
     async fn ask(
         &self,
         server: &str,
@@ -140,9 +173,9 @@ impl Gateway {
     }
 
     /// Tells a client of the older era when lists change, for as long as it is there.
-    async fn announce(mut changes: watch::Receiver<Arc<catalog::Catalog>>, peer: Peer<RoleServer>) {
-        changes.mark_unchanged();
-        while changes.changed().await.is_ok() {
+    async fn announce(mut catalogs: watch::Receiver<Arc<Catalog>>, peer: Peer<RoleServer>) {
+        catalogs.mark_unchanged();
+        while catalogs.changed().await.is_ok() {
             let prompts = peer.notify_prompt_list_changed().await;
             let resources = peer.notify_resource_list_changed().await;
             if prompts.and(resources).is_err() {
@@ -213,7 +246,11 @@ impl ServerHandler for Gateway {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        tokio::spawn(Self::announce(self.hub.catalogs(), context.peer));
+        let ended = CancellationToken::new();
+        // A client that says so twice is still told once.
+        let _ = self.beside.set(ended.clone().drop_guard());
+        let announce = Self::announce(self.hub.catalogs(), context.peer);
+        tokio::spawn(ended.run_until_cancelled_owned(announce));
     }
 
     fn accepted_subscription_filter(
@@ -255,11 +292,11 @@ impl ServerHandler for Gateway {
     ) -> Result<ListToolsResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        Ok(ListToolsResult::with_all_items(tools::definitions()))
+        Ok(ListToolsResult::with_all_items(tools::definitions().to_vec()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::definitions().into_iter().find(|tool| tool.name == name)
+        tools::definitions().iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
@@ -347,7 +384,10 @@ impl ServerHandler for Gateway {
         let _busy = self.begin(&context);
         let catalog = self.hub.settled().await;
         let asked = request.uri.clone();
-        let unknown = || ErrorData::resource_not_found(format!("unknown resource: {asked}"), None);
+        let unknown = || {
+            let which = serde_json::json!({ "uri": asked });
+            ErrorData::resource_not_found(format!("unknown resource: {asked}"), Some(which))
+        };
         let owner = catalog.resource(&asked).ok_or_else(unknown)?;
         let (server, own) = (owner.server.to_owned(), owner.name.to_owned());
         let is_full = own != asked;

@@ -67,6 +67,9 @@ impl Guard {
         if headers.contains_key(ORIGIN) && !is_same_origin(headers, &host) {
             return Err(Refusal::ForeignOrigin);
         }
+        if is_foreign_page(headers) {
+            return Err(Refusal::ForeignOrigin);
+        }
         let path = uri.path();
         let is_mcp = path == "/mcp" || path.starts_with("/mcp/");
         let needs_key = path.starts_with("/api/") || (is_mcp && self.guards_mcp);
@@ -112,6 +115,17 @@ fn plain(host: &str) -> String {
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     // One spelling of an IPv6 address.
     host.parse::<IpAddr>().map_or(host, |address| address.to_string())
+}
+
+/// Whether a browser says that a page of elsewhere asks. It sends no `Origin` with a picture or a script that
+/// a page wants to have, but says so in `Sec-Fetch-Site`; a link that its user follows is the user's own wish.
+fn is_foreign_page(headers: &HeaderMap) -> bool {
+    let says = |name: &'static str, words: &[&str]| {
+        let mut all = headers.get_all(HeaderName::from_static(name)).iter();
+        all.any(|value| words.iter().any(|word| value.as_bytes() == word.as_bytes()))
+    };
+    says("sec-fetch-site", &["cross-site", "same-site"])
+        && !(says("sec-fetch-mode", &["navigate"]) && says("sec-fetch-dest", &["document"]))
 }
 
 /// Whether the page that asks came from where it asks.
@@ -214,6 +228,36 @@ mod tests {
             ("gateway.example", "http://gateway.example:8080"),
         ] {
             assert_eq!(ask(host, origin), Err(Refusal::ForeignOrigin), "{host} {origin}");
+        }
+    }
+
+    #[test]
+    fn what_pages_of_other_sites_embed_is_refused_and_a_link_is_not() {
+        let local = guard("127.0.0.1:8080", &[]);
+        let host = ("host", "127.0.0.1:8080");
+        let (site, mode, dest) = ("sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest");
+        for (headers, expected) in [
+            (vec![(site, "none"), (mode, "navigate"), (dest, "document")], Ok(())),
+            (vec![(site, "same-origin"), (mode, "cors"), (dest, "empty")], Ok(())),
+            (vec![(site, "cross-site"), (mode, "navigate"), (dest, "document")], Ok(())),
+            (
+                vec![(site, "cross-site"), (mode, "no-cors"), (dest, "image")],
+                Err(Refusal::ForeignOrigin),
+            ),
+            (
+                vec![(site, "same-site"), (mode, "no-cors"), (dest, "script")],
+                Err(Refusal::ForeignOrigin),
+            ),
+            (
+                vec![(site, "cross-site"), (mode, "navigate"), (dest, "iframe")],
+                Err(Refusal::ForeignOrigin),
+            ),
+            (vec![(site, "cross-site")], Err(Refusal::ForeignOrigin)),
+        ] {
+            let headers: Vec<_> = [host].into_iter().chain(headers).collect();
+            for path in ["/", "/mcp"] {
+                assert_eq!(check(&local, path, &headers), expected, "{headers:?}");
+            }
         }
     }
 

@@ -59,7 +59,7 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
     // The SDK's five minutes end the session of an editor whose user went for a coffee.
     manager.session_config.keep_alive = Some(SESSION_IDLE);
     let manager = Arc::new(manager);
-    let mcp = StreamableHttpService::new(move || Ok(gateway.clone()), manager, config);
+    let mcp = StreamableHttpService::new(move || Ok(gateway.for_session()), manager, config);
     Router::new()
         .route("/", get(index))
         .route("/api/v1/status", get(status))

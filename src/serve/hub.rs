@@ -22,6 +22,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long after the start questions wait for servers that are still being connected.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long what servers offer waits for others that are still being tried, to be merged with it.
+const TOGETHER: Duration = Duration::from_millis(250);
 
 /// How a server is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +165,8 @@ impl Hub {
         servers.iter().find(|server| *server.name == *name).cloned()
     }
 
-    fn catalog(&self) -> Arc<Catalog> {
+    /// What all of them offer, as far as it is merged.
+    pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.borrow().clone()
     }
 
@@ -256,6 +259,7 @@ impl Hub {
             connected_server_count: Some(live.len() as u64),
             tool_count: Some(live.iter().map(|live| live.offer.tools.len() as u64).sum()),
             server_protocol_counts: Some(protocols),
+            // Counted where waiting for a disk is no harm: by whoever asks for a heartbeat.
             configured_ide_count: 0,
         }
     }
@@ -276,6 +280,13 @@ async fn merge(hub: Arc<Hub>) {
         tokio::select! {
             () = hub.stop.cancelled() => return,
             () = hub.stale.notified() => {}
+        }
+        // At the start every server would make an index over those before it, and the last would wait for
+        // that; who asks then waits for all of them anyway.
+        let mut starting = hub.starting.subscribe();
+        tokio::select! {
+            () = hub.stop.cancelled() => return,
+            _ = tokio::time::timeout(TOGETHER, starting.wait_for(|count| *count == 0)) => {}
         }
         let up_to = hub.changes.load(Ordering::Acquire);
         let live = |server: &Arc<Server>| Some((server.name.clone(), server.live()?.offer.clone()));

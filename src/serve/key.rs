@@ -124,6 +124,12 @@ pub fn ensure(dir: &DataDir) -> Result<Kept, KeyError> {
     }
 }
 
+/// Whether others may be able to read the key of the config; `None` when there is none yet. Makes nothing.
+#[cfg(feature = "cli")]
+pub fn exposure(dir: &DataDir) -> Result<Option<bool>, KeyError> {
+    Ok(configured(dir)?.map(|_| files::is_readable_by_others(&dir.config())))
+}
+
 fn configured(dir: &DataDir) -> Result<Option<ApiKey>, KeyError> {
     let found = config::member(dir, MEMBER).map_err(KeyError::Config)?;
     found.filter(|text| !text.is_empty()).map(ApiKey::checked).transpose()

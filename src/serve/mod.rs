@@ -10,17 +10,19 @@ mod gateway;
 mod guard;
 mod http;
 mod hub;
-mod key;
+pub(crate) mod key;
 pub mod log;
 mod page;
 mod progress;
 mod recorder;
 mod report;
 pub mod search;
+mod stray;
 mod supervisor;
 mod tools;
 
 use crate::config::{self, servers};
+use crate::connect;
 use crate::contract::{LaunchSource, RoutingMode};
 use crate::heartbeat::host::{Host, LiveCounts};
 use crate::machine;
@@ -196,7 +198,8 @@ async fn serve(
     // Weak: the provider lives in what the hub holds.
     let counted = Arc::downgrade(&hub);
     telemetry.provide_live(move || {
-        counted.upgrade().map_or_else(LiveCounts::default, |hub| hub.counts())
+        let counts = counted.upgrade().map(|hub| hub.counts()).unwrap_or_default();
+        LiveCounts { configured_ide_count: connect::configured_ide_count(), ..counts }
     });
     hub.apply(entries);
     let gateway = Gateway::new(hub.clone(), options.dir.clone());

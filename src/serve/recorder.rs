@@ -5,8 +5,8 @@
 use crate::activation::BuiltinTool;
 use crate::activation::Surface;
 use crate::telemetry::{Event, Telemetry};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -50,17 +50,24 @@ impl Happened {
     }
 }
 
-/// Records events in the background.
+/// Records events in the background, in their order, on one thread at a time: the store takes one writer,
+/// and more threads would only wait for it.
 pub struct Recorder {
     telemetry: Arc<Telemetry>,
-    waiting: AtomicUsize,
+    waiting: Mutex<Waiting>,
     done: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<Happened>,
+    is_writing: bool,
 }
 
 impl Recorder {
     /// Records into `telemetry`.
     pub fn new(telemetry: Arc<Telemetry>) -> Arc<Self> {
-        Arc::new(Self { telemetry, waiting: AtomicUsize::new(0), done: Notify::new() })
+        Arc::new(Self { telemetry, waiting: Mutex::default(), done: Notify::new() })
     }
 
     /// What is recorded into.
@@ -78,17 +85,35 @@ impl Recorder {
         if self.telemetry.is_known(&happened.event()) {
             return;
         }
-        if self.waiting.fetch_add(1, Ordering::AcqRel) >= MOST_WAITING {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
-            return;
+        {
+            let mut waiting = self.waiting();
+            if waiting.events.len() >= MOST_WAITING {
+                return;
+            }
+            waiting.events.push_back(happened);
+            if std::mem::replace(&mut waiting.is_writing, true) {
+                return;
+            }
         }
         let this = self.clone();
         tokio::task::spawn_blocking(move || {
-            this.telemetry.record(happened.event());
-            if this.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
-                this.done.notify_waiters();
+            while let Some(happened) = this.next() {
+                this.telemetry.record(happened.event());
             }
+            this.done.notify_waiters();
         });
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be written next; with nothing, the writer is done.
+    fn next(&self) -> Option<Happened> {
+        let mut waiting = self.waiting();
+        let next = waiting.events.pop_front();
+        waiting.is_writing = next.is_some();
+        next
     }
 
     /// Waits until everything is recorded, at most that long.
@@ -96,7 +121,7 @@ impl Recorder {
         let drained = async {
             loop {
                 let done = self.done.notified();
-                if self.waiting.load(Ordering::Acquire) == 0 {
+                if !self.waiting().is_writing {
                     return;
                 }
                 done.await;

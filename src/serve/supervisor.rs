@@ -112,7 +112,7 @@ async fn attempt(hub: &Hub, server: &Server) -> Result<(Connection, Live), Strin
 
 /// Follows a connection to its end, and says how it ended.
 async fn follow(hub: &Hub, server: &Server, connection: Connection) -> String {
-    let Connection { service, routes, changed } = connection;
+    let Connection { service, routes, changed, nameless } = connection;
     let peer = service.peer().clone();
     let close = service.cancellation_token();
     let ended = service.waiting();
@@ -132,6 +132,11 @@ async fn follow(hub: &Hub, server: &Server, connection: Connection) -> String {
                 continue;
             }
             () = server.suspect.notified() => is_there(&peer).await,
+            // Of a stdio server it is a complaint about a line; of an HTTP server it may be the end of the session.
+            () = nameless.notified(), if is_http => tokio::select! {
+                health = is_there(&peer) => health,
+                () = nameless.notified() => Some(FORGOTTEN),
+            },
             // Only a refusal counts: a server may well be silent while it is busy.
             _ = look.tick(), if is_http => is_there(&peer).await.filter(|why| *why != SILENT),
         };
@@ -192,6 +197,8 @@ async fn subscribe(peer: Peer<RoleClient>, changed: Arc<Notify>) {
     }
 }
 
+/// The server answers, but not in the session that it began.
+const FORGOTTEN: &str = "it does not know its session any more";
 /// The server gave no answer at all.
 const SILENT: &str = "it does not answer any more";
 

@@ -5,16 +5,18 @@
 use super::catalog::{Catalog, Found};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Tools that `retrieve_tools` answers with unless it is told how many.
 const USUAL_LIMIT: usize = 10;
 /// The most it answers with.
 const LARGEST_LIMIT: usize = 100;
 
-/// The tools, as `tools/list` shows them.
-pub fn definitions() -> Vec<Tool> {
-    vec![retrieve_tools(), call_tool(), telemetry_status()]
+/// The tools, as `tools/list` shows them. Made once: the SDK looks one up for every call over HTTP.
+pub fn definitions() -> &'static [Tool] {
+    static DEFINITIONS: LazyLock<[Tool; 3]> =
+        LazyLock::new(|| [retrieve_tools(), call_tool(), telemetry_status()]);
+    &*DEFINITIONS
 }
 
 fn retrieve_tools() -> Tool {

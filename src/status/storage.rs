@@ -40,6 +40,7 @@ pub(crate) fn trouble(error: &StoreError) -> Shown {
         StoreError::RemoteFileSystem(_) => "remote",
         StoreError::Io(_) => "unavailable",
         StoreError::Damaged(_) => "damaged",
+        StoreError::Newer => "newer",
         StoreError::NotBuilt => "not_built",
     };
     (state, Some(error.to_string()))

@@ -174,6 +174,6 @@ fn live_counts(is_connected: bool) -> LiveCounts {
         connected_server_count: Some(u64::from(is_connected)),
         tool_count: None,
         server_protocol_counts: Some(ServerProtocolCounts { stdio: 1, ..Default::default() }),
-        configured_ide_count: 0,
+        configured_ide_count: crate::connect::configured_ide_count(),
     }
 }

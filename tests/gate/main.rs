@@ -1,5 +1,7 @@
 //! The anonymity gate: leaks are refused to the last one, ordinary machines pass.
 
+mod attacks;
+mod channels;
 mod corpus;
 mod leaks;
 mod ordinary;

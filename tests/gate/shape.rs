@@ -166,6 +166,11 @@ fn numbers_are_digits_only_and_not_larger_than_counters() {
             "{number}"
         );
     }
+    for (number, why) in
+        [("-1", "digits only"), ("1.0", "digits only"), ("9007199254740992", "more than")]
+    {
+        assert!(judge(&with(number)).unwrap_err().detail.contains(why), "{number}");
+    }
     for number in ["01", "+1", ".5", "1.", "0x10", "NaN", "1_000"] {
         assert_eq!(refused(&with(number)).0, RefusalRule::Syntax, "{number}");
     }

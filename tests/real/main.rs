@@ -1,4 +1,5 @@
-//! End to end with real parts: real MCP clients talk to real MCP servers through `mcpproxy tap`.
+//! End to end with real parts: real MCP clients talk to real MCP servers through `mcpproxy tap` and
+//! `mcpproxy serve`.
 //!
 //! `scripts/test` installs the parts (npm and PyPI, exact versions) below `target/real`; where they are
 //! missing these tests are skipped and say so. Every session is recorded by `recorder.py` on both
@@ -8,6 +9,9 @@
 
 mod endings;
 mod funnel;
+// Linux: these look at processes in `/proc`.
+#[cfg(all(feature = "serve", target_os = "linux"))]
+mod gateway;
 mod heartbeat;
 mod parts;
 mod pass_through;

@@ -35,11 +35,16 @@ pub struct Parts {
 impl Parts {
     /// The parts, or `None` after a loud skip.
     pub fn find() -> Option<Parts> {
+        Parts::find_all(&["npm", "py"])
+    }
+
+    /// The same with these parts.
+    pub fn find_all(wanted: &[&str]) -> Option<Parts> {
         let root = match std::env::var_os("MCPPROXY_REAL_PARTS") {
             Some(told) => PathBuf::from(told),
             None => Path::new(env!("CARGO_MANIFEST_DIR")).join("target/real"),
         };
-        for part in ["npm", "py"] {
+        for part in wanted {
             if !root.join(part).join(".installed").is_file() {
                 skip(&format!("the {part} parts are not installed; scripts/test installs them"));
                 return None;
@@ -62,7 +67,13 @@ impl Parts {
         self.root.join("py/bin/python")
     }
 
-    fn npm(&self, script: &str) -> OsString {
+    /// The Python that schemathesis is installed for.
+    pub fn api_python(&self) -> PathBuf {
+        self.root.join("api/bin/python")
+    }
+
+    /// A script of the MCP project's npm packages.
+    pub fn npm(&self, script: &str) -> OsString {
         self.node_modules().join("@modelcontextprotocol").join(script).into()
     }
 }
@@ -158,13 +169,20 @@ fn the_lock_file_names_no_registry_and_every_package_by_its_hash() {
 
 #[test]
 fn every_python_requirement_is_an_exact_version() {
-    let text = std::fs::read_to_string(file("requirements.txt")).expect("the requirements");
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    for wanted in ["mcp==2.", "mcp-server-time==", "fastmcp=="] {
-        assert!(lines.iter().any(|line| line.starts_with(wanted)), "{wanted} is missing");
-    }
-    for line in lines {
-        let exact = line.split_once("==").is_some_and(|(_, version)| !version.contains(['*', ',']));
-        assert!(exact && !line.contains("://"), "not an exact version: {line}");
+    let parts = [
+        ("requirements.txt", &["mcp==2.", "mcp-server-time==", "fastmcp=="][..]),
+        ("api-requirements.txt", &["schemathesis==4."][..]),
+    ];
+    for (name, wanted) in parts {
+        let text = std::fs::read_to_string(file(name)).expect("the requirements");
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        for wanted in wanted {
+            assert!(lines.iter().any(|line| line.starts_with(wanted)), "{wanted} is missing");
+        }
+        for line in lines {
+            let version = line.split_once("==").map(|(_, version)| version);
+            let exact = version.is_some_and(|version| !version.contains(['*', ',']));
+            assert!(exact && !line.contains("://"), "{name}: not an exact version: {line}");
+        }
     }
 }

@@ -51,16 +51,21 @@ impl Fake {
     }
 
     pub fn serve_on(&self, listener: tokio::net::TcpListener) -> tokio::task::JoinHandle<()> {
+        let router = self.router();
+        tokio::spawn(async move {
+            let _ = axum::serve(listener, router).await;
+        })
+    }
+
+    /// `/mcp`
+    pub fn router(&self) -> axum::Router {
         let this = self.clone();
         let service = StreamableHttpService::new(
             move || Ok(this.clone()),
             Arc::new(LocalSessionManager::default()),
             StreamableHttpServerConfig::default(),
         );
-        let router = axum::Router::new().route_service("/mcp", service);
-        tokio::spawn(async move {
-            let _ = axum::serve(listener, router).await;
-        })
+        axum::Router::new().route_service("/mcp", service)
     }
 
     /// Adds a tool and tells everybody that the list has changed.

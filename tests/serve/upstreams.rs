@@ -113,6 +113,35 @@ async fn an_http_server_that_goes_is_noticed_and_reconnected_when_it_is_back() {
     second.shutdown_background();
 }
 
+/// A server could send the gateway, with the user's credentials for that server and behind the user's firewall,
+/// anywhere. To another path of its own it may: many servers do, for a slash at the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_does_not_lead_the_gateway_to_another_one() {
+    use axum::response::Redirect;
+    let (asked, hears) = std::sync::mpsc::channel();
+    let elsewhere = axum::Router::new().fallback(move |request: axum::extract::Request| {
+        let _ = asked.send(request.headers().contains_key("x-secret"));
+        async { "{}" }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let target = format!("http://{}/mcp", listener.local_addr().expect("its address"));
+    tokio::spawn(async { axum::serve(listener, elsewhere).await });
+    let own = Fake::default()
+        .router()
+        .route("/old", axum::routing::any(|| async { Redirect::temporary("/mcp") }));
+    let leading =
+        own.route("/away", axum::routing::any(move || async move { Redirect::temporary(&target) }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async { axum::serve(listener, leading).await });
+    let entry = |path: &str| json!({"url": format!("http://{address}{path}"), "type": "http", "headers": {"X-Secret": "1"}});
+    let gateway =
+        Gateway::start(&json!({"mcpServers": {"moved": entry("/old"), "away": entry("/away")}}));
+    gateway.wait_for("moved", "connected");
+    gateway.wait_for("away", "waiting");
+    assert_eq!(hears.try_recv().ok(), None, "the other server was asked (with the header: true)");
+}
+
 /// Serving on another runtime from within one.
 trait Elsewhere {
     fn block_on_elsewhere(&self, listener: std::net::TcpListener, fake: Fake);

@@ -75,11 +75,22 @@ fn the_role_of_a_child() {
             std::thread::sleep(Duration::from_secs(60));
             drop(held);
         }
+        "survive mutations" => super::mutations::survive_mutations(dir.root(), count),
+        "survive truncations" => super::mutations::survive_truncations(dir.root(), count),
+        "be sound in every state" => super::mutations::be_sound_in_every_state(dir.root(), count),
+        "be a host on a full disk" => super::hosts::be_on_a_full_disk(&dir),
+        "be a host on a remote file system" => super::hosts::be_on_a_remote_file_system(&dir),
         "recover from damage" => super::damage::recover_from_everything(&dir),
         "survive a full disk" => super::storage::survive_a_full_disk(&dir),
         "survive a read-only directory" => super::storage::survive_a_read_only_directory(&dir),
         other => panic!("no role is called {other}"),
     }
+}
+
+/// Sends a signal to a child.
+pub fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
+    assert!(status.expect("kill runs").success());
 }
 
 pub fn say(line: &str) {

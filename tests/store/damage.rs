@@ -261,3 +261,59 @@ fn a_host_whose_data_directory_is_moved_away_locks_the_new_one() {
     let _held = lock.acquire(LockMode::Exclusive, Duration::ZERO).expect("a lock").expect("free");
     assert_eq!(store.record(Mark::UpstreamCall, NOW), Recorded::Deferred);
 }
+
+/// A backup that was put back, say: every checksum in it is good.
+#[test]
+fn an_older_copy_of_the_file_does_not_forget_what_its_checkpoint_knows() {
+    let (_root, dir) = data_dir();
+    let data = dir.store().join("data.mdb");
+    let store = open(&dir);
+    record_surely(&store, Mark::Client("claude-code"));
+    let older = std::fs::read(&data).expect("the file");
+    fill(&store);
+    drop(store);
+    std::fs::write(&data, older).expect("the older copy");
+    assert!(has_every_flag(&peek(&dir)), "a look finds it, too");
+    let store = open(&dir);
+    assert!(has_every_flag(&store.read().expect("a store")));
+    assert_eq!(store.health(), Health::Sound);
+    // Written, not only remembered.
+    std::fs::remove_file(dir.checkpoint()).expect("removed");
+    assert!(has_every_flag(&peek(&dir)));
+}
+
+/// The checkpoint of another install must not bring back what `reset-id` or a rotation ended.
+#[test]
+fn the_checkpoint_of_another_install_adds_nothing() {
+    let (_root, dir) = data_dir();
+    let store = open(&dir);
+    store.update(true, |state| state.install.anonymous_id = "one".into()).expect("an id");
+    fill(&store);
+    let checkpoint = std::fs::read(dir.checkpoint()).expect("the checkpoint");
+    let begin = |state: &mut State| {
+        *state = State::default();
+        state.install.anonymous_id = "two".into();
+    };
+    store.update(true, begin).expect("another install");
+    drop(store);
+    std::fs::write(dir.checkpoint(), checkpoint).expect("the older checkpoint");
+    assert_eq!(peek(&dir).funnel, State::default().funnel);
+    assert_eq!(open(&dir).read().map(|state| state.funnel), Ok(State::default().funnel));
+}
+
+#[test]
+fn whatever_the_clock_says_damage_is_put_aside_and_the_host_goes_on() {
+    let (_root, dir) = data_dir();
+    for now in [NOW, 0, u64::MAX, u64::MAX, NOW, 1, u64::MAX - 1, 0] {
+        let store = Store::open(&dir, now).expect("a store");
+        assert!(matches!(store.record(Mark::UpstreamCall, now), Recorded::Stored));
+        assert!(
+            store.record(Mark::Discovery { indexed: Some(2), returned: Some(1) }, now)
+                == Recorded::Stored
+        );
+        assert!(store.read().expect("a store").counters.upstream_tool_calls > 0);
+        drop(store);
+        std::fs::write(dir.store().join("data.mdb"), b"damage").expect("the damage");
+    }
+    assert_eq!(Store::quarantines(&dir).len(), 3);
+}

@@ -4,9 +4,16 @@
 mod child;
 mod crashes;
 mod damage;
+mod damaging;
+#[path = "../support/endure.rs"]
+mod endure;
+mod hosts;
+mod life;
+mod mutations;
 mod processes;
 mod storage;
 mod threads;
+mod versions;
 
 use mcpproxy::activation::{Mark, Recorded, State, Store};
 use mcpproxy::paths::DataDir;

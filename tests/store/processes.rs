@@ -6,19 +6,19 @@ use std::process::{Child, Command};
 
 #[test]
 fn events_of_many_processes_are_counted_exactly() {
-    const PROCESSES: u64 = 8;
-    const EVENTS: u64 = 300;
+    const EVENTS: u64 = 100;
+    let processes = endure::scaled("PROCESSES", 64);
     let (_root, dir) = data_dir();
-    let children: Vec<Child> = (0..PROCESSES)
+    let children: Vec<Child> = (0..processes)
         .map(|_| child::command("count exactly", &dir, EVENTS).spawn().expect("a child"))
         .collect();
     for mut child in children {
         assert!(child.wait().expect("it ends").success());
     }
     let state = peek(&dir);
-    assert_eq!(state.counters.upstream_tool_calls, PROCESSES * EVENTS);
-    assert_eq!(state.discovery_calls.value(NOW), PROCESSES * EVENTS);
-    assert_eq!(state.tokens_saved.value(NOW), PROCESSES * EVENTS * 300);
+    assert_eq!(state.counters.upstream_tool_calls, processes * EVENTS);
+    assert_eq!(state.discovery_calls.value(NOW), processes * EVENTS);
+    assert_eq!(state.tokens_saved.value(NOW), processes * EVENTS * 300);
     assert!(state.funnel.retrieve_tools_call);
     assert!(Store::quarantines(&dir).is_empty());
 }

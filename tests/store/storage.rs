@@ -4,27 +4,48 @@ use super::*;
 use mcpproxy::activation::StoreError;
 use std::process::Command;
 
-/// Runs a child on a small tmpfs that only it can see. False where the system lets nobody do that.
-fn run_on_tmpfs(role: &str) -> bool {
+fn run_on_tmpfs(role: &str) {
+    run_on("tmpfs -o size=128k,mode=700", role);
+}
+
+/// Runs a child on a file system of its own that only it can see. Skips where the system lets nobody do that.
+pub fn run_on(file_system: &str, role: &str) {
     let (root, dir) = data_dir();
     std::fs::create_dir(dir.root()).expect("a directory");
     let child = child::command(role, &dir, 0);
-    let script = "mount -t tmpfs -o size=128k,mode=700 none \"$1\" || exit 77; shift; exec \"$@\"";
+    let script = format!("mount -t {file_system} none \"$1\" || exit 77; shift; exec \"$@\"");
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).arg(dir.root());
+    command
+        .args(["--mount", "--ipc", "--map-root-user", "sh", "-c", &script, "sh"])
+        .arg(dir.root());
     command.arg(child.get_program()).args(child.get_args());
     command.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.output();
     drop(root);
-    let Ok(output) = output else { return false };
+    let Ok(output) = output else {
+        eprintln!("SKIPPED: no `unshare` here");
+        return;
+    };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = text + &String::from_utf8_lossy(&output.stderr);
     if said.contains("unshare: ") || output.status.code() == Some(77) {
-        eprintln!("skipped: no mount namespace here");
-        return false;
+        eprintln!("SKIPPED: no mount namespace here (not root): {file_system}");
+        return;
     }
     assert!(output.status.success() && said.contains("survived"), "{}: {said}", output.status);
-    true
+}
+
+/// Writes until not one block is left.
+pub fn fill_up(filler: &std::path::Path) {
+    let mut size = 256 * 1024;
+    while size >= 64 {
+        // Down to the last block.
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(filler);
+        let written = file.as_mut().map(|file| std::io::Write::write_all(file, &vec![0; size]));
+        if !matches!(written, Ok(Ok(()))) {
+            size /= 2;
+        }
+    }
 }
 
 #[test]
@@ -37,15 +58,7 @@ pub fn survive_a_full_disk(dir: &DataDir) {
     let store = open(dir);
     fill(&store);
     let filler = dir.root().join("filler");
-    let mut size = 256 * 1024;
-    while size >= 64 {
-        // Down to the last block.
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&filler);
-        let written = file.as_mut().map(|file| std::io::Write::write_all(file, &vec![0; size]));
-        if !matches!(written, Ok(Ok(()))) {
-            size /= 2;
-        }
-    }
+    fill_up(&filler);
     let refused = store.update(true, |state| {
         state.pending = Some(mcpproxy::activation::state::Pending {
             bytes: vec![7; 60_000],

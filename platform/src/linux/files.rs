@@ -9,6 +9,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::Path;
+use std::time::Duration;
 
 use crate::files::FileSystem;
 
@@ -29,7 +30,32 @@ impl PreparedPath {
         Ok(Self(CString::new(path.as_os_str().as_bytes())?))
     }
 
+    /// Asks for no more than the identity. From Linux 6.13 on, who asks for a file's times makes the next
+    /// write to it take the time anew and change the inode with it, which costs more than the question.
     pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let mut answer = MaybeUninit::<libc::statx>::zeroed();
+        // By number: musl has no such function before 1.2.5.
+        // SAFETY: the path is NUL-terminated and `answer` a writable `statx`; both outlive the call.
+        let outcome = unsafe {
+            libc::syscall(
+                libc::SYS_statx,
+                libc::AT_FDCWD,
+                self.0.as_ptr(),
+                libc::AT_STATX_SYNC_AS_STAT,
+                libc::STATX_INO,
+                answer.as_mut_ptr(),
+            )
+        };
+        // SAFETY: it was zeroed and holds integers only, so every bit pattern is one.
+        let answer = unsafe { answer.assume_init() };
+        if outcome != 0 || answer.stx_mask & libc::STATX_INO == 0 {
+            // Kernels before 4.11 and some sandboxes have no such call; the answer of `stat` is final.
+            return self.identity_with_stat();
+        }
+        Ok((libc::makedev(answer.stx_dev_major, answer.stx_dev_minor), answer.stx_ino))
+    }
+
+    fn identity_with_stat(&self) -> io::Result<(u64, u64)> {
         let mut answer = MaybeUninit::<libc::stat>::uninit();
         // SAFETY: the path is NUL-terminated and `answer` a writable `stat`; both outlive the call.
         if unsafe { libc::stat(self.0.as_ptr(), answer.as_mut_ptr()) } != 0 {
@@ -39,6 +65,14 @@ impl PreparedPath {
         let answer = unsafe { answer.assume_init() };
         Ok((answer.st_dev, answer.st_ino))
     }
+}
+
+pub fn coarse_time() -> Duration {
+    let mut answer = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `answer` is a writable `timespec` that outlives the call. On failure, which a clock that
+    // Linux has had since 2.6.32 knows no reason for, it stays 0.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut answer) };
+    Duration::new(answer.tv_sec as u64, answer.tv_nsec as u32)
 }
 
 pub fn check_writable(path: &Path) -> io::Result<()> {
@@ -99,6 +133,10 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 
 pub fn is_readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 != 0)
+}
+
+pub fn link(target: &Path, link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
 }
 
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
@@ -174,6 +212,18 @@ fn remote_name(magic: u32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_ways_to_ask_name_the_same_file() {
+        for path in ["/", "/proc/self/status", "/dev/null", file!()] {
+            let path = PreparedPath::new(Path::new(path)).unwrap();
+            let (short, full) = (path.identity(), path.identity_with_stat());
+            assert_eq!(short.map_err(|e| e.kind()), full.map_err(|e| e.kind()), "{path:?}");
+        }
+        let metadata = std::fs::metadata("/dev/null").unwrap();
+        let path = PreparedPath::new(Path::new("/dev/null")).unwrap();
+        assert_eq!(path.identity().unwrap(), device_and_inode(&metadata));
+    }
 
     #[test]
     fn local_disks_memory_and_overlays_are_local() {

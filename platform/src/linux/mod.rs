@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod host;
+pub mod login;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "service")]

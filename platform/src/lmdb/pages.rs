@@ -63,6 +63,12 @@ pub fn read(file: &[u8], max_size: usize) -> Result<Snapshot<'_>, Damage> {
     for (id, pages) in walk.tree(&newest.free, Kind::FreeList)? {
         walk.free_pages(word(id, 0)?, pages)?;
     }
+    // Every page is in use or free. A count that is damaged upwards would leave no room to write; where there
+    // is room, pages that are nobody's hurt nobody.
+    let has_lost = walk.seen.iter().skip(META_PAGES).any(|seen| !seen);
+    if has_lost && newest.last_page >= max_size / newest.page_size / 2 {
+        return Err("it counts pages that it does not have");
+    }
     Ok(Snapshot { transaction: newest.transaction as u64, records })
 }
 
@@ -156,7 +162,9 @@ impl Meta {
             transaction: word(page, after + WORD)?,
         };
         // Transaction n is committed to meta page n % 2; both start at 0.
-        if meta.transaction != 0 && meta.transaction % 2 != number || meta.transaction == NO_PAGE {
+        // One so late that it would soon be followed by 0 was never reached.
+        let is_late = meta.transaction > NO_PAGE / 2;
+        if meta.transaction != 0 && meta.transaction % 2 != number || is_late {
             return Err("its meta pages are damaged");
         }
         Ok(meta)

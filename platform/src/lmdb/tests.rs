@@ -214,3 +214,34 @@ fn a_pipe_or_a_directory_in_place_of_the_file_is_damage_not_a_hang() {
     let mut session = environment.lock(WAIT).unwrap();
     assert!(matches!(session.ready(), Err(Failure::Damaged(_))));
 }
+
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn numbers_that_would_end_the_store_later_are_refused_now() {
+    const LAST_PAGE: usize = 136;
+    const TRANSACTION: usize = 144;
+    let root = tempfile::tempdir().unwrap();
+    let mut environment = environment(root.path());
+    let mut session = environment.lock(WAIT).unwrap();
+    session.create(&vec![(b"key".to_vec(), b"value".to_vec())]).unwrap();
+    let good = std::fs::read(root.path().join("env").join(DATA)).unwrap();
+    let with = |at: usize, number: usize| {
+        let mut bytes = good.clone();
+        for meta in [0, 4096] {
+            // Transaction n is in meta page n % 2.
+            let number = if at == TRANSACTION { number + meta / 4096 } else { number };
+            bytes[meta + at..meta + at + 8].copy_from_slice(&number.to_ne_bytes());
+        }
+        pages::read(&bytes, MAP_SIZE).map(|_| ())
+    };
+    assert_eq!(pages::read(&good, MAP_SIZE).map(|snapshot| snapshot.records.len()), Ok(1));
+    // The last number before 0, and one from which it is not far.
+    for number in [usize::MAX - 1, usize::MAX / 2 + 1] {
+        assert!(with(TRANSACTION, number).is_err(), "{number:#x}");
+    }
+    // A map with no room left for a single write, and one with half of it.
+    for last in [MAP_SIZE / 4096 - 1, MAP_SIZE / 4096 / 2] {
+        assert!(with(LAST_PAGE, last).is_err(), "{last}");
+    }
+    assert_eq!(with(LAST_PAGE, 100), Ok(()));
+}

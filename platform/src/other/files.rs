@@ -3,7 +3,8 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::files::FileSystem;
 
@@ -28,6 +29,11 @@ impl PreparedPath {
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         identity(&self.0)
     }
+}
+
+pub fn coarse_time() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 pub fn check_writable(path: &Path) -> io::Result<()> {
@@ -63,6 +69,10 @@ pub fn make_private(_path: &Path) -> io::Result<()> {
 
 pub fn is_readable_by_others(_path: &Path) -> bool {
     false
+}
+
+pub fn link(_target: &Path, _link: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub fn sync_directory(_directory: &Path) -> io::Result<()> {

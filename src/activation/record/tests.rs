@@ -74,7 +74,7 @@ fn every_part_survives_the_way_through_its_record() {
         assert_eq!(state, original);
     }
     let origin = Origin { generation: 1, made_at: 2, restored: true, quarantined_at: 3 };
-    assert_eq!(open(Key::Origin, &seal(Key::Origin, &origin)), Ok(origin));
+    assert_eq!(open(Key::Origin, seal(Key::Origin, &origin).value()), Ok(origin));
 }
 
 #[test]

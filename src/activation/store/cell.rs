@@ -102,9 +102,12 @@ impl Cell {
             opened: AtomicU64::new(0),
         };
         match cell.with_session(DEADLINE, |session| cell.make_ready(session, || now)) {
-            Ok(_) | Err(Failure::Busy) => Ok(cell),
-            Err(failure) => Err(failure.into()),
+            Ok(_) | Err(Failure::Busy) => {}
+            Err(failure) => return Err(failure.into()),
         }
+        // What the checkpoint knew better belongs to this file and to none that takes its place.
+        let _ = cell.flush();
+        Ok(cell)
     }
 
     // A flag that is set is one load: also where size is what the build optimizes for.
@@ -302,6 +305,10 @@ impl Cell {
         match session.ready() {
             Ok(Ready::Same) => return Ok(false),
             Ok(Ready::Opened(records)) if self.adopt(session, &records) => {}
+            Ok(Ready::Opened(records)) if parts::are_newer(parts::borrowed(&records)) => {
+                session.close();
+                return Err(Failure::Refused(parts::NEWER));
+            }
             Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now())?,
             Err(Failure::Missing) => {
                 let now = now();
@@ -318,6 +325,7 @@ impl Cell {
     /// Puts the damaged store aside and begins a new one.
     fn recover(&self, session: &mut Session<'_>, now: u64) -> Result<(), Failure> {
         session.close();
+        files::leave_to_newer(&self.dir)?;
         let quarantined_at = files::put_aside(&self.dir, now)?;
         self.create(session, now, quarantined_at)
     }
@@ -327,6 +335,7 @@ impl Cell {
         if !self.dir.root().is_dir() {
             return Err(Failure::Missing);
         }
+        files::leave_to_newer(&self.dir)?;
         let (records, health) = files::first_records(&self.dir, now, quarantined);
         session.create(&records)?;
         if !self.adopt(session, &records) {
@@ -344,6 +353,9 @@ impl Cell {
         let Some(origin) = Origin::find(records.clone()) else { return false };
         let Some(state) = parts::assemble(records) else { return false };
         self.cache.refresh(&state.funnel);
+        if let Some(funnel) = files::forgotten(&self.dir, &origin, &state) {
+            lock(&self.deferred).get_or_insert_default().owe(&funnel);
+        }
         self.opened.fetch_add(1, Ordering::AcqRel);
         *lock(&self.about) = About {
             health: files::health_of(&origin),
@@ -381,7 +393,9 @@ impl Cell {
         let renamed = self.with_session(DEADLINE, |_session| {
             let replaced = lmdb::identity(&self.dir.store()) != Some(to_sync.identity);
             let newer = |there: &Checkpoint| to_sync.checkpoint.is_older_than(there);
-            if !replaced && !Checkpoint::read(&self.dir).as_ref().is_some_and(newer) {
+            let kept = Checkpoint::read(&self.dir).as_ref().is_some_and(newer)
+                || Checkpoint::is_newer(&self.dir);
+            if !replaced && !kept {
                 prepared.rename()?;
             }
             Ok(())

@@ -3,7 +3,7 @@
 //! One rule: it is written after what it holds is on disk, and never replaces a newer one.
 
 use super::parts;
-use crate::activation::codec::{Damaged, Reader, Writer};
+use crate::activation::codec::{Damaged, Reader, Writer, is_newer};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::Replacement;
 use mcpproxy_platform::lmdb::Records;
@@ -28,16 +28,16 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The checkpoint in `dir`, if there is one and it is good.
     pub fn read(dir: &DataDir) -> Option<Self> {
-        let path = dir.checkpoint();
-        // A pipe would block.
-        if !std::fs::metadata(&path).ok()?.is_file() {
-            return None;
-        }
-        let mut bytes = Vec::new();
-        File::open(&path).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
-        let checkpoint = Self::decode(&bytes).ok()?;
+        let checkpoint = Self::decode(&bytes_of(dir)?).ok()?;
         parts::assemble(parts::borrowed(&checkpoint.records))?;
         Some(checkpoint)
+    }
+
+    /// Whether the checkpoint in `dir` is whole, but of a later version than this program knows.
+    pub fn is_newer(dir: &DataDir) -> bool {
+        let Some(bytes) = bytes_of(dir) else { return false };
+        let has_newer = |checkpoint: Self| parts::are_newer(parts::borrowed(&checkpoint.records));
+        is_newer(NAME, &bytes) || Self::decode(&bytes).is_ok_and(has_newer)
     }
 
     /// Puts this checkpoint beside the one in `dir`, on disk but not yet in its place.
@@ -52,12 +52,12 @@ impl Checkpoint {
 
     fn encode(&self) -> Vec<u8> {
         let mut body = Writer::start();
-        body.numbers(&[self.generation, self.transaction, self.records.len() as u64]);
+        body.numbers([self.generation, self.transaction, self.records.len() as u64]);
         for (key, value) in &self.records {
             body.bytes(key);
             body.bytes(value);
         }
-        body.seal(NAME)
+        body.seal(NAME).to_vec()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
@@ -69,4 +69,16 @@ impl Checkpoint {
         }
         body.end(Self { generation, transaction, records })
     }
+}
+
+/// The bytes of the checkpoint file, if there is one that can be read.
+fn bytes_of(dir: &DataDir) -> Option<Vec<u8>> {
+    let path = dir.checkpoint();
+    // A pipe would block.
+    if !std::fs::metadata(&path).ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    File::open(&path).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }

@@ -20,6 +20,11 @@ impl Deferred {
         self.latest = now;
     }
 
+    /// Keeps flags and clients that the store once had.
+    pub fn owe(&mut self, funnel: &Funnel) {
+        self.funnel.merge(funnel);
+    }
+
     /// Brings `state` up to date; true when a flag flipped or a client was added.
     ///
     /// Buckets are judged by the clock of the latest mark: that is when they could have been written.

@@ -4,6 +4,7 @@ use super::checkpoint::Checkpoint;
 use super::{DEADLINE, Health, StoreError, parts};
 use crate::activation::State;
 use crate::activation::record::{self, Key, Origin};
+use crate::activation::state::Funnel;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{FileLock, LockMode};
 use mcpproxy_platform::lmdb::{self, Failure, MAP_SIZE, Records, pages};
@@ -22,6 +23,7 @@ impl From<Failure> for StoreError {
             Failure::Busy => Self::Busy,
             Failure::Missing => Self::Io("it is missing".to_owned()),
             Failure::Damaged(what) => Self::Damaged(what.to_owned()),
+            Failure::Refused(_) => Self::Newer,
             Failure::Io(error) => error.into(),
         }
     }
@@ -46,8 +48,14 @@ pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
     };
     let snapshot = pages::read(&bytes, MAP_SIZE).map_err(Failure::Damaged)?;
     let records = snapshot.records.iter().copied();
-    match (parts::assemble(records.clone()), Origin::find(records)) {
-        (Some(state), Some(origin)) => Ok(Some((state, health_of(&origin)))),
+    match (parts::assemble(records.clone()), Origin::find(records.clone())) {
+        (Some(mut state), Some(origin)) => {
+            if let Some(funnel) = forgotten(dir, &origin, &state) {
+                state.funnel.merge(&funnel);
+            }
+            Ok(Some((state, health_of(&origin))))
+        }
+        _ if parts::are_newer(records) => Err(StoreError::Newer),
         _ => Err(StoreError::Damaged(parts::BAD_RECORD.to_owned())),
     }
 }
@@ -55,6 +63,20 @@ pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
 /// What the checkpoint holds, if it is a good one; changes nothing.
 pub fn remembered(dir: &DataDir) -> Option<State> {
     parts::assemble(parts::borrowed(&Checkpoint::read(dir)?.records))
+}
+
+/// Flags and clients that the checkpoint knows and this store of the same install does not: it is an older
+/// copy, or pages of one are among its own, and no checksum tells. Within one install they only grow, so
+/// whoever has more is right; another install's are none of its business.
+pub fn forgotten(dir: &DataDir, origin: &Origin, state: &State) -> Option<Funnel> {
+    let checkpoint = Checkpoint::read(dir)?;
+    let known = parts::assemble(parts::borrowed(&checkpoint.records))?;
+    let (ours, theirs) = (&state.install.anonymous_id, &known.install.anonymous_id);
+    // Before it has an id, a store knows itself by its own number.
+    let is_same =
+        ours == theirs && (!ours.is_empty() || checkpoint.generation == origin.generation);
+    let has_more = state.funnel.clone().merge(&known.funnel);
+    (is_same && has_more).then_some(known.funnel)
 }
 
 /// What a store tells about its own past.
@@ -65,6 +87,12 @@ pub fn health_of(origin: &Origin) -> Health {
         (true, 0) => Health::Restored { quarantined_at: None },
         (true, at) => Health::Restored { quarantined_at: Some(at) },
     }
+}
+
+/// Who is of an older version makes no store beside the checkpoint of a newer one: what that one holds would
+/// be lost with the next checkpoint.
+pub fn leave_to_newer(dir: &DataDir) -> Result<(), Failure> {
+    if Checkpoint::is_newer(dir) { Err(Failure::Refused(parts::NEWER)) } else { Ok(()) }
 }
 
 /// The records of a new store: from the checkpoint if there is a good one, else none but the origin.
@@ -82,14 +110,16 @@ pub fn first_records(dir: &DataDir, now: u64, quarantined_at: u64) -> (Records, 
         health => health,
     };
     let mut records = checkpoint.map_or_else(Records::new, |checkpoint| checkpoint.records);
-    records.push((Key::Origin.bytes().to_vec(), record::seal(Key::Origin, &origin)));
+    records
+        .push((Key::Origin.bytes().to_vec(), record::seal(Key::Origin, &origin).value().to_vec()));
     (records, health)
 }
 
 /// Renames the damaged store out of the way, under the exclusive lock, and forgets the oldest such;
 /// the number in its new name.
 pub fn put_aside(dir: &DataDir, now: u64) -> io::Result<u64> {
-    let mut at = now.max(1);
+    // Not so late that there is no number after it.
+    let mut at = now.clamp(1, u64::MAX / 2);
     while dir.quarantine(at).symlink_metadata().is_ok() {
         at = at.saturating_add(1);
     }

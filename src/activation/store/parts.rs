@@ -1,15 +1,27 @@
 //! [`State`] in a transaction: loading and saving the parts that an operation is about.
 
 use crate::activation::State;
-use crate::activation::codec::Damaged;
+use crate::activation::codec;
 use crate::activation::record::{self, Key, Part};
 use mcpproxy_platform::lmdb::{Failure, Records, Transaction};
 
 /// What is wrong with a record that does not decode.
 pub const BAD_RECORD: &str = "a record has a bad checksum or version";
 
-fn damaged(_: Damaged) -> Failure {
-    Failure::Damaged(BAD_RECORD)
+/// What is said of a record that a later version of this program wrote.
+pub const NEWER: &str = "it was written by a newer version of mcpproxy";
+
+/// Why the value of `key` does not decode.
+fn unreadable(key: Key, value: Option<&[u8]>) -> Failure {
+    match value {
+        Some(value) if codec::is_newer(key.bytes(), value) => Failure::Refused(NEWER),
+        _ => Failure::Damaged(BAD_RECORD),
+    }
+}
+
+/// Whether one of `records` is of a later version: asked when they do not decode.
+pub fn are_newer<'a>(records: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> bool {
+    records.into_iter().any(|(key, value)| codec::is_newer(key, value))
 }
 
 /// Changes one part and nothing else.
@@ -19,9 +31,10 @@ pub fn change<P: Part + Default>(
     change: impl FnOnce(&mut P),
 ) -> Result<(), Failure> {
     let value = transaction.get(key.bytes())?;
-    let mut part = record::open_or_default(key, value).map_err(damaged)?;
+    let mut part = P::default();
+    record::open_into(&mut part, key, value).map_err(|_| unreadable(key, value))?;
     change(&mut part);
-    transaction.put(key.bytes(), &record::seal(key, &part))
+    transaction.put(key.bytes(), record::seal(key, &part).value())
 }
 
 /// Reads everything.
@@ -29,7 +42,7 @@ pub fn load(transaction: &Transaction<'_>) -> Result<State, Failure> {
     let mut state = State::default();
     for key in Key::PARTS {
         let value = transaction.get(key.bytes())?;
-        record::decode(&mut state, key, value).map_err(damaged)?;
+        record::decode(&mut state, key, value).map_err(|_| unreadable(key, value))?;
     }
     Ok(state)
 }

@@ -1,0 +1,68 @@
+//! The part of the table that is about life in a shell.
+
+use super::{Command, OUTPUT, Operands, Opt};
+
+#[cfg(feature = "cli")]
+mod entry {
+    use super::super::Entry;
+    use crate::cli::{completions, doctor, man};
+
+    pub(super) const DOCTOR: Entry = Entry::Parsed(doctor::run);
+    pub(super) const COMPLETIONS: Entry = Entry::Parsed(completions::run);
+    pub(super) const MAN: Entry = Entry::Parsed(man::run);
+}
+#[cfg(not(feature = "cli"))]
+mod entry {
+    use super::super::Entry;
+
+    pub(super) const DOCTOR: Entry = Entry::Needs("cli");
+    pub(super) const COMPLETIONS: Entry = DOCTOR;
+    pub(super) const MAN: Entry = DOCTOR;
+}
+
+pub(super) const DOCTOR: Command = Command {
+    path: &["doctor"],
+    summary: "Check this install, and say what to do about what is wrong",
+    about: "Reads only, and asks nobody without --online. Exit code 1 when a check fails; a warning is no failure.",
+    operands: Operands::None,
+    options: &[
+        Opt {
+            long: "online",
+            short: None,
+            value: None,
+            help: "Also connect to the endpoint; nothing is sent to it",
+        },
+        OUTPUT,
+    ],
+    data_dir: true,
+    entry: entry::DOCTOR,
+};
+
+pub(super) const COMPLETIONS: Command = Command {
+    path: &["completions"],
+    summary: "Print the completions of a shell: bash, zsh, fish or powershell",
+    about: "  source <(mcpproxy completions bash)                                       # in ~/.bashrc\n  \
+            mcpproxy completions zsh > \"${fpath[1]}/_mcpproxy\"                         # then a new shell\n  \
+            mcpproxy completions fish > ~/.config/fish/completions/mcpproxy.fish\n  \
+            mcpproxy completions powershell | Out-String | Invoke-Expression          # in $PROFILE",
+    operands: Operands::One("SHELL"),
+    options: &[],
+    data_dir: false,
+    entry: entry::COMPLETIONS,
+};
+
+pub(super) const MAN: Command = Command {
+    path: &["man"],
+    summary: "Print the manual page, or write those of all commands into a directory",
+    about: "  mcpproxy man | man -l -\n  \
+            mcpproxy man --dir ~/.local/share/man/man1",
+    operands: Operands::None,
+    options: &[Opt {
+        long: "dir",
+        short: None,
+        value: Some("DIR"),
+        help: "Write mcpproxy.1 and a page for each command here",
+    }],
+    data_dir: false,
+    entry: entry::MAN,
+};

@@ -1,0 +1,41 @@
+//! `mcpproxy doctor`: checks this install, and says what to do.
+//!
+//! One rule: a failure is in the exit code, a warning is not.
+
+use super::output::Format;
+use super::{Call, Failure, output};
+use crate::doctor::{self, Check, Level};
+use crate::machine::Surroundings;
+use crate::node::Node;
+use std::process::ExitCode;
+
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let format = Format::of(call, "doctor")?;
+    let checks = doctor::examine(&call.dir()?, Surroundings::of_this_process(), call.has("online"));
+    output::print(&match format {
+        Format::Table => table(&checks),
+        Format::Json => node(&checks).to_json(),
+        Format::Yaml => output::yaml(&node(&checks).to_json()).map_err(Failure::failed)?,
+    })?;
+    let is_broken = checks.iter().any(|check| check.level == Level::Fail);
+    Ok(if is_broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn node(checks: &[Check]) -> Node {
+    let failed = checks.iter().filter(|check| check.level == Level::Fail).count();
+    Node::Object(vec![
+        ("checks", Node::List(checks.iter().map(Check::to_node).collect())),
+        ("failed", (failed as u64).into()),
+    ])
+}
+
+fn table(checks: &[Check]) -> String {
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for check in checks {
+        let level = check.level.as_str().to_owned();
+        rows.push([level, check.name.to_owned(), format!("{}.", check.found)]);
+        let advice = check.advice.as_ref().map(|advice| format!("To do: {advice}."));
+        rows.extend(advice.map(|advice| [String::new(), String::new(), advice]));
+    }
+    output::columns(&rows)
+}

@@ -1,0 +1,321 @@
+//! A client's file as text, and what can be done to it.
+//!
+//! One rule: after every change the new text is read again, and it must say what was meant and nothing
+//! else; otherwise nothing is changed.
+
+use super::clients::{Client, Format};
+use super::launch::{Launch, Word};
+use super::program::is_ours;
+use super::{jsonc, toml};
+use std::fmt;
+
+/// The name of our entry.
+pub const ENTRY: &str = "mcpproxy";
+
+/// One server of a client's file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    pub(super) launch: Option<Launch>,
+    pub(super) url: Option<String>,
+}
+
+/// Without its words: they hold paths and secrets.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Whether it is our gateway: the program's `serve`, or the entry of our name at an `/mcp` of this machine.
+    pub fn is_gateway(&self) -> bool {
+        match (&self.launch, &self.url) {
+            (Some(launch), _) => launch.runs("serve"),
+            (None, Some(url)) => self.name == ENTRY && is_own_address(url),
+            (None, None) => false,
+        }
+    }
+
+    /// What it starts, when that is this program.
+    pub fn program(&self) -> Option<&str> {
+        let is_ours = self.is_gateway() || self.is_wrapped();
+        let launch = self.launch.as_ref().filter(|_| is_ours)?;
+        launch.words.first().map(|word| word.text.as_str())
+    }
+
+    /// Whether it runs through `mcpproxy tap`.
+    pub fn is_wrapped(&self) -> bool {
+        self.launch.as_ref().is_some_and(|launch| launch.runs("tap"))
+    }
+}
+
+/// `http://HOST/mcp`; a gateway may listen elsewhere than on loopback.
+fn is_own_address(url: &str) -> bool {
+    url.starts_with("http") && url.trim_end_matches('/').ends_with("/mcp")
+}
+
+/// What our entry says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A command with its arguments.
+    Command(Vec<String>),
+    /// An address.
+    Url(String),
+}
+
+/// One change of a client's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Our entry.
+    Add(Entry),
+    /// A server that runs through these words from now on.
+    Wrap {
+        /// The server.
+        name: String,
+        /// Our program, `tap`, its options, `--`.
+        through: Vec<String>,
+    },
+}
+
+/// Why a file cannot be changed as asked. Never holds a value of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// It cannot be read as what it should be; what is wrong.
+    Malformed(String),
+    /// There is an entry of our name that is not ours.
+    Taken,
+    /// There is no server of that name.
+    NoServer,
+    /// The server is reached by URL.
+    NotStdio,
+    /// The server is our gateway itself.
+    OwnEntry,
+    /// It is wrapped in a way that we cannot take apart.
+    ForeignWrap,
+    /// The client knows no such entry.
+    NoUrl,
+    /// It is written in a way that cannot be added to safely.
+    Form,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(why) => write!(f, "{why}; repair it, then try again"),
+            Self::Taken => write!(
+                f,
+                "it has an entry `{ENTRY}` that does not start this program; rename or remove that first"
+            ),
+            Self::NoServer => f.write_str("it has no server of that name; see `mcpproxy connect --list`"),
+            Self::NotStdio => f.write_str("that server is not started by a command; only those can be wrapped"),
+            Self::OwnEntry => f.write_str("that server is mcpproxy itself; it needs no tap"),
+            Self::ForeignWrap => f.write_str(
+                "that server runs through `mcpproxy tap` with options and without `--`; take it apart by hand",
+            ),
+            Self::NoUrl => f.write_str("this client only starts servers; leave out --http and --url"),
+            Self::Form => f.write_str(
+                "its servers are written in a form that cannot be changed without touching the rest; change it by hand",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// The servers of a text.
+pub(super) fn servers(client: &Client, bytes: &[u8]) -> Result<Vec<Server>, Problem> {
+    match client.format {
+        Format::Json => jsonc::servers(client, bytes),
+        Format::Toml => toml::servers(client, bytes),
+    }
+}
+
+/// The text with the change; the same text when it is there already.
+pub(super) fn apply(client: &Client, bytes: &[u8], change: &Change) -> Result<Vec<u8>, Problem> {
+    let before = servers(client, bytes)?;
+    let find = |name: &str| before.iter().find(|server| server.name == name);
+    let new = match change {
+        Change::Add(entry) => match find(ENTRY) {
+            Some(own) if entry_of(own).as_ref() == Some(entry) => return Ok(bytes.to_vec()),
+            Some(own) if own.is_gateway() => {
+                let cleared = remove(client, bytes)?;
+                add(client, &cleared, entry)?
+            }
+            Some(_) => return Err(Problem::Taken),
+            None => add(client, bytes, entry)?,
+        },
+        Change::Wrap { name, through } => {
+            let server = find(name).ok_or(Problem::NoServer)?;
+            let launch = server.launch.as_ref().ok_or(Problem::NotStdio)?;
+            if server.is_gateway() {
+                return Err(Problem::OwnEntry);
+            }
+            if server.is_wrapped() {
+                return Ok(bytes.to_vec());
+            }
+            patched(client, bytes, launch.wrap(client.format, through))?
+        }
+    };
+    confirm(client, &before, &new, change)?;
+    if same_rest(client, bytes, &new) { Ok(new) } else { Err(Problem::Form) }
+}
+
+/// The text without the change, taken out where it stands.
+pub(super) fn take_out(client: &Client, bytes: &[u8], change: &Change) -> Result<Vec<u8>, Problem> {
+    match change {
+        Change::Add(_) => remove(client, bytes),
+        Change::Wrap { name, .. } => {
+            let before = servers(client, bytes)?;
+            let server = before.iter().find(|server| server.name == *name);
+            let launch =
+                server.and_then(|server| server.launch.as_ref()).ok_or(Problem::NoServer)?;
+            let patches = launch.unwrap().ok_or(Problem::ForeignWrap)?;
+            let new = patched(client, bytes, patches)?;
+            let kept: Vec<_> = launch.inner().iter().map(|word| word.text.clone()).collect();
+            let after = servers(client, &new)?;
+            let is_it = |server: &Server| server.name == *name && server.words() == kept;
+            match same_besides(&before, &after, name) && after.iter().any(is_it) {
+                true => Ok(new),
+                false => Err(Problem::Form),
+            }
+        }
+    }
+}
+
+/// The changes of ours that a text holds.
+pub(super) fn changes(client: &Client, bytes: &[u8]) -> Result<Vec<Change>, Problem> {
+    let mut found = Vec::new();
+    for server in servers(client, bytes)? {
+        if server.is_wrapped() {
+            let through = server.launch.as_ref().map(Launch::outer).unwrap_or_default();
+            found.push(Change::Wrap { name: server.name, through });
+        } else if server.name == ENTRY
+            && server.is_gateway()
+            && let Some(entry) = entry_of(&server)
+        {
+            found.push(Change::Add(entry));
+        }
+    }
+    Ok(found)
+}
+
+impl Server {
+    fn words(&self) -> Vec<String> {
+        self.launch
+            .iter()
+            .flat_map(|launch| launch.words.iter().map(|word| word.text.clone()))
+            .collect()
+    }
+}
+
+fn entry_of(server: &Server) -> Option<Entry> {
+    match (&server.launch, &server.url) {
+        (Some(_), _) => Some(Entry::Command(server.words())),
+        (None, Some(url)) => Some(Entry::Url(url.clone())),
+        (None, None) => None,
+    }
+}
+
+fn add(client: &Client, bytes: &[u8], entry: &Entry) -> Result<Vec<u8>, Problem> {
+    let members = client.entry(entry).ok_or(Problem::NoUrl)?;
+    match client.format {
+        Format::Json => jsonc::add(client, bytes, members),
+        Format::Toml => toml::add(client, bytes, &members),
+    }
+}
+
+/// The text without our entry. The container stays, however empty.
+fn remove(client: &Client, bytes: &[u8]) -> Result<Vec<u8>, Problem> {
+    let before = servers(client, bytes)?;
+    let new = match client.format {
+        Format::Json => jsonc::remove(client, bytes, &[client.container, ENTRY])?,
+        Format::Toml => toml::remove(client, bytes, ENTRY)?,
+    };
+    let after = servers(client, &new)?;
+    let is_gone = after.iter().all(|server| server.name != ENTRY);
+    match is_gone && same_besides(&before, &after, ENTRY) && same_rest(client, bytes, &new) {
+        true => Ok(new),
+        false => Err(Problem::Form),
+    }
+}
+
+/// The text without the container that we made, if nothing is left in it.
+pub(super) fn remove_container(client: &Client, bytes: Vec<u8>) -> Result<Vec<u8>, Problem> {
+    match client.format {
+        Format::Json
+            if servers(client, &bytes)?.is_empty() && jsonc::has(&bytes, client.container) =>
+        {
+            jsonc::remove(client, &bytes, &[client.container])
+        }
+        _ => Ok(bytes),
+    }
+}
+
+/// Whether the text has a place for servers.
+pub(super) fn has_container(client: &Client, bytes: &[u8]) -> bool {
+    match client.format {
+        Format::Json => jsonc::has(bytes, client.container),
+        Format::Toml => true,
+    }
+}
+
+fn patched(
+    client: &Client,
+    bytes: &[u8],
+    patches: Vec<super::patch::Patch>,
+) -> Result<Vec<u8>, Problem> {
+    match client.format {
+        Format::Json => jsonc::patched(bytes, patches),
+        Format::Toml => toml::patched(bytes, patches),
+    }
+}
+
+/// The new text says what was meant, and the rest says what it said.
+fn confirm(client: &Client, before: &[Server], new: &[u8], change: &Change) -> Result<(), Problem> {
+    // A text that nobody could read any more is not what was meant.
+    let after = servers(client, new).map_err(|_| Problem::Form)?;
+    let (name, is_meant): (&str, bool) = match change {
+        Change::Add(entry) => {
+            let own = after.iter().find(|server| server.name == ENTRY);
+            (ENTRY, own.and_then(entry_of).as_ref() == Some(entry))
+        }
+        Change::Wrap { name, through } => {
+            let words = |servers: &[Server]| {
+                servers
+                    .iter()
+                    .find(|server| server.name == *name)
+                    .map(Server::words)
+                    .unwrap_or_default()
+            };
+            (name, words(&after) == [through.clone(), words(before)].concat())
+        }
+    };
+    match is_meant && same_besides(before, &after, name) {
+        true => Ok(()),
+        false => Err(Problem::Form),
+    }
+}
+
+/// Whether all servers but `name` are the same, wherever they stand now.
+fn same_besides(before: &[Server], after: &[Server], name: &str) -> bool {
+    let others = |servers: &[Server]| -> Vec<(String, Vec<String>, Option<String>)> {
+        let others = servers.iter().filter(|server| server.name != name);
+        others.map(|s| (s.name.clone(), s.words(), s.url.clone())).collect()
+    };
+    others(before) == others(after)
+}
+
+/// Whether everything but the servers is the same.
+fn same_rest(client: &Client, before: &[u8], after: &[u8]) -> bool {
+    match client.format {
+        Format::Json => jsonc::same_besides(before, after, client.container),
+        Format::Toml => toml::same_besides(before, after, client.container),
+    }
+}
+
+/// Whether these words start this program, with `word` as what it is to do.
+pub(super) fn runs(words: &[Word], word: &str) -> bool {
+    matches!(words, [program, first, ..] if is_ours(&program.text) && first.text == word)
+}

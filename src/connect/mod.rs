@@ -1,0 +1,30 @@
+//! Wiring: our entry in the configurations of MCP clients.
+//!
+//! One rule: these files are other programs'. Every byte that is not our entry stays, the original is put
+//! aside first, what we did can be undone to the byte, and nothing of a file but names of servers is shown.
+//!
+//! A client's file is read with `jsonc` or `toml` into the [`Server`]s it configures, with the places
+//! of their words. A [`Change`] becomes a few `patch`es of the text. `undo` takes a change back.
+
+mod clients;
+mod comments;
+mod count;
+mod diff;
+mod document;
+mod file;
+mod jsonc;
+mod launch;
+mod patch;
+mod places;
+mod program;
+mod toml;
+mod undo;
+mod wiring;
+
+pub use clients::{CLIENTS, Client, IDS, client};
+pub use count::{configured_ide_count, count};
+pub use diff::unified;
+pub use document::{Change, ENTRY, Entry, Problem, Server};
+pub use places::Places;
+pub use program::this_program;
+pub use wiring::{Found, Outcome, Plan, Trouble, connect, disconnect, look};

@@ -1,0 +1,234 @@
+//! Wiring one client, and taking it back: from its places to a plan, from a plan to its file.
+//!
+//! One rule: a plan changes nothing; only [`Plan::carry_out`] writes.
+
+use super::clients::Client;
+use super::document::{self, Change, ENTRY, Problem, Server};
+use super::file;
+use super::places::Places;
+use super::undo;
+use mcpproxy_platform::files;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a client's file. Never holds a value of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no file, and nothing tells that the client is installed.
+    NoFile,
+    /// The file could not be read or written.
+    File(String),
+    /// The file cannot be changed as asked.
+    Problem(Problem),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFile => f.write_str(
+                "there is no such file and no such directory: is the client installed? --create makes both",
+            ),
+            Self::File(why) => f.write_str(why),
+            Self::Problem(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// What a look at a client found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its file, or where it would be.
+    pub path: PathBuf,
+    /// Its servers; `None` when there is no file; else what is wrong with it.
+    pub servers: Result<Option<Vec<Server>>, Trouble>,
+}
+
+impl Found {
+    fn servers(&self) -> &[Server] {
+        self.servers.as_ref().ok().and_then(Option::as_deref).unwrap_or_default()
+    }
+
+    /// Whether our entry is there.
+    pub fn has_entry(&self) -> bool {
+        self.servers().iter().any(Server::is_gateway)
+    }
+
+    /// The names of the servers that run through `tap`.
+    pub fn wrapped(&self) -> Vec<&str> {
+        let wrapped = self.servers().iter().filter(|server| server.is_wrapped());
+        wrapped.map(|server| server.name.as_str()).collect()
+    }
+}
+
+/// Looks at a client's file: the one that holds something of ours, else the first that is there.
+pub fn look(client: &Client, places: &Places, config: Option<&Path>) -> Found {
+    let candidates = match config {
+        Some(path) => vec![path.to_owned()],
+        None => (client.places)(places),
+    };
+    let look = |path: PathBuf| {
+        let servers = match file::read(&path, file::MAX_BYTES) {
+            Ok(Some(bytes)) => document::servers(client, &bytes).map(Some).map_err(Trouble::from),
+            Ok(None) => Ok(None),
+            Err(why) => Err(Trouble::File(why)),
+        };
+        Found { path, servers }
+    };
+    let mut all: Vec<Found> = candidates.into_iter().map(look).collect();
+    let is_ours = |found: &Found| found.has_entry() || !found.wrapped().is_empty();
+    let is_there = |found: &Found| !matches!(found.servers, Ok(None));
+    let at = all.iter().position(is_ours).or_else(|| all.iter().position(is_there)).unwrap_or(0);
+    all.swap_remove(at)
+}
+
+/// What became of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was so already.
+    Nothing,
+    /// The file was changed.
+    Changed,
+    /// There was no file, and one was made.
+    Made,
+    /// The file was ours alone, and is gone.
+    Removed,
+}
+
+/// What is going to be done to a file.
+#[derive(Debug)]
+pub struct Plan {
+    /// The file.
+    pub path: PathBuf,
+    before: Option<Vec<u8>>,
+    after: Option<Vec<u8>>,
+    /// What is put aside first.
+    original: Option<Vec<u8>>,
+    /// The copy is of no use afterwards.
+    forgets: bool,
+}
+
+impl Plan {
+    /// The file before and after; empty when there is none.
+    pub fn texts(&self) -> (&[u8], &[u8]) {
+        (self.before.as_deref().unwrap_or_default(), self.after.as_deref().unwrap_or_default())
+    }
+
+    /// What carrying it out does.
+    pub fn outcome(&self) -> Outcome {
+        match (&self.before, &self.after) {
+            (before, after) if before == after => Outcome::Nothing,
+            (None, _) => Outcome::Made,
+            (_, None) => Outcome::Removed,
+            _ => Outcome::Changed,
+        }
+    }
+
+    /// Does it.
+    pub fn carry_out(self) -> Result<Outcome, Trouble> {
+        let outcome = self.outcome();
+        if outcome == Outcome::Nothing {
+            return Ok(outcome);
+        }
+        if let (Outcome::Made, Some(directory)) = (outcome, self.path.parent()) {
+            files::create_private_dir(directory).map_err(|e| {
+                Trouble::File(format!("its directory cannot be made: {}", e.kind()))
+            })?;
+        }
+        if let Some(original) = &self.original {
+            file::put_aside(&self.path, original).map_err(Trouble::File)?;
+        }
+        file::replace(&self.path, self.before.as_deref(), self.after.as_deref())
+            .map_err(Trouble::File)?;
+        if self.forgets {
+            file::forget_original(&self.path);
+        }
+        Ok(outcome)
+    }
+}
+
+/// Plans a change. A missing file is made where its directory is there, or else with `create`.
+pub fn connect(
+    client: &Client,
+    places: &Places,
+    config: Option<&Path>,
+    change: &Change,
+    create: bool,
+) -> Result<Plan, (PathBuf, Trouble)> {
+    let path = look(client, places, config).path;
+    let plan = || {
+        let before = file::read(&path, file::MAX_BYTES).map_err(Trouble::File)?;
+        if before.is_none() {
+            if matches!(change, Change::Wrap { .. }) {
+                return Err(Problem::NoServer.into());
+            }
+            if !create && !is_installed(client, &path) {
+                return Err(Trouble::NoFile);
+            }
+        }
+        let text = before.clone().unwrap_or_default();
+        let after = document::apply(client, &text, change)?;
+        // The file as it was before the first of our changes.
+        let is_first = document::changes(client, &text)?.is_empty();
+        let is_copied = || file::backup_of(&path).exists() || undo::is_ours_alone(client, &text);
+        let original = before.clone().filter(|_| is_first || !is_copied());
+        Ok((before, Some(after), original))
+    };
+    match plan() {
+        Ok((before, after, original)) => Ok(Plan { path, before, after, original, forgets: false }),
+        Err(trouble) => Err((path, trouble)),
+    }
+}
+
+/// Whether the directory of a client's file is there; a home directory, which always is, says nothing.
+fn is_installed(client: &Client, path: &Path) -> bool {
+    let directory = path.parent().filter(|dir| dir.is_dir());
+    match client.id {
+        // Its own directory is beside the file.
+        "claude-code" => directory.is_some_and(|dir| {
+            dir.join(".claude").is_dir() || std::env::var_os("CLAUDE_CONFIG_DIR").is_some()
+        }),
+        _ => directory.is_some(),
+    }
+}
+
+/// Plans to take a change back; of an [`Change::Add`] and a [`Change::Wrap`] only the kind and the name
+/// count. The plan does nothing where the change is not there.
+pub fn disconnect(
+    client: &Client,
+    places: &Places,
+    config: Option<&Path>,
+    change: &Change,
+) -> Result<Plan, (PathBuf, Trouble)> {
+    let path = look(client, places, config).path;
+    let plan = || {
+        let before = file::read(&path, file::MAX_BYTES).map_err(Trouble::File)?;
+        let Some(text) = before.clone() else { return Ok((None, None, false)) };
+        let servers = document::servers(client, &text)?;
+        let is_there = match change {
+            Change::Add(_) => servers.iter().any(|s| s.name == ENTRY && s.is_gateway()),
+            Change::Wrap { name, .. } => {
+                let server = servers.iter().find(|server| server.name == *name);
+                server.ok_or(Problem::NoServer)?.is_wrapped()
+            }
+        };
+        if !is_there {
+            return Ok((before.clone(), before, false));
+        }
+        let copy = file::read(&file::backup_of(&path), file::MAX_BYTES).ok().flatten();
+        let after = undo::undo(client, &text, change, copy.as_deref())?;
+        let forgets = copy.is_some() && after == copy;
+        Ok((before, after, forgets))
+    };
+    match plan() {
+        Ok((before, after, forgets)) => Ok(Plan { path, before, after, original: None, forgets }),
+        Err(trouble) => Err((path, trouble)),
+    }
+}

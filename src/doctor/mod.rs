@@ -1,0 +1,97 @@
+//! Is everything as it should be, and what to do about what is not.
+//!
+//! One rule: it changes nothing and asks nobody, unless it is told to connect to the endpoint.
+
+mod data;
+mod endpoint;
+mod servers;
+mod telemetry;
+mod wiring;
+
+use crate::build_info;
+use crate::machine::{self, Surroundings};
+use crate::node::Node;
+use crate::paths::DataDir;
+use crate::status::Status;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// As it should be.
+    Ok,
+    /// It works, but not as well as it could.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+impl Level {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One check. Holds no value of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Check {
+    /// A stable word.
+    pub(crate) name: &'static str,
+    pub(crate) level: Level,
+    /// One sentence, without its period.
+    pub(crate) found: String,
+    /// What to do, if there is something to do.
+    pub(crate) advice: Option<String>,
+}
+
+impl Check {
+    fn ok(name: &'static str, found: impl Into<String>) -> Self {
+        Self { name, level: Level::Ok, found: found.into(), advice: None }
+    }
+
+    fn warn(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { name, level: Level::Warn, found: found.into(), advice: Some(advice.into()) }
+    }
+
+    fn fail(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { level: Level::Fail, ..Self::warn(name, found, advice) }
+    }
+
+    pub(crate) fn to_node(&self) -> Node {
+        Node::Object(vec![
+            ("name", self.name.into()),
+            ("level", self.level.as_str().into()),
+            ("found", self.found.as_str().into()),
+            ("advice", self.advice.clone().into()),
+        ])
+    }
+}
+
+/// Every check, in the order in which trouble spreads.
+pub(crate) fn examine(dir: &DataDir, around: &Surroundings, is_online: bool) -> Vec<Check> {
+    let status = Status::read(dir.clone(), around, machine::now());
+    let mut checks = vec![version()];
+    checks.extend(data::directory(dir));
+    checks.push(data::config(dir));
+    checks.extend(data::api_key(dir));
+    checks.push(telemetry::consent(&status));
+    checks.push(telemetry::identity(&status));
+    checks.push(telemetry::notice(&status));
+    checks.extend(telemetry::store(&status));
+    checks.extend(endpoint::check(dir, around, is_online));
+    checks.extend(servers::check(dir));
+    checks.extend(wiring::check());
+    checks
+}
+
+fn version() -> Check {
+    let edition = build_info::EDITION.as_str();
+    let kind = match build_info::RELEASE_VERSION {
+        Some(_) => "a release",
+        None => "a development build, which sends to loopback at most",
+    };
+    Check::ok("version", format!("{} ({edition}), {kind}", build_info::VERSION))
+}

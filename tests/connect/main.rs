@@ -1,0 +1,9 @@
+//! `mcpproxy connect` and `disconnect`: other programs' files, changed and given back to the byte.
+#![cfg(all(feature = "connect", feature = "serve", feature = "tap"))]
+
+mod counting;
+mod files;
+mod home;
+mod undo;
+mod usage;
+mod wrapping;

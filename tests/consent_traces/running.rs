@@ -1,0 +1,70 @@
+//! A host that runs while its config changes: what a corrupt config says is never yes.
+
+use super::ways::CORRUPT;
+use super::*;
+use mcpproxy::activation::Recorded;
+use mcpproxy::contract::RoutingMode;
+use mcpproxy::{Event, Host, Telemetry};
+
+const OFF: &str = r#"{"telemetry":{"enabled":false}}"#;
+const ON: &str = r#"{"telemetry":{"enabled":true}}"#;
+
+#[test]
+fn a_corrupt_config_never_turns_telemetry_back_on_and_turns_it_off() {
+    let home = Home::new();
+    home.config(ON);
+    let host =
+        || Host { routing_mode: RoutingMode::Tap, data_dir: Some(home.data()), launched_by: None };
+    let telemetry = Telemetry::start(host());
+    if !telemetry.is_on() {
+        eprintln!("SKIPPED: an objection in the environment of this test");
+        return;
+    }
+    // Another file each time, as an editor leaves it: a stamp alone might not change.
+    let write = |bytes: &[u8]| {
+        let (new, config) = (home.path("new"), home.data().join("mcp_config.json"));
+        std::fs::write(&new, bytes).and_then(|()| std::fs::rename(new, config)).expect("written");
+    };
+    for (name, corrupt) in CORRUPT {
+        write(ON.as_bytes());
+        assert_eq!(telemetry.record(Event::UpstreamCall), Recorded::Stored, "{name}");
+        for bytes in [corrupt, OFF.as_bytes(), corrupt] {
+            write(bytes);
+            assert_eq!(telemetry.record(Event::UpstreamCall), Recorded::NoStore, "{name}");
+            assert!(!telemetry.is_on(), "{name}");
+            assert!(!Telemetry::start(host()).is_on(), "{name}: a host that starts now");
+        }
+    }
+}
+
+/// An opt-out that is cut off, or loses any one bit, is still one.
+#[test]
+fn no_damage_to_an_opt_out_is_a_yes() {
+    use mcpproxy::config::{ConfigState, read};
+    let home = Home::new();
+    let dir = mcpproxy::paths::DataDir::at(home.data());
+    let mut checked = 0;
+    let mut check = |bytes: &[u8]| {
+        home.config(bytes);
+        checked += 1;
+        match read(&dir) {
+            ConfigState::Unusable(_) => {}
+            ConfigState::Loaded(telemetry) if telemetry.enabled == Some(false) => {}
+            other => panic!("{other:?} from {}", String::from_utf8_lossy(bytes)),
+        }
+    };
+    (0..OFF.len()).for_each(|length| check(&OFF.as_bytes()[..length]));
+    for bit in 0..OFF.len() * 8 {
+        let mut bytes = OFF.as_bytes().to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        check(&bytes);
+    }
+    for at in 0..OFF.len() {
+        for byte in [0, b' ', b'x', b'"', b'\\', 0xff] {
+            let mut bytes = OFF.as_bytes().to_vec();
+            bytes[at] = byte;
+            check(&bytes);
+        }
+    }
+    println!("{checked} damages to an opt-out: off");
+}

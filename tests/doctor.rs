@@ -1,0 +1,180 @@
+//! `mcpproxy doctor`: what it finds, what it says to do, and that it changes nothing.
+#![cfg(feature = "full")]
+
+use serde_json::Value;
+use std::fs;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn run(home: &Path, args: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcpproxy"));
+    command.arg("doctor").args(args).env_clear().env("HOME", home);
+    command.envs(variables.iter().copied()).output().expect("it starts")
+}
+
+/// Level and words of every check of that name.
+fn checks(
+    home: &Path,
+    name: &str,
+    args: &[&str],
+    variables: &[(&str, &str)],
+) -> Vec<(String, String)> {
+    let output = run(home, &[&["-o", "json"], args].concat(), variables);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(!text.contains("SECRET"), "{text}");
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    let all = answer["checks"].as_array().expect("checks");
+    let failed = all.iter().filter(|check| check["level"] == "fail").count();
+    assert_eq!(answer["failed"], failed);
+    assert_eq!(output.status.code(), Some(i32::from(failed > 0)));
+    let is_asked = |check: &&Value| check["name"] == name;
+    let said = |check: &Value| {
+        let words = format!("{} {}", check["found"], check["advice"]);
+        (check["level"].as_str().expect("a level").to_owned(), words)
+    };
+    for check in all {
+        assert_eq!(check["level"] == "ok", check["advice"].is_null(), "{check}");
+    }
+    all.iter().filter(is_asked).map(said).collect()
+}
+
+#[track_caller]
+fn finds(home: &Path, name: &str, level: &str, part: &str) {
+    let found = checks(home, name, &[], &[]);
+    let is_it = |(at, words): &(String, String)| at == level && words.contains(part);
+    assert!(found.iter().any(is_it), "{name}: {part} is not {level} in {found:?}");
+}
+
+fn write(home: &Path, name: &str, text: &str) {
+    let path = home.join(name);
+    fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+    fs::write(path, text).expect("written");
+}
+
+#[test]
+fn a_new_machine_is_healthy_and_nothing_is_made() {
+    let home = tempfile::tempdir().expect("a directory");
+    let output = run(home.path(), &[], &[]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{text}");
+    assert!(text.lines().all(|line| line.starts_with("ok ")), "{text}");
+    for name in [
+        "version",
+        "data_dir",
+        "config",
+        "api_key",
+        "consent",
+        "identity",
+        "notice",
+        "store",
+        "endpoint",
+        "upstream_servers",
+        "clients",
+    ] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    assert_eq!(fs::read_dir(home.path()).expect("there").count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_wrong_is_found_and_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    let config = ".mcpproxy/mcp_config.json";
+    write(
+        home,
+        config,
+        "{\"api_key\": \"0123456789abcdef-SECRET\", \"mcpServers\": {\"a\": {\"args\": [\"SECRET\"]}, \"b\": {\"command\": \"${NO_SUCH}\"}}, \"telemetry\": {\"endpoint\": \"http://h.example/SECRET\"}}",
+    );
+    let mode = |name: &str, mode| {
+        fs::set_permissions(home.join(name), fs::Permissions::from_mode(mode)).expect("set");
+    };
+    mode(config, 0o644);
+    mode(".mcpproxy", 0o755);
+    finds(home, "api_key", "warn", "chmod 600");
+    finds(home, "data_dir", "warn", "chmod 700");
+    finds(home, "endpoint", "fail", "https");
+    finds(home, "upstream_servers", "warn", "`command` nor `url`");
+    finds(home, "upstream_servers", "warn", "NO_SUCH");
+    finds(home, "consent", "ok", "local only");
+    fs::create_dir(home.join(".mcpproxy/telemetry.corrupt-5")).expect("made");
+    finds(home, "store", "warn", "put aside");
+    mode(config, 0o600);
+    mode(".mcpproxy", 0o700);
+    finds(home, "api_key", "ok", "only its owner");
+    finds(home, "data_dir", "ok", "private");
+    write(home, config, "{\"telemetry\": {\"anonymous_id\": \"SECRET\"}}");
+    finds(home, "identity", "fail", "reset-id");
+    write(home, config, "{\"telemetry\": SECRET}");
+    finds(home, "config", "fail", "repair");
+    finds(home, "consent", "ok", "off");
+    write(home, ".mcpproxy/telemetry/data.mdb", "SECRET");
+    finds(home, "store", "fail", "restores");
+    fs::remove_dir_all(home.join(".mcpproxy")).expect("there");
+    write(home, ".mcpproxy", "");
+    finds(home, "data_dir", "fail", "--data-dir");
+}
+
+#[test]
+fn wiring_that_leads_nowhere_is_found() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    write(
+        home,
+        ".cursor/mcp.json",
+        "{\"mcpServers\": {\"mcpproxy\": {\"command\": \"/gone/mcpproxy\", \"args\": [\"serve\"]}}}",
+    );
+    write(home, ".gemini/settings.json", "{\"mcpServers\": SECRET}");
+    finds(home, "clients", "fail", "mcpproxy connect cursor");
+    finds(home, "clients", "warn", "Gemini CLI");
+    finds(home, "clients", "ok", "connected: Cursor");
+    let mut connect = Command::new(env!("CARGO_BIN_EXE_mcpproxy"));
+    connect.args(["connect", "cursor"]).env_clear().env("HOME", home);
+    assert!(connect.output().expect("it starts").status.success());
+    assert!(checks(home, "clients", &[], &[]).iter().all(|(level, _)| level != "fail"));
+}
+
+#[test]
+fn the_endpoint_is_connected_only_when_asked_for_and_gets_no_payload() {
+    let home = tempfile::tempdir().expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let endpoint = format!("http://{address}/v3");
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str())];
+    assert_eq!(checks(home.path(), "reachability", &[], &variables), []);
+    listener.set_nonblocking(true).expect("set");
+    assert!(listener.accept().is_err(), "somebody connected");
+    let found = checks(home.path(), "reachability", &["--online"], &variables);
+    assert!(found[0].0 == "ok" && found[0].1.contains("accepts"), "{found:?}");
+    let (mut stream, _) = listener.accept().expect("a connection");
+    stream.set_nonblocking(false).expect("set");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("read");
+    assert!(bytes.is_empty());
+    drop(listener);
+    let found = checks(home.path(), "reachability", &["--online"], &variables);
+    assert!(found[0].0 == "fail" && found[0].1.contains("refused"), "{found:?}");
+    assert_eq!(fs::read_dir(home.path()).expect("there").count(), 0);
+}
+
+#[test]
+fn an_endpoint_that_speaks_no_tls_is_found_by_its_greeting_alone() {
+    let home = tempfile::tempdir().expect("a directory");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("https://{}", listener.local_addr().expect("an address"));
+    let answer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut greeting = [0; 5];
+        stream.read_exact(&mut greeting).expect("a greeting");
+        greeting
+    });
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str())];
+    let found = checks(home.path(), "reachability", &["--online"], &variables);
+    assert!(found[0].0 == "fail" && found[0].1.contains("TLS fails"), "{found:?}");
+    // A TLS handshake record, and so no request.
+    assert_eq!(answer.join().expect("it ends")[..2], [22, 3]);
+}
