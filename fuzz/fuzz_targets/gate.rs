@@ -1,4 +1,5 @@
-//! The gate: secrets never pass, ordinary payloads always do, order and white space do not matter.
+//! The gate: secrets never pass, ordinary payloads always do, order and white space never change what
+//! `verify` says and are never free in what is sent.
 //!
 //! Input: a letter that says what is tried (`a` secret in a payload, `b` secret in a text, `c` an
 //! ordinary payload, `d` any bytes), then what it is made of.
@@ -28,12 +29,16 @@ fuzz_target!(|data: &[u8]| {
     };
 });
 
-/// Any bytes: a verdict, and the same one for the same value in another order and layout.
+/// Any bytes: a verdict; for `verify` the same one for the same value in another order and layout.
 fn any_bytes(bytes: &[u8]) {
     let private = PrivateWords::new(["xanthippe"], ["s3cret-value"]);
     let own = payload::own(&payload::of_clients(Vec::new()));
     for own in [None, Some(&own)] {
         let verdict = check(bytes, own, &private);
+        if verdict.is_ok() && own.is_some() {
+            assert_eq!(check(bytes, None, &private), Ok(()), "what is sent is verified");
+            assert!(!bytes.contains(&b' '), "a space is sent");
+        }
         assert_eq!(verdict, check(bytes, own, &private), "the same bytes, the same verdict");
         let raw = std::str::from_utf8(bytes).ok().and_then(Raw::read);
         let Some(raw) = raw else {
@@ -48,7 +53,16 @@ fn any_bytes(bytes: &[u8]) {
             if other.len().max(bytes.len()) > 8192 {
                 continue;
             }
+            let rewritten = other.as_bytes() != bytes;
             let other = check(other.as_bytes(), own, &private);
+            if own.is_some() {
+                // What is sent has one form: no room for a message in order or white space.
+                if verdict.is_ok() && rewritten {
+                    let rule = other.expect_err("two forms of one payload pass").rule;
+                    assert_eq!(rule, RefusalRule::Shape);
+                }
+                continue;
+            }
             assert_eq!(verdict.is_ok(), other.is_ok(), "order or white space decided");
             if let (false, Err(one), Err(two)) = (reorder, &verdict, &other) {
                 assert_eq!((one.rule, &one.field), (two.rule, &two.field));

@@ -10,8 +10,7 @@ use mcpproxy::Event;
 use mcpproxy::tap::{Direction, Observer};
 use mcpproxy_fuzz::Numbers;
 use mcpproxy_fuzz::session::{Step, To, expected};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use peak_alloc::PeakAlloc;
 
 const TOOLS: [&str; 2] = ["retrieve_tools", "find"];
 /// Repetitions are this much longer where memory is measured.
@@ -19,29 +18,8 @@ const STRETCH: usize = 64;
 /// More than this is not fed.
 const MOST: usize = 64 << 10;
 
-/// Counts what is allocated.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: everything is handed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as promised by the caller.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 fuzz_target!(|data: &[u8]| {
     let Some((seed, body)) = data.split_at_checked(8) else { return };
@@ -163,11 +141,11 @@ fn bounded(steps: &[Step]) {
     };
     let messages: usize = steps.iter().map(all).sum();
     let bound = (16 << 10) + 6 * 1024 * messages.min(1024) + 200 * messages;
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
     let mut observer = Observer::new(tools(), |_: Event<'_>| {});
     feed(&mut observer, steps);
     drop(observer);
-    let used = PEAK.load(Relaxed) - before;
+    let used = ALLOCATOR.peak_usage() - before;
     assert!(used <= bound, "{used} bytes for {messages} messages");
 }
