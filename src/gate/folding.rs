@@ -66,8 +66,16 @@ pub(super) fn fold(text: &str) -> String {
 
 /// As [`fold`], with a boundary in place of every invisible character that is no mark of a letter.
 pub(super) fn fold_apart(text: &str) -> String {
-    let apart = |c: char| if is_invisible(c) && !is_mark(c) { ' ' } else { c };
-    fold_chars(text.chars().map(apart))
+    fold_chars(text.chars().map(|c| if stands_alone(c) { ' ' } else { c }))
+}
+
+/// The pieces of `text` between the invisible characters that are no marks of letters.
+pub(super) fn at_invisible(text: &str) -> impl Iterator<Item = &str> {
+    text.split(stands_alone)
+}
+
+fn stands_alone(c: char) -> bool {
+    is_invisible(c) && !is_mark(c)
 }
 
 fn fold_chars(text: impl Iterator<Item = char>) -> String {
