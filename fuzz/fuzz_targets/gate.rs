@@ -223,16 +223,21 @@ fn spelled(input: &mut Unstructured<'_>, text: &str) -> Result<String> {
             };
             text.chars().map(wide).collect()
         }
-        // Invisible characters are read as nothing or as boundaries, not as both in one text.
-        12 => text.chars().flat_map(|c| [c, '\u{200d}']).collect(),
+        12 => {
+            let mut out = String::new();
+            for c in text.chars() {
+                out.push(c);
+                out += pick(input, &["", "\u{200d}", "\u{ad}", "\u{feff}"])?;
+            }
+            out
+        }
         _ => text.to_owned(),
     })
 }
 
 /// `text` alone, or with other text at a boundary before or behind it.
 fn framed(input: &mut Unstructured<'_>, text: &str) -> Result<String> {
-    let is_visible = |c: &char| *c != '\u{200b}' || !text.contains('\u{200d}');
-    let boundaries: Vec<char> = BOUNDARIES.chars().filter(is_visible).collect();
+    let boundaries: Vec<char> = BOUNDARIES.chars().collect();
     let printable = |input: &mut Unstructured<'_>| -> Result<String> {
         let length = input.int_in_range(0..=10)?;
         (0..length).map(|_| Ok(char::from(input.int_in_range(b' '..=b'~')?))).collect()
@@ -317,6 +322,26 @@ fn visit(value: &Value, at: String, out: &mut Vec<String>) {
     out.push(at);
 }
 
+/// What a reader makes of a name: letters and no separators, digits as the letters they are like.
+fn read(name: &str) -> String {
+    let letter = |c: char| match c {
+        '0' => 'o',
+        '1' | 'l' => 'i',
+        '3' => 'e',
+        '4' => 'a',
+        '5' => 's',
+        '7' => 't',
+        '8' => 'b',
+        '9' => 'g',
+        'ä' => 'a',
+        'ö' => 'o',
+        'ü' => 'u',
+        c => c,
+    };
+    let letters = name.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).map(letter).collect()
+}
+
 /// Any install of an ordinary machine passes.
 fn ordinary(input: &mut Unstructured<'_>) -> Result<()> {
     let lower = "abcdefghijklmnopqrstuvwxyz";
@@ -343,11 +368,11 @@ fn ordinary(input: &mut Unstructured<'_>) -> Result<()> {
     }
     // The user, the host and the environment of somebody who has nothing to do with these clients.
     let user = word(input, "ABCDEFGHIJKLMNOPQRSTUVWXYZäöüжи李0123456789", 1, 9)?;
-    let is_inside = |text: &str| {
-        let text = text.to_lowercase();
-        names.iter().any(|name| name.split(['-', '_', '.']).any(|part| part == text))
-    };
-    let user = if is_inside(&user) { "somebody7".to_owned() } else { user };
+    // A name that one could read in that of a client is rightly refused.
+    let spellings =
+        [read(&user), read(&user.replace('ä', "ae").replace('ö', "oe").replace('ü', "ue"))];
+    let is_inside = |name: &String| spellings.iter().any(|user| read(name).contains(user));
+    let user = if names.iter().any(is_inside) { "somebody7".to_owned() } else { user };
     let host = format!("{user}-laptop9.local");
     let home = format!("/home/{user}");
     let values = [
@@ -375,7 +400,9 @@ fn ordinary(input: &mut Unstructured<'_>) -> Result<()> {
     payload.uptime_hours = input.arbitrary()?;
     payload.activation.retrieve_tools_calls_24h = input.arbitrary()?;
     let bytes = payload.encode();
-    assert_eq!(check(&bytes, Some(&payload::own(&payload)), &private), Ok(()));
-    assert_eq!(check(&bytes, None, &private), Ok(()));
+    for own in [Some(&payload::own(&payload)), None] {
+        let clients = &payload.activation.mcp_clients_seen_ever;
+        assert_eq!(check(&bytes, own, &private), Ok(()), "{clients:?} on the machine of {user:?}");
+    }
     Ok(())
 }
