@@ -342,27 +342,56 @@ fn read(name: &str) -> String {
     letters.flat_map(char::to_lowercase).map(letter).collect()
 }
 
+/// What clients are called. Letters at random would sooner or later be somebody's name in base 32.
+const CLIENT_WORDS: [&str; 32] = [
+    "a",
+    "acme",
+    "agent",
+    "ai",
+    "app",
+    "assistant",
+    "beta",
+    "bot",
+    "bridge",
+    "chat",
+    "cli",
+    "client",
+    "code",
+    "copilot",
+    "deep",
+    "desktop",
+    "dev",
+    "flow",
+    "gateway",
+    "ide",
+    "inspector",
+    "lab",
+    "mcp",
+    "my",
+    "notebook",
+    "proxy",
+    "runner",
+    "studio",
+    "timestamp",
+    "tool",
+    "vs",
+    "x",
+];
+
 /// Any install of an ordinary machine passes.
 fn ordinary(input: &mut Unstructured<'_>) -> Result<()> {
-    let lower = "abcdefghijklmnopqrstuvwxyz";
     let mut names: Vec<String> = Vec::new();
     for _ in 0..input.int_in_range(0..=16)? {
-        // Fewer words than a MAC address has pairs, shorter than a token.
-        let mut name = word(input, lower, 1, 7)?;
+        // Fewer words than a MAC address has pairs.
+        let mut name = pick(input, &CLIENT_WORDS)?.to_owned();
         for _ in 0..input.int_in_range(0..=3)? {
             name.push(pick(input, &['-', '_'])?);
-            name += &word(input, lower, 1, 7)?;
+            name += pick(input, &CLIENT_WORDS)?;
         }
         if input.arbitrary()? {
             name += pick(input, &[".v2", "-2", "3", ".js", "_10"])?;
         }
-        let is_token = ["sk-", "sk_", "rk_", "npm_", "gh", "xox", "akia", "aiza", "eyj", "glpat"]
-            .iter()
-            .any(|prefix| {
-                name.split(['-', '_', '.'])
-                    .any(|part| prefix.starts_with(part) || part.starts_with(prefix))
-            });
-        if !is_token && name.len() < 32 && !names.contains(&name) {
+        if name.len() < 32 && !names.contains(&name) {
             names.push(name);
         }
     }
