@@ -71,6 +71,14 @@ pub struct Editing {
 }
 
 impl Editing {
+    /// An edit of a text. Public for the fuzz targets only, which have no time for files: everybody else
+    /// edits under the lock, with [`edit`].
+    #[doc(hidden)]
+    pub fn of(bytes: Vec<u8>) -> Result<Self, EditError> {
+        let telemetry = reader::parse_section(&bytes).map_err(EditError::Unusable)?;
+        Ok(Self { bytes, telemetry, changed: false })
+    }
+
     /// Our section as it is now, changes of this edit included.
     pub fn telemetry(&self) -> &TelemetryConfig {
         &self.telemetry
@@ -134,9 +142,7 @@ pub fn edit<R, E: From<EditError>>(
     let _lock = super::file::lock(dir, deadline)?;
     let path = dir.config();
     let found = reader::load(&path).map_err(EditError::Unusable)?;
-    let bytes = found.clone().unwrap_or_else(|| b"{}\n".to_vec());
-    let telemetry = reader::parse_section(&bytes).map_err(EditError::Unusable)?;
-    let mut editing = Editing { bytes, telemetry, changed: false };
+    let mut editing = Editing::of(found.clone().unwrap_or_else(|| b"{}\n".to_vec()))?;
     let result = change(&mut editing)?;
     if editing.changed {
         let is_current = || reader::load(&path).is_ok_and(|now| now == found);

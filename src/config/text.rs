@@ -52,6 +52,10 @@ pub fn set(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>,
 pub fn push(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>, String> {
     edit(bytes, |text, root| {
         let way = Way::follow(text, root, path)?;
+        // What was found last is then not what is named.
+        if !way.missing.is_empty() {
+            return Err(format!("{} is not there", named(path)));
+        }
         let Data::Array(_) = way.found.data else {
             return Err(format!("{} must be an array", named(path)));
         };
@@ -362,5 +366,9 @@ mod tests {
         assert_eq!(item, Err("`a[1]` is not there".to_owned()));
         let pushed = push(text, &[Step::Key("b")], &value);
         assert_eq!(pushed, Err("`b` must be an array".to_owned()));
+        let pushed = push(text, &[Step::Key("a"), Step::Item(1)], &value);
+        assert_eq!(pushed, Err("`a[1]` is not there".to_owned()));
+        let pushed = push(text, &[Step::Key("c")], &value);
+        assert_eq!(pushed, Err("`c` is not there".to_owned()));
     }
 }

@@ -84,13 +84,12 @@ fn has_ipv6(text: &[u8]) -> bool {
     let flat = |separator: u8| {
         let member = move |b: &u8| b.is_ascii_hexdigit() || *b == separator;
         words(text, member).any(|run| {
-            let run = trim(run, separator);
-            let digits = run.iter().filter(|b| b.is_ascii_hexdigit()).count();
-            let groups = || run.split(|b| *b == separator);
-            groups().all(|group| group.len() <= 4)
-                && digits >= 5
-                && run.iter().any(u8::is_ascii_digit)
-                && (groups().count() >= 8 || groups().any(<[u8]>::is_empty))
+            stretches(trim(run, separator), separator).any(|groups| {
+                let digits = || groups.iter().copied().flatten();
+                digits().count() >= 5
+                    && digits().any(u8::is_ascii_digit)
+                    && (groups.len() >= 8 || is_shortened(&groups))
+            })
         })
     };
     if flat(b'-') || flat(b'_') {
@@ -101,11 +100,24 @@ fn has_ipv6(text: &[u8]) -> bool {
     }
     let member = |b: &u8| b.is_ascii_hexdigit() || *b == b':';
     words(text, member).any(|run| {
-        let groups = || run.split(|b| *b == b':');
-        let filled = groups().filter(|group| !group.is_empty()).count();
-        groups().all(|group| group.len() <= 4)
-            && (filled >= 8 || (filled >= 1 && run.windows(2).any(|pair| pair == b"::")))
+        stretches(run, b':').any(|groups| {
+            let filled = groups.iter().filter(|group| !group.is_empty()).count();
+            filled >= 8 || (filled >= 1 && is_shortened(&groups))
+        })
     })
+}
+
+/// The groups of `run`, in stretches of such as an IPv6 address can have: a longer one is a word beside it.
+fn stretches(run: &[u8], separator: u8) -> impl Iterator<Item = Vec<&[u8]>> {
+    let groups: Vec<&[u8]> = run.split(|b| *b == separator).collect();
+    let stretches: Vec<Vec<&[u8]>> =
+        groups.split(|group| group.len() > 4).map(<[&[u8]]>::to_vec).collect();
+    stretches.into_iter()
+}
+
+/// Whether there is a `::`.
+fn is_shortened(groups: &[&[u8]]) -> bool {
+    groups.len() > 2 && groups[1..groups.len() - 1].iter().any(|group| group.is_empty())
 }
 
 /// `run` without the separators at its edges.
@@ -234,6 +246,9 @@ mod tests {
             "-2001-db8-85a3-8d3-1319-8a2e-370-7348-",
             "001a2b-3c4d5e",
             "x-001a2b.3c4d5e-y",
+            "I6]8888888:8c75:7e8a:4bd2:2260:6c63::d34c",
+            "fe80::1:deadbeef",
+            "deadbeef-fe80--1ff-fe23-20261122",
         ] {
             assert!(has_address(text), "{text}");
         }
@@ -286,6 +301,9 @@ mod tests {
             "123456-654321",
             "001a2b-3c4d5",
             "fac1de-deca2e",
+            "facade::beef",
+            "decade:1:2:3:4:5:6:7",
+            "20261122-a--b",
         ] {
             assert!(!has_address(text), "{text}");
         }

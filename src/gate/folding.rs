@@ -61,8 +61,26 @@ pub(super) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
+    fold_chars(text.chars())
+}
+
+/// As [`fold`], with a boundary in place of every invisible character that is no mark of a letter.
+pub(super) fn fold_apart(text: &str) -> String {
+    fold_chars(text.chars().map(|c| if stands_alone(c) { ' ' } else { c }))
+}
+
+/// The pieces of `text` between the invisible characters that are no marks of letters.
+pub(super) fn at_invisible(text: &str) -> impl Iterator<Item = &str> {
+    text.split(stands_alone)
+}
+
+fn stands_alone(c: char) -> bool {
+    is_invisible(c) && !is_mark(c)
+}
+
+fn fold_chars(text: impl Iterator<Item = char>) -> String {
     // Upper case first: it spells out what lower case keeps apart (ß, ſ, final sigma).
-    let cased = text.chars().filter(|c| !is_invisible(*c)).map(narrow);
+    let cased = text.filter(|c| !is_invisible(*c)).map(narrow);
     let upper: String = cased.flat_map(char::to_uppercase).collect();
     upper.chars().flat_map(char::to_lowercase).filter(|c| !is_invisible(*c)).map(base).collect()
 }
@@ -122,12 +140,18 @@ fn base(c: char) -> char {
 
 /// Characters that take no room of their own: joiners, direction and variation marks, combining marks.
 fn is_invisible(c: char) -> bool {
+    is_mark(c)
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Combining marks: part of the letter before them.
+fn is_mark(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
-        | '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}'
-        | '\u{e0000}'..='\u{e0fff}')
+        '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+        | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
 #[cfg(test)]

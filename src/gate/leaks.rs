@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::folding::fold;
+use super::folding::{at_invisible, fold, fold_apart};
 use super::private_words::PrivateWords;
 use super::unwrapping::{Outcome, each_layer};
 use super::{addresses, numbers, places, secrets};
@@ -46,6 +46,10 @@ impl fmt::Display for LeakKind {
     }
 }
 
+/// Invisible characters that one text may hold. Every stretch between two of them is scanned, so
+/// their number is bounded; a text with more of them hides something.
+const MOST_INVISIBLE: usize = 8;
+
 /// Scans one string; `None` when it is clean.
 pub fn scan(text: &str, private: &PrivateWords) -> Option<LeakKind> {
     match each_layer(text, |layer| scan_layer(layer, private)) {
@@ -60,8 +64,28 @@ fn scan_layer(text: &str, private: &PrivateWords) -> Option<LeakKind> {
     if let Some(kind) = scan_form(&folded, private) {
         return Some(kind);
     }
-    // Folding drops invisible characters, which as they stand are boundaries.
-    if text.is_ascii() { None } else { scan_form(&text.to_lowercase(), private) }
+    if text.is_ascii() {
+        return None;
+    }
+    // Folding drops invisible characters. Each of them may as well be read as a boundary, whatever
+    // the others are read as: as boundaries everywhere, or at both ends of a secret only.
+    scan_form(&text.to_lowercase(), private)
+        .or_else(|| scan_form(&fold_apart(text), private))
+        .or_else(|| scan_stretches(text, private))
+}
+
+fn scan_stretches(text: &str, private: &PrivateWords) -> Option<LeakKind> {
+    let pieces: Vec<&str> = at_invisible(text).collect();
+    if pieces.len() == 1 {
+        return None;
+    }
+    if pieces.len() - 1 > MOST_INVISIBLE {
+        return Some(LeakKind::Encoded);
+    }
+    (0..pieces.len()).find_map(|first| {
+        (first + 1..=pieces.len())
+            .find_map(|end| scan_form(&fold(&pieces[first..end].concat()), private))
+    })
 }
 
 fn scan_form(text: &str, private: &PrivateWords) -> Option<LeakKind> {
@@ -81,5 +105,46 @@ fn scan_form(text: &str, private: &PrivateWords) -> Option<LeakKind> {
         Some(LeakKind::PrivateWord)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invisible_character_is_nothing_or_a_boundary_whichever_tells_more() {
+        let private = PrivateWords::new(["Zoë"], [""; 0]);
+        for text in [
+            "agent\u{200b}Zoë",
+            "agent\u{200b}zoe",
+            "agent\u{200b}ZOÉ",
+            "\u{feff}zоe\u{200b}s",
+            "z\u{200b}o\u{ad}e",
+        ] {
+            assert_eq!(scan(text, &private), Some(LeakKind::PrivateWord), "{text:?}");
+        }
+        // Each on its own: a boundary here, nothing there.
+        let private = PrivateWords::new([""; 0], ["1.2.3"]);
+        for text in
+            ["x\u{200b}1.\u{200d}2.3\u{2060}y", "x\u{200b}1.2.\u{200d}3", "1\u{200d}.2.3\u{200b}4"]
+        {
+            assert_eq!(scan(text, &private), Some(LeakKind::PrivateWord), "{text:?}");
+        }
+        let token = "x\u{200b}gh\u{200d}p_0a1b2c3d4e5f6g7h8i9j";
+        assert_eq!(scan(token, &PrivateWords::default()), Some(LeakKind::Token));
+    }
+
+    #[test]
+    fn invisible_characters_alone_are_no_leak_until_there_are_too_many_to_judge() {
+        let private = PrivateWords::new(["Zoë"], ["1.2.3"]);
+        // A family is joined from three.
+        for text in ["👨\u{200d}👩\u{200d}👧 agent", "می\u{200c}خواهم", "a\u{200b}b"] {
+            assert_eq!(scan(text, &private), None, "{text:?}");
+        }
+        let hidden = |times| "a\u{200b}".repeat(times);
+        assert_eq!(scan(&hidden(MOST_INVISIBLE), &private), None);
+        assert_eq!(scan(&hidden(MOST_INVISIBLE + 1), &private), Some(LeakKind::Encoded));
+        assert_eq!(scan(&"o\u{301}".repeat(20), &private), None, "marks belong to letters");
     }
 }

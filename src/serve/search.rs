@@ -7,14 +7,21 @@
 //! equal scores in the order of a hash map; so the sum itself is made here, over posting lists whose
 //! entries are ready to be added (BM25F: what a field counts is in how often a word occurs).
 
+mod boilerplate;
 mod fields;
 mod meanings;
 mod names;
+mod shapes;
+mod vectors;
 mod words;
 
+use boilerplate::Boilerplate;
 use fields::{FIELDS, Field, bounded};
 use meanings::Meanings;
 use names::Names;
+use shapes::Piece;
+use std::collections::{HashMap, HashSet};
+use vectors::Meaning;
 use words::{Term, Vocabulary, VocabularyBuilder};
 
 /// Bytes of a query that are read.
@@ -58,6 +65,10 @@ struct Weights {
     meaning: f32,
     /// How much a tool loses for words of the query that it lacks.
     coverage: f32,
+    /// What a word counts for a tool that other tools of its server have, where all of them have it.
+    server: f32,
+    /// What the nearness in meaning counts, from -1 to 1, where the best of all words counts 1.
+    nearness: f32,
 }
 
 const WEIGHTS: Weights = Weights {
@@ -65,7 +76,9 @@ const WEIGHTS: Weights = Weights {
     length: [0.5, 0.25, 0.5, 0.75, 0.75, 0.75, 0.75],
     saturation: 1.2,
     meaning: 0.75,
-    coverage: 0.75,
+    coverage: 0.65,
+    server: 0.5,
+    nearness: 0.3,
 };
 
 /// An index over all tools. `Send` and `Sync`; made once, read by many.
@@ -77,6 +90,12 @@ pub struct SearchIndex {
     vocabulary: Vocabulary,
     meanings: Meanings,
     names: Names,
+    /// Numbers in names of tools.
+    numbers: HashSet<String>,
+    /// For each tool the number of its server, and for each server how many tools it has.
+    servers: (Vec<u32>, Vec<u32>),
+    /// What names and first sentences mean.
+    tool_meanings: Vec<Meaning>,
     /// For each term the tools that have it, and how much they are about it.
     postings: Vec<Vec<(u32, f32)>>,
     weights: Weights,
@@ -99,27 +118,63 @@ impl SearchIndex {
         let mut builder = VocabularyBuilder::new();
         let mut names = Names::default();
         let mut lengths: Vec<[u32; FIELDS]> = Vec::new();
+        let mut named_numbers = HashSet::new();
+        let mut numbers: HashMap<&str, u32> = HashMap::new();
+        let mut servers = (Vec::new(), Vec::new());
         let mut occurrences = Vec::new();
         let mut terms: Vec<(Term, Field)> = Vec::new();
-        for (position, tool) in tools.into_iter().enumerate() {
+        let mut heads: Vec<Vec<Term>> = Vec::new();
+        let tools: Vec<ToolText> = tools.into_iter().collect();
+        let boilerplate = Boilerplate::new(&tools);
+        for (position, tool) in tools.iter().enumerate() {
             // Positions beyond would not fit a posting; no list of tools is that long.
             let Ok(number) = u32::try_from(position) else { break };
             names.add(position, tool.server, tool.name);
+            words::split(bounded(tool.name, fields::NAME_BOUND), |word| {
+                if word.bytes().all(|b| b.is_ascii_digit()) {
+                    named_numbers.insert(word.to_owned());
+                }
+            });
+            let next = servers.1.len() as u32;
+            let server = *numbers.entry(tool.server).or_insert(next);
+            if server == next {
+                servers.1.push(0);
+            }
+            servers.0.push(server);
+            servers.1[server as usize] += 1;
             terms.clear();
             let mut length = [0; FIELDS];
-            fields::read(&tool, |field, text| {
+            let description = boilerplate.without(tool);
+            let own = ToolText { description: Some(&description), ..*tool };
+            fields::read(&own, |field, text| {
                 builder.read(text, |term| {
                     terms.push((term, field));
                     length[field as usize] += 1;
                 });
             });
             lengths.push(length);
+            let of_head = |field: Field| matches!(field, Field::Name | Field::Lead);
+            let head = terms.iter().filter(|(_, field)| of_head(*field));
+            heads.push(head.map(|(term, _)| *term).collect());
             count(&mut terms, number, &mut occurrences);
         }
         let (vocabulary, terms) = builder.finish();
+        let stems = vocabulary.stems();
+        let meaning = |head: &Vec<Term>| Meaning::of(head.iter().map(|term| stems[*term as usize]));
+        let tool_meanings = heads.iter().map(meaning).collect();
         let postings = postings(terms, &lengths, &occurrences, &weights);
         let meanings = Meanings::new(vocabulary.stemmer());
-        Self { count: lengths.len(), vocabulary, meanings, names, postings, weights }
+        Self {
+            count: lengths.len(),
+            vocabulary,
+            meanings,
+            names,
+            numbers: named_numbers,
+            servers,
+            tool_meanings,
+            postings,
+            weights,
+        }
     }
 
     /// How many tools are indexed.
@@ -157,19 +212,24 @@ impl SearchIndex {
 
     /// The score of every tool, by its text alone.
     fn scores(&self, query: &str) -> Vec<f32> {
+        let (server_of, tools_of) = &self.servers;
         let mut scores = vec![0.0_f32; self.count];
         let mut covered = vec![0.0_f32; self.count];
-        let mut best = vec![0.0_f32; self.count];
+        // Of the tools and servers that have the word at hand.
+        let mut best = vec![(0.0_f32, 0.0_f32); self.count];
+        let mut sums = vec![0.0_f32; tools_of.len()];
         let mut touched: Vec<u32> = Vec::new();
+        let mut from_servers = vec![0.0_f32; tools_of.len()];
         let mut all = 0.0;
         for concept in self.concepts(query) {
             for (term, weight) in concept {
                 for (tool, score) in &self.postings[term as usize] {
-                    let best = &mut best[*tool as usize];
+                    let (best, weight_of_best) = &mut best[*tool as usize];
                     if *best == 0.0 {
                         touched.push(*tool);
                     }
                     *best = best.max(score * weight);
+                    *weight_of_best = weight_of_best.max(weight);
                 }
             }
             if touched.is_empty() {
@@ -180,53 +240,110 @@ impl SearchIndex {
             all += rarity;
             for tool in touched.drain(..) {
                 let tool = tool as usize;
-                scores[tool] += rarity * std::mem::take(&mut best[tool]);
-                covered[tool] += rarity;
+                let (score, weight) = std::mem::take(&mut best[tool]);
+                scores[tool] += rarity * score;
+                covered[tool] += rarity * weight;
+                sums[server_of[tool] as usize] += score;
+            }
+            for ((sum, tools), from) in sums.iter_mut().zip(tools_of).zip(&mut from_servers) {
+                // One tool more: what a server's only tool has is no word of the server.
+                *from += rarity * std::mem::take(sum) / (*tools as f32 + 1.0);
             }
         }
-        if all > 0.0 {
-            for (score, covered) in scores.iter_mut().zip(covered) {
+        let servers = server_of.iter().map(|server| from_servers[*server as usize]);
+        for ((score, covered), from_server) in scores.iter_mut().zip(covered).zip(servers) {
+            // A tool without a word of the query is not guessed by its neighbours.
+            if *score > 0.0 {
+                *score += self.weights.server * from_server;
                 *score *= 1.0 - self.weights.coverage * (1.0 - covered / all);
             }
         }
+        self.bring_near(query, &mut scores);
         scores
+    }
+
+    /// Puts those first of the tools with words of `query` that are near to it in meaning as well.
+    fn bring_near(&self, query: &str, scores: &mut [f32]) {
+        let mut stems = Vec::new();
+        words::split(query, |word| {
+            if stems.len() < QUERY_WORDS {
+                stems.extend(self.vocabulary.stemmer().stems(word));
+            }
+        });
+        let meaning = Meaning::of(stems.iter().map(String::as_str));
+        let best = scores.iter().copied().fold(0.0, f32::max);
+        for (score, tool) in scores.iter_mut().zip(&self.tool_meanings) {
+            if *score > 0.0 {
+                // One more, for the score to stay above zero.
+                *score = *score / best + self.weights.nearness * (meaning.nearness(tool) + 1.0);
+            }
+        }
     }
 
     /// What the query asks for: for each of its words the terms that answer it, and how well. A tool
     /// that has several of them answers the word once, by the best; and the word is as rare as all of
     /// them together, or else an unusual word for something common would outweigh the rest.
     fn concepts(&self, query: &str) -> Vec<Vec<(Term, f32)>> {
-        let term = |stem: &String| self.vocabulary.term(stem);
-        let concepts = self.stems(query).into_iter().map(|stem| {
-            let itself = term(&stem).into_iter().map(|term| (term, 1.0));
-            let others = self.meanings.same(&stem).iter().filter_map(term);
-            let others = others.chain(self.vocabulary.family(&stem).iter().copied());
-            itself.chain(others.map(|term| (term, self.weights.meaning))).collect()
+        let mut concepts = Concepts { index: self, read: Vec::new(), concepts: Vec::new() };
+        shapes::read(query, |piece| match piece {
+            Piece::Text(text) => words::split(text, |word| concepts.word(word)),
+            Piece::Data(words) => concepts.data(words),
+            // Most are data; they differ from question to question, not from tool to tool.
+            Piece::Number(number) if !self.numbers.contains(number) => {}
+            Piece::Number(number) => concepts.word(number),
         });
-        concepts.collect()
+        concepts.concepts
+    }
+}
+
+/// What a query asks for, as it is read.
+struct Concepts<'a> {
+    index: &'a SearchIndex,
+    /// What was read: each counts once.
+    read: Vec<String>,
+    concepts: Vec<Vec<(Term, f32)>>,
+}
+
+impl Concepts<'_> {
+    fn is_new(&mut self, what: &str) -> bool {
+        let new = self.read.len() < QUERY_WORDS && !self.read.iter().any(|read| read == what);
+        if new {
+            self.read.push(what.to_owned());
+        }
+        new
     }
 
-    /// The words of the query, each once.
-    fn stems(&self, query: &str) -> Vec<String> {
-        let mut stems: Vec<String> = Vec::new();
-        let mut add = |stem: &String| {
-            if stems.len() < QUERY_WORDS && !stems.contains(stem) {
-                stems.push(stem.clone());
-            }
-            stems.len() < QUERY_WORDS
-        };
-        let mut wanted = true;
-        words::split(query, |word| {
-            if wanted {
-                for stem in self.vocabulary.stemmer().stems(word) {
-                    if !self.meanings.is_filler(&stem) {
-                        self.meanings.phrase(&stem).iter().for_each(|stem| _ = add(stem));
-                        wanted = add(&stem);
-                    }
+    /// `others` and their weight, after those that answer best.
+    fn add(&mut self, best: Option<Term>, weight: f32, others: impl Iterator<Item = Term>) {
+        let best = best.into_iter().map(|term| (term, 1.0));
+        self.concepts.push(best.chain(others.map(|term| (term, weight))).collect());
+    }
+
+    fn word(&mut self, word: &str) {
+        let SearchIndex { vocabulary, meanings, weights, .. } = self.index;
+        let term = |stem: &String| vocabulary.term(stem);
+        let stems = vocabulary.stemmer().stems(word);
+        let meant = meanings.stop(word);
+        if stems.is_empty() && !meant.is_empty() && self.is_new(word) {
+            self.add(None, weights.meaning, meant.iter().filter_map(term));
+        }
+        for stem in stems.iter().filter(|stem| !meanings.is_filler(stem)) {
+            for stem in meanings.phrase(stem).iter().chain([stem]) {
+                if self.is_new(stem) {
+                    let others = meanings.same(stem).iter().filter_map(term);
+                    let others = others.chain(vocabulary.family(stem).iter().copied());
+                    self.add(term(stem), weights.meaning, others);
                 }
             }
-        });
-        stems
+        }
+    }
+
+    fn data(&mut self, words: &'static str) {
+        if self.is_new(words) {
+            let vocabulary = &self.index.vocabulary;
+            let stems = words.split(' ').flat_map(|word| vocabulary.stemmer().stems(word));
+            self.add(None, 1.0, stems.filter_map(|stem| vocabulary.term(&stem)));
+        }
     }
 }
 

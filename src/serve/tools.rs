@@ -25,7 +25,8 @@ fn retrieve_tools() -> Tool {
         "properties": {
             "query": {
                 "type": "string",
-                "description": "What the tool should do, in a few words, such as \"create an issue\" or \"read a file\"."
+                "description": "What the tool should do, in a few words: what is done, to what, and in which product if \
+                                that is known, such as \"create an issue in GitHub\" or \"read a file\"."
             },
             "limit": {
                 "type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": USUAL_LIMIT,
@@ -36,7 +37,7 @@ fn retrieve_tools() -> Tool {
     });
     let about = "Find tools by what they do. Searches all tools of all connected MCP servers and returns the best \
                  matches, each with its full name (`server:tool`), description and input schema. Call this first, \
-                 then run the tool you chose with `call_tool`.";
+                 then run the tool you chose with `call_tool`. If none fits, ask again in other words.";
     Tool::new("retrieve_tools", about, object(schema)).with_annotations(
         ToolAnnotations::with_title("Find tools").read_only(true).open_world(false),
     )

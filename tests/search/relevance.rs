@@ -3,14 +3,23 @@
 use super::{Tool, found, index};
 use serde_json::Value;
 
-/// The sets of questions.
-const SETS: [&str; 3] = ["tuning", "held-out-1", "held-out-2"];
-/// The set by which nothing was tuned.
-const HELD_OUT: &str = SETS[2];
-/// The share of questions, in percent, whose answer must be among the first five: of those that are not
-/// held out, and of those that are.
-const GOAL: f64 = 90.0;
-const HELD_OUT_GOAL: f64 = 75.0;
+/// The sets of questions, in the order of their history, and the share of each, in percent, whose answer
+/// must be among the first five: one or two questions below what was measured.
+const SETS: [(&str, f64); 11] = [
+    ("tuning", 95.0),
+    ("held-out-1", 95.0),
+    ("held-out-2", 92.0),
+    ("dev-3", 90.0),
+    ("held-out-3", 93.0),
+    ("dev-4", 90.0),
+    ("dev-5", 90.0),
+    ("dev-6", 91.0),
+    ("held-out-4", 90.0),
+    ("sealed-3", 86.0),
+    ("sealed-7", 70.0),
+];
+/// The set of which nobody has seen which questions are missed: whoever looks must say so in README.md.
+const UNSEEN: &str = "sealed-7";
 
 struct Question {
     query: &'static str,
@@ -40,15 +49,15 @@ fn questions() -> Vec<Question> {
     let questions = lines.map(|line| {
         let columns: Vec<&str> = line.split('\t').collect();
         let [query, accepted, set] = columns[..] else { panic!("three columns: {line}") };
-        assert!(SETS.contains(&set), "{line}");
+        assert!(SETS.iter().any(|(known, _)| *known == set), "{line}");
         Question { query, accepted: accepted.split(' ').collect(), set }
     });
     questions.collect()
 }
 
-/// Percentages of questions whose answer was first, in the first three, in the first five; and the mean
-/// of 1 / rank.
-fn figures(ranks: &[Option<usize>]) -> [f64; 4] {
+/// Percentages of questions whose answer was first, in the first three, five and ten (as many as
+/// `retrieve_tools` answers when it is not told a number); and the mean of 1 / rank.
+fn figures(ranks: &[Option<usize>]) -> [f64; 5] {
     let count = ranks.len() as f64;
     let within = |bound| ranks.iter().flatten().filter(|rank| **rank <= bound).count() as f64;
     let reciprocal: f64 = ranks.iter().flatten().map(|rank| 1.0 / *rank as f64).sum();
@@ -56,12 +65,13 @@ fn figures(ranks: &[Option<usize>]) -> [f64; 4] {
         within(1) / count * 100.0,
         within(3) / count * 100.0,
         within(5) / count * 100.0,
+        within(10) / count * 100.0,
         reciprocal / count,
     ]
 }
 
 #[test]
-fn nine_of_ten_questions_find_their_tool_among_the_first_five() {
+fn questions_find_their_tool_among_the_first_five() {
     let tools = real_tools();
     let index = index(&tools);
     let mut ranks: Vec<(&str, Option<usize>)> = Vec::new();
@@ -74,30 +84,33 @@ fn nine_of_ten_questions_find_their_tool_among_the_first_five() {
         let found = found(&index, &tools, query, tools.len());
         let rank = found.iter().position(|tool| accepted.contains(&tool.as_str()));
         let rank = rank.map(|position| position + 1);
-        if rank.is_none_or(|rank| rank > 5) {
+        if rank.is_none_or(|rank| rank > 5) && set != UNSEEN {
             println!("missed ({set}, rank {rank:?}): {query}");
             println!("    wanted {accepted:?}");
             println!("    found  {:?}", &found[..found.len().min(5)]);
         }
         ranks.push((set, rank));
     }
-    let of = |sets: &[&str]| -> Vec<Option<usize>> {
-        let ranks = ranks.iter().filter(|(set, _)| sets.contains(set));
-        ranks.map(|(_, rank)| *rank).collect()
+    let of = |wanted: &dyn Fn(&str) -> bool| -> [f64; 5] {
+        let ranks = ranks.iter().filter(|(set, _)| wanted(set));
+        let ranks: Vec<Option<usize>> = ranks.map(|(_, rank)| *rank).collect();
+        let [one, three, five, ten, mean] = figures(&ranks);
+        print!("{:>9} {one:>6.1}% {three:>6.1}% {five:>6.1}% {ten:>6.1}% {mean:>7.3}", ranks.len());
+        [one, three, five, ten, mean]
     };
     println!("{} tools", tools.len());
-    println!("set                     questions   top 1   top 3   top 5     MRR");
-    for sets in [&SETS[..1], &SETS[1..2], &SETS[..2], &SETS[2..], &SETS[..]] {
-        let ranks = of(sets);
-        let [one, three, five, mean] = figures(&ranks);
-        let name = if sets == SETS { "all".to_owned() } else { sets.join(" + ") };
-        let count = ranks.len();
-        println!("{name:23} {count:>9} {one:>6.1}% {three:>6.1}% {five:>6.1}% {mean:>7.3}");
+    println!("questions   top 1   top 3   top 5  top 10     MRR");
+    let mut low = Vec::new();
+    for (name, floor) in SETS {
+        let [_, _, five, _, _] = of(&|set| set == name);
+        println!("  {name}");
+        if five < floor {
+            low.push(format!("{name}: {five:.1} %, at least {floor} % are wanted"));
+        }
     }
-    for (sets, goal) in [(&SETS[..2], GOAL), (&[HELD_OUT][..], HELD_OUT_GOAL)] {
-        let [_, _, five, _] = figures(&of(sets));
-        assert!(five >= goal, "{sets:?}: {five:.1} % find their tool among the first five");
-    }
+    of(&|set| set != UNSEEN);
+    println!("  all that were looked at");
+    assert!(low.is_empty(), "answers among the first five: {low:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub use crate::unix::host::{has_stderr, host_name, os_release, parent_id, read_b
 use crate::host::{MAX_ANCESTORS, MAX_ENVIRONMENT_BYTES, MAX_HOPS, User, VariableVisitor};
 use crate::unix::host::{each_variable, fill, fill_growing, text};
 use std::fs::{self, File};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
@@ -34,10 +35,8 @@ pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
     let mut environment = vec![0; 32 << 10];
     let (mut ancestors, mut read, mut walked) = (0, 0, false);
     for _ in 0..MAX_HOPS {
-        // The directory, not a file in it: its owner is the effective user even where a process
-        // that is not dumpable hands its files to root.
-        let Ok(process) = fs::metadata(format!("/proc/{pid}")) else { break };
-        if process.uid() == me {
+        let Some(process) = asked_of_the_kernel(pid).or_else(|| read_in_proc(pid)) else { break };
+        if process.user == me {
             ancestors += 1;
             if let Some(length) = read_environment(pid, &mut environment) {
                 read += 1;
@@ -48,7 +47,7 @@ pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
                 break;
             }
         }
-        let Some(parent) = parent_of(pid) else { break };
+        let Some(parent) = process.parent else { break };
         walked = true;
         if parent == 0 {
             break;
@@ -61,6 +60,40 @@ pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
 fn read_environment(pid: u32, buffer: &mut Vec<u8>) -> Option<usize> {
     let mut file = File::open(format!("/proc/{pid}/environ")).ok()?;
     fill_growing(&mut file, buffer, MAX_ENVIRONMENT_BYTES).ok()
+}
+
+/// What the walk has to know of a process.
+#[derive(Debug, PartialEq)]
+struct Process {
+    /// Its effective user.
+    user: u32,
+    /// 0 is a parent outside of this PID namespace.
+    parent: Option<u32>,
+}
+
+/// In a quarter of the time that `/proc` takes, which prints fifty numbers to tell one. `None` before
+/// Linux 6.13, or where a sandbox forbids it.
+fn asked_of_the_kernel(pid: u32) -> Option<Process> {
+    // SAFETY: takes two numbers and touches no memory.
+    let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(pid), 0) };
+    let opened = RawFd::try_from(opened).ok().filter(|&fd| fd >= 0)?;
+    // SAFETY: the kernel has just made this descriptor, close-on-exec, for us alone.
+    let process = unsafe { OwnedFd::from_raw_fd(opened) };
+    let told = u64::from(libc::PIDFD_INFO_PID | libc::PIDFD_INFO_CREDS);
+    // SAFETY: pidfd_info is numbers; all zeroes is a valid value.
+    let mut info: libc::pidfd_info = unsafe { std::mem::zeroed() };
+    info.mask = told;
+    // SAFETY: `info` lives through the call, and the request says how large it is.
+    let failed = unsafe { libc::ioctl(process.as_raw_fd(), libc::PIDFD_GET_INFO, &mut info) } != 0;
+    let complete = !failed && info.mask & told == told;
+    complete.then_some(Process { user: info.euid, parent: Some(info.ppid) })
+}
+
+fn read_in_proc(pid: u32) -> Option<Process> {
+    // The directory, not a file in it: its owner is the effective user even where a process that is
+    // not dumpable hands its files to root.
+    let user = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
+    Some(Process { user, parent: parent_of(pid) })
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
@@ -149,8 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_the_parent_that_its_stat_says() {
-        assert_eq!(parent_of(std::process::id()), Some(std::os::unix::process::parent_id()));
+    fn the_kernel_and_proc_tell_the_same_of_a_process() {
+        let me = std::process::id();
+        let parent = Some(std::os::unix::process::parent_id());
+        let read = read_in_proc(me).unwrap();
+        assert_eq!(read, Process { user: user_id().unwrap(), parent });
+        for pid in [me, 1, read.parent.unwrap()] {
+            if let Some(asked) = asked_of_the_kernel(pid) {
+                assert_eq!(Some(asked), read_in_proc(pid), "{pid}");
+            }
+        }
+        assert_eq!((asked_of_the_kernel(0), read_in_proc(0)), (None, None));
+        assert_eq!((asked_of_the_kernel(u32::MAX), read_in_proc(u32::MAX)), (None, None));
     }
 
     #[test]

@@ -111,11 +111,21 @@ const GROUPS: &[&str] = &[
 const PHRASES: &[(&str, &str)] = &[("pr", "pull request"), ("mr", "merge request")];
 
 /// Words of a question that say nothing about the tool, beside the stop words of English.
-const FILLERS: &str = "please want need would could like let give tell help tool use using us";
+const FILLERS: &str = "please want need would could like let give tell help tool use using us hi hello hey thanks \
+    thank ok okay maybe perhaps actually really quite rather even well just simply probably \
+    certainly already still yet ever never always usually sometimes also instead ago soon enough \
+    something anything nothing thing things stuff else much lot lots bit somehow anyway";
 
-/// The groups, stemmed.
+/// `word: other other`: who says the word may mean the others, but not the other way round.
+const EVERYDAY: &str = include_str!("everyday.txt");
+/// `word: other other`: who says one of the others may mean the word, but not the other way round.
+const GLOSSARY: &str = include_str!("glossary.txt");
+
+/// The groups and tables, stemmed.
 pub struct Meanings {
     same: HashMap<String, Vec<String>>,
+    /// For stop words, which have no stem.
+    stops: HashMap<&'static str, Vec<String>>,
     phrases: HashMap<String, Vec<String>>,
     fillers: Vec<String>,
 }
@@ -133,13 +143,35 @@ impl Meanings {
                 same.entry(word.clone()).or_default().extend(others);
             }
         }
+        let mut stops = HashMap::new();
+        for (word, meant) in lines(EVERYDAY) {
+            let meant = stems(meant);
+            match stemmer.stems(word).pop() {
+                Some(stem) => same.entry(stem).or_default().extend(meant),
+                None => _ = stops.insert(word, meant),
+            }
+        }
+        for (word, said) in lines(GLOSSARY) {
+            let word = stems(word);
+            for said in said.split(' ') {
+                match stemmer.stems(said).pop() {
+                    Some(stem) => same.entry(stem).or_default().extend(word.clone()),
+                    None => stops.entry(said).or_default().extend(word.clone()),
+                }
+            }
+        }
         let phrases = PHRASES.iter().map(|(short, long)| ((*short).to_owned(), stems(long)));
-        Self { same, phrases: phrases.collect(), fillers: stems(FILLERS) }
+        Self { same, stops, phrases: phrases.collect(), fillers: stems(FILLERS) }
     }
 
     /// Other stems for `stem`.
     pub fn same(&self, stem: &str) -> &[String] {
         self.same.get(stem).map_or(&[], Vec::as_slice)
+    }
+
+    /// Stems for the stop word `word`.
+    pub fn stop(&self, word: &str) -> &[String] {
+        self.stops.get(word).map_or(&[], Vec::as_slice)
     }
 
     /// The stems that `stem` abbreviates.
@@ -151,4 +183,10 @@ impl Meanings {
     pub fn is_filler(&self, stem: &str) -> bool {
         self.fillers.iter().any(|filler| filler == stem)
     }
+}
+
+/// The entries of a table.
+fn lines(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once(": "))
 }

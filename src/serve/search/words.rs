@@ -104,7 +104,16 @@ impl Stemmer {
     /// What `word` is searched as: nothing for a stop word, more than one for a run of a script
     /// without spaces.
     pub fn stems(&self, word: &str) -> Vec<String> {
-        self.0.tokenize(word)
+        self.0.tokenize(singular(word))
+    }
+}
+
+/// Without its `s` an abbreviation such as `PRs`: English stemmers take it only from a word with a vowel.
+fn singular(word: &str) -> &str {
+    let vowel = |c: char| "aeiouy".contains(c);
+    match word.strip_suffix('s') {
+        Some(rest) if rest.len() > 1 && !rest.ends_with('s') && !rest.contains(vowel) => rest,
+        _ => word,
     }
 }
 
@@ -128,6 +137,14 @@ impl Vocabulary {
     /// The terms that have the root of `stem`: that of `watch` is also the root of `watcher`.
     pub fn family(&self, stem: &str) -> &[Term] {
         self.family.get(root(stem)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The stems, in the order of their terms.
+    pub fn stems(&self) -> Vec<&str> {
+        let mut stems: Vec<(&str, Term)> =
+            self.terms.iter().map(|(stem, term)| (stem.as_str(), *term)).collect();
+        stems.sort_unstable_by_key(|(_, term)| *term);
+        stems.into_iter().map(|(stem, _)| stem).collect()
     }
 
     pub fn stemmer(&self) -> &Stemmer {
@@ -231,6 +248,8 @@ mod tests {
         assert_eq!(stemmer.stems("the"), [""; 0]);
         assert_eq!(stemmer.stems("running"), stemmer.stems("runs"));
         assert_eq!(stemmer.stems("北京"), ["bei", "jing"]);
+        assert_eq!(stemmer.stems("prs"), ["pr"]);
+        assert_eq!(stemmer.stems("css"), ["css"]);
     }
 
     #[test]

@@ -194,7 +194,14 @@ pub fn check_full(client: &Client, outcomes: &[Value]) {
 
     let progress: Vec<[f64; 2]> =
         serde_json::from_value(next()["progress"].clone()).expect("pairs");
-    assert_eq!(progress, [[1.0, 4.0], [2.0, 4.0], [3.0, 4.0], [4.0, 4.0]], "{who}");
+    let steps = [[1.0, 4.0], [2.0, 4.0], [3.0, 4.0], [4.0, 4.0]];
+    // The server sends its last step together with the result. The TypeScript SDKs forget a request's
+    // progress handler before they get to a notification that came in the same read as its result.
+    let may_lose = usize::from(client.script.ends_with(".cjs"));
+    assert!(
+        steps.starts_with(&progress) && progress.len() >= steps.len() - may_lose,
+        "{who}: {progress:?}"
+    );
     assert_eq!(next()["cancelled"], true, "{who}");
     let telemetry = &next()["result"]["structuredContent"];
     assert!(telemetry["effective"].is_string(), "{who}: {telemetry}");
