@@ -141,10 +141,19 @@ pub fn launch_source(told: Option<LaunchSource>) -> LaunchSource {
 
 fn is_login_job() -> bool {
     match std::env::consts::OS {
-        "linux" => LoginJob::Linux { cgroup: live_evidence::cgroup() },
-        _ => LoginJob::Unobserved,
+        "linux" => LoginJob::Linux { cgroup: live_evidence::cgroup() }.is_ours(),
+        "macos" => {
+            let xpc_service_name = Surroundings::of_this_process().own("XPC_SERVICE_NAME");
+            LoginJob::MacOs { parent: parent_name().as_deref(), xpc_service_name }.is_ours()
+        }
+        "windows" => LoginJob::Windows {
+            parent: parent_name().as_deref(),
+            run_entry: mcpproxy_platform::login::is_enabled(autostart::RUN_ENTRY).is_some(),
+            seconds_after_parent: host::seconds_after_parent(),
+        }
+        .is_ours(),
+        _ => LoginJob::Unobserved.is_ours(),
     }
-    .is_ours()
 }
 
 /// The name of the parent process; `None` without `detect-ppid`.

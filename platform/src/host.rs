@@ -15,8 +15,8 @@ pub const MAX_HOPS: usize = 32;
 /// a process start with (6 MiB), or an objection could hide behind it.
 pub const MAX_ENVIRONMENT_BYTES: usize = 8 * 1024 * 1024;
 
-/// This user as the system's user database (`/etc/passwd`, read by hand: NSS modules cannot be
-/// loaded into a static binary) knows it.
+/// This user as the system's user database knows it (Linux: `/etc/passwd`, read by hand, because NSS
+/// modules cannot be loaded into a static binary).
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
     /// Login name.
@@ -78,6 +78,11 @@ pub fn cgroup() -> Option<String> {
 /// Linux: the text of `/proc/self/mountinfo`. Costs more than all other observations together.
 pub fn mountinfo() -> Option<String> {
     backend::mountinfo()
+}
+
+/// Windows: how many seconds after its parent this process started.
+pub fn seconds_after_parent() -> Option<u64> {
+    backend::seconds_after_parent()
 }
 
 /// Whether standard input is a terminal.

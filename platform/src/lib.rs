@@ -10,8 +10,23 @@ cfg_if::cfg_if! {
         use other as backend;
     } else if #[cfg(target_os = "linux")] {
         mod linux;
+        mod unix;
         use linux as backend;
+        // Pure, and worth testing where most people build.
+        #[cfg(test)]
+        #[path = "macos/process_arguments.rs"]
+        mod process_arguments;
+    } else if #[cfg(target_os = "macos")] {
+        // `/proc`, parent-death signals and `sigwaitinfo` are missing, `sysctl` and `kqueue` are there.
+        mod macos;
+        mod unix;
+        use macos as backend;
+    } else if #[cfg(windows)] {
+        // No signals and no process groups, but job objects, volumes and a registry.
+        mod windows;
+        use windows as backend;
     } else {
+        // Plain `std`: correct, and blind.
         mod other;
         use other as backend;
     }

@@ -280,7 +280,7 @@ impl Open {
     /// Maps `data`, whose pages were checked under the lock that is held.
     fn sound(data: &Path) -> Result<Self, Failure> {
         let file = File::open(data)?;
-        let identity = FileIdentity::of(&file.metadata()?);
+        let identity = FileIdentity::of(&file)?;
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         options.map_size(MAP_SIZE);
         // SAFETY: NO_LOCK asks for the locking that `Session` provides: transactions begin and end under

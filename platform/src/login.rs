@@ -5,12 +5,14 @@
 use crate::backend::login as backend;
 use std::io;
 
-/// Whether there is an entry of that name.
-pub fn is_set(name: &str) -> bool {
-    backend::is_set(name)
+/// Whether the entry of that name starts its program: `Some(false)` when the user has switched it off in
+/// the system's settings, `None` without an entry.
+pub fn is_enabled(name: &str) -> Option<bool> {
+    backend::is_enabled(name)
 }
 
-/// Makes or replaces the entry; `Unsupported` on systems that keep such entries in files.
+/// Makes or replaces the entry; `Unsupported` on systems that keep such entries in files. What the user
+/// chose in the system's settings stays as it is.
 pub fn set(name: &str, command_line: &str) -> io::Result<()> {
     backend::set(name, command_line)
 }

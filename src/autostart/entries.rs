@@ -5,8 +5,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The name of the entry where it is no file.
-pub const NAME: &str = "mcpproxy";
 /// A desktop entry that hides the one of the system.
 pub const HIDDEN: &str = "[Desktop Entry]\nType=Application\nName=mcpproxy\nHidden=true\n";
 /// By this line a unit is known to be one that we wrote.

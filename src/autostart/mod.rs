@@ -5,7 +5,7 @@
 mod entries;
 pub mod offer;
 
-use crate::environment::autostart::{DESKTOP_ENTRY, SYSTEMD_UNIT};
+use crate::environment::autostart::{DESKTOP_ENTRY, RUN_ENTRY, SYSTEMD_UNIT};
 use crate::environment::launch_source::LAUNCH_AGENT_LABEL;
 use crate::machine::{self, autostart_entry};
 use crate::paths::DataDir;
@@ -109,8 +109,9 @@ pub fn enable(way: Way, dir: Option<&DataDir>) -> Result<(), AutostartError> {
             link(&unit, &user_units()?.join(WANTS)).map_err(failed)
         }
         Way::LaunchAgent => write(&launch_agent()?, &entries::agent(&start)).map_err(failed),
-        Way::RunKey => mcpproxy_platform::login::set(entries::NAME, &entries::command_line(&start))
-            .map_err(failed),
+        Way::RunKey => {
+            mcpproxy_platform::login::set(RUN_ENTRY, &entries::command_line(&start)).map_err(failed)
+        }
     }
 }
 
@@ -120,7 +121,7 @@ pub fn disable() -> Result<(), AutostartError> {
         "macos" => {
             remove(&launch_agent()?).map_err(|e| AutostartError::Write(Way::LaunchAgent, e.kind()))
         }
-        "windows" => mcpproxy_platform::login::remove(entries::NAME)
+        "windows" => mcpproxy_platform::login::remove(RUN_ENTRY)
             .map_err(|e| AutostartError::Write(Way::RunKey, e.kind())),
         _ => disable_on_linux(),
     }

@@ -30,12 +30,14 @@ pub fn read(dir: &DataDir) -> ConfigState {
     }
 }
 
-/// The stamp of the config file as it is now; one `stat`.
+/// The stamp of the config file as it is now; two `stat`s.
 pub fn stamp(dir: &DataDir) -> Stamp {
-    match fs::metadata(dir.config()) {
+    let path = dir.config();
+    match fs::metadata(&path) {
         Ok(meta) => {
             let mtime = meta.modified().map_or(0, nanoseconds);
-            Some((mtime, meta.len(), FileIdentity::of(&meta).inode))
+            let inode = FileIdentity::at(&path).map_or(0, |identity| identity.inode);
+            Some((mtime, meta.len(), inode))
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
         // Differs from the stamp of every file, so that a config that becomes unreadable is read again.

@@ -14,6 +14,9 @@ pub const DESKTOP_ENTRY: &str = "mcpproxy.desktop";
 /// Our systemd user unit.
 pub const SYSTEMD_UNIT: &str = "mcpproxy.service";
 
+/// Our value in the `Run` key of Windows.
+pub const RUN_ENTRY: &str = "mcpproxy";
+
 /// `autostart_enabled`: `entry` is our own OS entry (`Some(false)`: it is there and switched off),
 /// `sidecar` what the tray says, asked only without an entry.
 pub fn decide(
@@ -51,6 +54,17 @@ pub fn desktop_entry_is_enabled(text: &str) -> bool {
         }
     }
     is_entry
+}
+
+/// Whether a macOS LaunchAgent (a property list in XML) starts its program at login. Users switch one off
+/// with `launchctl disable`, which is kept elsewhere and cannot be read; tools that edit the file set `Disabled`.
+pub fn launch_agent_is_enabled(text: &str) -> bool {
+    let is_true = |key: &str| {
+        let after =
+            text.split_once(&format!("<key>{key}</key>")).map(|(_, after)| after.trim_start());
+        after.is_some_and(|value| value.starts_with("<true"))
+    };
+    (is_true("RunAtLoad") || is_true("KeepAlive")) && !is_true("Disabled")
 }
 
 /// Old desktop entries spell booleans as numbers.

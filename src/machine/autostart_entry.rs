@@ -1,10 +1,12 @@
 //! Our own entry in the operating system's list of what starts at login.
 //!
 //! Linux: an XDG autostart entry (the user's hides the system's of the same name) or an enabled
-//! systemd user unit. macOS: our LaunchAgent. Windows: our entry under the `Run` key.
+//! systemd user unit. macOS: our LaunchAgent. Windows: our value in the `Run` key, unless the user switched it off.
 
 use super::Surroundings;
-use crate::environment::autostart::{DESKTOP_ENTRY, SYSTEMD_UNIT, desktop_entry_is_enabled};
+use crate::environment::autostart::{
+    DESKTOP_ENTRY, RUN_ENTRY, SYSTEMD_UNIT, desktop_entry_is_enabled, launch_agent_is_enabled,
+};
 use crate::environment::launch_source::LAUNCH_AGENT_LABEL;
 use mcpproxy_platform::{host, login};
 use std::path::{Path, PathBuf};
@@ -24,11 +26,8 @@ pub(super) fn enabled() -> Option<bool> {
             let system = system.split(':').map(PathBuf::from);
             enabled_in(config_home().as_deref(), system, Path::new(SYSTEMD_FOR_EVERY_USER))
         }
-        "macos" => {
-            let agent = format!("Library/LaunchAgents/{LAUNCH_AGENT_LABEL}.plist");
-            home()?.join(agent).exists().then_some(true)
-        }
-        _ => login::is_set("mcpproxy").then_some(true),
+        "macos" => launch_agent(&home()?),
+        _ => login::is_enabled(RUN_ENTRY),
     }
 }
 
@@ -71,6 +70,12 @@ fn enabled_in(
 fn desktop_entry(path: &Path) -> Option<bool> {
     let bytes = host::read_bounded(path, DESKTOP_ENTRY_BYTES).ok()?;
     Some(desktop_entry_is_enabled(&String::from_utf8_lossy(&bytes)))
+}
+
+fn launch_agent(home: &Path) -> Option<bool> {
+    let name = format!("Library/LaunchAgents/{LAUNCH_AGENT_LABEL}.plist");
+    let bytes = host::read_bounded(&home.join(name), DESKTOP_ENTRY_BYTES).ok()?;
+    Some(launch_agent_is_enabled(&String::from_utf8_lossy(&bytes)))
 }
 
 /// `systemctl --user enable` makes a link in the `.wants` of a target; the unit itself need not be
@@ -125,6 +130,24 @@ mod tests {
         let hidden = format!("{ON}Hidden=true\n");
         assert_eq!(Machine::new().entry("xdg", ON).entry("config", &hidden).enabled(), Some(false));
         assert_eq!(Machine::new().entry("xdg", &hidden).entry("config", ON).enabled(), Some(true));
+    }
+
+    #[test]
+    fn a_launch_agent_that_loads_at_login_and_is_not_disabled_is_enabled() {
+        let machine = Machine::new();
+        assert_eq!(launch_agent(machine.0.path()), None);
+        let agents = machine.0.path().join("Library/LaunchAgents");
+        fs::create_dir_all(&agents).unwrap();
+        for (text, expected) in [
+            ("<key>RunAtLoad</key>\n<true/>", true),
+            ("<key>KeepAlive</key><true/>", true),
+            ("<key>RunAtLoad</key><false/>", false),
+            ("<key>RunAtLoad</key><true/><key>Disabled</key><true/>", false),
+            ("", false),
+        ] {
+            fs::write(agents.join("io.github.mcpproxy.mcpproxy.plist"), text).unwrap();
+            assert_eq!(launch_agent(machine.0.path()), Some(expected), "{text}");
+        }
     }
 
     #[cfg(not(windows))]

@@ -39,6 +39,10 @@ const CHUNK: usize = 64 << 10;
 /// give a server two seconds.
 const LAST_LOOK: Duration = Duration::from_millis(1000);
 
+/// How long telemetry leaves the processor to the server that is just starting. Storage and ancestors cost
+/// two milliseconds; where there are few processors, the first answer would come that much later.
+const HEAD_START: Duration = Duration::from_millis(20);
+
 /// The discovery tool when none is named.
 pub const DEFAULT_DISCOVERY_TOOL: &str = "retrieve_tools";
 
@@ -130,6 +134,7 @@ fn forward(mut from: Source, mut to: Sink, copy: impl Fn(&[u8])) {
 
 /// Starts telemetry and feeds it until the session ends. Returns at once when telemetry is off.
 fn observe(options: Options, queue: &Queue) {
+    queue.wait_for_end(HEAD_START);
     let telemetry = Telemetry::start(Host {
         routing_mode: RoutingMode::Tap,
         data_dir: options.data_dir,

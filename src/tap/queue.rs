@@ -211,6 +211,12 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// For the observer, before it begins: rests for `limit`, or until the session ends.
+    pub(super) fn wait_for_end(&self, limit: Duration) {
+        // Nobody wakes an observer that is awake, however much arrives.
+        drop(self.arrival.wait_timeout_while(self.lock(), limit, |w| !w.is_ending));
+    }
+
     /// Bytes that were not observed because the observer did not keep up.
     pub(super) fn dropped(&self) -> u64 {
         self.lock().dropped

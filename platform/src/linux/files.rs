@@ -1,33 +1,21 @@
 //! files: see `crate::files`.
 
-use std::ffi::CString;
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+pub use crate::unix::files::*;
+
+use crate::files::FileSystem;
+use crate::unix;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::files::FileSystem;
-
-pub fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
-}
-
-pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
-}
-
 /// A path as the kernel takes it.
 #[derive(Debug)]
-pub struct PreparedPath(CString);
+pub struct PreparedPath(unix::files::PreparedPath);
 
 impl PreparedPath {
     pub fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self(CString::new(path.as_os_str().as_bytes())?))
+        unix::files::PreparedPath::new(path).map(Self)
     }
 
     /// Asks for no more than the identity. From Linux 6.13 on, who asks for a file's times makes the next
@@ -40,7 +28,7 @@ impl PreparedPath {
             libc::syscall(
                 libc::SYS_statx,
                 libc::AT_FDCWD,
-                self.0.as_ptr(),
+                self.0.as_c_str().as_ptr(),
                 libc::AT_STATX_SYNC_AS_STAT,
                 libc::STATX_INO,
                 answer.as_mut_ptr(),
@@ -50,110 +38,19 @@ impl PreparedPath {
         let answer = unsafe { answer.assume_init() };
         if outcome != 0 || answer.stx_mask & libc::STATX_INO == 0 {
             // Kernels before 4.11 and some sandboxes have no such call; the answer of `stat` is final.
-            return self.identity_with_stat();
+            return self.0.identity();
         }
         Ok((libc::makedev(answer.stx_dev_major, answer.stx_dev_minor), answer.stx_ino))
-    }
-
-    fn identity_with_stat(&self) -> io::Result<(u64, u64)> {
-        let mut answer = MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: the path is NUL-terminated and `answer` a writable `stat`; both outlive the call.
-        if unsafe { libc::stat(self.0.as_ptr(), answer.as_mut_ptr()) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `stat` returned 0, so it filled in `answer`.
-        let answer = unsafe { answer.assume_init() };
-        Ok((answer.st_dev, answer.st_ino))
     }
 }
 
 pub fn coarse_time() -> Duration {
-    let mut answer = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `answer` is a writable `timespec` that outlives the call. On failure, which a clock that
-    // Linux has had since 2.6.32 knows no reason for, it stays 0.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut answer) };
-    Duration::new(answer.tv_sec as u64, answer.tv_nsec as u32)
-}
-
-pub fn check_writable(path: &Path) -> io::Result<()> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    let wanted = libc::W_OK | libc::X_OK;
-    // SAFETY: `path` is a NUL-terminated string that outlives the call.
-    match unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), wanted, libc::AT_EACCESS) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-pub fn free_space(path: &Path) -> Option<u64> {
-    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    let mut answer = MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: `path` is a NUL-terminated string and `answer` a writable `statvfs`; both outlive the call.
-    if unsafe { libc::statvfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
-        return None;
-    }
-    // SAFETY: `statvfs` returned 0, so it filled in `answer`.
-    let answer = unsafe { answer.assume_init() };
-    // One without blocks (in memory, without a limit) has nothing to count. The types differ between libcs.
-    #[allow(clippy::unnecessary_cast)]
-    let free = (answer.f_bavail as u64).saturating_mul(answer.f_frsize as u64);
-    (answer.f_blocks > 0).then_some(free)
-}
-
-pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-pub fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-pub fn create_new(path: &Path, mode: u32) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    // The file stands in for another: it gets that one's mode whatever the umask is.
-    file.set_permissions(Permissions::from_mode(mode))?;
-    Ok(file)
-}
-
-pub fn take_after(path: &Path, model: &Metadata) -> io::Result<()> {
-    let own = std::fs::symlink_metadata(path)?;
-    let mut mode = model.mode() & 0o777;
-    if (own.uid(), own.gid()) != (model.uid(), model.gid())
-        && std::os::unix::fs::chown(path, Some(model.uid()), Some(model.gid())).is_err()
-    {
-        // Without the old group, its rights would go to another one.
-        mode &= 0o707;
-    }
-    std::fs::set_permissions(path, Permissions::from_mode(mode))
-}
-
-pub fn make_private(path: &Path) -> io::Result<()> {
-    std::fs::set_permissions(path, Permissions::from_mode(0o600))
-}
-
-pub fn is_readable_by_others(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 != 0)
-}
-
-pub fn link(target: &Path, link: &Path) -> io::Result<()> {
-    std::os::unix::fs::symlink(target, link)
-}
-
-pub fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    monotonic_time(libc::CLOCK_MONOTONIC_COARSE)
 }
 
 pub fn file_system(path: &Path) -> io::Result<FileSystem> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    let mut answer = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: `path` is a NUL-terminated string and `answer` a writable `statfs`; both outlive the call.
-    if unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `statfs` returned 0, so it filled in `answer`.
-    let magic = unsafe { answer.assume_init() }.f_type;
     // The type of `f_type` and its sign differ between libcs; the number has 32 bits everywhere.
-    Ok(name_of(magic as u32))
+    Ok(name_of(statfs(path)?.f_type as u32))
 }
 
 /// Magic numbers of `statfs(2)` and `linux/magic.h`.
@@ -217,12 +114,11 @@ mod tests {
     fn both_ways_to_ask_name_the_same_file() {
         for path in ["/", "/proc/self/status", "/dev/null", file!()] {
             let path = PreparedPath::new(Path::new(path)).unwrap();
-            let (short, full) = (path.identity(), path.identity_with_stat());
+            let (short, full) = (path.identity(), path.0.identity());
             assert_eq!(short.map_err(|e| e.kind()), full.map_err(|e| e.kind()), "{path:?}");
         }
-        let metadata = std::fs::metadata("/dev/null").unwrap();
-        let path = PreparedPath::new(Path::new("/dev/null")).unwrap();
-        assert_eq!(path.identity().unwrap(), device_and_inode(&metadata));
+        let path = Path::new("/dev/null");
+        assert_eq!(PreparedPath::new(path).unwrap().identity().unwrap(), identity(path).unwrap());
     }
 
     #[test]

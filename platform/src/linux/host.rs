@@ -1,12 +1,13 @@
 //! host: see `crate::host`. Everything comes from `/proc`, three system calls and `/etc/passwd`.
 
+pub use crate::unix::host::{has_stderr, host_name, os_release, parent_id, read_bounded, user_id};
+
 use crate::host::{MAX_ANCESTORS, MAX_ENVIRONMENT_BYTES, MAX_HOPS, User, VariableVisitor};
-use std::ffi::CStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use crate::unix::host::{each_variable, fill, fill_growing, text};
+use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// `/proc/self/cgroup` has one line per hierarchy.
@@ -15,11 +16,6 @@ const MAX_CGROUP_BYTES: usize = 64 * 1024;
 const MAX_MOUNTINFO_BYTES: usize = 4 * 1024 * 1024;
 /// Larger than the user database of any machine that keeps it in a file.
 const MAX_PASSWD_BYTES: usize = 4 * 1024 * 1024;
-
-pub fn parent_id() -> Option<u32> {
-    // 0 is a parent outside of this PID namespace.
-    Some(std::os::unix::process::parent_id()).filter(|&pid| pid != 0)
-}
 
 pub fn process_name(pid: u32) -> Option<String> {
     let mut name = read_bounded(Path::new(&format!("/proc/{pid}/comm")), 256).ok()?;
@@ -64,22 +60,6 @@ pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
 fn read_environment(pid: u32, buffer: &mut Vec<u8>) -> Option<usize> {
     let mut file = File::open(format!("/proc/{pid}/environ")).ok()?;
     fill_growing(&mut file, buffer, MAX_ENVIRONMENT_BYTES).ok()
-}
-
-/// Calls `visit` for each `NAME=value\0`. What is cut off by the end of a full buffer is left out.
-fn each_variable(environment: &[u8], mut visit: impl FnMut(&[u8], &[u8])) {
-    let mut rest = environment;
-    while !rest.is_empty() {
-        let entry = match CStr::from_bytes_until_nul(rest) {
-            Ok(entry) => entry.to_bytes(),
-            Err(_) if environment.len() < MAX_ENVIRONMENT_BYTES => rest,
-            Err(_) => return,
-        };
-        rest = rest.get(entry.len() + 1..).unwrap_or_default();
-        if let Some(equals) = entry.iter().position(|&byte| byte == b'=') {
-            visit(&entry[..equals], &entry[equals + 1..]);
-        }
-    }
 }
 
 /// What the walk has to know of a process.
@@ -129,11 +109,6 @@ fn parent_in_stat(stat: &[u8]) -> Option<u32> {
     fields.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-pub fn user_id() -> Option<u32> {
-    // SAFETY: geteuid takes nothing, cannot fail and touches no memory of ours.
-    Some(unsafe { libc::geteuid() })
-}
-
 pub fn user() -> Option<User> {
     let passwd = read_bounded(Path::new("/etc/passwd"), MAX_PASSWD_BYTES).ok()?;
     user_in_passwd(&passwd, user_id()?)
@@ -148,25 +123,6 @@ fn user_in_passwd(passwd: &[u8], uid: u32) -> Option<User> {
         let home = fields.nth(2)?;
         (id == uid).then(|| User { name: text(name.to_vec()), home: text(home.to_vec()) })
     })
-}
-
-pub fn host_name() -> Option<String> {
-    uname(|names| &names.nodename)
-}
-
-pub fn os_release() -> Option<String> {
-    uname(|names| &names.release)
-}
-
-fn uname(field: impl Fn(&libc::utsname) -> &[libc::c_char]) -> Option<String> {
-    // SAFETY: utsname is arrays of c_char; all zeroes is a valid value.
-    let mut names: libc::utsname = unsafe { std::mem::zeroed() };
-    // SAFETY: `names` is a valid, exclusively borrowed utsname for the duration of the call.
-    if unsafe { libc::uname(&mut names) } != 0 {
-        return None;
-    }
-    let bytes = field(&names).iter().map(|&c| c.to_ne_bytes()[0]).take_while(|&byte| byte != 0);
-    Some(text(bytes.collect())).filter(|name| !name.is_empty())
 }
 
 pub fn display_socket() -> Option<String> {
@@ -197,58 +153,16 @@ fn own_socket(directory: &str, me: u32, is_display: impl Fn(&[u8]) -> bool) -> O
     })
 }
 
+pub fn seconds_after_parent() -> Option<u64> {
+    None
+}
+
 pub fn cgroup() -> Option<String> {
     read_bounded(Path::new("/proc/self/cgroup"), MAX_CGROUP_BYTES).ok().map(text)
 }
 
 pub fn mountinfo() -> Option<String> {
     read_bounded(Path::new("/proc/self/mountinfo"), MAX_MOUNTINFO_BYTES).ok().map(text)
-}
-
-pub fn has_stderr() -> bool {
-    super::stderr::was_open_at_start()
-}
-
-pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    // O_NONBLOCK: a named pipe in the place of a file must not hang us.
-    let mut file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
-        .open(path)?;
-    let mut bytes = vec![0; limit.min(4096)];
-    let length = fill_growing(&mut file, &mut bytes, limit)?;
-    bytes.truncate(length);
-    Ok(bytes)
-}
-
-/// Reads until the file ends or `limit` is reached, into a buffer that grows as it has to. How much.
-fn fill_growing(file: &mut File, buffer: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
-    let mut length = 0;
-    loop {
-        length += fill(file, &mut buffer[length..])?;
-        if length < buffer.len() || length >= limit {
-            return Ok(length);
-        }
-        buffer.resize(limit.min(buffer.len() * 4), 0);
-    }
-}
-
-/// Reads until `buffer` is full or the file ends.
-fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(length)
-}
-
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -283,26 +197,6 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_split_at_the_first_equals_sign() {
-        let mut seen = Vec::new();
-        each_variable(b"A=1\0B=x=y\0junk\0C=\0\0D=last", |name, value| {
-            seen.push((name.to_vec(), value.to_vec()));
-        });
-        let expected: [(&[u8], &[u8]); 4] =
-            [(b"A", b"1"), (b"B", b"x=y"), (b"C", b""), (b"D", b"last")];
-        assert!(seen.iter().map(|(n, v)| (n.as_slice(), v.as_slice())).eq(expected));
-    }
-
-    #[test]
-    fn a_variable_cut_off_by_the_bound_is_left_out() {
-        let mut environment = b"A=1\0B=".to_vec();
-        environment.resize(MAX_ENVIRONMENT_BYTES, b'x');
-        let mut names = Vec::new();
-        each_variable(&environment, |name, _| names.push(name.to_vec()));
-        assert_eq!(names, [b"A"]);
-    }
-
-    #[test]
     fn the_first_passwd_line_of_the_user_counts() {
         let passwd = b"root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/x:\ntim:x:1000:1000:T,,:/home/tim:/bin/sh\nalias:x:1000:1000::/other:/bin/sh";
         let tim = user_in_passwd(passwd, 1000).unwrap();
@@ -326,22 +220,5 @@ mod tests {
         assert_eq!(wayland_socket(path, me), Some(format!("{path}/wayland-7")));
         assert_eq!(x_socket(path, me), Some(format!("{path}/X7")));
         assert_eq!((wayland_socket(path, me + 1), x_socket(path, me + 1)), (None, None));
-    }
-
-    #[test]
-    fn reading_is_bounded_and_never_blocks() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("file");
-        let content: Vec<u8> = (0..20_000u32).map(|i| i as u8).collect();
-        fs::write(&file, &content).unwrap();
-        for limit in [0, 1, 4096, 4097, 19_999, 20_000, 20_001, 1 << 20] {
-            let read = read_bounded(&file, limit).unwrap();
-            assert_eq!(read, content[..limit.min(content.len())], "{limit}");
-        }
-        let pipe = dir.path().join("pipe");
-        let name = std::ffi::CString::new(pipe.to_str().unwrap()).unwrap();
-        // SAFETY: `name` is a valid C string for the duration of the call.
-        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
-        assert!(read_bounded(&pipe, 10).unwrap_or_default().is_empty());
     }
 }

@@ -1,10 +1,14 @@
-//! The linux backend, one file per topic.
+//! The linux backend, one file per topic; `crate::unix` has what other systems share.
 
 pub mod files;
 pub mod host;
-pub mod login;
 #[cfg(feature = "process")]
-pub mod process;
+pub mod lives;
 #[cfg(feature = "service")]
 pub mod service;
-mod stderr;
+#[cfg(feature = "process")]
+pub mod signals;
+
+pub use crate::unix::login;
+#[cfg(feature = "process")]
+pub use crate::unix::process;

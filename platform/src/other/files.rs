@@ -8,14 +8,18 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::files::FileSystem;
 
-pub fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
-    // The time of birth tells a replaced file from its predecessor where nothing better is portable.
-    let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    (0, born.map_or(0, |since| since.as_nanos() as u64))
+pub fn identity_of(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|metadata| birth(&metadata))
 }
 
 pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    std::fs::metadata(path).map(|metadata| device_and_inode(&metadata))
+    std::fs::metadata(path).map(|metadata| birth(&metadata))
+}
+
+/// The time of birth tells a replaced file from its predecessor where nothing better is portable.
+fn birth(metadata: &Metadata) -> (u64, u64) {
+    let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    (0, born.map_or(0, |since| since.as_nanos() as u64))
 }
 
 #[derive(Debug)]

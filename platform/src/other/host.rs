@@ -45,6 +45,10 @@ pub fn mountinfo() -> Option<String> {
     None
 }
 
+pub fn seconds_after_parent() -> Option<u64> {
+    None
+}
+
 pub fn has_stderr() -> bool {
     true
 }

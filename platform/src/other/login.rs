@@ -2,8 +2,8 @@
 
 use std::io;
 
-pub fn is_set(_name: &str) -> bool {
-    false
+pub fn is_enabled(_name: &str) -> Option<bool> {
+    None
 }
 
 pub fn set(_name: &str, _command_line: &str) -> io::Result<()> {

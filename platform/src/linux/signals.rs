@@ -1,27 +1,11 @@
 //! The signals of this process, taken from the kernel's hands and read one by one.
 
+use crate::unix::process::dispositions::{
+    FORWARDED, Received, WAKE, add, empty_set, handle, ignore, is_ignored,
+};
 use std::io;
 use std::mem::MaybeUninit;
 use std::time::Duration;
-
-/// Interrupts a blocked system call of one thread, and does nothing else. Its default is to be
-/// ignored, so nobody means anything else by it.
-pub const WAKE: libc::c_int = libc::SIGURG;
-
-/// What somebody may send to a server and the server may handle.
-const FORWARDED: [libc::c_int; 6] =
-    [libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
-
-/// A signal that was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// A child has ended.
-    Child,
-    /// A process sent this signal.
-    Sent(libc::c_int),
-    /// The kernel made this signal, for a terminal.
-    Generated(libc::c_int),
-}
 
 /// The signals taken, and what the process had before.
 #[derive(Clone)]
@@ -31,8 +15,6 @@ pub struct Signals {
     /// What the process ignored when it was started (`nohup`, a job in the background).
     ignored_before: libc::sigset_t,
 }
-
-extern "C" fn nothing(_signal: libc::c_int) {}
 
 impl Signals {
     /// Blocks what is forwarded in this thread and all it starts from now on. A signal that is
@@ -63,7 +45,7 @@ impl Signals {
     pub fn give_back(&self) {
         for signal in FORWARDED.into_iter().chain([libc::SIGCHLD]) {
             if self.was_ignored(signal) {
-                set_disposition(signal, libc::SIG_IGN);
+                ignore(signal);
             }
         }
         // SAFETY: the set is initialised and lives through the call.
@@ -104,7 +86,7 @@ impl Signals {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         // SAFETY: zeroed is a valid timespec.
         let mut time: libc::timespec = unsafe { std::mem::zeroed() };
-        time.tv_sec = libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX);
+        time.tv_sec = limit.as_secs().try_into().unwrap_or(i32::MAX.into());
         time.tv_nsec = limit.subsec_nanos() as _;
         // SAFETY: set and time are initialised; all three live through the call.
         let signal = unsafe { libc::sigtimedwait(&self.taken, info.as_mut_ptr(), &time) };
@@ -118,63 +100,5 @@ fn received(signal: libc::c_int, code: libc::c_int) -> Received {
         libc::SIGCHLD => Received::Child,
         _ if code == libc::SI_KERNEL => Received::Generated(signal),
         _ => Received::Sent(signal),
-    }
-}
-
-/// Ends this process by `signal`; returns only where that is not possible.
-pub fn die_of(signal: libc::c_int) {
-    set_disposition(signal, libc::SIG_DFL);
-    let mut set = empty_set();
-    add(&mut set, signal);
-    // SAFETY: the set is initialised and lives through the call; raise touches no memory. The
-    // signal is delivered to this thread before raise returns, and ends the whole process.
-    unsafe {
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut());
-        libc::raise(signal);
-    }
-}
-
-fn empty_set() -> libc::sigset_t {
-    let mut set = MaybeUninit::zeroed();
-    // SAFETY: sigemptyset initialises the set it is given; zeroed is a valid one on Linux anyway.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        set.assume_init()
-    }
-}
-
-fn add(set: &mut libc::sigset_t, signal: libc::c_int) {
-    // SAFETY: the set is initialised and lives through the call.
-    unsafe { libc::sigaddset(set, signal) };
-}
-
-fn is_ignored(signal: libc::c_int) -> bool {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: a null new action only reads; zeroed is a valid sigaction.
-    unsafe {
-        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
-        action.assume_init().sa_sigaction == libc::SIG_IGN
-    }
-}
-
-/// A handler that does nothing and, without SA_RESTART, interrupts.
-fn handle(signal: libc::c_int) -> io::Result<()> {
-    // SAFETY: zeroed is a valid sigaction (no flags, empty mask); the handler does nothing, which
-    // is safe wherever it interrupts.
-    let result = unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        action.sa_flags = libc::SA_NOCLDSTOP;
-        libc::sigaction(signal, &action, std::ptr::null_mut())
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-fn set_disposition(signal: libc::c_int, disposition: libc::sighandler_t) {
-    // SAFETY: zeroed is a valid sigaction; the disposition is SIG_DFL or SIG_IGN.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = disposition;
-        libc::sigaction(signal, &action, std::ptr::null_mut());
     }
 }

@@ -1,12 +1,14 @@
 //! process: see `crate::process`.
 
+pub mod dispositions;
 mod ends;
-mod signals;
 
 pub use ends::{Sink, Source};
 
+use crate::backend::lives;
+use crate::backend::signals::Signals;
 use crate::process::{End, Spawned};
-use signals::{Received, Signals};
+use dispositions::Received;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -40,8 +42,8 @@ pub struct Server {
 /// Starts `program` (looked up in `PATH`) and takes over the signals of this process.
 ///
 /// The child begins life with the signal mask and the dispositions that this process was started
-/// with, except SIGPIPE, which Rust's runtime has already replaced: it gets the default. It dies
-/// when the calling thread does.
+/// with, except SIGPIPE, which Rust's runtime has already replaced: it gets the default. On Linux it
+/// dies when the calling thread does.
 ///
 /// # Errors
 /// `NotFound` when there is no such program (or its interpreter is missing), any other kind when
@@ -55,11 +57,11 @@ pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
     let parent = unsafe { libc::getpid() };
     let for_child = signals.clone();
     // SAFETY: the closure calls only functions that are safe between fork and exec (prctl, getppid,
-    // _exit, sigaction, sigprocmask) and allocates nothing.
+    // _exit, sigaction, pthread_sigmask) and allocates nothing.
     unsafe {
         command.pre_exec(move || {
             for_child.give_back();
-            die_with(parent)
+            lives::die_with(parent)
         });
     }
     let mut child = command.spawn()?;
@@ -96,22 +98,6 @@ fn keep_large_blocks_apart() {
     }
 }
 
-/// Between fork and exec: this process dies when the thread that forked it does.
-fn die_with(parent: libc::pid_t) -> io::Result<()> {
-    // SAFETY: PR_SET_PDEATHSIG takes a signal number and touches no memory.
-    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: both only read or end this process. A parent that died before the call above is
-    // noticed here: getppid then names somebody else.
-    unsafe {
-        if libc::getppid() != parent {
-            libc::_exit(128 + libc::SIGKILL);
-        }
-    }
-    Ok(())
-}
-
 impl Server {
     /// Waits until the child has ended. Until then every signal that somebody sent to this process
     /// is sent on to the child; what the kernel generated (a terminal's Ctrl-C, a hang-up) is not,
@@ -145,9 +131,13 @@ impl Server {
             if self.asked_to_end && progress.1.elapsed() > PATIENCE {
                 return;
             }
-            // SAFETY: the thread has not been joined or detached, so its handle is valid; the
-            // signal has a handler that does nothing but interrupt a blocked call.
-            unsafe { libc::pthread_kill(pump.as_pthread_t(), signals::WAKE) };
+            // The thread has not been joined or detached, so its handle is valid; the signal has a
+            // handler that does nothing but interrupt a blocked call.
+            // (`std` and the C library do not agree everywhere whether it is a number or a pointer.)
+            #[allow(clippy::unnecessary_cast)]
+            let thread = pump.as_pthread_t() as libc::pthread_t;
+            // SAFETY: as above.
+            unsafe { libc::pthread_kill(thread, dispositions::WAKE) };
             match self.signals.next_within(pause) {
                 Some(Received::Child) => while reap_any().is_some() {},
                 Some(received) => self.asked_to_end |= self.signals.ask_to_end(received),
@@ -189,13 +179,10 @@ pub fn leave(end: End) -> ! {
     match end {
         End::Code(code) => std::process::exit(code),
         End::Signal(signal) => {
-            // SAFETY: getpid only returns a number; PR_SET_DUMPABLE takes one and touches no memory.
-            let can_die = unsafe {
-                libc::prctl(libc::PR_SET_DUMPABLE, 0);
-                libc::getpid() != 1
-            };
-            if can_die {
-                signals::die_of(signal);
+            lives::forbid_core_dump();
+            // SAFETY: getpid only returns a number.
+            if unsafe { libc::getpid() } != 1 {
+                dispositions::die_of(signal);
             }
             std::process::exit(128 + signal)
         }

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static IS_USELESS: AtomicBool = AtomicBool::new(false);
 
-// SAFETY: `.init_array` holds pointers to functions that the C library calls with (argc, argv, envp)
+// SAFETY: the section holds pointers to functions that the C library calls with (argc, argv, envp)
 // before `main`; a C function that ignores its arguments may be called so. This one needs nothing of the
 // runtime: one system call and one atomic store.
 #[used]
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(not(target_os = "macos"), unsafe(link_section = ".init_array"))]
+#[cfg_attr(target_os = "macos", unsafe(link_section = "__DATA,__mod_init_func"))]
 static LOOK: extern "C" fn() = look;
 
 extern "C" fn look() {
