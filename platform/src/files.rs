@@ -34,13 +34,21 @@ impl FileIdentity {
 }
 
 /// A path that is looked up before every write: prepared once for the system call.
+///
+/// Where that is cheaper, it is looked up from an open directory on; whoever moves that directory away is
+/// noticed by [`PreparedPath::follow`] only. What changes below it is noticed at once.
 #[derive(Debug)]
 pub struct PreparedPath(backend::PreparedPath);
 
 impl PreparedPath {
-    /// Prepares `path`; `InvalidInput` when it holds a NUL.
-    pub fn new(path: &Path) -> io::Result<Self> {
-        backend::PreparedPath::new(path).map(Self)
+    /// Prepares the path `rest` below the directory `base`; `InvalidInput` when it holds a NUL.
+    pub fn new(base: &Path, rest: &Path) -> io::Result<Self> {
+        backend::PreparedPath::new(base, rest).map(Self)
+    }
+
+    /// Looks again where `base` is.
+    pub fn follow(&mut self) {
+        self.0.follow();
     }
 
     /// As [`FileIdentity::at`].
@@ -370,10 +378,26 @@ mod tests {
     #[test]
     fn a_prepared_path_leads_where_the_path_does() {
         let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("file");
-        let prepared = PreparedPath::new(&path).unwrap();
+        let base = root.path().join("base");
+        std::fs::create_dir_all(base.join("inner")).unwrap();
+        let path = base.join("inner/file");
+        let mut prepared = PreparedPath::new(&base, Path::new("inner/file")).unwrap();
         assert_eq!(prepared.identity().unwrap_err().kind(), io::ErrorKind::NotFound);
         drop(open_private(&path).unwrap());
+        assert_eq!(prepared.identity().unwrap(), FileIdentity::at(&path).unwrap());
+        // Below the base at once, ...
+        std::fs::rename(base.join("inner"), base.join("aside")).unwrap();
+        assert_eq!(prepared.identity().unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::create_dir(base.join("inner")).unwrap();
+        drop(open_private(&path).unwrap());
+        assert_eq!(prepared.identity().unwrap(), FileIdentity::at(&path).unwrap());
+        // ... and where the base itself went when it is asked to.
+        std::fs::rename(&base, root.path().join("away")).unwrap();
+        prepared.follow();
+        assert_eq!(prepared.identity().unwrap_err().kind(), io::ErrorKind::NotFound);
+        std::fs::create_dir_all(base.join("inner")).unwrap();
+        drop(open_private(&path).unwrap());
+        prepared.follow();
         assert_eq!(prepared.identity().unwrap(), FileIdentity::at(&path).unwrap());
     }
 

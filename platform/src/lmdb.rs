@@ -31,8 +31,8 @@ const DATA: &str = "data.mdb";
 /// A new data file until it is complete: no process ever sees half of one.
 const UNFINISHED: &str = "new.mdb";
 
-/// How long the lock file is taken to have its name still, while the data file has its: looking costs as
-/// much as locking.
+/// How long the lock file, and what its directory lies in, are taken to have their names still, while the
+/// data file has its: looking costs as much as locking.
 const LOCK_TRUSTED: Duration = Duration::from_millis(20);
 
 /// Why an operation on the environment did not happen.
@@ -106,8 +106,15 @@ impl Environment {
     /// Nothing is mapped yet.
     pub fn at(directory: &Path, lock: &Path) -> io::Result<Self> {
         let data = directory.join(DATA);
+        // The store and the directory that holds it and the lock get other names while they are open; what
+        // that lies in hardly ever does.
+        let base = lock.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        let (base, rest) = match data.strip_prefix(base) {
+            Ok(rest) => (base, rest),
+            Err(_) => (Path::new(""), data.as_path()),
+        };
         Ok(Self {
-            data_prepared: PreparedPath::new(&data)?,
+            data_prepared: PreparedPath::new(base, rest)?,
             data,
             lock_path: lock.to_owned(),
             lock: FileLock::open(lock)?,
@@ -122,17 +129,18 @@ impl Environment {
         let mut left = within;
         loop {
             let held = self.lock.acquire(LockMode::Exclusive, left)?.ok_or(Failure::Busy)?;
-            let found = self.data_prepared.identity();
-            let same = match (&self.open, &found) {
-                (Some(open), Ok(found)) => open.identity == *found,
-                _ => false,
-            };
             let now = files::coarse_time();
-            let trusted = same && now.saturating_sub(self.lock_seen) < LOCK_TRUSTED;
-            if trusted || self.lock.is_still_at(&self.lock_path) {
-                if !trusted {
-                    self.lock_seen = now;
+            if now.saturating_sub(self.lock_seen) < LOCK_TRUSTED {
+                let found = self.data_prepared.identity();
+                if self.is_open(&found) {
+                    return Ok(Session { environment: self, same: true, found, _held: held });
                 }
+            }
+            if self.lock.is_still_at(&self.lock_path) {
+                self.lock_seen = now;
+                self.data_prepared.follow();
+                let found = self.data_prepared.identity();
+                let same = self.is_open(&found);
                 return Ok(Session { environment: self, same, found, _held: held });
             }
             // Somebody removed the lock file or moved its directory away: others lock what has the name
@@ -144,6 +152,11 @@ impl Environment {
                 return Err(Failure::Busy);
             }
         }
+    }
+
+    /// Whether that is the file that is mapped.
+    fn is_open(&self, found: &io::Result<FileIdentity>) -> bool {
+        matches!((&self.open, found), (Some(open), Ok(found)) if open.identity == *found)
     }
 }
 

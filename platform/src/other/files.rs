@@ -26,9 +26,11 @@ fn birth(metadata: &Metadata) -> (u64, u64) {
 pub struct PreparedPath(std::path::PathBuf);
 
 impl PreparedPath {
-    pub fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self(path.to_owned()))
+    pub fn new(base: &Path, rest: &Path) -> io::Result<Self> {
+        Ok(Self(base.join(rest)))
     }
+
+    pub fn follow(&mut self) {}
 
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         identity(&self.0)

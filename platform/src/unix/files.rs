@@ -1,10 +1,10 @@
 //! files: see `crate::files`. What is the same on every Unix.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -24,13 +24,13 @@ pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
 pub struct PreparedPath(CString);
 
 impl PreparedPath {
-    pub fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self(CString::new(path.as_os_str().as_bytes())?))
+    pub fn new(base: &Path, rest: &Path) -> io::Result<Self> {
+        Ok(Self(CString::new(base.join(rest).into_os_string().into_vec())?))
     }
 
-    pub fn as_c_str(&self) -> &CStr {
-        &self.0
-    }
+    // Linux has its own, which starts from an open directory.
+    #[cfg(not(target_os = "linux"))]
+    pub fn follow(&mut self) {}
 
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         let mut answer = MaybeUninit::<libc::stat>::uninit();

@@ -51,10 +51,13 @@ fn look_at(path: &Path, access: u32) -> io::Result<File> {
 pub struct PreparedPath(PathBuf);
 
 impl PreparedPath {
-    pub fn new(path: &Path) -> io::Result<Self> {
+    pub fn new(base: &Path, rest: &Path) -> io::Result<Self> {
+        let path = base.join(rest);
         wide::with_zero(path.as_os_str())?;
-        Ok(Self(path.to_owned()))
+        Ok(Self(path))
     }
+
+    pub fn follow(&mut self) {}
 
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         identity(&self.0)
