@@ -128,12 +128,14 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
 /// As [`write_atomically`], for a file that others own too: an existing one keeps its mode and, where we
 /// may, its owner; a missing one is made 0600.
 ///
-/// `is_current` is asked when all is ready: if somebody else has changed the file meanwhile (to bring the
-/// new one to disk takes milliseconds), nothing is replaced and this is false.
+/// `is_current` says whether the file at a path is still the old one. It is asked of `path` when all is ready:
+/// if somebody else has changed that meanwhile (to bring the new one to disk takes milliseconds), nothing is
+/// replaced and this is false. Where the system can exchange two files (Linux), it is asked again of what
+/// was replaced, and a change of the last microsecond is put back.
 pub fn replace_in_kind(
     path: &Path,
     bytes: &[u8],
-    is_current: impl FnOnce() -> bool,
+    is_current: impl Fn(&Path) -> bool,
 ) -> io::Result<bool> {
     let replacement = Replacement::prepare(path, bytes, 0o600)?;
     match std::fs::metadata(path) {
@@ -141,10 +143,27 @@ pub fn replace_in_kind(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    if !is_current() {
+    if !is_current(path) {
         return Ok(false);
     }
-    replacement.publish()?;
+    match backend::exchange(&replacement.temporary, path) {
+        Ok(()) if is_current(&replacement.temporary) => {}
+        Ok(()) => {
+            backend::exchange(&replacement.temporary, path)?;
+            return Ok(false);
+        }
+        // There was none, and still is none: a link takes nobody's place.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match std::fs::hard_link(&replacement.temporary, path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+                Err(_) => replacement.rename()?,
+            }
+        }
+        // Neither every system nor every file system can.
+        Err(_) => replacement.rename()?,
+    }
+    sync_directory(directory_of(path))?;
     Ok(true)
 }
 
@@ -372,6 +391,43 @@ mod tests {
         assert_eq!(std::fs::read(&target).unwrap(), b"old");
         write_atomically(&target, b"new", 0o600).unwrap();
         assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_others_write_at_the_last_moment_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        // Somebody writes between the last look and the replacement.
+        let replace = |old: Option<&[u8]>| {
+            let writes = std::cell::Cell::new(true);
+            replace_in_kind(&path, b"ours", |at| {
+                let is_current = std::fs::read(at).ok().as_deref() == old;
+                if writes.replace(false) {
+                    std::fs::write(dir.path().join("theirs"), b"theirs").unwrap();
+                    std::fs::rename(dir.path().join("theirs"), &path).unwrap();
+                }
+                is_current
+            })
+        };
+        // Without an exchange the moment is lost, so there is nothing to see where a system has none.
+        let probe = [dir.path().join("a"), dir.path().join("b")];
+        probe.iter().for_each(|path| std::fs::write(path, "").unwrap());
+        let exchanges = backend::exchange(&probe[0], &probe[1]).is_ok();
+        probe.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+        assert!(exchanges || !cfg!(target_os = "linux"));
+        if exchanges {
+            assert!(!replace(None).unwrap());
+            assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+            std::fs::write(&path, b"old").unwrap();
+            assert!(!replace(Some(b"old")).unwrap());
+            assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+        }
+        let is_theirs = |at: &Path| std::fs::read(at).is_ok_and(|bytes| bytes == b"theirs");
+        std::fs::write(&path, b"theirs").unwrap();
+        assert!(replace_in_kind(&path, b"ours", is_theirs).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"ours");
+        assert!(!replace_in_kind(&path, b"more", is_theirs).unwrap());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

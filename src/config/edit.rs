@@ -7,6 +7,7 @@ use crate::json::write_str;
 use crate::paths::DataDir;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long an edit waits for another one.
@@ -145,7 +146,7 @@ pub fn edit<R, E: From<EditError>>(
     let mut editing = Editing::of(found.clone().unwrap_or_else(|| b"{}\n".to_vec()))?;
     let result = change(&mut editing)?;
     if editing.changed {
-        let is_current = || reader::load(&path).is_ok_and(|now| now == found);
+        let is_current = |at: &Path| reader::load(at).is_ok_and(|now| now == found);
         match super::file::replace(&path, &editing.bytes, is_current) {
             Ok(true) => {}
             Ok(false) => return Err(EditError::Changed.into()),

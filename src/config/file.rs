@@ -38,12 +38,12 @@ pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
 }
 
 /// Puts `bytes` in place of the config; where it is a symbolic link, in place of its target. False, and
-/// nothing done, when `is_current` says at the last moment that it is not what was read any more: an editor
+/// nothing done, when `is_current` says at the last moment that what has a name is not what was read any more: an editor
 /// does not know our lock, and what it wrote may be an objection.
 pub(super) fn replace(
     path: &Path,
     bytes: &[u8],
-    is_current: impl FnOnce() -> bool,
+    is_current: impl Fn(&Path) -> bool,
 ) -> io::Result<bool> {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,

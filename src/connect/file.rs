@@ -73,13 +73,13 @@ pub(super) fn replace(path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> Re
         |e: io::Error| format!("it cannot be replaced: {}; make its directory writable", e.kind());
     let target = target(path).map_err(failed)?;
     let busy = || "another program is writing it; try again".to_owned();
-    let is_current = || read(path, MAX_BYTES).is_ok_and(|found| found.as_deref() == old);
+    let is_current = |at: &Path| read(at, MAX_BYTES).is_ok_and(|found| found.as_deref() == old);
     match new {
         Some(new) => match files::replace_in_kind(&target, new, is_current).map_err(failed)? {
             true => Ok(()),
             false => Err(busy()),
         },
-        None if is_current() => fs::remove_file(&target).map_err(failed),
+        None if is_current(path) => fs::remove_file(&target).map_err(failed),
         None => Err(busy()),
     }
 }

@@ -68,6 +68,24 @@ impl PreparedPath {
     }
 }
 
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    let one = CString::new(one.as_os_str().as_bytes())?;
+    let other = CString::new(other.as_os_str().as_bytes())?;
+    // By number: musl has no such function before 1.2.6.
+    // SAFETY: both paths are NUL-terminated and outlive the call.
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            libc::AT_FDCWD,
+            one.as_ptr(),
+            libc::AT_FDCWD,
+            other.as_ptr(),
+            libc::RENAME_EXCHANGE,
+        )
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 pub fn coarse_time() -> Duration {
     monotonic_time(libc::CLOCK_MONOTONIC_COARSE)
 }

@@ -64,6 +64,10 @@ impl PreparedPath {
     }
 }
 
+pub fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub fn coarse_time() -> Duration {
     // SAFETY: takes nothing and returns milliseconds since the start of the system.
     Duration::from_millis(unsafe { GetTickCount64() })
