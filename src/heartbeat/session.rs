@@ -133,7 +133,7 @@ impl Session {
         lock(&self.watch).anonymous_id.clone()
     }
 
-    /// Reads consent again if the config changed since the last look: one `stat` when it did not.
+    /// Reads consent again if the config changed since the last look: two `stat`s when it did not.
     pub(crate) fn look(&self) -> Look {
         let mut watch = lock(&self.watch);
         // The stamp first: a change after it is seen by the next look.
