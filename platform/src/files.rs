@@ -150,6 +150,10 @@ pub fn replace_in_kind(
         Ok(()) if is_current(&replacement.temporary) => {}
         Ok(()) => {
             backend::exchange(&replacement.temporary, path)?;
+            // Not ours that came back: they have saved again meanwhile, and the newest stays.
+            if std::fs::read(&replacement.temporary)? != bytes {
+                backend::exchange(&replacement.temporary, path)?;
+            }
             return Ok(false);
         }
         // There was none, and still is none: a link takes nobody's place.
@@ -422,6 +426,19 @@ mod tests {
             std::fs::write(&path, b"old").unwrap();
             assert!(!replace(Some(b"old")).unwrap());
             assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+            // And once more while theirs is being put back.
+            std::fs::write(&path, b"old").unwrap();
+            let saves = std::cell::Cell::new(0);
+            let replaced = replace_in_kind(&path, b"ours", |at| {
+                let is_current = std::fs::read(at).is_ok_and(|bytes| bytes == b"old");
+                saves.set(saves.get() + 1);
+                let theirs = dir.path().join("theirs");
+                std::fs::write(&theirs, format!("theirs {}", saves.get())).unwrap();
+                std::fs::rename(theirs, &path).unwrap();
+                is_current
+            });
+            assert!(!replaced.unwrap());
+            assert_eq!(std::fs::read(&path).unwrap(), b"theirs 2");
         }
         let is_theirs = |at: &Path| std::fs::read(at).is_ok_and(|bytes| bytes == b"theirs");
         std::fs::write(&path, b"theirs").unwrap();

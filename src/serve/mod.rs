@@ -50,7 +50,7 @@ use tracing::{info, warn};
 
 /// Where it listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
-/// How often the config is looked at: one `stat`.
+/// How often the config is looked at: two `stat`s.
 const CONFIG_LOOK: Duration = Duration::from_secs(2);
 /// How long calls may take to finish once it was asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
