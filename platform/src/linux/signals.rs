@@ -1,7 +1,7 @@
 //! The signals of this process, taken from the kernel's hands and read one by one.
 
 use crate::unix::process::dispositions::{
-    FORWARDED, Received, WAKE, add, empty_set, handle, ignore, is_ignored,
+    FORWARDED, Received, WAKE, add, contains, empty_set, handle, ignore, is_ignored,
 };
 use std::io;
 use std::mem::MaybeUninit;
@@ -44,7 +44,7 @@ impl Signals {
     /// Between fork and exec: what the process had before. Safe there: no allocation, no lock.
     pub fn give_back(&self) {
         for signal in FORWARDED.into_iter().chain([libc::SIGCHLD]) {
-            if self.was_ignored(signal) {
+            if contains(&self.ignored_before, signal) {
                 ignore(signal);
             }
         }
@@ -54,18 +54,9 @@ impl Signals {
         };
     }
 
-    fn was_ignored(&self, signal: libc::c_int) -> bool {
-        // SAFETY: the set is initialised and lives through the call.
-        unsafe { libc::sigismember(&self.ignored_before, signal) == 1 }
-    }
-
     /// Whether a process that was started like this one normally ends by what was received.
     pub fn ask_to_end(&self, received: Received) -> bool {
-        match received {
-            Received::Child => false,
-            Received::Sent(libc::SIGUSR1 | libc::SIGUSR2) => false,
-            Received::Sent(signal) | Received::Generated(signal) => !self.was_ignored(signal),
-        }
+        received.asks_to_end(&self.ignored_before)
     }
 
     /// The next signal.

@@ -4,7 +4,7 @@
 //! signal before anything looks whether it is blocked or ignored.
 
 use crate::unix::process::dispositions::{
-    FORWARDED, Received, WAKE, add, empty_set, handle, ignore, is_ignored, set_default,
+    FORWARDED, Received, WAKE, add, contains, empty_set, handle, ignore, is_ignored, set_default,
 };
 use std::io;
 use std::mem::MaybeUninit;
@@ -59,7 +59,7 @@ impl Signals {
     /// Between fork and exec: what the process had before. Safe there: no allocation, no lock.
     pub fn give_back(&self) {
         for signal in FORWARDED.into_iter().chain([libc::SIGCHLD]) {
-            if self.was_ignored(signal) {
+            if contains(&self.ignored_before, signal) {
                 ignore(signal);
             } else {
                 set_default(signal);
@@ -69,18 +69,9 @@ impl Signals {
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask_before, ptr::null_mut()) };
     }
 
-    fn was_ignored(&self, signal: libc::c_int) -> bool {
-        // SAFETY: the set is initialised and lives through the call.
-        unsafe { libc::sigismember(&self.ignored_before, signal) == 1 }
-    }
-
     /// Whether a process that was started like this one normally ends by what was received.
     pub fn ask_to_end(&self, received: Received) -> bool {
-        match received {
-            Received::Child => false,
-            Received::Sent(libc::SIGUSR1 | libc::SIGUSR2) => false,
-            Received::Sent(signal) | Received::Generated(signal) => !self.was_ignored(signal),
-        }
+        received.asks_to_end(&self.ignored_before)
     }
 
     /// The next signal.

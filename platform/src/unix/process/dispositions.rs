@@ -22,6 +22,17 @@ pub enum Received {
     Generated(libc::c_int),
 }
 
+impl Received {
+    /// Whether a process that was started ignoring `ignored` normally ends by this.
+    pub fn asks_to_end(self, ignored: &libc::sigset_t) -> bool {
+        match self {
+            Self::Child => false,
+            Self::Sent(libc::SIGUSR1 | libc::SIGUSR2) => false,
+            Self::Sent(signal) | Self::Generated(signal) => !contains(ignored, signal),
+        }
+    }
+}
+
 extern "C" fn nothing(_signal: libc::c_int) {}
 
 /// Ends this process by `signal`; returns only where that is not possible.
@@ -51,6 +62,12 @@ pub fn empty_set() -> libc::sigset_t {
 pub fn add(set: &mut libc::sigset_t, signal: libc::c_int) {
     // SAFETY: the set is initialised and lives through the call.
     unsafe { libc::sigaddset(set, signal) };
+}
+
+/// Whether `signal` is in `set`. Safe between fork and exec.
+pub fn contains(set: &libc::sigset_t, signal: libc::c_int) -> bool {
+    // SAFETY: the set is initialised and lives through the call.
+    unsafe { libc::sigismember(set, signal) == 1 }
 }
 
 /// Whether `signal` is ignored.
