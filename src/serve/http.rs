@@ -6,6 +6,7 @@ use super::gateway::Gateway;
 use super::guard::{Guard, Refusal};
 use super::hub::Hub;
 use super::recorder::Happened;
+use super::sessions::Sessions;
 use super::{page, report};
 use crate::node::Node;
 use crate::paths::DataDir;
@@ -20,16 +21,12 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The largest request of an MCP client: arguments may hold pictures.
 const MOST_BYTES: usize = 32 << 20;
-/// How long a session of the older era may be idle before it is forgotten.
-const SESSION_IDLE: Duration = Duration::from_secs(4 * 3600);
 /// The largest body of the API.
 const MOST_API_BYTES: usize = 1024;
 
@@ -55,11 +52,11 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
         .disable_allowed_origins()
         .with_max_request_body_bytes(MOST_BYTES)
         .with_cancellation_token(sessions);
-    let mut manager = LocalSessionManager::default();
-    // The SDK's five minutes end the session of an editor whose user went for a coffee.
-    manager.session_config.keep_alive = Some(SESSION_IDLE);
-    let manager = Arc::new(manager);
-    let mcp = StreamableHttpService::new(move || Ok(gateway.for_session()), manager, config);
+    let mcp = StreamableHttpService::new(
+        move || Ok(gateway.for_session()),
+        Arc::new(Sessions::default()),
+        config,
+    );
     Router::new()
         .route("/", get(index))
         .route("/api/v1/status", get(status))

@@ -17,6 +17,7 @@ mod progress;
 mod recorder;
 mod report;
 pub mod search;
+mod sessions;
 mod stray;
 mod supervisor;
 mod tools;
