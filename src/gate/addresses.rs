@@ -117,7 +117,8 @@ fn stretches(run: &[u8], separator: u8) -> impl Iterator<Item = Vec<&[u8]>> {
 
 /// Whether there is a `::`.
 fn is_shortened(groups: &[&[u8]]) -> bool {
-    groups.len() > 2 && groups[1..groups.len() - 1].iter().any(|group| group.is_empty())
+    let [_, between @ .., _] = groups else { return false };
+    between.iter().any(|group| group.is_empty())
 }
 
 /// `run` without the separators at its edges.
@@ -260,6 +261,8 @@ mod tests {
             "1.2.3.456",
             "1.2.3.4567",
             "12:34:56",
+            "at 12:34: x",
+            "12:",
             "2026-11-22",
             "foo::bar::baz",
             "std::vec",

@@ -131,6 +131,10 @@ mod tests {
         {
             assert_eq!(scan(text, &private), Some(LeakKind::PrivateWord), "{text:?}");
         }
+        // All of them boundaries: inside of what is found, too.
+        assert_eq!(scan("c\u{200b}users\u{2060}bob", &private), Some(LeakKind::Path));
+        let private = PrivateWords::new([""; 0], ["1.2 3.4"]);
+        assert_eq!(scan("1.2\u{200b}3.4", &private), Some(LeakKind::PrivateWord));
         let token = "x\u{200b}gh\u{200d}p_0a1b2c3d4e5f6g7h8i9j";
         assert_eq!(scan(token, &PrivateWords::default()), Some(LeakKind::Token));
     }
