@@ -219,7 +219,7 @@ pub fn private_words() -> crate::gate::PrivateWords {
                 names.extend(value.split('@').next().into_iter().flat_map(person));
             }
             b"HOSTNAME" | b"COMPUTERNAME" => names.push(value.clone()),
-            b"HOME" | b"USERPROFILE" => names.extend(last_component(&value)),
+            b"HOME" | b"USERPROFILE" => names.extend(home(&value)),
             _ => {}
         }
         values.push(value);
@@ -231,8 +231,9 @@ pub fn private_words() -> crate::gate::PrivateWords {
         add(name, String::from_utf8_lossy(value).into_owned());
     });
     if let Some(user) = host::user() {
-        names.extend(last_component(&user.home));
+        names.extend(home(&user.home));
         names.extend(person(&user.name));
+        names.extend(person(&user.full_name));
     }
     if let Some(host) = host::host_name() {
         // `laptop.example.org` is also known as `laptop`.
@@ -247,8 +248,8 @@ pub fn private_words() -> crate::gate::PrivateWords {
 }
 
 /// What accounts that are nobody's are made of: `ec2-user` does not make `user` a name.
-const OF_ACCOUNTS: [&str; 8] =
-    ["user", "admin", "data", "service", "system", "network", "test", "www"];
+const OF_ACCOUNTS: [&str; 10] =
+    ["user", "admin", "cloud", "data", "default", "service", "system", "network", "test", "www"];
 
 /// The name of a person or an account, and its parts: who is `alice.liddell` is Liddell, too.
 fn person(name: &str) -> impl Iterator<Item = String> {
@@ -257,6 +258,7 @@ fn person(name: &str) -> impl Iterator<Item = String> {
     std::iter::once(name.to_owned()).chain(named.map(str::to_owned))
 }
 
-fn last_component(path: &str) -> Option<String> {
-    path.rsplit(['/', '\\']).find(|component| !component.is_empty()).map(str::to_owned)
+/// The name of a home directory, which is a person's.
+fn home(path: &str) -> impl Iterator<Item = String> {
+    path.rsplit(['/', '\\']).find(|component| !component.is_empty()).into_iter().flat_map(person)
 }

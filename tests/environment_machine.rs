@@ -82,7 +82,7 @@ fn every_environment_value_is_a_private_word() {
     let own = [
         ("MINE", "falcon-opal".into()),
         ("USER", "tim".into()),
-        ("HOME", "/h/ada".into()),
+        ("HOME", "/h/ada-byron".into()),
         ("LOGNAME", "rosa.luxor".into()),
         ("SUDO_USER", "ec2-user".into()),
         ("GIT_AUTHOR_NAME", "Juno Verdigris".into()),
@@ -98,6 +98,7 @@ fn every_environment_value_is_a_private_word() {
             "luxor",
             "rosaluxor",
             "ec2-user",
+            "byron",
             "verdigris",
             "juno",
             "quill",

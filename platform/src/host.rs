@@ -21,6 +21,8 @@ pub const MAX_ENVIRONMENT_BYTES: usize = 8 * 1024 * 1024;
 pub struct User {
     /// Login name.
     pub name: String,
+    /// The person's name in full, where somebody filled it in; empty otherwise, and on Windows.
+    pub full_name: String,
     /// Home directory.
     pub home: String,
 }

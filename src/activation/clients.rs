@@ -46,27 +46,35 @@ pub fn canonical(raw: &str, is_leak: &dyn Fn(&str) -> bool) -> String {
     if name.len() <= MAX_LENGTH {
         let lower = name.to_ascii_lowercase();
         if is_canonical(&lower) {
-            let is_leak =
-                || is_leak(&lower) || apart_at_capitals(name).is_some_and(|name| is_leak(&name));
+            let is_leak = || {
+                let apart = |after| apart_at_capitals(name, after).is_some_and(|it| is_leak(&it));
+                is_leak(&lower) || apart(false) || apart(true)
+            };
             return if is_known(&lower) || !is_leak() { lower } else { UNKNOWN.to_owned() };
         }
     }
     rescued(name).unwrap_or(UNKNOWN).to_owned()
 }
 
-/// `name` in lower case with a hyphen where a capital begins a word (`TimClient`, `MCPTim`): boundaries that
-/// lower case takes away. `None` when there is none.
-fn apart_at_capitals(name: &str) -> Option<String> {
+/// `name` in lower case with a hyphen where capitals tell where a word begins: boundaries that lower case
+/// takes away. The last of several capitals begins a word (`MCPTim`) or, if `after_capitals`, ends one
+/// (`TIMclient`, `IDEtim`). `None` when there is no such place.
+fn apart_at_capitals(name: &str, after_capitals: bool) -> Option<String> {
     let mut apart = String::with_capacity(name.len() + 8);
-    let mut before = ' ';
+    let (mut before, mut capitals) = (' ', 0);
     let mut rest = name.chars().peekable();
     while let Some(c) = rest.next() {
-        let ends_capitals =
-            before.is_ascii_uppercase() && rest.peek().is_some_and(char::is_ascii_lowercase);
-        if c.is_ascii_uppercase() && (before.is_ascii_lowercase() || ends_capitals) {
+        let is_boundary = if c.is_ascii_uppercase() {
+            let last = rest.peek().is_some_and(char::is_ascii_lowercase);
+            before.is_ascii_lowercase() || (!after_capitals && capitals > 0 && last)
+        } else {
+            after_capitals && capitals > 1 && c.is_ascii_lowercase()
+        };
+        if is_boundary {
             apart.push('-');
         }
         apart.push(c.to_ascii_lowercase());
+        capitals = if c.is_ascii_uppercase() { capitals + 1 } else { 0 };
         before = c;
     }
     (apart.len() > name.len()).then_some(apart)
@@ -280,8 +288,22 @@ mod tests {
             ("tim", None),
             ("", None),
         ] {
-            assert_eq!(apart_at_capitals(raw).as_deref(), words, "{raw}");
+            assert_eq!(apart_at_capitals(raw, false).as_deref(), words, "{raw}");
         }
+        for (raw, words) in [
+            ("TIMclient", Some("tim-client")),
+            ("IDEtim", Some("ide-tim")),
+            ("myTIMtool", Some("my-tim-tool")),
+            ("TimClient", Some("tim-client")),
+            ("ABc", Some("ab-c")),
+            ("Ab", None),
+            ("AB1c", None),
+            ("A-Bc", None),
+            ("TIM", None),
+        ] {
+            assert_eq!(apart_at_capitals(raw, true).as_deref(), words, "{raw}");
+        }
+        assert_eq!(canonical("TIMclient", &|name| name == "tim-client"), "unknown");
         assert_eq!(canonical("TimClient", &|name| name == "tim-client"), "unknown");
         assert_eq!(canonical("TimClient", &|name| name == "tim"), "timclient");
     }

@@ -6,7 +6,7 @@
 /// An IPv4, IPv6 or MAC address.
 pub(super) fn has_address(text: &str) -> bool {
     let text = text.as_bytes();
-    has_ipv4(text) || has_hex_ipv4(text) || has_ipv6(text) || has_mac(text)
+    has_ipv4(text) || has_hex_ipv4(text) || has_ipv6(text) || has_mac(text) || has_groups(text)
 }
 
 /// Four numbers up to 255 with dots between them, letters may adjoin (`ip10.0.0.1`); with `-` or `_`
@@ -65,11 +65,12 @@ fn part_length(rest: &[u8]) -> Option<usize> {
 }
 
 /// Eight hex digits (or more: ids of containers and commits), not of a word: with three numbers among
-/// them, or after `0x`.
+/// them, or two that do not end it (`cafe2` is a word, `ddb76def` is none), or after `0x`.
 fn has_hex_ipv4(text: &[u8]) -> bool {
     let is_hex = |run: &[u8]| {
         let digits = run.iter().filter(|b| b.is_ascii_digit()).count();
-        run.len() >= 8 && digits >= 3 && digits < run.len()
+        let ends_in_letter = run.last().is_some_and(u8::is_ascii_alphabetic);
+        run.len() >= 8 && digits < run.len() && (digits >= 3 || digits == 2 && ends_in_letter)
     };
     let after_0x = |at: usize| {
         text[at..].starts_with(b"0x")
@@ -136,27 +137,37 @@ fn trim(mut run: &[u8], separator: u8) -> &[u8] {
 /// with dots, two of six with three numbers among them, or twelve digits in a row that are neither a number
 /// nor a word.
 fn has_mac(text: &[u8]) -> bool {
-    let separated = |separator: u8, group: usize, count: usize| {
-        // Most texts do not have enough separators, and need no second look.
-        if memchr::memchr_iter(separator, text).count() + 1 < count {
-            return false;
-        }
-        words(text, move |b| b.is_ascii_hexdigit() || *b == separator).any(|run| {
-            let mut row = 0;
-            run.split(|b| *b == separator).any(|part| {
-                row = if part.len() == group { row + 1 } else { 0 };
-                row == count
-            })
-        })
-    };
-    b":-._".iter().any(|separator| separated(*separator, 2, 6))
-        || separated(b'.', 4, 3)
+    b":-._".iter().any(|separator| separated(text, *separator, 2, 6, 0))
+        || separated(text, b'.', 4, 3, 0)
         || has_halves(text)
         || words(text, u8::is_ascii_hexdigit).any(|run| {
             run.len() == 12
                 && run.iter().any(u8::is_ascii_digit)
                 && run.iter().any(u8::is_ascii_alphabetic)
         })
+}
+
+/// What words with dashes may look like as well, so only with three numbers in it: an IPv4 address as four
+/// pairs of hex digits (`c0-a8-01-01`), a MAC address as three groups of four (`001a-2b3c-4d5e`).
+fn has_groups(text: &[u8]) -> bool {
+    b":-._".iter().any(|separator| separated(text, *separator, 2, 4, 3))
+        || b":-_".iter().any(|separator| separated(text, *separator, 4, 3, 3))
+}
+
+/// Whether there are `count` groups of `length` hex digits, with `separator` between them and as many
+/// numbers in them.
+fn separated(text: &[u8], separator: u8, length: usize, count: usize, numbers: usize) -> bool {
+    // Most texts do not have enough separators, and need no second look.
+    if memchr::memchr_iter(separator, text).count() + 1 < count {
+        return false;
+    }
+    words(text, move |b| b.is_ascii_hexdigit() || *b == separator).any(|run| {
+        let groups: Vec<&[u8]> = run.split(|b| *b == separator).collect();
+        groups.windows(count).any(|row| {
+            let digits = row.iter().copied().flatten().filter(|b| b.is_ascii_digit());
+            row.iter().all(|group| group.len() == length) && digits.count() >= numbers
+        })
+    })
 }
 
 /// `001a2b-3c4d5e`
@@ -250,6 +261,15 @@ mod tests {
             "I6]8888888:8c75:7e8a:4bd2:2260:6c63::d34c",
             "fe80::1:deadbeef",
             "deadbeef-fe80--1ff-fe23-20261122",
+            "c0-a8-01-01",
+            "x-0a.ff.ac.12-y",
+            "0a_ff_ac_12",
+            "0a:ff:ac:12",
+            "001a-2b3c-4d5e",
+            "x_001a_2b3c_4d5e",
+            "001a:2b3c:4d5e",
+            "ddb76def",
+            "x-a9fea9fe",
         ] {
             assert!(has_address(text), "{text}");
         }
@@ -307,6 +327,14 @@ mod tests {
             "facade::beef",
             "decade:1:2:3:4:5:6:7",
             "20261122-a--b",
+            "ab-cd-ef-12",
+            "ca-fe-20-2",
+            "1a-2b-3c",
+            "cafe-face-ab12",
+            "001a-2b3c",
+            "cafe-beef-123",
+            "decade20",
+            "face2fac",
         ] {
             assert!(!has_address(text), "{text}");
         }

@@ -117,6 +117,7 @@ fn looks_like(letter: char, c: char) -> bool {
             (c, letter),
             ('0', 'o')
                 | ('1', 'i' | 'l')
+                | ('2', 'z')
                 | ('3', 'e')
                 | ('4', 'a')
                 | ('5', 's')
@@ -160,6 +161,7 @@ mod tests {
         for text in ["xal-ice", "al-icex", "alic", "lice", "alxice"] {
             assert!(!found("alice", text), "{text}");
         }
+        assert!(found("zoe", "my-2oe") && !found("zoe", "my-2oex"));
         assert!(!found("anna", "xannax") && found("annah", "xannahx"), "from five letters on");
         assert!(!found("a1234", "xa1234x"), "letters, not digits");
     }

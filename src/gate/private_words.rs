@@ -115,7 +115,11 @@ impl Prepared {
 
     fn add_value(&mut self, word: &str) {
         match worth_comparing(word, LEAST_VALUE) {
-            Some(Form::Letters(letters)) => self.values.push(letters.into()),
+            Some(Form::Letters(letters)) => {
+                let spelled_out = transliterate(word).map(|word| squash(&fold(&word)));
+                self.values.push(letters.into());
+                self.values.extend(spelled_out.map(Into::into));
+            }
             Some(Form::Literal(word)) => self.literals.push(word.into()),
             None => {}
         }
@@ -278,6 +282,9 @@ mod tests {
         assert!(!found(&["John Doe"], &[], "john"));
         assert!(found(&[], &["/usr/bin/zsh"], "usr-bin-zsh"));
         assert!(!found(&[], &["/usr/bin/zsh"], "zsh"));
+        // As those write it who have only ASCII.
+        assert!(found(&[], &["Zürich"], "zuerich") && found(&[], &["Zürich"], "x-zurich"));
+        assert!(found(&["Jörg"], &[], "joerg") && !found(&[], &["Zürich"], "zrich"));
     }
 
     #[test]

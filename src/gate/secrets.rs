@@ -34,7 +34,19 @@ const ISSUED: &[Issued] = &[
     issued(b"xapp-", 10, b"-"),
     issued(b"akia", 16, b""),
     issued(b"asia", 16, b""),
+    issued(b"aroa", 16, b""),
+    issued(b"aida", 16, b""),
     issued(b"glpat-", 20, b"-_"),
+    issued(b"glrt-", 20, b"-_"),
+    issued(b"gldt-", 20, b"-_"),
+    issued(b"glft-", 20, b"-_"),
+    issued(b"glptt-", 20, b"-_"),
+    issued(b"glcbt-", 20, b"-_"),
+    issued(b"hvs.", 20, b"-_"),
+    issued(b"hvb.", 20, b"-_"),
+    issued(b"dckr_pat_", 20, b"-_"),
+    issued(b"sq0atp-", 20, b"-_"),
+    issued(b"sq0csp-", 20, b"-_"),
     issued(b"sk_live_", 16, b""),
     issued(b"rk_live_", 16, b""),
     issued(b"sk_test_", 16, b""),
@@ -77,7 +89,7 @@ impl Issued {
     }
 
     /// With other separators, as programs write what is to be a name (`ghp-..`), and more of them. So are
-    /// some products called (`ghs-data-loader`): only with numbers in it.
+    /// some products called (`ghs-data-loader`): only with numbers in it, or in one piece.
     fn is_rewritten_at(&self, rest: &[u8]) -> bool {
         let Some((prefix, body)) = rest.split_at_checked(self.prefix.len()) else { return false };
         let same = |(a, b): (&u8, &u8)| a == b || is_separator(a) && is_separator(b);
@@ -85,7 +97,8 @@ impl Issued {
         self.prefix.iter().any(is_separator)
             && prefix.iter().zip(self.prefix).all(same)
             && body.len() >= self.least
-            && body.iter().filter(|b| b.is_ascii_digit()).count() >= 3
+            && (body.iter().filter(|b| b.is_ascii_digit()).count() >= 3
+                || run(body, u8::is_ascii_alphanumeric) >= self.least)
     }
 }
 
@@ -215,6 +228,24 @@ mod tests {
             "npm_abcdefghijklmnopqrstuvwxyzabcd",
             "hf_abcdefghijklmnopqrstuvwxyzabcd",
             "aizaabcdefghijklmnopqrstuvwxyzabcd",
+            "aroaabcdefghijklmnop",
+            "aidaabcdefghijklmnop",
+            "glrt-abcdefghijklmnopqrst",
+            "gldt-abcdefghijklmnopqrst",
+            "glft-abcdefghijklmnopqrst",
+            "glptt-abcdefghijklmnopqrst",
+            "glcbt-abcdefghijklmnopqrst",
+            "hvs.abcdefghijklmnopqrst",
+            "hvb.abcdefghijklmnopqrst",
+            "dckr_pat_abcdefghijklmnopqrst",
+            "sq0atp-abcdefghijklmnopqrst",
+            "sq0csp-abcdefghijklmnopqrst",
+            // With other separators than their issuers', in one piece.
+            "sk_abcdefghijklmnop",
+            "ghp-abcdefghijklmnopqrst",
+            "npm.abcdefghijklmnopqrstuvwxyzabcd",
+            "xoxb_abcdefghij",
+            "glpat_abcdefghijklmnopqrst",
         ] {
             assert!(has_token(text), "{text}");
         }
@@ -231,6 +262,12 @@ mod tests {
             "ghp-abcdefghij-klmnopqr1.2",
             "ghp-abcdefghijklmnop123",
             "ghpxabcdefghijklmnopq123",
+            "sk_abcdefghijklmno",
+            "sk_abcdefghi-klmnop",
+            "ghp-abcdefghij-klmnopqrst",
+            "xoxb_abcdefghi",
+            "hvs-data-loader-for-everyone",
+            "github-pat-helper-for-everyone",
             "asia12345-abc12345678",
             "io.github.someone.client-v1.2.3-rc1.x86_64",
             "ewoks123456789.ab",

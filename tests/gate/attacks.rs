@@ -123,6 +123,9 @@ fn the_users_name_in_one_word_with_others() {
         "MCPTim",
         "TimMCP",
         "TIMTool",
+        "TIMclient",
+        "IDEtim",
+        "myTIMtool",
     ] {
         stopped(raw);
     }
@@ -248,7 +251,7 @@ fn addresses_in_any_base() {
              192.168.178 192-168-1 192.168.1.x fe80::1 [::1] fe80--1ff-fe23-4567-890a \
              2001-db8-85a3--8a2e 2001-db8-85a3-8d3-1319-8a2e-370-7348 fe80_0_0_0_1ff_fe23_4567_890a \
              00:1a:2b:3c:4d:5e 00-1a-2b-3c-4d-5e 001a2b3c4d5e 001a.2b3c.4d5e 001a2b-3c4d5e \
-             112233445566 10.0.0.1:8080",
+             001a-2b3c-4d5e c0-a8-01-01 x_0a.ff.ac.12 ddb76def 112233445566 10.0.0.1:8080",
     ) {
         stopped(raw);
     }
@@ -259,6 +262,8 @@ fn addresses_in_any_base() {
         "tool-2026-11-22",
         "app-20261122",
         "face2face",
+        "decade20",
+        "cafe-babe-ab12",
         "v10.2.0-beta.1",
     ] {
         assert_eq!(sent_as(raw), raw, "a version, a date, a word");
@@ -386,6 +391,10 @@ fn secrets_in_any_case_and_at_any_boundary() {
         "h0leinone7",
         "x-h0leInOne7",
         "qz81xw72vu63",
+        // Other separators than the issuer's, few numbers.
+        "glpat_jyq5qcigjl8xiygumxmk",
+        "x-ghp-bud8jqysiayjpfglpg3l",
+        "hvs.bud8jqysiayjpfglpgxl",
     ] {
         stopped(raw);
     }
@@ -417,9 +426,14 @@ fn what_cannot_be_stopped() {
         // Three and four letters inside a longer word, or encoded.
         "mytimbot",
         "dgltx-client",
+        // Nor are they seen where everything is a capital.
+        "mcptim",
         "74696d",
         // A longer name that is torn apart inside of longer words.
         "myal-icebot",
+        // A value inside of a longer word, a short number.
+        "downtheholes",
+        "n-415-555-2671",
         // Half of it; the other half is another client.
         "ali",
         "ce-client",

@@ -3,7 +3,7 @@
 pub use crate::unix::host::{has_stderr, host_name, os_release, parent_id, read_bounded, user_id};
 
 use crate::host::{MAX_ANCESTORS, MAX_ENVIRONMENT_BYTES, MAX_HOPS, User, VariableVisitor};
-use crate::unix::host::{each_variable, fill, fill_growing, text};
+use crate::unix::host::{each_variable, fill, fill_growing, full_name, text};
 use std::fs::{self, File};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -120,8 +120,13 @@ fn user_in_passwd(passwd: &[u8], uid: u32) -> Option<User> {
         let mut fields = line.split(|&byte| byte == b':');
         let name = fields.next().filter(|name| !name.is_empty())?;
         let id: u32 = std::str::from_utf8(fields.nth(1)?).ok()?.parse().ok()?;
-        let home = fields.nth(2)?;
-        (id == uid).then(|| User { name: text(name.to_vec()), home: text(home.to_vec()) })
+        let comment = fields.nth(1)?;
+        let home = fields.next()?;
+        (id == uid).then(|| User {
+            name: text(name.to_vec()),
+            full_name: full_name(comment),
+            home: text(home.to_vec()),
+        })
     })
 }
 
@@ -198,9 +203,10 @@ mod tests {
 
     #[test]
     fn the_first_passwd_line_of_the_user_counts() {
-        let passwd = b"root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/x:\ntim:x:1000:1000:T,,:/home/tim:/bin/sh\nalias:x:1000:1000::/other:/bin/sh";
+        let passwd = b"root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/x:\ntim:x:1000:1000:T B,x,:/home/tim:/bin/sh\nalias:x:1000:1000::/other:/bin/sh";
         let tim = user_in_passwd(passwd, 1000).unwrap();
         assert_eq!((tim.name.as_str(), tim.home.as_str()), ("tim", "/home/tim"));
+        assert_eq!(tim.full_name, "T B");
         assert!(user_in_passwd(passwd, 7).is_none());
         assert!(user_in_passwd(passwd, 42).is_none());
     }

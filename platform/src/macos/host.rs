@@ -4,7 +4,7 @@ pub use crate::unix::host::{has_stderr, host_name, os_release, parent_id, read_b
 
 use super::process_arguments;
 use crate::host::{MAX_ANCESTORS, MAX_HOPS, User, VariableVisitor};
-use crate::unix::host::{each_variable, text};
+use crate::unix::host::{each_variable, full_name, text};
 use std::ffi::CStr;
 use std::mem::{MaybeUninit, size_of};
 use std::ptr;
@@ -126,11 +126,16 @@ pub fn user() -> Option<User> {
         return None;
     }
     // SAFETY: `found` points to `entry`, which is filled in; its texts lie in `strings` and end with a zero.
-    let (name, home) = unsafe {
+    let (name, comment, home) = unsafe {
         let entry = entry.assume_init();
-        (CStr::from_ptr(entry.pw_name), CStr::from_ptr(entry.pw_dir))
+        let comment = if entry.pw_gecos.is_null() { c"" } else { CStr::from_ptr(entry.pw_gecos) };
+        (CStr::from_ptr(entry.pw_name), comment, CStr::from_ptr(entry.pw_dir))
     };
-    Some(User { name: text(name.to_bytes().to_vec()), home: text(home.to_bytes().to_vec()) })
+    Some(User {
+        name: text(name.to_bytes().to_vec()),
+        full_name: full_name(comment.to_bytes()),
+        home: text(home.to_bytes().to_vec()),
+    })
 }
 
 pub fn display_socket() -> Option<String> {

@@ -25,6 +25,11 @@ pub fn os_release() -> Option<String> {
     uname(|names| &names.release)
 }
 
+/// The person's name in a comment of the user database: what stands before the first comma.
+pub fn full_name(comment: &[u8]) -> String {
+    text(comment.split(|&byte| byte == b',').next().unwrap_or_default().to_vec())
+}
+
 fn uname(field: impl Fn(&libc::utsname) -> &[libc::c_char]) -> Option<String> {
     // SAFETY: utsname is arrays of c_char; all zeroes is a valid value.
     let mut names: libc::utsname = unsafe { std::mem::zeroed() };

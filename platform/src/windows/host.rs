@@ -103,7 +103,11 @@ pub fn user() -> Option<User> {
         return None;
     }
     let home = std::env::home_dir().unwrap_or_default();
-    Some(User { name: wide::until_zero(&name), home: home.to_string_lossy().into_owned() })
+    Some(User {
+        name: wide::until_zero(&name),
+        full_name: String::new(),
+        home: home.to_string_lossy().into_owned(),
+    })
 }
 
 pub fn host_name() -> Option<String> {
