@@ -255,6 +255,19 @@ fn where_no_id_can_be_kept_status_says_that_nothing_is_sent() {
     mode(&kept, 0o777);
     let status = status_of_nobody(home.path()).expect("it could be run");
     assert_eq!(status["anonymous_id_trouble"], Value::Null);
+    // Without its lock the config is not edited.
+    fs::create_dir(data.join("config.lock")).expect("made");
+    let status = status_of_nobody(home.path()).expect("it could be run");
+    let trouble = status["anonymous_id_trouble"].as_str().expect("text");
+    assert!(trouble.contains("<data dir>/config.lock cannot be used"), "{trouble}");
+    let mut command = Command::new(BIN);
+    command.args(["telemetry", "reset-id"]).env_clear().env("HOME", home.path());
+    let out = command.output().expect("it starts");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(
+        !out.status.success()
+            && said.contains("config.lock cannot be used: the lock file is not a file")
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! One rule: nothing here waits without a bound, and what we create is ours alone (0700, 0600).
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,6 +80,38 @@ pub fn file_system(path: &Path) -> io::Result<FileSystem> {
 /// Whether this process may make and change names in the directory `path`, found without trying.
 pub fn check_writable(path: &Path) -> io::Result<()> {
     backend::check_writable(path)
+}
+
+/// Whether this process could open the file at `path` to read and write it, or make it where there is none;
+/// found without changing anything. What [`reason`] says of the error is for people.
+pub fn check_usable(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => {
+            OpenOptions::new().read(true).write(true).open(path).map(drop)
+        }
+        Ok(_) => Err(io::Error::other("it is not a file; remove it")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let Ok(target) = std::fs::read_link(path) else {
+                return check_writable(directory_of(path));
+            };
+            // A link to nothing: the file would be made where it leads.
+            let target = directory_of(path).join(target);
+            check_writable(directory_of(&target)).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => io::Error::other("it is a link to nothing; remove it"),
+                _ => error,
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What went wrong, without any path: fixed words of ours, else the kind (messages of the standard
+/// library may hold paths).
+pub fn reason(error: &io::Error) -> String {
+    match error.get_ref() {
+        Some(own) if error.kind() == io::ErrorKind::Other => own.to_string(),
+        _ => error.kind().to_string(),
+    }
 }
 
 /// Bytes that this user may still write on the file system of `path`; `None` where it does not tell.
@@ -340,7 +372,7 @@ impl FileLock {
 fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => {
-            Err(io::Error::other("its lock file is not a file; remove that"))
+            Err(io::Error::other("the lock file is not a file; remove it"))
         }
         _ => Ok(()),
     }

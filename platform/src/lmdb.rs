@@ -27,7 +27,11 @@ use crate::files::{self, FileIdentity, FileLock, HeldLock, LockMode, PreparedPat
 /// The size of the map and so the largest size of a file; ours need less than a hundredth.
 pub const MAP_SIZE: usize = 4 << 20;
 
-const DATA: &str = "data.mdb";
+/// The file of the environment in `directory`.
+pub fn data_file(directory: &Path) -> PathBuf {
+    directory.join("data.mdb")
+}
+
 /// A new data file until it is complete: no process ever sees half of one.
 const UNFINISHED: &str = "new.mdb";
 
@@ -105,7 +109,7 @@ impl Environment {
     /// Prepares `<directory>/data.mdb`; the lock file is made if it is missing, its directory is not.
     /// Nothing is mapped yet.
     pub fn at(directory: &Path, lock: &Path) -> io::Result<Self> {
-        let data = directory.join(DATA);
+        let data = data_file(directory);
         // The store and the directory that holds it and the lock get other names while they are open; what
         // that lies in hardly ever does.
         let base = lock.parent().and_then(Path::parent).unwrap_or(Path::new(""));
@@ -336,7 +340,7 @@ fn open_once_closed(
 /// The bytes of an environment's data file, read under the shared lock, mapping and changing nothing;
 /// [`Failure::Missing`] when there is none. Without a lock file there is nobody to lock out.
 pub fn snapshot(directory: &Path, lock: &Path, within: Duration) -> Result<Vec<u8>, Failure> {
-    let data = directory.join(DATA);
+    let data = data_file(directory);
     std::fs::metadata(&data).map_err(|error| absent(directory, error))?;
     let _held = match FileLock::open_existing(lock) {
         Ok(lock) => Some(lock.acquire(LockMode::Shared, within)?.ok_or(Failure::Busy)?),
@@ -348,7 +352,7 @@ pub fn snapshot(directory: &Path, lock: &Path, within: Duration) -> Result<Vec<u
 
 /// The identity of an environment's data file; `None` when there is none.
 pub fn identity(directory: &Path) -> Option<FileIdentity> {
-    FileIdentity::at(&directory.join(DATA)).ok()
+    FileIdentity::at(&data_file(directory)).ok()
 }
 
 /// Reads a file that may be anything.

@@ -56,7 +56,9 @@ pub enum StoreError {
     Busy,
     /// The file system is not a known local one.
     RemoteFileSystem(String),
-    /// An I/O error: its kind.
+    /// What a store needs may not be written: what that is, and why.
+    Unwritable(&'static str, String),
+    /// An I/O error: where, and its kind.
     Io(String),
     /// The store is damaged and was left as it is ([`Store::peek`] repairs nothing).
     Damaged(String),
@@ -76,7 +78,11 @@ impl fmt::Display for StoreError {
                 f,
                 "no activation store: the data directory is on {name}, which is not a known local file system; point MCPPROXY_HOME to a local disk"
             ),
-            Self::Io(kind) => write!(f, "no activation store: <data dir>/telemetry: {kind}"),
+            Self::Unwritable(what, why) => write!(
+                f,
+                "{what} cannot be written ({why}): nothing is recorded or sent; make it writable, or point MCPPROXY_HOME to another data directory"
+            ),
+            Self::Io(what) => write!(f, "no activation store: {what}"),
             Self::Damaged(what) => write!(
                 f,
                 "the activation store <data dir>/telemetry is damaged ({what}); the next host puts it aside and restores it"
@@ -167,6 +173,11 @@ impl Store {
     /// holds, if there is a good one. Like [`Self::peek`], without side effects.
     pub fn remembered(dir: &DataDir) -> Option<State> {
         on_disk::remembered(dir)
+    }
+
+    /// Why no host could keep a store in `dir`, as far as it can be known without side effects.
+    pub fn check(dir: &DataDir) -> Result<(), StoreError> {
+        on_disk::check(dir)
     }
 
     /// What happened to the store in `dir`, as far as it tells; like [`Self::peek`], without side effects.

@@ -58,12 +58,16 @@ fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
         assemble::live_host(state, machine::now())
             .map_or_else(|| preview::own_fields(dir), assemble::Live::from)
     });
-    say(outcome)
+    say(outcome, at_once)
 }
 
-fn say(outcome: Outcome) -> Result<String, String> {
+fn say(outcome: Outcome, at_once: bool) -> Result<String, String> {
     match outcome {
         Outcome::Acknowledged(bytes) => Ok(format!("sent: {} bytes, acknowledged", bytes.len())),
+        // Times are whole seconds: whoever asks in that of the last acknowledgement has what they asked for.
+        Outcome::Waiting(Begin::NotDue(_)) if at_once => {
+            Ok("not sent again: one was acknowledged in the second in which this was asked for, or since".to_owned())
+        }
         Outcome::Waiting(Begin::NotDue(wait)) => Ok(format!("not due: next in {}", span(wait))),
         Outcome::Waiting(Begin::BackingOff(wait)) => Ok(format!(
             "not due: the last attempt failed, next in {}; --now tries at once",

@@ -74,6 +74,9 @@ fn table(status: &Status) -> String {
     for (name, value) in rows {
         let _ = writeln!(out, "{name:18} {value}");
     }
+    if let Some(trouble) = status.trouble.as_ref().filter(|_| status.store.0 == "ok") {
+        let _ = writeln!(out, "\n{trouble}");
+    }
     if let Some(note) = status.note {
         let _ = writeln!(out, "\n{note}");
     }

@@ -25,7 +25,7 @@ pub enum EditError {
     /// The data directory could not be made.
     Directory(io::ErrorKind),
     /// The lock file could not be made.
-    Lock(io::ErrorKind),
+    Lock(String),
     /// The new text could not be put in place.
     Write(io::ErrorKind),
 }
@@ -49,9 +49,9 @@ impl fmt::Display for EditError {
                 f,
                 "the data directory cannot be made: {kind}; use --data-dir or MCPPROXY_HOME to name a writable one"
             ),
-            Self::Lock(kind) => write!(
+            Self::Lock(why) => write!(
                 f,
-                "{DISPLAY_NAME} was not changed: <data dir>/config.lock cannot be made: {kind}; make the data directory writable"
+                "{DISPLAY_NAME} was not changed: <data dir>/config.lock cannot be used: {why}; make the data directory writable, or move what is in the way"
             ),
             Self::Write(kind) => write!(
                 f,

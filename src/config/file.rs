@@ -21,7 +21,7 @@ pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
     let until = Instant::now() + deadline;
     files::create_private_dir(dir.root()).map_err(|e| EditError::Directory(e.kind()))?;
     loop {
-        let failed = |e: io::Error| EditError::Lock(e.kind());
+        let failed = |e: io::Error| EditError::Lock(files::reason(&e));
         let lock = FileLock::open(&dir.config_lock()).map_err(failed)?;
         let left = until.saturating_duration_since(Instant::now());
         let Some(held) = lock.acquire(LockMode::Exclusive, left).map_err(failed)? else {

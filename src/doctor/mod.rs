@@ -81,6 +81,7 @@ pub(crate) fn examine(dir: &DataDir, around: &Surroundings, is_online: bool) -> 
     checks.push(telemetry::identity(&status));
     checks.push(telemetry::notice(&status));
     checks.extend(telemetry::store(&status));
+    checks.extend(telemetry::sent(&status));
     checks.extend(endpoint::check(dir, around, is_online));
     checks.extend(servers::check(dir));
     checks.extend(wiring::check());

@@ -19,14 +19,18 @@ pub(super) fn consent(status: &Status) -> Check {
 
 pub(super) fn identity(status: &Status) -> Check {
     match (&status.id_trouble, &status.id) {
-        (Some(trouble), _) => Check::fail(
-            "identity",
-            trouble.clone(),
-            "nothing is sent until then; `mcpproxy telemetry reset-id` makes a new id",
-        ),
+        (Some(trouble), _) => {
+            Check::fail("identity", trouble.clone(), "nothing is sent until then")
+        }
         (None, Some(_)) => Check::ok("identity", "this install has an anonymous id"),
         (None, None) => Check::ok("identity", "there is no id yet; the first host makes one"),
     }
+}
+
+/// What is in the way of sending, besides what other checks say.
+pub(super) fn sent(status: &Status) -> Option<Check> {
+    let trouble = status.trouble.clone().filter(|_| Store::check(&status.dir).is_ok())?;
+    Some(Check::fail("sent", trouble, "nothing is sent until then"))
 }
 
 pub(super) fn notice(status: &Status) -> Check {

@@ -5,9 +5,10 @@
 use super::assemble::{self, ClientPolicy, Live};
 use super::permission::Permission;
 use super::post::{Answer, post};
+use super::retry_after;
 use super::schedule::{self, Begin, Failure};
+use super::sent::{self, Copy};
 use super::timing::Timing;
-use super::{retry_after, sent};
 use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::{Consent, Effective};
@@ -64,6 +65,15 @@ pub enum Outcome {
     Abandoned,
 }
 
+/// Why nothing could be sent from here, whatever is allowed: there is no store that can be written, or what is
+/// sent could not be kept for the user to read. Found without side effects.
+pub(crate) fn obstacle(dir: &DataDir) -> Option<String> {
+    match Store::check(dir) {
+        Err(error) => Some(error.to_string()),
+        Ok(()) => sent::obstacle(dir),
+    }
+}
+
 /// How often a short transaction is tried again when the store is busy.
 const PATIENCE: u32 = 30;
 
@@ -82,6 +92,9 @@ impl Attempt<'_> {
             Begin::Go | Begin::ClockReset(_) => {}
             other => return Err(Outcome::Waiting(other)),
         }
+        if let Some(why) = obstacle(self.dir) {
+            return Err(Outcome::Unable(why));
+        }
         let live = live(&state);
         if live.routing_mode == Some(RoutingMode::Tap)
             && let Some(wait) = schedule::yields_to_gateway(&state, now, RoutingMode::Tap)
@@ -96,9 +109,10 @@ impl Attempt<'_> {
         };
         let pending = self.claim(&identity, &live, &policy)?;
         self.check(&pending, &identity, &policy)?;
+        let copy = self.prepare_copy(&pending)?;
         self.confirm(&identity)?;
         let answer = post(&target, &pending.bytes, &|name| std::env::var(name).ok());
-        self.conclude(&pending.bytes, answer, &identity)
+        self.conclude(&pending.bytes, copy, answer, &identity)
     }
 
     /// Consent as it is at this moment.
@@ -154,11 +168,23 @@ impl Attempt<'_> {
         Err(Outcome::Refused(refusal))
     }
 
+    /// What leaves is to be read afterwards: without a place for that, nothing leaves.
+    fn prepare_copy(&self, pending: &Pending) -> Result<Copy, Outcome> {
+        sent::prepare(self.dir, &pending.bytes).map_err(|why| {
+            self.give_back();
+            Outcome::Unable(why)
+        })
+    }
+
+    /// The lease, so that the next process need not wait for its end.
+    fn give_back(&self) {
+        let _ = self.store.update(false, |state| schedule::release(state, self.nonce));
+    }
+
     /// Just before connecting: still wanted, still allowed, still the same install, still ours.
     fn confirm(&self, identity: &Identity) -> Result<(), Outcome> {
         if (self.stopped)() {
-            // Given back, so that the next process need not wait for the lease to end.
-            let _ = self.store.update(false, |state| schedule::release(state, self.nonce));
+            self.give_back();
             return Err(Outcome::Abandoned);
         }
         let permission = self.permission()?;
@@ -174,6 +200,7 @@ impl Attempt<'_> {
     fn conclude(
         &self,
         bytes: &[u8],
+        copy: Copy,
         answer: Answer,
         identity: &Identity,
     ) -> Result<Outcome, Outcome> {
@@ -188,7 +215,7 @@ impl Attempt<'_> {
         let (failure, why) = match answer {
             Answer::Status(200..=299, _) => {
                 // The copy first: a crash in between leaves an acknowledged payload that is kept.
-                sent::keep(self.dir, bytes);
+                copy.keep();
                 self.patiently(|state| schedule::acknowledge(state, now, self.nonce, bytes))
                     .map_err(unable)?;
                 return Ok(Outcome::Acknowledged(bytes.to_vec()));

@@ -1,32 +1,88 @@
 //! Copies of acknowledged payloads, for the user to read.
 //!
-//! One rule: best effort. A copy that cannot be written never changes what is recorded.
+//! One rule: a copy is on disk before its payload is sent, under no name yet. What could not be read afterwards
+//! does not leave.
 
 use crate::json;
 use crate::paths::DataDir;
-use mcpproxy_platform::files;
+use mcpproxy_platform::files::{self, Replacement};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How many are kept.
 pub const KEPT: usize = 30;
+/// Longer than any request takes.
+const ABANDONED: Duration = Duration::from_secs(600);
 
-/// Keeps the exact bytes under their own timestamp, and drops the oldest copies.
-pub fn keep(dir: &DataDir, bytes: &[u8]) {
-    let _ = write(&dir.sent(), bytes);
+/// A copy of what is about to be sent. Dropped without [`Copy::keep`], it is removed.
+pub struct Copy {
+    folder: PathBuf,
+    file: Replacement,
 }
 
-/// The copies, oldest first.
-pub fn copies(dir: &DataDir) -> Vec<PathBuf> {
-    let mut found = list(&dir.sent()).unwrap_or_default();
-    found.sort();
-    found
+/// Puts the exact bytes on disk; else why not. Never holds a path.
+pub fn prepare(dir: &DataDir, bytes: &[u8]) -> Result<Copy, String> {
+    let folder = dir.sent();
+    let prepare = || {
+        let name = name_of(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        files::create_private_dir(&folder)?;
+        drop_leftovers(&folder)?;
+        Replacement::prepare(&folder.join(name), bytes, 0o600)
+    };
+    match prepare() {
+        Ok(file) => Ok(Copy { folder, file }),
+        Err(error) => Err(no_place(&error)),
+    }
 }
 
-fn write(folder: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = name_of(bytes).ok_or(io::ErrorKind::InvalidData)?;
-    files::create_private_dir(folder)?;
-    files::write_atomically(&folder.join(name), bytes, 0o600)?;
+/// Why no copy could be kept, as far as it can be known without side effects.
+pub fn obstacle(dir: &DataDir) -> Option<String> {
+    let folder = dir.sent();
+    let looked = match std::fs::metadata(&folder) {
+        Ok(found) if found.is_dir() => files::check_writable(&folder),
+        Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+        // It will be made, unless a link to nothing is in its place.
+        Err(_) if folder.symlink_metadata().is_err() => Ok(()),
+        Err(error) => Err(error),
+    };
+    looked.err().map(|error| no_place(&error))
+}
+
+fn no_place(error: &io::Error) -> String {
+    format!(
+        "no copy of what is sent can be kept in <data dir>/sent ({}): nothing is sent; make it a directory that can be written, or remove it",
+        files::reason(error)
+    )
+}
+
+impl Copy {
+    /// Keeps it under the payload's own timestamp, and drops the oldest copies. Best effort: what is recorded
+    /// does not depend on it.
+    pub fn keep(self) {
+        if self.file.publish().is_ok() {
+            let _ = drop_surplus(&self.folder);
+        }
+    }
+}
+
+/// Removes what processes left that ended between sending and the answer: whether it arrived, nobody knows, and
+/// the same bytes are sent again.
+fn drop_leftovers(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        let is_unfinished = name.starts_with(b".") && name.ends_with(b".tmp");
+        let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+        if is_unfinished && age > ABANDONED {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn drop_surplus(folder: &Path) -> io::Result<()> {
     let mut all = list(folder)?;
     all.sort();
     let surplus = all.len().saturating_sub(KEPT);
@@ -34,6 +90,13 @@ fn write(folder: &Path, bytes: &[u8]) -> io::Result<()> {
         std::fs::remove_file(old)?;
     }
     Ok(())
+}
+
+/// The copies, oldest first.
+pub fn copies(dir: &DataDir) -> Vec<PathBuf> {
+    let mut found = list(&dir.sent()).unwrap_or_default();
+    found.sort();
+    found
 }
 
 /// `<timestamp>.json`; without colons, which Windows does not allow. Sorts by time.

@@ -13,7 +13,7 @@ use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{preview, schedule};
+use crate::heartbeat::{attempt, preview, schedule};
 use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
@@ -35,6 +35,8 @@ pub(crate) struct Status {
     pub(crate) activation: Activation,
     pub(crate) timing: Timing,
     pub(crate) store: (&'static str, Option<String>),
+    /// Why nothing can be sent, besides consent and id.
+    pub(crate) trouble: Option<String>,
     /// Installer overlay included.
     pub(crate) launch_source: LaunchSource,
     pub(crate) live: assemble::Live,
@@ -44,18 +46,22 @@ impl Status {
     /// Reads the config and peeks into the store of `dir`, at `now`.
     pub(crate) fn read(dir: DataDir, around: &Surroundings, now: u64) -> Self {
         let permission = Permission::read(&dir, around);
-        let (mut state, store) = match Store::peek(&dir, now) {
+        let (mut state, found) = match Store::peek(&dir, now) {
             Ok(Some(state)) => (state, storage::store(&dir)),
             other => {
                 // What the next host will find once it has restored the store.
                 let known = Store::remembered(&dir);
-                let store = match other {
+                let found = match other {
                     Err(error) => storage::trouble(&error),
-                    _ => storage::no_store(&dir, known.is_some()),
+                    _ => storage::no_store(known.is_some()),
                 };
-                (known.unwrap_or_default(), store)
+                (known.unwrap_or_default(), found)
             }
         };
+        // What no host can change comes first.
+        let obstacle = storage::obstacle(&dir);
+        let trouble = attempt::obstacle(&dir);
+        let store = obstacle.unwrap_or(found);
         let (id, id_trouble) = match identity::expected(&permission.telemetry, now) {
             Ok(identity) => {
                 // What another install left behind is not this one's history.
@@ -86,6 +92,7 @@ impl Status {
             timing: Timing::of(around),
             state,
             store,
+            trouble,
             launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
             live,
             dir,
@@ -106,7 +113,7 @@ impl Status {
         let next = schedule::next_attempt(&self.state, &self.timing)?;
         let sends = self.consent.effective == Effective::On
             && self.id_trouble.is_none()
-            && self.store.0 != "read_only";
+            && self.trouble.is_none();
         sends.then_some(next)
     }
 
@@ -177,6 +184,7 @@ impl Status {
             ("pending", self.state.pending.is_some().into()),
             ("failures", u64::from(sender.failures).into()),
             ("installer_pending", self.state.install.installer_pending.into()),
+            ("trouble", self.trouble.clone().into()),
         ])
     }
 }

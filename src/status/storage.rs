@@ -5,8 +5,7 @@
 use crate::activation::{Health, Store, StoreError};
 use crate::config::DISPLAY_NAME;
 use crate::paths::DataDir;
-use mcpproxy_platform::files::{self, FileSystem};
-use std::path::Path;
+use mcpproxy_platform::files;
 
 /// Bytes without which a store cannot be made, and a change to one may not be kept.
 const NEEDED: u64 = 64 * 1024;
@@ -16,9 +15,6 @@ pub(crate) type Shown = (&'static str, Option<String>);
 
 /// A store that can be read.
 pub(crate) fn store(dir: &DataDir) -> Shown {
-    if let Some(obstacle) = obstacle(dir) {
-        return obstacle;
-    }
     let happened = match Store::peek_health(dir) {
         Ok(None | Some(Health::Sound | Health::Fresh)) => None,
         Ok(Some(health)) => Some(health.to_string()),
@@ -27,17 +23,18 @@ pub(crate) fn store(dir: &DataDir) -> Shown {
     ("ok", happened)
 }
 
-/// There is none: it may be made later, or there is a reason why it cannot.
-pub(crate) fn no_store(dir: &DataDir, remembered: bool) -> Shown {
+/// There is none, and it may be made later.
+pub(crate) fn no_store(remembered: bool) -> Shown {
     let missing = "it is missing; the next host restores it from the checkpoint";
-    obstacle(dir).unwrap_or(("none", remembered.then(|| missing.to_owned())))
+    ("none", remembered.then(|| missing.to_owned()))
 }
 
-/// The store cannot be read.
+/// The store cannot be read or kept.
 pub(crate) fn trouble(error: &StoreError) -> Shown {
     let state = match error {
         StoreError::Busy => "busy",
         StoreError::RemoteFileSystem(_) => "remote",
+        StoreError::Unwritable(..) => "read_only",
         StoreError::Io(_) => "unavailable",
         StoreError::Damaged(_) => "damaged",
         StoreError::Newer => "newer",
@@ -46,41 +43,31 @@ pub(crate) fn trouble(error: &StoreError) -> Shown {
     (state, Some(error.to_string()))
 }
 
-/// Why no id can be kept: the config, or the file that it is a link to, cannot be replaced.
+/// Why no id can be kept: the config, or the file that it is a link to, cannot be replaced or locked.
 pub(crate) fn config_obstacle(dir: &DataDir) -> Option<String> {
+    let none = "no id can be kept, and nothing is sent";
     let config = std::fs::canonicalize(dir.config()).unwrap_or_else(|_| dir.config());
     let place = config.ancestors().skip(1).find(|path| path.exists())?;
-    let kind = files::check_writable(place).err()?.kind();
-    Some(format!(
-        "no id can be kept, and nothing is sent: {DISPLAY_NAME} cannot be replaced ({kind}); make its directory writable"
-    ))
+    if let Err(error) = files::check_writable(place) {
+        let kind = error.kind();
+        return Some(format!(
+            "{none}: {DISPLAY_NAME} cannot be replaced ({kind}); make its directory writable"
+        ));
+    }
+    if !dir.root().exists() {
+        return None;
+    }
+    let reason = files::reason(&files::check_usable(&dir.config_lock()).err()?);
+    Some(format!("{none}: <data dir>/config.lock cannot be used ({reason})"))
 }
 
 /// Why nothing can be recorded here, and so nothing sent.
-fn obstacle(dir: &DataDir) -> Option<Shown> {
-    if !cfg!(feature = "activation") {
-        return Some(trouble(&StoreError::NotBuilt));
+pub(crate) fn obstacle(dir: &DataDir) -> Option<Shown> {
+    if let Err(error) = Store::check(dir) {
+        return Some(trouble(&error));
     }
-    // The data directory, or the directory that it would be made in.
-    let place = dir.root().ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    if let Ok(FileSystem::RemoteOrUnknown(name)) = files::file_system(place) {
-        return Some(trouble(&StoreError::RemoteFileSystem(name)));
-    }
-    match files::check_writable(place) {
-        Ok(()) if files::free_space(place).is_some_and(|free| free < NEEDED) => Some((
-            "full",
-            Some(
-                "the disk of the data directory is full: what happens may not be recorded or sent; make room, or point MCPPROXY_HOME to another disk"
-                    .to_owned(),
-            ),
-        )),
-        Ok(()) => None,
-        Err(error) => Some((
-            "read_only",
-            Some(format!(
-                "the data directory cannot be written ({}): nothing is recorded or sent; make it writable, or point MCPPROXY_HOME to one that is",
-                error.kind()
-            )),
-        )),
-    }
+    let place = dir.root().ancestors().find(|path| path.exists())?;
+    let full = "the disk of the data directory is full: what happens may not be recorded or sent; make room, or point MCPPROXY_HOME to another disk";
+    let is_full = files::free_space(place).is_some_and(|free| free < NEEDED);
+    is_full.then(|| ("full", Some(full.to_owned())))
 }

@@ -71,6 +71,28 @@ fn an_acknowledged_payload_is_kept_for_the_user() {
 }
 
 #[test]
+fn without_a_place_for_the_copy_nothing_is_sent() {
+    let install = Install::new([Reply::status(503)]);
+    std::fs::write(install.dir.sent(), "in the way").expect("written");
+    let outcome = install.attempt();
+    let Outcome::Unable(why) = outcome else { panic!("{outcome:?}") };
+    assert!(why.contains("<data dir>/sent (not a directory): nothing is sent"), "{why}");
+    assert_eq!(install.receiver.connections(), 0);
+    std::fs::remove_file(install.dir.sent()).expect("removed");
+    // What was not acknowledged leaves no copy, nor does what somebody left who died meanwhile.
+    let leftover = install.dir.sent().join(".2026-11-22T144600Z.json.1-0.tmp");
+    std::fs::create_dir(install.dir.sent()).expect("made");
+    let file = std::fs::File::create(&leftover).expect("made");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    file.set_modified(old).expect("set");
+    assert!(matches!(install.attempt(), Outcome::Failed { .. }));
+    assert_eq!(std::fs::read_dir(install.dir.sent()).expect("there").count(), 0);
+    install.pass(INTERVAL);
+    assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
+    assert_eq!(sent::copies(&install.dir).len(), 1);
+}
+
+#[test]
 fn what_happens_during_the_request_is_counted_in_the_next_payload() {
     let install = Install::new([Reply::WaitForGate]);
     let now = install.clock.get();

@@ -128,7 +128,21 @@ fn behind_a_lock_that_is_no_file_a_host_goes_on_without_a_store() {
     let (_root, dir) = filled();
     std::fs::remove_file(dir.store_lock()).expect("removed");
     std::fs::create_dir(dir.store_lock()).expect("a directory");
-    check(&pass_through(&dir), "unavailable", "lock file is not a file");
+    check(&pass_through(&dir), "unavailable", "telemetry.lock: it is not a file; remove it");
+    // A link to nothing: no host can make it, whatever a look can read.
+    std::fs::remove_dir(dir.store_lock()).expect("removed");
+    std::os::unix::fs::symlink("/nowhere/at/all", dir.store_lock()).expect("a link");
+    check(&pass_through(&dir), "unavailable", "telemetry.lock: it is a link to nothing; remove it");
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_checkpoint_is_put_aside() {
+    let (_root, dir) = data_dir();
+    std::fs::create_dir_all(dir.checkpoint().join("x")).expect("a directory");
+    session(this(), &dir, User::Same);
+    assert!(dir.checkpoint().is_file());
+    let aside = Store::quarantines(&dir);
+    assert!(dir.quarantine(aside[0]).join("x").is_dir(), "{aside:?}");
 }
 
 #[test]
@@ -204,11 +218,33 @@ fn in_a_read_only_directory_another_user_goes_on() {
     let before = std::fs::read(dir.store().join("data.mdb")).expect("the file");
     session(this(), &dir, User::Nobody);
     check(&status(&dir, User::Nobody), "read_only", r#""first_retrieve_tools_call_ever":true"#);
+    assert_eq!(std::fs::read(dir.store().join("data.mdb")).ok().as_ref(), Some(&before));
+    // What is in it may be written; it may not: no checkpoint, no repair, so no store.
+    for path in [dir.store().join("data.mdb"), dir.store_lock(), dir.checkpoint()] {
+        set(&path, 0o666);
+    }
+    set(&dir.store(), 0o777);
+    session(this(), &dir, User::Nobody);
+    check(&status(&dir, User::Nobody), "read_only", "the data directory cannot be written");
+    // And the other way round.
+    set(dir.root(), 0o777);
+    for (path, name) in [
+        (dir.store_lock(), "<data dir>/telemetry.lock"),
+        (dir.store().join("data.mdb"), "<data dir>/telemetry/data.mdb"),
+    ] {
+        set(&path, 0o444);
+        session(this(), &dir, User::Nobody);
+        check(&status(&dir, User::Nobody), "read_only", name);
+        set(&path, 0o666);
+    }
     assert_eq!(std::fs::read(dir.store().join("data.mdb")).ok(), Some(before));
+    session(this(), &dir, User::Nobody);
+    check(&status(&dir, User::Nobody), "ok", r#""detail":null"#);
+    set(dir.root(), 0o555);
     // Nothing that could be read.
     set(&dir.store(), 0o700);
     session(this(), &dir, User::Nobody);
-    check(&status(&dir, User::Nobody), "unavailable", "permission denied");
+    check(&status(&dir, User::Nobody), "read_only", "permission denied");
     set(dir.root(), 0o700);
     session(this(), &dir, User::Nobody);
     assert!(status(&dir, User::Nobody).contains(r#""effective":"off""#));

@@ -116,7 +116,7 @@ fn survive(
     }
     if lock == damaging::Lock::NoFile {
         let error = Store::open(case, NOW).expect_err("no lock, no store").to_string();
-        assert!(error.contains("lock file is not a file"), "{error}");
+        assert!(error.contains("telemetry.lock: it is not a file"), "{error}");
         return;
     }
     let store = open(case);

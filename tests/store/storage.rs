@@ -100,15 +100,15 @@ pub fn survive_a_read_only_directory(dir: &DataDir) {
     drop(store);
     remount(dir, "ro");
     assert!(has_every_flag(&peek(dir)));
-    assert!(matches!(Store::open(dir, NOW), Err(StoreError::Io(_))));
-    assert!(matches!(Store::reset(dir), Err(StoreError::Io(_))));
+    assert!(matches!(Store::open(dir, NOW), Err(StoreError::Unwritable(..))));
+    assert!(matches!(Store::reset(dir), Err(StoreError::Unwritable(..))));
     remount(dir, "rw");
     let store = open(dir);
     assert_eq!(store.record(Mark::UpstreamCall, NOW), Recorded::Stored);
     drop(store);
     Store::reset(dir).expect("a reset");
     remount(dir, "ro");
-    assert!(matches!(Store::open(dir, NOW), Err(StoreError::Io(_))));
+    assert!(matches!(Store::open(dir, NOW), Err(StoreError::Unwritable(..))));
     assert_eq!(Store::peek(dir, NOW), Ok(None));
     assert_eq!(Store::reset(dir), Ok(()));
     child::say("survived");

@@ -51,6 +51,10 @@ impl Cell {
 pub mod on_disk {
     use super::{DataDir, Health, State, StoreError};
 
+    pub fn check(_dir: &DataDir) -> Result<(), StoreError> {
+        Err(StoreError::NotBuilt)
+    }
+
     pub fn peek(_dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
         Ok(None)
     }

@@ -13,12 +13,9 @@ use crate::activation::state::{Counters, Funnel, tokens_saved};
 use crate::activation::{Mark, State};
 use crate::machine;
 use crate::paths::DataDir;
-use mcpproxy_platform::files::{
-    FileIdentity, FileSystem, create_private_dir, file_system, sync_directory,
-};
+use mcpproxy_platform::files::{FileIdentity, create_private_dir, sync_directory};
 use mcpproxy_platform::lmdb::{self, Environment, Failure, Ready, Records, Session, Transaction};
 use std::fs::File;
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -86,7 +83,7 @@ impl Cell {
     }
 
     fn open_new(dir: &DataDir, now: u64) -> Result<Self, StoreError> {
-        refuse_remote(dir)?;
+        files::check(dir)?;
         let cell = Self {
             dir: dir.clone(),
             environment: Slot::new(Environment::at(&dir.store(), &dir.store_lock())?),
@@ -326,7 +323,7 @@ impl Cell {
     fn recover(&self, session: &mut Session<'_>, now: u64) -> Result<(), Failure> {
         session.close();
         files::leave_to_newer(&self.dir)?;
-        let quarantined_at = files::put_aside(&self.dir, now)?;
+        let quarantined_at = files::put_aside(&self.dir, &self.dir.store(), now)?;
         self.create(session, now, quarantined_at)
     }
 
@@ -396,6 +393,11 @@ impl Cell {
             let kept = Checkpoint::read(&self.dir).as_ref().is_some_and(newer)
                 || Checkpoint::is_newer(&self.dir);
             if !replaced && !kept {
+                let place = self.dir.checkpoint();
+                if place.symlink_metadata().is_ok_and(|it| it.is_dir()) {
+                    // No file takes the place of a directory.
+                    files::put_aside(&self.dir, &place, machine::now())?;
+                }
                 prepared.rename()?;
             }
             Ok(())
@@ -405,19 +407,4 @@ impl Cell {
             let _ = sync_directory(self.dir.root());
         }
     }
-}
-
-/// A memory map and a lock need a local file system, of the directory and of what it may link to.
-fn refuse_remote(dir: &DataDir) -> Result<(), StoreError> {
-    for path in [dir.root().to_owned(), dir.store()] {
-        match file_system(&path) {
-            Ok(FileSystem::Local(_)) => {}
-            Ok(FileSystem::RemoteOrUnknown(name)) => {
-                return Err(StoreError::RemoteFileSystem(name));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use crate::activation::State;
 use crate::activation::record::{self, Key, Origin};
 use crate::activation::state::Funnel;
 use crate::paths::DataDir;
-use mcpproxy_platform::files::{FileLock, LockMode};
+use mcpproxy_platform::files::{self, FileLock, FileSystem, LockMode};
 use mcpproxy_platform::lmdb::{self, Failure, MAP_SIZE, Records, pages};
 use std::io;
 use std::path::Path;
@@ -21,7 +21,7 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Busy => Self::Busy,
-            Failure::Missing => Self::Io("it is missing".to_owned()),
+            Failure::Missing => Self::Io("<data dir>/telemetry: it is missing".to_owned()),
             Failure::Damaged(what) => Self::Damaged(what.to_owned()),
             Failure::Refused(_) => Self::Newer,
             Failure::Io(error) => error.into(),
@@ -31,13 +31,49 @@ impl From<Failure> for StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
-        match error.get_ref() {
-            // A fixed text of `platform` or of LMDB.
-            Some(own) if error.kind() == io::ErrorKind::Other => Self::Io(own.to_string()),
-            // The kind only: messages of the standard library may hold paths.
-            _ => Self::Io(error.kind().to_string()),
+        refused("<data dir>/telemetry", &error)
+    }
+}
+
+/// Why no store can be kept here: a memory map and a lock need a local file system, of the directory and of
+/// what it may link to, and everything in it wants to be written. Changes nothing.
+pub fn check(dir: &DataDir) -> Result<(), StoreError> {
+    // The data directory, or the directory that it would be made in.
+    let place = dir.root().ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    for path in [place, &dir.store()] {
+        match files::file_system(path) {
+            Ok(FileSystem::Local(_)) => {}
+            Ok(FileSystem::RemoteOrUnknown(name)) => {
+                return Err(StoreError::RemoteFileSystem(name));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
         }
     }
+    files::check_writable(place).map_err(|error| refused("the data directory", &error))?;
+    if place != dir.root() {
+        return Ok(());
+    }
+    files::check_usable(&dir.store_lock())
+        .map_err(|error| refused("<data dir>/telemetry.lock", &error))?;
+    match files::check_usable(&lmdb::data_file(&dir.store())) {
+        Err(error) if is_denied(&error) => Err(refused("<data dir>/telemetry/data.mdb", &error)),
+        // Whatever else stands there is put aside.
+        _ => Ok(()),
+    }
+}
+
+fn refused(what: &'static str, error: &io::Error) -> StoreError {
+    let why = files::reason(error);
+    if is_denied(error) {
+        StoreError::Unwritable(what, why)
+    } else {
+        StoreError::Io(format!("{what}: {why}"))
+    }
+}
+
+fn is_denied(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// State and health of an existing store; reads under the shared lock, maps and changes nothing.
@@ -115,15 +151,15 @@ pub fn first_records(dir: &DataDir, now: u64, quarantined_at: u64) -> (Records, 
     (records, health)
 }
 
-/// Renames the damaged store out of the way, under the exclusive lock, and forgets the oldest such;
-/// the number in its new name.
-pub fn put_aside(dir: &DataDir, now: u64) -> io::Result<u64> {
+/// Renames `damaged` (the store, or what is in the place of a file) out of the way, under the exclusive lock,
+/// and forgets the oldest such; the number in its new name.
+pub fn put_aside(dir: &DataDir, damaged: &Path, now: u64) -> io::Result<u64> {
     // Not so late that there is no number after it.
     let mut at = now.clamp(1, u64::MAX / 2);
     while dir.quarantine(at).symlink_metadata().is_ok() {
         at = at.saturating_add(1);
     }
-    std::fs::rename(dir.store(), dir.quarantine(at))?;
+    std::fs::rename(damaged, dir.quarantine(at))?;
     let mut others = quarantines(dir);
     others.retain(|number| *number != at);
     let surplus = (others.len() + 1).saturating_sub(KEPT);
