@@ -4,7 +4,7 @@
 
 use super::output::Format;
 use super::{Call, Failure, output};
-use crate::config::servers::{self, ChangeError, Protocol, ServerEntry, Transport};
+use crate::config::servers::{self, ChangeError, ServerEntry, Transport};
 use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue};
 use crate::node::Node;
 use std::ffi::OsStr;
@@ -164,15 +164,6 @@ fn text(what: &str, value: &OsStr) -> Result<String, String> {
     value.to_str().map(str::to_owned).ok_or_else(|| format!("{what} is not UTF-8"))
 }
 
-/// What an entry says of its protocol; what it does not say, by what it holds.
-fn protocol(server: &ServerEntry) -> &'static str {
-    match (server.protocol, &server.transport) {
-        (Protocol::Auto, Ok(Transport::Stdio { .. })) => Protocol::Stdio.as_str(),
-        (Protocol::Auto, Ok(Transport::Http { .. })) => Protocol::Http.as_str(),
-        (protocol, _) => protocol.as_str(),
-    }
-}
-
 fn node(servers: &[ServerEntry]) -> Node {
     let server = |server: &ServerEntry| {
         let shown = |is_command: bool| match &server.transport {
@@ -182,7 +173,7 @@ fn node(servers: &[ServerEntry]) -> Node {
         };
         Node::Object(vec![
             ("name", server.name.as_str().into()),
-            ("protocol", protocol(server).into()),
+            ("protocol", server.spoken().as_str().into()),
             ("enabled", server.enabled.into()),
             ("command", shown(true).into()),
             ("url_origin", shown(false).into()),
@@ -202,7 +193,7 @@ fn table(servers: &[ServerEntry]) -> String {
         let problem = server.trouble().map(|why| format!("problem: {why}"));
         let cells: Vec<String> = shown.into_iter().chain(problem).collect();
         let enabled = if server.enabled { "yes" } else { "no" };
-        [server.name.clone(), protocol(server).into(), enabled.into(), cells.join("; ")]
+        [server.name.clone(), server.spoken().as_str().into(), enabled.into(), cells.join("; ")]
     };
     let rows: Vec<[String; 4]> = std::iter::once(head).chain(servers.iter().map(row)).collect();
     output::columns(&rows)

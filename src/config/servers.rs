@@ -173,16 +173,46 @@ impl ServerEntry {
     }
 
     /// What keeps the server from being connected, as far as the file alone tells.
-    pub fn trouble(&self) -> Option<&str> {
+    pub fn trouble(&self) -> Option<String> {
         match &self.transport {
-            Err(why) => Some(why),
-            Ok(_) if self.protocol == Protocol::Sse => Some(SSE_UNSUPPORTED),
-            Ok(_) => None,
+            Err(why) => Some(why.clone()),
+            Ok(_) if self.protocol == Protocol::Sse => Some(SSE_UNSUPPORTED.to_owned()),
+            Ok(transport) => transport.foreign_reference(),
+        }
+    }
+
+    /// How the server is spoken to: what the entry says, else what it holds.
+    pub fn spoken(&self) -> Protocol {
+        match (self.protocol, &self.transport) {
+            (Protocol::Auto, Ok(Transport::Stdio { .. })) => Protocol::Stdio,
+            (Protocol::Auto, Ok(Transport::Http { .. })) => Protocol::StreamableHttp,
+            (protocol, _) => protocol,
         }
     }
 }
 
 impl Transport {
+    /// What no variable that is set could make good: a reference of another program.
+    fn foreign_reference(&self) -> Option<String> {
+        let trouble =
+            |key: &str, text: &str| expand::expand(text, key, &|_| Some(String::new())).err();
+        let pairs = |key: &str, pairs: &[(String, String)]| {
+            pairs.iter().find_map(|(name, value)| trouble(&format!("{key}.{name}"), value))
+        };
+        match self {
+            Self::Stdio { command, args, env, cwd } => trouble("command", command)
+                .or_else(|| {
+                    let mut args = args.iter().enumerate();
+                    args.find_map(|(at, arg)| trouble(&format!("args[{at}]"), arg))
+                })
+                .or_else(|| pairs("env", env))
+                .or_else(|| trouble("cwd", &cwd.as_ref()?.to_string_lossy())),
+            Self::Http { url, headers } => {
+                trouble("url", url).or_else(|| pairs("headers", headers))
+            }
+        }
+    }
+
     fn expanded(&self, lookup: expand::Lookup<'_>) -> Result<Self, String> {
         let pairs = |key: &str, pairs: &[(String, String)]| {
             let pair = |(name, value): &(String, String)| {

@@ -12,10 +12,7 @@ pub(super) fn check(dir: &DataDir) -> Vec<Check> {
     let Ok(all) = servers::servers(dir) else { return Vec::new() };
     let lookup = |name: &str| std::env::var(name).ok();
     let broken = all.iter().filter(|server| server.enabled).filter_map(|server| {
-        let why = match server.trouble() {
-            Some(why) => why.to_owned(),
-            None => server.expanded(&lookup).err()?,
-        };
+        let why = server.trouble().or_else(|| server.expanded(&lookup).err())?;
         let found = format!("{:?} is not connected: {why}", server.name);
         Some(Check::warn(NAME, found, "correct its entry; see `mcpproxy upstream list`"))
     });

@@ -14,12 +14,13 @@ use crate::build_info;
 use crate::paths::DataDir;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
-    CompleteRequest, CompleteRequestParams, CompleteResult, ErrorData, GetPromptRequest,
-    GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams,
-    InitializeResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequest,
-    ReadResourceRequestParams, ReadResourceResponse, Reference, ResourceContents, ResultType,
-    ServerCapabilities, ServerConfig, ServerResult, SubscriptionFilter, Tool,
+    CompleteRequest, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorCode,
+    ErrorData, GetPromptRequest, GetPromptRequestParams, GetPromptResponse, Implementation,
+    InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequest, ReadResourceRequestParams, ReadResourceResponse, Reference,
+    ResourceContents, ResultType, ServerCapabilities, ServerConfig, ServerResult,
+    SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -31,6 +32,19 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// What clients are told about us.
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
      `call_tool`. Prompts of a server are named `server:prompt`; its resources are `mcpproxy://server/...`.";
+
+/// What is answered here: requests of these names that the SDK cannot read have wrong parameters.
+const METHODS: [&str; 9] = [
+    "initialize",
+    "tools/list",
+    "tools/call",
+    "prompts/list",
+    "prompts/get",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "completion/complete",
+];
 
 /// The handler; one for each session, cheap to make.
 #[derive(Clone)]
@@ -81,7 +95,8 @@ impl Gateway {
         let question = match Question::read(request.arguments.as_ref()) {
             Ok(question) => question,
             Err(words) => {
-                self.hub.recorder.record(Happened::Builtin(BuiltinTool::RetrieveTools));
+                // As `tap` counts it: a call, whatever becomes of it, that saves no tokens.
+                self.hub.recorder.record(Happened::Discovery { indexed: 0, returned: 0 });
                 return tools::refusal(words);
             }
         };
@@ -297,6 +312,20 @@ impl ServerHandler for Gateway {
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         tools::definitions().iter().find(|tool| tool.name == name).cloned()
+    }
+
+    /// What the SDK could not read: a method that it does not know, or parameters of one that it does.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        if METHODS.contains(&method.as_str()) {
+            let words = format!("the parameters of {method} are missing or malformed");
+            return Err(ErrorData::invalid_params(words, None));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
 
     async fn call_tool(

@@ -10,6 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The header of the key.
 pub const KEY_HEADER: &str = "x-api-key";
+/// The scheme of `Authorization`, in any case.
+const BEARER: &[u8] = b"Bearer ";
 
 /// What is checked.
 pub struct Guard {
@@ -93,8 +95,9 @@ impl Guard {
         // Many MCP clients can only send a bearer token.
         let bearer = only(headers, &AUTHORIZATION).filter(|_| is_mcp);
         bearer
-            .and_then(|given| given.as_bytes().strip_prefix(b"Bearer "))
-            .is_some_and(|given| self.key.is(given))
+            .and_then(|given| given.as_bytes().split_at_checked(BEARER.len()))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
+            .is_some_and(|(_, given)| self.key.is(given))
     }
 }
 
@@ -285,6 +288,12 @@ mod tests {
         assert_eq!(check(&open, "/mcp", &[host]), Err(Refusal::NoKey));
         assert_eq!(check(&open, "/mcp", &[host, (KEY_HEADER, KEY)]), Ok(()));
         assert_eq!(check(&open, "/mcp", &[host, ("authorization", &bearer)]), Ok(()));
+        let lower = format!("bearer {KEY}");
+        assert_eq!(check(&open, "/mcp", &[host, ("authorization", &lower)]), Ok(()));
+        for wrong in [KEY, "Bearer", "", "Basic x"] {
+            let given = [host, ("authorization", wrong)];
+            assert_eq!(check(&open, "/mcp", &given), Err(Refusal::NoKey), "{wrong}");
+        }
         let twice = [host, (KEY_HEADER, KEY), (KEY_HEADER, KEY)];
         assert_eq!(check(&open, "/mcp", &twice), Err(Refusal::NoKey));
         let both = [host, (KEY_HEADER, "wrong"), ("authorization", &bearer)];

@@ -7,7 +7,7 @@ use super::connection::Offer;
 use super::progress::Routes;
 use super::recorder::Recorder;
 use super::supervisor;
-use crate::config::servers::{Protocol, ServerEntry, Transport};
+use crate::config::servers::{Protocol, ServerEntry};
 use crate::contract::ServerProtocolCounts;
 use crate::heartbeat::host::LiveCounts;
 use rmcp::RoleClient;
@@ -85,7 +85,7 @@ impl Server {
     fn new(entry: ServerEntry, stop: CancellationToken) -> Self {
         let status = match entry.trouble() {
             _ if !entry.enabled => Status::Disabled,
-            Some(why) => Status::Failed(why.to_owned()),
+            Some(why) => Status::Failed(why),
             None => Status::Connecting,
         };
         let name = entry.name.as_str().into();
@@ -108,12 +108,9 @@ impl Server {
         self.suspect.notify_one();
     }
 
-    /// The protocol as counted: what the entry says, else what it holds.
+    /// The protocol as counted.
     pub fn protocol(&self) -> Protocol {
-        match (self.entry.protocol, &self.entry.transport) {
-            (Protocol::Auto, Ok(Transport::Stdio { .. })) => Protocol::Stdio,
-            (protocol, _) => protocol,
-        }
+        self.entry.spoken()
     }
 }
 

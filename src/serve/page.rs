@@ -10,7 +10,7 @@ pub const HTML: &str = include_str!("page.html");
 pub const POLICY: &str = concat!(
     "default-src 'none'; ",
     "style-src 'sha256-4Pq+MAB1goo2O2r6Yp8SdTnAmrGD4MimoCRpj4N04uU='; ",
-    "script-src 'sha256-rrxpN9haa0qQGj4FyuRpF+odDI1OvdnEaNIeEGRS3XU='; ",
+    "script-src 'sha256-mjnSa0GrFTI1muztY1QK3u+G6bfQ2ZIwY3kB8ri5t6w='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "require-trusted-types-for 'script'"
 );

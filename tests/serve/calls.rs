@@ -190,3 +190,39 @@ async fn many_calls_at_once_do_not_wait_for_each_other() {
     }
     assert!(begun.elapsed() < Duration::from_secs(15), "one after the other");
 }
+
+#[test]
+fn malformed_parameters_are_no_unknown_method() {
+    let gateway = Gateway::start(&json!({}));
+    let headers = [
+        ("Accept", "application/json, text/event-stream"),
+        ("Content-Type", "application/json"),
+        ("MCP-Protocol-Version", "2026-07-28"),
+    ];
+    let ask = |method: &str, params: Value| {
+        let mut params = params;
+        let client = json!({"name": "zed", "version": "1"});
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": client,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let mut headers = headers.to_vec();
+        headers.push(("Mcp-Method", method));
+        let (_, body) = gateway.ask("POST", "/mcp", &headers, &request.to_string());
+        let start = body.find('{').unwrap_or_else(|| panic!("no JSON: {body}"));
+        let end = body.rfind('}').expect("an end");
+        serde_json::from_str::<Value>(&body[start..=end]).expect("JSON")["error"].clone()
+    };
+    for (method, params) in [
+        ("tools/call", json!({"name": 5})),
+        ("prompts/get", json!({})),
+        ("resources/read", json!({"uri": []})),
+    ] {
+        let error = ask(method, params);
+        assert_eq!(error["code"], -32602, "{method}: {error}");
+        assert!(error["message"].as_str().is_some_and(|words| words.contains(method)), "{error}");
+    }
+    assert_eq!(ask("no/such", json!({}))["code"], -32601);
+}

@@ -20,20 +20,22 @@ async fn a_real_session_moves_the_funnel_and_every_place_says_the_same() {
         own(&session, "retrieve_tools", json!({"query": "echo", "limit": 1})).await.expect("found");
         call(&session, "fake:echo", json!({})).await;
         call(&session, "fake:nope", json!({})).await;
+        // A call that is answered by an error is one, too, and saves no tokens.
+        own(&session, "retrieve_tools", json!({"limit": 0})).await.expect("an answer");
         own(&session, "telemetry_status", json!({})).await.expect("an answer");
         session.cancel().await.expect("an end");
     }
     let activation = eventually("everything is counted", || {
         let payload = gateway.payload();
-        let calls = json!({"retrieve_tools": 2, "call_tool": 4, "telemetry_status": 2});
+        let calls = json!({"retrieve_tools": 4, "call_tool": 4, "telemetry_status": 2});
         let done = payload["builtin_tool_calls"] == calls
-            && payload["surface_requests"]["mcp"] == 8
+            && payload["surface_requests"]["mcp"] == 10
             && payload["upstream_tool_call_count_bucket"] == "1-10";
         done.then(|| payload["activation"].clone())
     });
     assert_eq!(activation["first_connected_server_ever"], true);
     assert_eq!(activation["mcp_clients_seen_ever"], json!(["claude-code", "zed"]));
-    assert_eq!(activation["retrieve_tools_calls_24h"], 2);
+    assert_eq!(activation["retrieve_tools_calls_24h"], 4);
     // Twice (7 - 1) * 150 = 1800.
     assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "1k_10k");
     let status = gateway.status();

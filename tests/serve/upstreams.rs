@@ -18,6 +18,7 @@ async fn a_server_that_is_broken_hangs_or_is_gone_does_not_touch_the_others() {
         "both": {"command": "x", "url": "http://127.0.0.1:9/mcp"},
         "old": {"type": "sse", "url": "http://127.0.0.1:9/sse"},
         "unset": {"command": "${NO_SUCH_VARIABLE_HERE}"},
+        "foreign": {"command": "x", "args": ["${input:token}"]},
         "off": {"command": "sh", "enabled": false},
         "fake": {"url": url},
     }});
@@ -31,6 +32,7 @@ async fn a_server_that_is_broken_hangs_or_is_gone_does_not_touch_the_others() {
         ("nobody", "waiting", "connection refused"),
         ("both", "failed", "url"),
         ("old", "failed", "streamable HTTP"),
+        ("foreign", "failed", "`args[0]` has a reference"),
         ("unset", "waiting", "NO_SUCH_VARIABLE_HERE"),
     ] {
         let server = gateway.wait_for(name, state);
@@ -41,10 +43,10 @@ async fn a_server_that_is_broken_hangs_or_is_gone_does_not_touch_the_others() {
     let session = over_http(&gateway.mcp(), "zed", modern()).await;
     assert_eq!(text(&call(&session, "fake:echo", json!({})).await), "echo");
     let status = gateway.status();
-    assert_eq!(status["server_count"], 10);
+    assert_eq!(status["server_count"], 11);
     assert_eq!(status["connected_server_count"], 1);
     assert_eq!(status["tool_count"], 7);
-    let protocols = json!({"stdio": 6, "http": 0, "sse": 1, "streamable_http": 0, "auto": 3});
+    let protocols = json!({"stdio": 7, "http": 0, "sse": 1, "streamable_http": 2, "auto": 1});
     assert_eq!(status["server_protocol_counts"], protocols);
     let payload = gateway.payload();
     for count in ["server_count", "connected_server_count", "tool_count", "server_protocol_counts"]
@@ -175,7 +177,7 @@ async fn the_config_is_followed_while_it_runs() {
     let (one, two) = (Fake::default().serve().await, Fake::default().serve().await);
     let gateway = Gateway::start(&json!({"mcpServers": {"one": {"url": one}}}));
     let first = gateway.wait_for("one", "connected");
-    assert_eq!(first["protocol"], "auto");
+    assert_eq!(first["protocol"], "streamable_http");
     let session = over_http(&gateway.mcp(), "zed", modern()).await;
     // The array form, another server, and the first one as it was: it keeps its connection.
     gateway.home.write(&json!({"mcpServers": [

@@ -50,7 +50,7 @@ pub fn check(name: &str, members: &[(String, NewValue)]) -> Result<ServerEntry, 
     let value = json::parse(text.as_bytes()).map_err(|e| format!("the entry is no JSON: {e}"))?;
     let read = entry::read(name.to_owned(), &value);
     match read.trouble() {
-        Some(why) => Err(why.to_owned()),
+        Some(why) => Err(why),
         None => Ok(read),
     }
 }

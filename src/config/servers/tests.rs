@@ -243,6 +243,8 @@ fn what_cannot_be_expanded_names_variable_and_key_and_never_a_value() {
         (r#"{"type":"sse","url":"https://h"}"#, &[SSE_UNSUPPORTED]),
     ] {
         let why = entry(text).expanded(&variables).unwrap_err();
+        let is_foreign = text.contains("${input:");
+        assert!(!is_foreign || entry(text).trouble().as_ref() == Some(&why), "known from the file");
         for part in parts {
             assert!(why.contains(part), "{text}: {why}");
         }
