@@ -45,7 +45,7 @@ fn whatever_lmdb_writes_is_accepted() {
     let mut environment = environment(root.path());
     let mut session = environment.lock(WAIT).unwrap();
     session.create(&Vec::new()).unwrap();
-    let data = root.path().join("env").join(DATA);
+    let data = data_file(&root.path().join("env"));
     let mut numbers = Numbers(7);
     let mut depths = 0;
     for round in 0..1500 {
@@ -74,7 +74,7 @@ fn whatever_lmdb_writes_is_accepted() {
 fn a_mutated_file_is_refused_or_harmless() {
     let root = tempfile::tempdir().unwrap();
     let mut environment = environment(root.path());
-    let data = root.path().join("env").join(DATA);
+    let data = data_file(&root.path().join("env"));
     let mut numbers = Numbers(11);
     let mut originals = Vec::new();
     for keys in [3, 10, 60] {
@@ -138,7 +138,7 @@ fn every_truncation_is_refused_or_cuts_nothing() {
     let mut session = environment.lock(WAIT).unwrap();
     session.create(&vec![(b"key".to_vec(), vec![b'v'; 9000])]).unwrap();
     put(&mut session, b"key", &[b'w'; 9000]).unwrap();
-    let bytes = std::fs::read(root.path().join("env").join(DATA)).unwrap();
+    let bytes = std::fs::read(data_file(&root.path().join("env"))).unwrap();
     let whole = pages::read(&bytes, MAP_SIZE).unwrap();
     for length in (0..bytes.len()).step_by(97) {
         match pages::read(&bytes[..length], MAP_SIZE) {
@@ -158,7 +158,7 @@ fn a_replaced_file_is_mapped_anew_and_a_removed_one_is_missing() {
     session.create(&vec![(b"a".to_vec(), b"1".to_vec())]).unwrap();
     assert!(matches!(session.ready(), Ok(Ready::Same)));
     drop(session);
-    let data = root.path().join("env").join(DATA);
+    let data = data_file(&root.path().join("env"));
     let copy = root.path().join("copy");
     std::fs::copy(&data, &copy).unwrap();
     std::fs::rename(&copy, &data).unwrap();
@@ -209,7 +209,7 @@ fn a_failed_change_leaves_nothing_behind() {
 #[test]
 fn a_pipe_or_a_directory_in_place_of_the_file_is_damage_not_a_hang() {
     let root = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(root.path().join("env").join(DATA)).unwrap();
+    std::fs::create_dir_all(data_file(&root.path().join("env"))).unwrap();
     let mut environment = environment(root.path());
     let mut session = environment.lock(WAIT).unwrap();
     assert!(matches!(session.ready(), Err(Failure::Damaged(_))));
@@ -224,7 +224,7 @@ fn numbers_that_would_end_the_store_later_are_refused_now() {
     let mut environment = environment(root.path());
     let mut session = environment.lock(WAIT).unwrap();
     session.create(&vec![(b"key".to_vec(), b"value".to_vec())]).unwrap();
-    let good = std::fs::read(root.path().join("env").join(DATA)).unwrap();
+    let good = std::fs::read(data_file(&root.path().join("env"))).unwrap();
     let with = |at: usize, number: usize| {
         let mut bytes = good.clone();
         for meta in [0, 4096] {
