@@ -33,9 +33,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
      `call_tool`. Prompts of a server are named `server:prompt`; its resources are `mcpproxy://server/...`.";
 
-/// What is answered here: requests of these names that the SDK cannot read have wrong parameters.
-const METHODS: [&str; 9] = [
-    "initialize",
+/// What is answered here: requests of these names that the SDK cannot read have wrong parameters. (Not
+/// `initialize`: to a client of the modern era it is a method that does not exist.)
+const METHODS: [&str; 8] = [
     "tools/list",
     "tools/call",
     "prompts/list",

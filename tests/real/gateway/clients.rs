@@ -165,7 +165,7 @@ fn funnel(gateway: &Gateway, indexed: u64) {
     assert_eq!(payload["server_count"], 7);
     assert_eq!(payload["connected_server_count"], 7);
     assert_eq!(payload["tool_count"], indexed);
-    let protocols = json!({ "stdio": 6, "http": 0, "sse": 0, "streamable_http": 0, "auto": 1 });
+    let protocols = json!({ "stdio": 6, "http": 0, "sse": 0, "streamable_http": 1, "auto": 0 });
     assert_eq!(payload["server_protocol_counts"], protocols);
 }
 
