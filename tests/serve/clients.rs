@@ -154,6 +154,11 @@ async fn a_client_of_the_older_era_hears_when_what_is_offered_changes() {
     let url = Fake::default().serve().await;
     gateway.home.write(&json!({"mcpServers": {"fake": {"url": url}}}));
     gateway.wait_for("fake", "connected");
+    is_told_of_changes(&session).await;
+}
+
+/// Waits until the client has heard that something changed.
+async fn is_told_of_changes(session: &Session) {
     for _ in 0..100 {
         if *session.service().changes.lock().unwrap() > 0 {
             return;
@@ -197,11 +202,5 @@ async fn clients_that_leave_without_a_word_are_forgotten_and_others_are_not() {
     let url = Fake::default().serve().await;
     gateway.home.write(&json!({"mcpServers": {"fake": {"url": url}}}));
     gateway.wait_for("fake", "connected");
-    for _ in 0..100 {
-        if *listening.service().changes.lock().unwrap() > 0 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("who has a stream open is told what changes");
+    is_told_of_changes(&listening).await;
 }
