@@ -1,6 +1,7 @@
 //! Tests of `schedule`.
 
 use super::*;
+use crate::activation::state::Counters;
 use crate::contract::{EnvKind, EnvMarkers, LaunchSource, SurfaceRequests};
 use crate::heartbeat::timing::INTERVAL;
 
@@ -158,6 +159,17 @@ fn an_acknowledgement_is_recorded_once_and_keeps_what_came_meanwhile() {
     let recorded = state.clone();
     assert!(!acknowledge(&mut state, NOW + 9, OTHER, b"a"), "the same bytes a second time");
     assert_eq!(state, recorded);
+}
+
+#[test]
+fn an_acknowledgement_takes_every_counter_that_was_sent_and_no_more() {
+    let (sent, came) = ([1, 2, 3, 4, 5, 6, 7, 8, 9], [10, 20, 30, 40, 50, 60, 70, 80, 90]);
+    let mut state = started(1000);
+    assert_eq!(go(&mut state, NOW), Begin::Go);
+    state.counters = Counters::from_array(sent).plus(Counters::from_array(came));
+    state.pending = Some(Pending { counters: Counters::from_array(sent), ..pending(b"a") });
+    assert!(acknowledge(&mut state, NOW + 3, ME, b"a"));
+    assert_eq!(state.counters.to_array(), came);
 }
 
 #[test]
