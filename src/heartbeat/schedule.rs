@@ -7,7 +7,7 @@ use super::timing::{
     LEASE, LEASE_NEEDED, LIVE_FOR, PENDING_MAX_AGE, RETRY_AFTER_MAX, TICK, Timing,
 };
 use crate::activation::State;
-use crate::activation::state::{Counters, LiveMark, Pending};
+use crate::activation::state::{LiveMark, Pending};
 use crate::contract::RoutingMode;
 use crate::identity::{FIRST_PLAUSIBLE_TIME, Identity};
 
@@ -222,7 +222,7 @@ pub fn acknowledge(state: &mut State, now: u64, nonce: u64, sent: &[u8]) -> bool
     if pending.installer {
         state.install.installer_pending = false;
     }
-    subtract(&mut state.counters, &pending.counters);
+    state.counters = state.counters.minus(pending.counters);
     true
 }
 
@@ -280,21 +280,6 @@ pub fn is_fresh(mark: &LiveMark, now: u64) -> bool {
 pub fn yields_to_gateway(state: &State, now: u64, routing: RoutingMode) -> Option<u64> {
     let mark = state.live_serve.as_ref().filter(|mark| is_fresh(mark, now))?;
     (routing == RoutingMode::Tap).then(|| (mark.at + LIVE_FOR).saturating_sub(now).max(1))
-}
-
-fn subtract(counters: &mut Counters, sent: &Counters) {
-    let less = |now: &mut u64, sent: u64| *now = now.saturating_sub(sent);
-    let (requests, theirs) = (&mut counters.surface_requests, &sent.surface_requests);
-    less(&mut requests.mcp, theirs.mcp);
-    less(&mut requests.cli, theirs.cli);
-    less(&mut requests.webui, theirs.webui);
-    less(&mut requests.tray, theirs.tray);
-    less(&mut requests.unknown, theirs.unknown);
-    let (builtin, theirs) = (&mut counters.builtin_tool_calls, &sent.builtin_tool_calls);
-    less(&mut builtin.retrieve_tools, theirs.retrieve_tools);
-    less(&mut builtin.call_tool, theirs.call_tool);
-    less(&mut builtin.telemetry_status, theirs.telemetry_status);
-    less(&mut counters.upstream_tool_calls, sent.upstream_tool_calls);
 }
 
 #[cfg(test)]

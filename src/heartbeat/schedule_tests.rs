@@ -1,6 +1,7 @@
 //! Tests of `schedule`.
 
 use super::*;
+use crate::activation::state::Counters;
 use crate::contract::{EnvKind, EnvMarkers, LaunchSource, SurfaceRequests};
 use crate::heartbeat::timing::INTERVAL;
 
