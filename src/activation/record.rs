@@ -329,19 +329,20 @@ impl Part for Windows {
     }
 }
 
-/// A window as the first commits wrote it: how many buckets there are, then the buckets; in the oldest form
-/// with the hours since the bucket before.
+/// A window as the first commits wrote it: how many buckets there are, then the buckets. `packed` ones were
+/// stamped with the hours since the bucket before at first, and soon with their own hour: that one is large.
 fn read_counted(
     window: &mut HourlyWindow,
     body: &mut Reader<'_>,
-    since: bool,
+    packed: bool,
 ) -> Result<(), Damaged> {
+    /// Later than any bucket comes after another, and long before the first of these programs ran.
+    const FAR: u64 = 100_000;
     let mut before = 0_u64;
     for _ in 0..body.number()? {
         let [hour, count] = body.numbers()?;
-        let hour = hour.checked_add(if since { before } else { 0 }).ok_or(Damaged)?;
-        before = hour;
-        if !window.restore(hour, count) {
+        before = if packed && hour < FAR { before + hour } else { hour };
+        if before >= END / 2 || !window.restore(before, count) {
             return Err(Damaged);
         }
     }

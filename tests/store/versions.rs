@@ -173,7 +173,7 @@ fn two_versions_of_the_program_share_one_store() {
     assert!(!versions[0].is_empty() && !versions[1].is_empty() && versions[0] != versions[1]);
 }
 
-fn mcpproxy_now() -> u64 {
+pub fn mcpproxy_now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.expect("after 1970").as_secs()
 }

@@ -122,9 +122,10 @@ fn save_part(transaction: &mut Transaction<'_>, state: &State, key: Key) -> Resu
     }
 }
 
-/// Whether `value` is of a layout that this program does not know.
+/// Whether `value` is a mark of a layout that this program does not know: no other part is without a value then.
 fn is_unread(key: Key, value: Option<&[u8]>) -> bool {
-    record::is_later(key, value)
+    matches!(key, Key::Serve | Key::Tap)
+        && record::is_later(key, value)
         && value.is_some_and(|value| record::open::<LiveMark>(key, value).is_err())
 }
 
