@@ -281,6 +281,16 @@ impl Transaction<'_> {
         Ok(self.records.get(&self.inner, key)?)
     }
 
+    /// All records, by key.
+    pub fn records(&self) -> Result<Records, Failure> {
+        let mut records = Records::new();
+        for record in self.records.iter(&self.inner)? {
+            let (key, value) = record?;
+            records.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(records)
+    }
+
     /// Sets the value of `key`.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         Ok(self.records.put(&mut self.inner, key, value)?)
