@@ -6,6 +6,7 @@ use super::progress::{Routed, Routes};
 use super::stray::Sorted;
 use crate::build_info;
 use crate::config::servers::{PASSED_VARIABLES, Transport};
+use crate::heartbeat::proxy;
 use process_wrap::tokio::CommandWrap;
 use rmcp::ClientHandler;
 use rmcp::model::{
@@ -202,7 +203,7 @@ fn http(
         custom.insert(name, value);
     }
     // Connecting is bounded here; how long an answer may take is the call's own time-out.
-    let client = reqwest::Client::builder()
+    let client = builder_for(url)
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("mcpproxy/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::custom(only_to_itself))
@@ -215,6 +216,17 @@ fn http(
         .max_concurrent_requests(64)
         .reinit_on_expired_session(true);
     Ok(StreamableHttpClientTransport::with_client(client, config))
+}
+
+/// A client that goes through the proxy of the environment, if the server is elsewhere: headers and bodies for a
+/// server on this machine stay on it.
+fn builder_for(url: &str) -> reqwest::ClientBuilder {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let variable = |name: &str| std::env::var(name).ok();
+    match host.is_some_and(|host| proxy::is_direct(&host, &variable)) {
+        true => reqwest::Client::builder().no_proxy(),
+        false => reqwest::Client::builder(),
+    }
 }
 
 /// A server may send us to another path of its own. Elsewhere, the headers that are for it would go along,

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
 /// How long after the start questions wait for servers that are still being connected.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -193,9 +194,13 @@ impl Hub {
             before.iter().for_each(|gone| gone.stop.cancel());
         }
         for server in started {
-            if server.status() == Status::Connecting {
-                self.starting.send_modify(|count| *count += 1);
-                self.tasks.spawn(supervisor::run(self.clone(), server));
+            match server.status() {
+                Status::Connecting => {
+                    self.starting.send_modify(|count| *count += 1);
+                    self.tasks.spawn(supervisor::run(self.clone(), server));
+                }
+                Status::Failed(why) => warn!(server = %server.name, "server not used: {why}"),
+                _ => {}
             }
         }
         self.changed();

@@ -6,5 +6,6 @@ mod clients;
 mod fake;
 mod gateway;
 mod operations;
+mod proxies;
 mod telemetry;
 mod upstreams;
