@@ -106,6 +106,11 @@ impl Gateway {
     pub fn start_in(home: Home, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(args).envs(variables.iter().copied());
+        Self::of(home, command)
+    }
+
+    /// As `command`, which serves on a port of its own, starts it.
+    pub fn of(home: Home, mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();

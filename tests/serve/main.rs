@@ -6,5 +6,7 @@ mod clients;
 mod fake;
 mod gateway;
 mod operations;
+#[cfg(target_os = "linux")]
+mod processes;
 mod telemetry;
 mod upstreams;

@@ -8,6 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 pub fn own_group(command: &mut CommandWrap) {
     command.wrap(ProcessGroup::leader());
+    crate::unix::service::keep_descriptors(command);
 }
 
 pub fn notify(state: &str) {
