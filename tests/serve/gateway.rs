@@ -206,16 +206,21 @@ impl Gateway {
         assert!(sent.expect("kill").success());
     }
 
-    /// Waits for its end: how it ended, and what it said.
-    pub fn ended(mut self) -> (ExitStatus, String) {
+    /// Waits for its end; its home stays.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;
-        let status = loop {
+        loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
-                break status;
+                return status;
             }
             assert!(Instant::now() < until, "it does not end");
             std::thread::sleep(Duration::from_millis(20));
-        };
+        }
+    }
+
+    /// Waits for its end: how it ended, and what it said.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.wait_for_end();
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).expect("text");
         (status, said)

@@ -90,17 +90,21 @@ pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
 /// (Linux before 5.11) and `/proc` does not list them. Safe between fork and exec.
 #[cfg(any(feature = "process", feature = "service"))]
 pub fn mark_all_from(first: libc::c_int) -> bool {
+    close_range(first, libc::CLOSE_RANGE_CLOEXEC) || mark_listed_from(first)
+}
+
+/// Closes all descriptors from `first` on; false before Linux 5.9.
+#[cfg(feature = "service")]
+pub fn close_all_from(first: libc::c_int) -> bool {
+    close_range(first, 0)
+}
+
+#[cfg(any(feature = "process", feature = "service"))]
+fn close_range(first: libc::c_int, flags: libc::c_uint) -> bool {
+    let (first, last) = (first as libc::c_uint, libc::c_uint::MAX);
     // By number: musl has no such function.
-    // SAFETY: takes three numbers and touches no memory.
-    let outcome = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            first as libc::c_uint,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
-    outcome == 0 || mark_listed_from(first)
+    // SAFETY: takes three numbers and touches no memory. What it closes or marks is the caller's concern.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) == 0 }
 }
 
 /// Marks what `/proc/self/fd` lists, without the allocations of `opendir`.

@@ -23,11 +23,26 @@ pub fn keep_from_exec() {
 /// One call for each descriptor there may be.
 #[cfg(any(feature = "process", feature = "service"))]
 fn mark_each() {
+    (FIRST..highest()).for_each(mark);
+}
+
+#[cfg(any(feature = "process", feature = "service"))]
+fn highest() -> libc::c_int {
     let mut limit = libc::rlimit { rlim_cur: MOST, rlim_max: MOST };
     // SAFETY: the limit is writable and lives through the call.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
-    for descriptor in FIRST..limit.rlim_cur.min(MOST) as libc::c_int {
-        mark(descriptor);
+    limit.rlim_cur.min(MOST) as libc::c_int
+}
+
+/// Closes all descriptors but the standard streams: for a process that never runs `exec`.
+#[cfg(feature = "service")]
+pub fn close_all() {
+    if crate::backend::files::close_all_from(FIRST) {
+        return;
+    }
+    for descriptor in FIRST..highest() {
+        // SAFETY: nothing of this process uses them any more.
+        unsafe { libc::close(descriptor) };
     }
 }
 

@@ -3,10 +3,10 @@
 #[cfg(any(feature = "lmdb", feature = "process", feature = "service"))]
 pub mod descriptors;
 pub mod files;
+#[cfg(feature = "service")]
+pub mod group;
 pub mod host;
 pub mod login;
 #[cfg(feature = "process")]
 pub mod process;
-#[cfg(feature = "service")]
-pub mod service;
 mod stderr;
