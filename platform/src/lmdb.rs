@@ -317,6 +317,8 @@ impl Open {
             options.flags(EnvFlags::NO_LOCK | EnvFlags::NO_SYNC | EnvFlags::NO_SUB_DIR);
         }
         let env = open_once_closed(&options, data)?;
+        // LMDB leaves it to its users whether their children get its file.
+        files::keep_from_children(&file);
         let transaction = env.write_txn()?;
         let records = env
             .create_databases_and_commit(transaction, |opener, transaction| {
