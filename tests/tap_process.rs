@@ -274,6 +274,17 @@ fn a_server_begins_with_the_signals_it_would_have_without_tap() {
 }
 
 #[test]
+fn a_server_gets_the_standard_streams_and_no_other_descriptor() {
+    // `ls` lists what the shell has, not what it has itself; 7 is a file that a client leaks into tap.
+    let lists = "ls /proc/$$/fd; echo end";
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec 7</dev/null; exec \"$0\" tap sh -c \"$1\"", TAP, lists]);
+    quiet(&mut command);
+    let mut session = Session::of(&mut command);
+    assert_eq!(String::from_utf8(session.rest()).unwrap(), "0\n1\n2\nend\n");
+}
+
+#[test]
 fn a_terminals_interrupt_is_not_delivered_twice() {
     if Command::new("script").arg("--version").output().is_err() {
         eprintln!("SKIPPED: no `script` to make a terminal with");

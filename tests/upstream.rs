@@ -135,6 +135,39 @@ fn a_name_that_is_taken_is_replaced_only_when_asked() {
 }
 
 #[test]
+fn a_name_that_makes_full_names_ambiguous_is_not_added_and_one_in_a_file_is_told_and_removed() {
+    for text in [MAP, ARRAY] {
+        let dir = tempfile::tempdir().expect("dir");
+        write(dir.path(), text);
+        for (name, part) in [
+            ("github:work", "colon"),
+            ("a:", "colon"),
+            ("a\u{ff1a}b", "colon"),
+            (" a", "blank"),
+            ("a ", "blank"),
+            ("a\u{200b}", "cannot be seen"),
+            ("", "empty"),
+        ] {
+            for options in [&["add", name, "y"][..], &["add", name, "--replace", "y"]] {
+                fails(dir.path(), options, 2, &[part, "upstream add --help"]);
+            }
+        }
+        fails(dir.path(), &["add", "A", "y"], 1, &["\"A\"", "only in case"]);
+        assert_eq!(read(dir.path()), text);
+    }
+    let dir = tempfile::tempdir().expect("dir");
+    let text = r#"{"mcpServers":{"github":{"command":"x"},"github:work":{"command":"y"},"b":{"command":"z"}}}"#;
+    write(dir.path(), text);
+    let listed = out(dir.path(), &["list"]);
+    let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).expect("listed");
+    assert!(line("github:work").contains("problem: the name has a colon"), "{listed}");
+    assert!(!line("github ").contains("problem") && !line("b ").contains("problem"), "{listed}");
+    out(dir.path(), &["disable", "github:work"]);
+    out(dir.path(), &["remove", "github:work"]);
+    assert_eq!(read(dir.path()), text.replace(r#""github:work":{"command":"y"},"#, ""));
+}
+
+#[test]
 fn enabling_and_disabling_change_one_word_each() {
     let dir = tempfile::tempdir().expect("dir");
     write(dir.path(), MAP);

@@ -33,6 +33,12 @@ impl FileIdentity {
     }
 }
 
+/// Lets no child of this process get a descriptor of `file`, not even one that a library opened.
+#[cfg(feature = "lmdb")]
+pub(crate) fn keep_from_children(file: &File) {
+    backend::mark_all_of(file);
+}
+
 /// A path that is looked up before every write: prepared once for the system call.
 ///
 /// Where that is cheaper, it is looked up from an open directory on; whoever moves that directory away is

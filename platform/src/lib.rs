@@ -33,6 +33,8 @@ cfg_if::cfg_if! {
 }
 
 pub mod files;
+#[cfg(feature = "service")]
+pub mod group;
 pub mod host;
 #[cfg(feature = "lmdb")]
 pub mod lmdb;

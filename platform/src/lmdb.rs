@@ -281,6 +281,16 @@ impl Transaction<'_> {
         Ok(self.records.get(&self.inner, key)?)
     }
 
+    /// All records, by key.
+    pub fn records(&self) -> Result<Records, Failure> {
+        let mut records = Records::new();
+        for record in self.records.iter(&self.inner)? {
+            let (key, value) = record?;
+            records.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(records)
+    }
+
     /// Sets the value of `key`.
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
         Ok(self.records.put(&mut self.inner, key, value)?)
@@ -307,6 +317,8 @@ impl Open {
             options.flags(EnvFlags::NO_LOCK | EnvFlags::NO_SYNC | EnvFlags::NO_SUB_DIR);
         }
         let env = open_once_closed(&options, data)?;
+        // LMDB leaves it to its users whether their children get its file.
+        files::keep_from_children(&file);
         let transaction = env.write_txn()?;
         let records = env
             .create_databases_and_commit(transaction, |opener, transaction| {

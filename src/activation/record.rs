@@ -3,8 +3,8 @@
 //! One rule: every part has a key and a checksum of its own, and a mark writes only what it changes. LMDB's
 //! pages can be checked for structure only; the checksum is what notices a flipped bit in a value.
 
-use super::codec::{Damaged, Reader, Writer};
-use super::state::{Counters, Funnel, Install, LiveMark, Pending, Sender};
+use super::codec::{self, Damaged, Reader, Writer};
+use super::state::{Counters, Funnel, Install, LATER, LiveMark, Pending, Sender};
 use super::{HourlyWindow, State};
 use crate::contract::{
     EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode, ServerProtocolCounts,
@@ -45,8 +45,14 @@ impl Key {
         Key::Serve,
         Key::Tap,
     ];
-    /// What a checkpoint holds: everything but the marks of live processes.
-    pub const KEPT: &'static [Key] = Self::PARTS.split_at(6).0;
+    /// What a checkpoint does not hold: the marks of live processes, and where the store itself comes from.
+    pub const NOT_KEPT: [Key; 3] = [Key::Serve, Key::Tap, Key::Origin];
+
+    /// Whether the part is one thing that is made anew, and not facts that change one by one: what a later
+    /// program added to the old one does not hold for the new one.
+    pub fn is_made_anew(self) -> bool {
+        matches!(self, Key::Pending | Key::Serve | Key::Tap)
+    }
 
     /// The key in the file.
     pub fn bytes(self) -> &'static [u8] {
@@ -96,6 +102,11 @@ pub struct Windows {
 
 /// Something that is a record of its own.
 pub trait Part: Sized {
+    /// The layout of its body. A program with a higher one reads all lower ones, too
+    /// ([`Reader::layout`]); one with a lower one leaves the record alone. See the head of `codec`.
+    const LAYOUT: u8 = 1;
+    /// The records that earlier programs kept it in, instead of its own.
+    const FORMER: &'static [&'static [u8]] = &[];
     /// Writes the body of its record.
     fn write(&self, body: &mut Writer);
     /// The inverse of [`Self::write`].
@@ -105,29 +116,44 @@ pub trait Part: Sized {
         *self = Self::read(body)?;
         Ok(())
     }
+    /// Takes over what one of [`Self::FORMER`] holds.
+    fn take_over(&mut self, _former: &[u8], _value: &[u8]) -> Result<(), Damaged> {
+        Ok(())
+    }
 }
 
-/// The value of a part.
-pub fn seal(key: Key, part: &impl Part) -> Writer {
-    let mut body = Writer::start();
+/// The value of a part, with the additions that only later programs know.
+pub fn seal<P: Part>(key: Key, part: &P, unknown: &[u8]) -> Writer {
+    let mut body = Writer::start(P::LAYOUT);
     part.write(&mut body);
+    body.keep(unknown);
     body.seal(key.bytes());
     body
 }
 
-/// The part that a value holds.
-pub fn open<P: Part>(key: Key, value: &[u8]) -> Result<P, Damaged> {
-    let mut body = Reader::open(key.bytes(), value)?;
+/// The part that a value holds, and the additions that this program does not know.
+fn open_all<P: Part>(key: Key, value: &[u8]) -> Result<(P, &[u8]), Damaged> {
+    let mut body = Reader::open(key.bytes(), value, P::LAYOUT)?;
     let part = P::read(&mut body)?;
-    body.end(part)
+    Ok((part, body.end()?))
 }
 
-/// Puts what a value holds into `part`, which must be as in a fresh store; without one it stays so.
-pub fn open_into<P: Part>(part: &mut P, key: Key, value: Option<&[u8]>) -> Result<(), Damaged> {
-    let Some(value) = value else { return Ok(()) };
-    let mut body = Reader::open(key.bytes(), value)?;
+/// The part that a value holds.
+pub fn open<P: Part>(key: Key, value: &[u8]) -> Result<P, Damaged> {
+    open_all(key, value).map(|(part, _)| part)
+}
+
+/// Puts what a value holds into `part`, which must be as in a fresh store; without one it stays so. Gives the
+/// additions that this program does not know.
+pub fn open_into<'v, P: Part>(
+    part: &mut P,
+    key: Key,
+    value: Option<&'v [u8]>,
+) -> Result<&'v [u8], Damaged> {
+    let Some(value) = value else { return Ok(&[]) };
+    let mut body = Reader::open(key.bytes(), value, P::LAYOUT)?;
     part.read_into(&mut body)?;
-    body.end(())
+    body.end()
 }
 
 /// The part that a value holds; without one, as it is in a fresh store.
@@ -137,24 +163,45 @@ fn open_or_default<P: Part + Default>(key: Key, value: Option<&[u8]>) -> Result<
     Ok(part)
 }
 
-/// The value of one part of `state`; `None` when the part is not there.
-pub fn encode(state: &State, key: Key) -> Option<Vec<u8>> {
+/// The mark that a value holds. One of a layout that this program does not know is none: it says nothing that
+/// outlives its process, and is left alone until a host of this program writes its own.
+fn mark(key: Key, value: Option<&[u8]>) -> Result<Option<LiveMark>, Damaged> {
+    match value.map(|value| open(key, value)).transpose() {
+        Err(Damaged) if is_later(key, value) => Ok(None),
+        mark => mark,
+    }
+}
+
+/// Whether `value` is of a later program. Asked of one that does not decode.
+pub fn is_later(key: Key, value: Option<&[u8]>) -> bool {
+    value.is_some_and(|value| codec::is_later(key.bytes(), value))
+}
+
+/// A part as a record, with the additions that this program does not know from `there`.
+fn renew<P: Part>(key: Key, part: &P, there: Option<&[u8]>) -> Writer {
+    let unknown = there.and_then(|there| open_all::<P>(key, there).ok());
+    seal(key, part, unknown.map_or(&[], |(_, unknown)| unknown))
+}
+
+/// The value of one part of `state`, with the additions that this program does not know from the value that is
+/// `there`; `None` when the part is not there.
+pub fn encode(state: &State, key: Key, there: Option<&[u8]>) -> Option<Vec<u8>> {
     let sealed = match key {
         Key::Origin => return None,
-        Key::Funnel => seal(key, &state.funnel),
-        Key::Windows => seal(
-            key,
-            &Windows {
+        Key::Funnel => renew(key, &state.funnel, there),
+        Key::Windows => {
+            let windows = Windows {
                 discovery_calls: state.discovery_calls.clone(),
                 tokens_saved: state.tokens_saved.clone(),
-            },
-        ),
-        Key::Counters => seal(key, &state.counters),
-        Key::Sender => seal(key, &state.sender),
-        Key::Pending => seal(key, state.pending.as_ref()?),
-        Key::Install => seal(key, &state.install),
-        Key::Serve => seal(key, state.live_serve.as_ref()?),
-        Key::Tap => seal(key, state.live_tap.as_ref()?),
+            };
+            renew(key, &windows, there)
+        }
+        Key::Counters => renew(key, &state.counters, there),
+        Key::Sender => renew(key, &state.sender, there),
+        Key::Pending => renew(key, state.pending.as_ref()?, there),
+        Key::Install => renew(key, &state.install, there),
+        Key::Serve => renew(key, state.live_serve.as_ref()?, there),
+        Key::Tap => renew(key, state.live_tap.as_ref()?, there),
     };
     Some(sealed.value().to_vec())
 }
@@ -165,16 +212,14 @@ pub fn decode(state: &mut State, key: Key, value: Option<&[u8]>) -> Result<(), D
         Key::Origin => {}
         Key::Funnel => state.funnel = open_or_default(key, value)?,
         Key::Windows => {
-            let windows: Windows = open_or_default(key, value)?;
-            state.discovery_calls = windows.discovery_calls;
-            state.tokens_saved = windows.tokens_saved;
+            open_or_default::<Windows>(key, value)?.put_into(state);
         }
         Key::Counters => state.counters = open_or_default(key, value)?,
         Key::Sender => state.sender = open_or_default(key, value)?,
         Key::Pending => state.pending = value.map(|value| open(key, value)).transpose()?,
         Key::Install => state.install = open_or_default(key, value)?,
-        Key::Serve => state.live_serve = value.map(|value| open(key, value)).transpose()?,
-        Key::Tap => state.live_tap = value.map(|value| open(key, value)).transpose()?,
+        Key::Serve => state.live_serve = mark(key, value)?,
+        Key::Tap => state.live_tap = mark(key, value)?,
     }
     Ok(())
 }
@@ -204,6 +249,7 @@ impl Part for Funnel {
         body.flag(self.retrieve_tools_call);
         body.number(self.clients.len() as u64);
         self.clients.iter().for_each(|client| body.text(client));
+        body.add(self.later_flags != 0, |body| body.number(self.later_flags));
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
@@ -214,14 +260,30 @@ impl Part for Funnel {
             return Err(Damaged);
         }
         let clients = (0..count).map(|_| body.text()).collect::<Result<_, _>>()?;
-        Ok(Self { connected_server, mcp_client, retrieve_tools_call, clients })
+        let later_flags = body.added(Reader::number)?;
+        Ok(Self { connected_server, mcp_client, retrieve_tools_call, clients, later_flags })
     }
 }
 
 /// Behind the last bucket of a window: no hour is that late.
 const END: u64 = u64::MAX;
 
+impl Windows {
+    /// Puts both where a state has them.
+    pub fn put_into(self, state: &mut State) {
+        state.discovery_calls = self.discovery_calls;
+        state.tokens_saved = self.tokens_saved;
+    }
+
+    fn both(&mut self) -> [&mut HourlyWindow; 2] {
+        [&mut self.discovery_calls, &mut self.tokens_saved]
+    }
+}
+
 impl Part for Windows {
+    /// The first commits kept each window in a record of its own.
+    const FORMER: &'static [&'static [u8]] = &[b"calls", b"tokens"];
+
     fn write(&self, body: &mut Writer) {
         for window in [&self.discovery_calls, &self.tokens_saved] {
             for (hour, count) in window.buckets() {
@@ -238,7 +300,13 @@ impl Part for Windows {
     }
 
     fn read_into(&mut self, body: &mut Reader<'_>) -> Result<(), Damaged> {
-        for window in [&mut self.discovery_calls, &mut self.tokens_saved] {
+        if !body.ends_with(END) {
+            return self
+                .both()
+                .into_iter()
+                .try_for_each(|window| read_counted(window, body, false));
+        }
+        for window in self.both() {
             loop {
                 let hour = body.number()?;
                 if hour == END {
@@ -251,15 +319,75 @@ impl Part for Windows {
         }
         Ok(())
     }
+
+    fn take_over(&mut self, former: &[u8], value: &[u8]) -> Result<(), Damaged> {
+        let mut body = Reader::open(former, value, Self::LAYOUT)?;
+        let place = Self::FORMER.iter().position(|name| *name == former).ok_or(Damaged)?;
+        let [calls, tokens] = self.both();
+        read_counted(if place == 0 { calls } else { tokens }, &mut body, true)?;
+        body.end().map(|_| ())
+    }
+}
+
+/// A window as the first commits wrote it: how many buckets there are, then the buckets. `packed` ones were
+/// stamped with the hours since the bucket before at first, and soon with their own hour: that one is large.
+fn read_counted(
+    window: &mut HourlyWindow,
+    body: &mut Reader<'_>,
+    packed: bool,
+) -> Result<(), Damaged> {
+    /// Later than any bucket comes after another, and long before the first of these programs ran.
+    const FAR: u64 = 100_000;
+    let mut before = 0_u64;
+    for _ in 0..body.number()? {
+        let [hour, count] = body.numbers()?;
+        before = if packed && hour < FAR { before + hour } else { hour };
+        if before >= END / 2 || !window.restore(before, count) {
+            return Err(Damaged);
+        }
+    }
+    Ok(())
+}
+
+/// Counters in layout 1. Those behind them are additions, of this program or a later one.
+const FIRST: usize = 9;
+const ADDED: usize = Counters::COUNT + LATER - FIRST;
+
+fn split(counters: &Counters) -> ([u64; FIRST], [u64; ADDED]) {
+    let (mut first, mut added) = ([0; FIRST], [0; ADDED]);
+    let all = counters.to_array().into_iter().chain(counters.later);
+    first.iter_mut().chain(&mut added).zip(all).for_each(|(place, count)| *place = count);
+    (first, added)
+}
+
+fn join(first: [u64; FIRST], added: [u64; ADDED]) -> Counters {
+    let (mut known, mut later) = ([0; Counters::COUNT], [0; LATER]);
+    let all = first.into_iter().chain(added);
+    known.iter_mut().chain(&mut later).zip(all).for_each(|(place, count)| *place = count);
+    Counters { later, ..Counters::from_array(known) }
+}
+
+/// Those up to the last that has counted anything.
+fn counting(added: &[u64; ADDED]) -> &[u64] {
+    let end = added.iter().rposition(|count| *count != 0).map_or(0, |last| last + 1);
+    added.get(..end).unwrap_or_default()
 }
 
 impl Part for Counters {
     fn write(&self, body: &mut Writer) {
-        body.numbers(self.to_array());
+        let (first, added) = split(self);
+        body.numbers(first);
+        counting(&added).iter().for_each(|count| body.add(true, |body| body.number(*count)));
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
-        body.numbers().map(Self::from_array)
+        let first = body.numbers()?;
+        let mut added = [0; ADDED];
+        for count in &mut added {
+            *count = body.added(Reader::number)?;
+        }
+        // More than could be subtracted: better left alone.
+        if body.has_more() { Err(Damaged) } else { Ok(join(first, added)) }
     }
 }
 
@@ -309,21 +437,38 @@ impl Part for Pending {
         body.text(&self.anonymous_id_created_at);
         body.text(&self.version);
         body.text(&self.previous_version);
-        body.numbers(self.counters.to_array());
+        let (first, added) = split(&self.counters);
+        body.numbers(first);
         body.flag(self.installer);
+        let added = counting(&added);
+        body.add(!added.is_empty(), |body| {
+            body.number(added.len() as u64);
+            added.iter().for_each(|count| body.number(*count));
+        });
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
-        Ok(Self {
+        let mut pending = Self {
             bytes: body.bytes()?.to_vec(),
             made_at: body.number()?,
             anonymous_id: body.text()?,
             anonymous_id_created_at: body.text()?,
             version: body.text()?,
             previous_version: body.text()?,
-            counters: Counters::from_array(body.numbers()?),
-            installer: body.flag()?,
-        })
+            ..Self::default()
+        };
+        let first = body.numbers()?;
+        pending.installer = body.flag()?;
+        let added = body.added(|field| {
+            let (count, mut added) = (field.number()?, [0; ADDED]);
+            for place in 0..count {
+                let place = usize::try_from(place).ok().and_then(|place| added.get_mut(place));
+                *place.ok_or(Damaged)? = field.number()?;
+            }
+            Ok(added)
+        })?;
+        pending.counters = join(first, added);
+        Ok(pending)
     }
 }
 

@@ -31,6 +31,19 @@ pub struct State {
     pub live_serve: Option<LiveMark>,
     /// Mark of the live `tap` that wrote last, if any.
     pub live_tap: Option<LiveMark>,
+    /// Whether this is what the store held, changed since.
+    pub held: Held,
+}
+
+/// Whether a [`State`] is what the store held. One that was made anew is not: with it ends what later programs
+/// keep in the store and this one does not know. It is no fact of the install, so all are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held(pub(in crate::activation) bool);
+
+impl PartialEq for Held {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
 }
 
 /// Monotonic flags and clients.
@@ -44,7 +57,12 @@ pub struct Funnel {
     pub retrieve_tools_call: bool,
     /// Canonical names, first in wins, at most 16.
     pub clients: Vec<String>,
+    /// Flags that only later programs know, one for each bit: kept and merged like the others.
+    pub later_flags: u64,
 }
+
+/// How many counters that it does not know a program keeps and subtracts.
+pub const LATER: usize = 16;
 
 /// Counters since the last acknowledged heartbeat; saturating.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +73,9 @@ pub struct Counters {
     pub builtin_tool_calls: BuiltinToolCalls,
     /// Upstream tool calls.
     pub upstream_tool_calls: u64,
+    /// Counters that only later programs know, in their order: kept and subtracted like the others, and
+    /// reported by those programs only.
+    pub later: [u64; LATER],
 }
 
 /// When the next heartbeat is due and who sends it. All times are seconds since 1970; 0 is never.
@@ -204,12 +225,15 @@ impl Funnel {
 
     /// Takes over flags and clients that `other` has and this one has not; true when there were any.
     pub fn merge(&mut self, other: &Funnel) -> bool {
-        let before = (self.connected_server, self.mcp_client, self.retrieve_tools_call);
+        let flags = |it: &Self| {
+            (it.connected_server, it.mcp_client, it.retrieve_tools_call, it.later_flags)
+        };
+        let before = flags(self);
         self.connected_server |= other.connected_server;
         self.mcp_client |= other.mcp_client;
         self.retrieve_tools_call |= other.retrieve_tools_call;
-        let mut changed =
-            before != (self.connected_server, self.mcp_client, self.retrieve_tools_call);
+        self.later_flags |= other.later_flags;
+        let mut changed = before != flags(self);
         for client in &other.clients {
             changed |= self.add_client(client);
         }
@@ -250,9 +274,13 @@ impl Counters {
         })
     }
 
-    /// Every counter, in a fixed order.
-    pub fn to_array(self) -> [u64; 9] {
-        let Self { surface_requests: r, builtin_tool_calls: b, upstream_tool_calls } = self;
+    /// How many counters this program knows.
+    pub const COUNT: usize = 9;
+
+    /// Every counter that this program knows, in a fixed order: a new one comes last.
+    pub fn to_array(self) -> [u64; Self::COUNT] {
+        let Self { surface_requests: r, builtin_tool_calls: b, upstream_tool_calls, later: _ } =
+            self;
         [
             r.mcp,
             r.cli,
@@ -267,14 +295,21 @@ impl Counters {
     }
 
     /// The inverse of [`Self::to_array`].
-    pub fn from_array(all: [u64; 9]) -> Self {
+    pub fn from_array(all: [u64; Self::COUNT]) -> Self {
         let [mcp, cli, webui, tray, unknown, retrieve_tools, call_tool, telemetry_status, upstream] =
             all;
         Self {
             surface_requests: SurfaceRequests { mcp, cli, webui, tray, unknown },
             builtin_tool_calls: BuiltinToolCalls { retrieve_tools, call_tool, telemetry_status },
             upstream_tool_calls: upstream,
+            later: [0; LATER],
         }
+    }
+
+    /// Those that this program knows, and so may report.
+    #[must_use]
+    pub fn known(self) -> Self {
+        Self { later: [0; LATER], ..self }
     }
 
     /// The sum of both, counter by counter; saturating.
@@ -290,11 +325,14 @@ impl Counters {
     }
 
     fn zip(self, other: Counters, combine: impl Fn(u64, u64) -> u64) -> Self {
-        let mut all = self.to_array();
-        for (ours, theirs) in all.iter_mut().zip(other.to_array()) {
+        let (mut known, mut later) = (self.to_array(), self.later);
+        for (ours, theirs) in known.iter_mut().zip(other.to_array()) {
             *ours = combine(*ours, theirs);
         }
-        Self::from_array(all)
+        for (ours, theirs) in later.iter_mut().zip(other.later) {
+            *ours = combine(*ours, theirs);
+        }
+        Self { later, ..Self::from_array(known) }
     }
 }
 

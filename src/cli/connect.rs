@@ -70,6 +70,7 @@ pub(super) fn disconnect(call: &Call) -> Result<ExitCode, Failure> {
     let places = places()?;
     let config = config(call, place)?;
     let plan = wiring::disconnect(client, &places, config.as_deref(), &change);
+    let is_foreign = plan.as_ref().is_ok_and(Plan::is_foreign);
     let (path, outcome, shown) = carry_out(call, client, &places, plan)?;
     let left = wiring::look(client, &places, config.as_deref());
     let left = left.wrapped();
@@ -87,6 +88,10 @@ pub(super) fn disconnect(call: &Call) -> Result<ExitCode, Failure> {
     };
     output::print(&match (shown, outcome) {
         (Some(diff), _) => diff,
+        (None, Outcome::Nothing) if is_foreign => format!(
+            "`connect` has no record of writing the entry `mcpproxy` of {}: nothing is changed. To remove it, edit {path} by hand.{hint}\n",
+            client.name
+        ),
         (None, Outcome::Nothing) => format!("{what}; nothing to do.{hint}\n"),
         (None, Outcome::Removed) => {
             format!("{what} any more: {path} held nothing else, and is gone.\n")
@@ -108,10 +113,11 @@ fn carry_out(
     let plan = plan.map_err(|(path, trouble)| failed(&path, &trouble))?;
     let path = plan.path.clone();
     let shown = places.shown(&path);
-    if call.has("dry-run") && plan.outcome() != Outcome::Nothing {
+    if call.has("dry-run") {
         let (before, after) = plan.texts();
-        let diff = unified(&shown, before, after);
-        return Ok((shown, Outcome::Nothing, Some(diff)));
+        let changes = plan.outcome() != Outcome::Nothing;
+        let diff = changes.then(|| unified(&shown, before, after));
+        return Ok((shown, Outcome::Nothing, diff));
     }
     let outcome = plan.carry_out().map_err(|trouble| failed(&path, &trouble))?;
     Ok((shown, outcome, None))

@@ -70,6 +70,7 @@ fn edit<R>(
                 format!(" ({name:?}): use --replace, or `mcpproxy upstream remove` first")
             }
             ChangeError::NotFound => format!(" ({name:?}); see `mcpproxy upstream list`"),
+            ChangeError::LooksAlike => format!(" ({name:?}); see `mcpproxy upstream list`"),
             ChangeError::Ambiguous | ChangeError::Edit(_) => String::new(),
         };
         Failure::failed(format!("{error}{hint}"))

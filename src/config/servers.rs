@@ -6,11 +6,13 @@ mod change;
 mod entry;
 mod expand;
 mod fields;
+mod names;
 #[cfg(test)]
 mod tests;
 mod url;
 
 pub use change::{ChangeError, add, check, remove, set_enabled};
+pub use names::SEPARATOR;
 
 use super::{DISPLAY_NAME, reader};
 use crate::json::{Data, Value};
@@ -147,7 +149,7 @@ impl fmt::Debug for Transport {
 /// One upstream server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerEntry {
-    /// Its name: not empty, unique in the file.
+    /// Its name: not empty, unique in the file. That of a usable entry has no colon.
     pub name: String,
     /// Whether it is to be connected.
     pub enabled: bool,
@@ -287,24 +289,41 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<ServerEntry>, String> {
         _ => return Err(NOT_A_LIST.into()),
     };
     let all: HashSet<&str> = named.iter().filter_map(|(name, _)| *name).collect();
-    let mut seen = HashSet::new();
+    let (mut seen, mut looks) = (HashSet::new(), HashSet::new());
     let entries = named.iter().enumerate().map(|(at, (name, value))| {
         let why = match name {
             None if value.members().is_none() => {
                 "the entry must be an object with `name`, and `command` or `url`"
             }
             None => "`name` is missing or no string; give the server a name",
-            Some(name) => match entry::name_trouble(name) {
-                Some(why) => why,
-                None if !seen.insert(*name) => {
-                    "an entry before this one has the same `name`; rename one of them"
+            Some(name) => {
+                let is_first = seen.insert(*name);
+                match names::trouble(name) {
+                    // It can be named, and is told by its name.
+                    Some(why) if is_first && names::can_be_shown(name) => {
+                        return named_but_broken(name, value, why);
+                    }
+                    Some(why) => why,
+                    None if !is_first => {
+                        "an entry before this one has the same `name`; rename one of them"
+                    }
+                    None if !looks.insert(names::folded(name)) => {
+                        let why = "an entry before this one has a name that looks the same; rename one of them";
+                        return named_but_broken(name, value, why);
+                    }
+                    None => return entry::read((*name).to_owned(), value),
                 }
-                None => return entry::read((*name).to_owned(), value),
-            },
+            }
         };
         entry::broken(stand_in(at, &all), why)
     });
     Ok(entries.collect())
+}
+
+/// An entry that is fine but for its name.
+fn named_but_broken(name: &str, value: &Value<'_>, why: &str) -> ServerEntry {
+    let read = entry::read(name.to_owned(), value);
+    ServerEntry { transport: Err(why.to_owned()), ..read }
 }
 
 /// The key of the config that holds the servers.

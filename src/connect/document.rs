@@ -86,6 +86,8 @@ pub enum Problem {
     Malformed(String),
     /// There is an entry of our name that is not ours.
     Taken,
+    /// Our entry was changed after `connect` wrote it.
+    Edited,
     /// There is no server of that name.
     NoServer,
     /// The server is reached by URL.
@@ -106,7 +108,11 @@ impl fmt::Display for Problem {
             Self::Malformed(why) => write!(f, "{why}; repair it, then try again"),
             Self::Taken => write!(
                 f,
-                "it has an entry `{ENTRY}` that does not start this program; rename or remove that first"
+                "it has an entry `{ENTRY}` that does not start this program or that `connect` did not write; rename or remove it by hand first"
+            ),
+            Self::Edited => write!(
+                f,
+                "its entry `{ENTRY}` was changed after `connect` wrote it, and stays as it is; remove it by hand"
             ),
             Self::NoServer => f.write_str("it has no server of that name; see `mcpproxy connect --list`"),
             Self::NotStdio => f.write_str("that server is not started by a command; only those can be wrapped"),
@@ -132,7 +138,28 @@ pub(super) fn servers(client: &Client, bytes: &[u8]) -> Result<Vec<Server>, Prob
     }
 }
 
-/// The text with the change; the same text when it is there already.
+/// Whether the text has an entry of our name.
+pub(super) fn has_entry(client: &Client, bytes: &[u8]) -> Result<bool, Problem> {
+    Ok(servers(client, bytes)?.iter().any(|server| server.name == ENTRY))
+}
+
+/// Whether the entry of our name says what `entry` (a JSON object) says, and nothing else.
+pub(super) fn is_entry(client: &Client, bytes: &[u8], entry: &str) -> bool {
+    match client.format {
+        Format::Json => jsonc::is_entry(client, bytes, entry),
+        Format::Toml => toml::is_entry(client, bytes, entry),
+    }
+}
+
+/// Whether the entry of our name leads where `entry` leads; what else it says does not count.
+pub(super) fn leads_there(client: &Client, bytes: &[u8], entry: &Entry) -> bool {
+    let servers = servers(client, bytes).unwrap_or_default();
+    let own = servers.iter().find(|server| server.name == ENTRY);
+    own.and_then(entry_of).as_ref() == Some(entry)
+}
+
+/// The text with the change; the same text when it is there already. An entry of our name that starts this
+/// program or leads to a gateway is replaced: the caller knows whether it is ours.
 pub(super) fn apply(client: &Client, bytes: &[u8], change: &Change) -> Result<Vec<u8>, Problem> {
     let before = servers(client, bytes)?;
     let find = |name: &str| before.iter().find(|server| server.name == name);

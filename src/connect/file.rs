@@ -49,16 +49,68 @@ fn target(path: &Path) -> io::Result<PathBuf> {
 
 /// Where the original of a file is put aside: beside the name, not beside a link's target.
 pub(super) fn backup_of(path: &Path) -> PathBuf {
+    beside(path, ".mcpproxy-backup")
+}
+
+/// The name beside a file that ends in `end`.
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.file_name().map(OsString::from).unwrap_or_default();
-    name.push(".mcpproxy-backup");
+    name.push(end);
     path.with_file_name(name)
 }
 
-/// Puts the original aside, readable for its owner only.
-pub(super) fn put_aside(path: &Path, bytes: &[u8]) -> Result<(), Reason> {
-    files::write_atomically(&backup_of(path), bytes, PRIVATE).map_err(|e| {
-        format!("its original cannot be put aside: {}; make its directory writable", e.kind())
-    })
+/// What was written beside a file before the file itself. Dropped without [`Prepared::keep`], everything is
+/// as it was: a change that fails leaves no copy of a file that can hold secrets.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    /// Files, and what they held before.
+    files: Vec<(PathBuf, Option<Vec<u8>>)>,
+    /// Directories that were made, outermost first.
+    directories: Vec<PathBuf>,
+}
+
+impl Prepared {
+    /// Makes the directory and its missing parents.
+    pub(super) fn directory(&mut self, path: &Path) -> Result<(), Reason> {
+        let missing = path.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists());
+        let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        missing.reverse();
+        self.directories.extend(missing);
+        files::create_private_dir(path)
+            .map_err(|e| format!("its directory cannot be made: {}", e.kind()))
+    }
+
+    /// Writes a file, readable for its owner only; `what` says what it is.
+    pub(super) fn write(&mut self, path: PathBuf, bytes: &[u8], what: &str) -> Result<(), Reason> {
+        let failed = |why: String| format!("{what} cannot be put aside: {why}");
+        let before = read(&path, MAX_BYTES).map_err(failed)?;
+        files::write_atomically(&path, bytes, PRIVATE)
+            .map_err(|e| failed(format!("{}; make its directory writable", e.kind())))?;
+        self.files.push((path, before));
+        Ok(())
+    }
+
+    /// What was written stays.
+    pub(super) fn keep(mut self) {
+        self.files.clear();
+        self.directories.clear();
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // Best effort: an error was told already, and this is what is left to do.
+        for (path, before) in self.files.drain(..).rev() {
+            let _ = match before {
+                Some(before) => files::write_atomically(&path, &before, PRIVATE),
+                None => fs::remove_file(&path),
+            };
+        }
+        for directory in self.directories.drain(..).rev() {
+            // Only an empty one goes.
+            let _ = fs::remove_dir(directory);
+        }
+    }
 }
 
 /// Forgets the original.

@@ -9,7 +9,7 @@ use super::launch::{Form, Launch, Word};
 use super::patch::{self, Patch};
 use crate::config::NewValue;
 use crate::config::layout::{Layout, elements, write_member};
-use crate::json::{Data, Value};
+use crate::json::{self, Data, Value};
 use std::ops::Range;
 
 fn text_of(bytes: &[u8]) -> Result<Text, Problem> {
@@ -90,6 +90,26 @@ fn lead_of_args(text: &Text, object: &Value<'_>, key: &str) -> Option<String> {
     let mut lead = String::new();
     layout.separate(&mut lead);
     Some(format!("{lead}\"args\"{colon}"))
+}
+
+/// Whether the entry of our name has these members, in any order, and neither others nor comments.
+pub(super) fn is_entry(client: &Client, bytes: &[u8], entry: &str) -> bool {
+    let (Ok(text), Ok(wanted)) = (text_of(bytes), json::parse(entry.as_bytes())) else {
+        return false;
+    };
+    let Ok(root) = text.root() else { return false };
+    let found = root.get(client.container).and_then(|container| container.get(ENTRY));
+    let is_same = |found: &Value<'_>| {
+        let sorted = |value: &Value<'_>| {
+            let members = value.members()?.iter();
+            let mut members: Vec<_> =
+                members.map(|m| (m.key.to_string(), placeless(&m.value))).collect();
+            members.sort_by(|one, other| one.0.cmp(&other.0));
+            Some(members)
+        };
+        sorted(found).is_some_and(|found| sorted(&wanted) == Some(found))
+    };
+    found.is_some_and(|found| is_same(found) && !text.has_comment(&found.span))
 }
 
 /// Whether the root has that member.

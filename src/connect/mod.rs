@@ -4,7 +4,8 @@
 //! aside first, what we did can be undone to the byte, and nothing of a file but names of servers is shown.
 //!
 //! A client's file is read with `jsonc` or `toml` into the [`Server`]s it configures, with the places
-//! of their words. A [`Change`] becomes a few `patch`es of the text. `undo` takes a change back.
+//! of their words. A [`Change`] becomes a few `patch`es of the text. `undo` takes a change back, and
+//! `record` proves that there is something of ours to take back.
 
 mod clients;
 mod comments;
@@ -17,6 +18,7 @@ mod launch;
 mod patch;
 mod places;
 mod program;
+mod record;
 mod toml;
 mod undo;
 mod wiring;

@@ -7,6 +7,7 @@ use super::clients::{Client, Members};
 use super::document::{ENTRY, Problem, Server};
 use super::launch::{Form, Launch, Word};
 use super::patch::{self, Patch};
+use crate::json;
 use std::ops::Range;
 use toml_edit::{Document, Item, TableLike, Value};
 
@@ -96,16 +97,45 @@ pub(super) fn add(client: &Client, bytes: &[u8], entry: &Members) -> Result<Vec<
         let is_ended = text.ends_with('\n');
         new.push_str(&end.repeat(if is_ended { 1 } else { 2 }));
     }
-    new.push_str(&format!("[{}.{ENTRY}]{end}", client.container));
-    for (key, value) in entry {
-        // A string, or a list of strings, is spelled alike in both formats.
-        new.push_str(&format!("{key} = {}{end}", value.to_json().replace('\u{7f}', "\\u007f")));
+    for line in lines(client, entry.iter().map(|(key, value)| (key.as_str(), value.to_json()))) {
+        new.push_str(&format!("{line}{end}"));
     }
     patched(bytes, vec![Patch::insert(text.len(), new)])
 }
 
+/// The lines of our entry; its values are JSON texts.
+fn lines<'a>(
+    client: &Client,
+    members: impl Iterator<Item = (&'a str, String)>,
+) -> impl Iterator<Item = String> {
+    // A string, or a list of strings, is spelled alike in both formats.
+    let line =
+        |(key, value): (&str, String)| format!("{key} = {}", value.replace('\u{7f}', "\\u007f"));
+    let head = format!("[{}.{ENTRY}]", client.container);
+    std::iter::once(head).chain(members.map(line))
+}
+
+/// Whether the lines of our entry are those of these members. A comment among them is a line more.
+pub(super) fn is_entry(client: &Client, bytes: &[u8], entry: &str) -> bool {
+    let (Ok(range), Ok((text, _)), Ok(value)) =
+        (range_of(client, bytes, ENTRY), text_of(bytes), json::parse(entry.as_bytes()))
+    else {
+        return false;
+    };
+    let members = value.members().unwrap_or_default().iter().map(|member| {
+        (member.key.as_ref(), entry.get(member.value.span.clone()).unwrap_or_default().to_owned())
+    });
+    let found = text.get(range).unwrap_or_default().lines().map(str::trim);
+    found.filter(|line| !line.is_empty()).eq(lines(client, members))
+}
+
 /// The text without the server's tables.
 pub(super) fn remove(client: &Client, bytes: &[u8], name: &str) -> Result<Vec<u8>, Problem> {
+    patched(bytes, vec![Patch::delete(range_of(client, bytes, name)?)])
+}
+
+/// Where the server's tables stand, whole lines of them.
+fn range_of(client: &Client, bytes: &[u8], name: &str) -> Result<Range<usize>, Problem> {
     let (text, _) = text_of(bytes)?;
     let document = read(text)?;
     let container = document.as_table().get(client.container).and_then(Item::as_table_like);
@@ -123,8 +153,7 @@ pub(super) fn remove(client: &Client, bytes: &[u8], name: &str) -> Result<Vec<u8
     // The blank line before it, which came with it.
     let before = text.get(..start).unwrap_or_default();
     let blank = ["\r\n", "\n"].into_iter().find(|line| before.ends_with(&["\n", *line].concat()));
-    let start = start - blank.map_or(0, str::len);
-    patched(bytes, vec![Patch::delete(start..end)])
+    Ok(start - blank.map_or(0, str::len)..end)
 }
 
 /// Where everything of an item stands.

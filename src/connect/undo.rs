@@ -6,25 +6,29 @@
 use super::clients::Client;
 use super::document::{self, Change, Problem};
 
-/// The text without `change`; `None` when that is nothing at all, because we made the file. `original` is
-/// the copy that was put aside; without one there may have been no file.
+/// The text without `change`; `None` when that is nothing at all, because we `made` the file. `original` is
+/// the copy that was put aside.
 pub(super) fn undo(
     client: &Client,
     now: &[u8],
     change: &Change,
     original: Option<&[u8]>,
+    made: bool,
 ) -> Result<Option<Vec<u8>>, Problem> {
     let mut changes = document::changes(client, now)?;
+    let nothing: Option<&[u8]> = made.then_some(b"");
     for _ in 0..2 {
-        if replay(client, original.unwrap_or_default(), &changes).as_deref() == Some(now) {
+        for base in [nothing, original].into_iter().flatten() {
+            if replay(client, base, &changes).as_deref() != Some(now) {
+                continue;
+            }
             let rest: Vec<Change> = changes.iter().filter(|c| !same(c, change)).cloned().collect();
-            let new = replay(client, original.unwrap_or_default(), &rest);
+            let new = replay(client, base, &rest);
             let is_gone = |new: &Vec<u8>| {
                 document::changes(client, new).is_ok_and(|all| !all.iter().any(|c| same(c, change)))
             };
             if let Some(new) = new.filter(is_gone) {
-                let was_no_file = original.is_none() && new.is_empty();
-                return Ok((!was_no_file).then_some(new));
+                return Ok((!(made && new.is_empty())).then_some(new));
             }
         }
         // The order in which they were made is not known; there are two that people use.

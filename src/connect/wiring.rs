@@ -3,11 +3,11 @@
 //! One rule: a plan changes nothing; only [`Plan::carry_out`] writes.
 
 use super::clients::Client;
-use super::document::{self, Change, ENTRY, Problem, Server};
+use super::document::{self, Change, Problem, Server};
 use super::file;
 use super::places::Places;
+use super::record::{self, Record};
 use super::undo;
-use mcpproxy_platform::files;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -83,10 +83,23 @@ pub fn look(client: &Client, places: &Places, config: Option<&Path>) -> Found {
         Found { path, servers }
     };
     let mut all: Vec<Found> = candidates.into_iter().map(look).collect();
+    let is_known = |found: &Found| found.has_entry() && Record::of(&found.path).is_some();
     let is_ours = |found: &Found| found.has_entry() || !found.wrapped().is_empty();
     let is_there = |found: &Found| !matches!(found.servers, Ok(None));
-    let at = all.iter().position(is_ours).or_else(|| all.iter().position(is_there)).unwrap_or(0);
+    let first = |is: &dyn Fn(&Found) -> bool| all.iter().position(is);
+    let at = first(&is_known).or_else(|| first(&is_ours)).or_else(|| first(&is_there)).unwrap_or(0);
     all.swap_remove(at)
+}
+
+/// What is to become of the record of a file.
+#[derive(Debug)]
+enum Note {
+    /// It stays.
+    Keep,
+    /// This one is written.
+    Write(Record),
+    /// There is nothing of ours any more.
+    Forget,
 }
 
 /// What became of a plan.
@@ -113,6 +126,9 @@ pub struct Plan {
     original: Option<Vec<u8>>,
     /// The copy is of no use afterwards.
     forgets: bool,
+    note: Note,
+    /// There is an entry of our name that no record proves to be ours.
+    is_foreign: bool,
 }
 
 impl Plan {
@@ -131,26 +147,41 @@ impl Plan {
         }
     }
 
-    /// Does it.
+    /// Whether the file holds an entry of our name that `connect` did not write.
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// Does it. An error changed nothing, and left nothing beside the file.
     pub fn carry_out(self) -> Result<Outcome, Trouble> {
         let outcome = self.outcome();
-        if outcome == Outcome::Nothing {
-            return Ok(outcome);
+        if outcome != Outcome::Nothing {
+            self.write(outcome).map_err(Trouble::File)?;
+            if self.forgets {
+                file::forget_original(&self.path);
+            }
         }
-        if let (Outcome::Made, Some(directory)) = (outcome, self.path.parent()) {
-            files::create_private_dir(directory).map_err(|e| {
-                Trouble::File(format!("its directory cannot be made: {}", e.kind()))
-            })?;
-        }
-        if let Some(original) = &self.original {
-            file::put_aside(&self.path, original).map_err(Trouble::File)?;
-        }
-        file::replace(&self.path, self.before.as_deref(), self.after.as_deref())
-            .map_err(Trouble::File)?;
-        if self.forgets {
-            file::forget_original(&self.path);
+        if let Note::Forget = self.note {
+            record::forget(&self.path).map_err(Trouble::File)?;
         }
         Ok(outcome)
+    }
+
+    fn write(&self, outcome: Outcome) -> Result<(), file::Reason> {
+        let mut prepared = file::Prepared::default();
+        if let (Outcome::Made, Some(directory)) = (outcome, self.path.parent()) {
+            prepared.directory(directory)?;
+        }
+        if let Some(original) = &self.original {
+            prepared.write(file::backup_of(&self.path), original, "its original")?;
+        }
+        if let Note::Write(record) = &self.note {
+            let place = record::place(&self.path);
+            prepared.write(place, &record.to_bytes(), "what is written")?;
+        }
+        file::replace(&self.path, self.before.as_deref(), self.after.as_deref())?;
+        prepared.keep();
+        Ok(())
     }
 }
 
@@ -174,16 +205,47 @@ pub fn connect(
             }
         }
         let text = before.clone().unwrap_or_default();
+        let known = Record::of(&path);
+        may_write(client, &text, change, known.as_ref())?;
         let after = document::apply(client, &text, change)?;
         // The file as it was before the first of our changes.
         let is_first = document::changes(client, &text)?.is_empty();
-        let is_copied = || file::backup_of(&path).exists() || undo::is_ours_alone(client, &text);
+        let was_made = known.as_ref().is_some_and(|known| known.made);
+        let is_copied =
+            || file::backup_of(&path).exists() || (was_made && undo::is_ours_alone(client, &text));
         let original = before.clone().filter(|_| is_first || !is_copied());
-        Ok((before, Some(after), original))
+        let note = match change {
+            Change::Add(entry) => {
+                let members = client.entry(entry).ok_or(Problem::NoUrl)?;
+                Note::Write(Record::new(before.is_none() || was_made, members))
+            }
+            Change::Wrap { .. } => Note::Keep,
+        };
+        Ok((before, Some(after), original, note))
     };
     match plan() {
-        Ok((before, after, original)) => Ok(Plan { path, before, after, original, forgets: false }),
+        Ok((before, after, original, note)) => {
+            Ok(Plan { path, before, after, original, forgets: false, note, is_foreign: false })
+        }
         Err(trouble) => Err((path, trouble)),
+    }
+}
+
+/// Our entry takes the place of nothing but an entry of ours.
+fn may_write(
+    client: &Client,
+    text: &[u8],
+    change: &Change,
+    known: Option<&Record>,
+) -> Result<(), Problem> {
+    let Change::Add(entry) = change else { return Ok(()) };
+    if !document::has_entry(client, text)? || document::leads_there(client, text, entry) {
+        return Ok(());
+    }
+    match known {
+        None => Err(Problem::Taken),
+        Some(known) if !known.proves(client, text) => Err(Problem::Edited),
+        Some(_) => Ok(()),
     }
 }
 
@@ -200,7 +262,8 @@ fn is_installed(client: &Client, path: &Path) -> bool {
 }
 
 /// Plans to take a change back; of an [`Change::Add`] and a [`Change::Wrap`] only the kind and the name
-/// count. The plan does nothing where the change is not there.
+/// count. The plan does nothing where the change is not there, and where no record proves that an entry of our
+/// name is ours.
 pub fn disconnect(
     client: &Client,
     places: &Places,
@@ -208,27 +271,48 @@ pub fn disconnect(
     change: &Change,
 ) -> Result<Plan, (PathBuf, Trouble)> {
     let path = look(client, places, config).path;
-    let plan = || {
-        let before = file::read(&path, file::MAX_BYTES).map_err(Trouble::File)?;
-        let Some(text) = before.clone() else { return Ok((None, None, false)) };
-        let servers = document::servers(client, &text)?;
-        let is_there = match change {
-            Change::Add(_) => servers.iter().any(|s| s.name == ENTRY && s.is_gateway()),
-            Change::Wrap { name, .. } => {
-                let server = servers.iter().find(|server| server.name == *name);
-                server.ok_or(Problem::NoServer)?.is_wrapped()
-            }
-        };
-        if !is_there {
-            return Ok((before.clone(), before, false));
-        }
-        let copy = file::read(&file::backup_of(&path), file::MAX_BYTES).ok().flatten();
-        let after = undo::undo(client, &text, change, copy.as_deref())?;
-        let forgets = copy.is_some() && after == copy;
-        Ok((before, after, forgets))
-    };
-    match plan() {
-        Ok((before, after, forgets)) => Ok(Plan { path, before, after, original: None, forgets }),
+    match taken_back(client, &path, change) {
+        Ok(plan) => Ok(plan),
         Err(trouble) => Err((path, trouble)),
     }
+}
+
+fn taken_back(client: &Client, path: &Path, change: &Change) -> Result<Plan, Trouble> {
+    let before = file::read(path, file::MAX_BYTES).map_err(Trouble::File)?;
+    let nothing = |before: Option<Vec<u8>>, note, is_foreign| Plan {
+        path: path.to_owned(),
+        after: before.clone(),
+        before,
+        original: None,
+        forgets: false,
+        note,
+        is_foreign,
+    };
+    let is_add = matches!(change, Change::Add(_));
+    // What a record says of an entry that is gone must not count for one that is written by hand later.
+    let forget = || if is_add { Note::Forget } else { Note::Keep };
+    let Some(text) = before.clone() else { return Ok(nothing(None, forget(), false)) };
+    let known = Record::of(path);
+    match change {
+        Change::Add(_) if !document::has_entry(client, &text)? => {
+            return Ok(nothing(before, forget(), false));
+        }
+        Change::Add(_) => match &known {
+            None => return Ok(nothing(before, Note::Keep, true)),
+            Some(known) if !known.proves(client, &text) => return Err(Problem::Edited.into()),
+            Some(_) => {}
+        },
+        Change::Wrap { name, .. } => {
+            let servers = document::servers(client, &text)?;
+            let server = servers.iter().find(|server| server.name == *name);
+            if !server.ok_or(Problem::NoServer)?.is_wrapped() {
+                return Ok(nothing(before, Note::Keep, false));
+            }
+        }
+    }
+    let was_made = known.is_some_and(|known| known.made);
+    let copy = file::read(&file::backup_of(path), file::MAX_BYTES).ok().flatten();
+    let after = undo::undo(client, &text, change, copy.as_deref(), was_made)?;
+    let forgets = copy.is_some() && after == copy;
+    Ok(Plan { after, forgets, ..nothing(before, forget(), false) })
 }

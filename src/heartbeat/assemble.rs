@@ -96,7 +96,8 @@ pub fn assemble(
 ) -> Payload {
     let (version, previous_version) = versions(&state.install);
     let installer = state.install.installer_pending;
-    let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls } = state.counters;
+    let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls, later: _ } =
+        state.counters;
     Payload {
         anonymous_id: identity.anonymous_id.clone(),
         env_kind: live.env_kind,
@@ -126,8 +127,13 @@ pub fn assemble(
 
 /// The funnel as it is sent.
 pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> Activation {
-    let Funnel { connected_server, mcp_client, retrieve_tools_call, clients: names } =
-        &state.funnel;
+    let Funnel {
+        connected_server,
+        mcp_client,
+        retrieve_tools_call,
+        clients: names,
+        later_flags: _,
+    } = &state.funnel;
     Activation {
         first_connected_server_ever: *connected_server,
         first_mcp_client_ever: *mcp_client,
@@ -159,7 +165,8 @@ pub fn pending(
         installer: payload.launch_source == LaunchSource::Installer,
         version: payload.version,
         previous_version: payload.previous_version.unwrap_or_default(),
-        counters: state.counters,
+        // What the bytes report: the counters of later programs are not in them.
+        counters: state.counters.known(),
     }
 }
 

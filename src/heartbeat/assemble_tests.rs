@@ -57,6 +57,7 @@ fn a_payload_carries_identity_state_and_live_fields() {
         surface_requests: SurfaceRequests { mcp: 9, ..SurfaceRequests::default() },
         builtin_tool_calls: BuiltinToolCalls { call_tool: 3, ..BuiltinToolCalls::default() },
         upstream_tool_calls: 11,
+        ..Counters::default()
     };
     state.discovery_calls.add(NOW - 25 * 3600, 5);
     state.discovery_calls.add(NOW - 3600, 2);

@@ -1,6 +1,9 @@
-//! Which proxy an HTTPS request goes through, by the variables every command-line tool knows.
+//! Which proxy a request goes through, by the variables every command-line tool knows: heartbeats, and what the
+//! gateway asks its upstream servers.
 //!
-//! One rule: pure; and loopback is never asked for here, it never goes through a proxy.
+//! One rule: pure; and what stays on this machine never goes through a proxy, whatever variables say.
+
+use std::net::IpAddr;
 
 /// Variables that name a proxy for HTTPS, the first that is set and not empty wins. `HTTP_PROXY` is last:
 /// by the letter it is for plain HTTP, but machines that set nothing else still have no other way out.
@@ -9,13 +12,31 @@ const NAMES: &[&str] =
 
 /// The proxy for `host`, or `None` to connect directly.
 pub fn for_host(host: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    let first = |names: &[&str]| {
-        let values = names.iter().filter_map(|name| variable(name));
-        values.map(|value| value.trim().to_owned()).find(|value| !value.is_empty())
-    };
-    let proxy = first(NAMES)?;
-    let exempt = first(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
-    (!is_exempt(host, &exempt)).then_some(proxy)
+    let proxy = first(NAMES, variable)?;
+    (!is_direct(host, variable)).then_some(proxy)
+}
+
+/// The value of the first variable that is set and not empty.
+fn first(names: &[&str], variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let values = names.iter().filter_map(|name| variable(name));
+    values.map(|value| value.trim().to_owned()).find(|value| !value.is_empty())
+}
+
+/// Whether `host` is connected to directly, whatever proxy there is: it is this machine, or `NO_PROXY` names it.
+pub fn is_direct(host: &str, variable: &dyn Fn(&str) -> Option<String>) -> bool {
+    is_this_machine(host)
+        || first(&["NO_PROXY", "no_proxy"], variable).is_some_and(|list| is_exempt(host, &list))
+}
+
+/// `localhost`, names below it, loopback addresses, and the addresses that stand for "here".
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        })
 }
 
 /// `NO_PROXY` as curl reads it: names separated by commas or spaces, each also for its subdomains, an
@@ -61,6 +82,32 @@ mod tests {
         let empty = [("HTTPS_PROXY", " "), ("all_proxy", "http://a")];
         assert_eq!(with(&empty, "example.org").as_deref(), Some("http://a"));
         assert_eq!(with(&[], "example.org"), None);
+    }
+
+    #[test]
+    fn this_machine_is_never_reached_through_a_proxy() {
+        let all =
+            [("HTTPS_PROXY", "http://p"), ("ALL_PROXY", "http://p"), ("http_proxy", "http://p")];
+        for host in [
+            "localhost",
+            "LOCALHOST.",
+            "app.localhost",
+            "a.b.Localhost.",
+            "127.0.0.1",
+            "127.8.9.10",
+            "::1",
+            "[::1]",
+            "::ffff:127.0.0.1",
+            "[::ffff:7f00:1]",
+            "0.0.0.0",
+            "[::]",
+        ] {
+            assert_eq!(with(&all, host), None, "{host}");
+            assert!(is_direct(host, &|_| None), "{host}");
+        }
+        for host in ["notlocalhost", "localhost.example.org", "128.0.0.1", "::2", "10.0.0.1"] {
+            assert!(with(&all, host).is_some(), "{host}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::connection::Offer;
 use super::search::{SearchIndex, ToolText};
+use crate::config::servers::SEPARATOR;
 use rmcp::model::{Prompt, Resource, ResourceTemplate, Tool};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,8 +52,10 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Merges the offers, in order. Where two things come by one name, the first has it.
-    pub fn new(offers: Vec<(Arc<str>, Arc<Offer>)>) -> Self {
+    /// Merges the offers, in order. Where two things of a server come by one name, the first has it. A server
+    /// with the separator in its name has nothing: the config knows no such server.
+    pub fn new(mut offers: Vec<(Arc<str>, Arc<Offer>)>) -> Self {
+        offers.retain(|(server, _)| !server.contains(SEPARATOR));
         let (tools, tools_by_name) =
             places(&offers, |offer| offer.tools.iter().map(|tool| tool.name.as_ref()).collect());
         let (prompts, prompts_by_name) =
@@ -139,25 +142,23 @@ impl Catalog {
     }
 
     /// Who has the resource or template of that address: a full one, or (because results of tools hold
-    /// those) a server's own one, that it listed or that fits a template of its.
+    /// those) a server's own one, that it listed or that fits a template of its. A full address leads to the
+    /// server that it names and to no other, connected or not: others may list what they like.
     pub fn resource<'a>(&'a self, uri: &'a str) -> Option<Owner<'a>> {
-        let rest = uri.strip_prefix(SCHEME);
-        let full = rest.and_then(|rest| rest.split_once('/')).and_then(|(server, own)| {
+        if let Some(rest) = strip_scheme(uri) {
+            let (server, own) = rest.split_once('/')?;
             let of = |(name, _): &&(Arc<str>, _)| encoded(name) == server;
             let (name, _) = self.offers.iter().find(of)?;
-            Some(Owner { server: name, name: own })
-        });
-        full.or_else(|| {
-            let lists = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
-                offer.resources.iter().any(|resource| resource.uri == uri)
-            };
-            let fits = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
-                offer.templates.iter().any(|template| fits(&template.uri_template, uri))
-            };
-            let (name, _) =
-                self.offers.iter().find(lists).or_else(|| self.offers.iter().find(fits))?;
-            Some(Owner { server: name, name: uri })
-        })
+            return Some(Owner { server: name, name: own });
+        }
+        let lists = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
+            offer.resources.iter().any(|resource| resource.uri == uri)
+        };
+        let fits = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
+            offer.templates.iter().any(|template| fits(&template.uri_template, uri))
+        };
+        let (name, _) = self.offers.iter().find(lists).or_else(|| self.offers.iter().find(fits))?;
+        Some(Owner { server: name, name: uri })
     }
 }
 
@@ -169,7 +170,7 @@ fn places(
     let mut by_name = HashMap::new();
     for (offer, (server, offered)) in offers.iter().enumerate() {
         for (at, name) in names(offered).into_iter().enumerate() {
-            let full_name = format!("{server}:{name}");
+            let full_name = full_name(server, name);
             if !by_name.contains_key(&full_name) {
                 by_name.insert(full_name.clone(), places.len());
                 places.push(Place { full_name, offer, at });
@@ -177,6 +178,12 @@ fn places(
         }
     }
     (places, by_name)
+}
+
+/// The name under which a client reaches the tool or prompt `name` of `server`. No server has the separator in
+/// its name, so the first one ends the server's name, whatever the server calls its own.
+pub fn full_name(server: &str, name: &str) -> String {
+    format!("{server}{SEPARATOR}{name}")
 }
 
 /// Whether a template (RFC 6570) may stand for `uri`, or is it: its literal parts are there, in order. What is
@@ -205,6 +212,12 @@ fn fits(template: &str, uri: &str) -> bool {
 /// The address under which a client reaches the resource (or template) `uri` of `server`.
 pub fn full_uri(server: &str, uri: &str) -> String {
     format!("{SCHEME}{}/{uri}", encoded(server))
+}
+
+/// What follows our scheme, however its letters are written.
+fn strip_scheme(uri: &str) -> Option<&str> {
+    let (scheme, rest) = uri.split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(rest)
 }
 
 /// A server's name as a host: everything but unreserved characters of RFC 3986 percent-encoded.
@@ -257,6 +270,35 @@ mod tests {
         assert_eq!(catalog.prompts()[1].name, "my server:greet");
         for missing in ["read", "one:", ":read", "two:read", "one:Read"] {
             assert_eq!(catalog.tool(missing), None, "{missing}");
+        }
+    }
+
+    #[test]
+    fn a_server_takes_nothing_of_another_by_what_it_calls_its_own() {
+        let of = |tool: &str, uri: &str| {
+            Arc::new(Offer {
+                tools: vec![
+                    serde_json::from_value(json!({"name": tool, "inputSchema": {}})).unwrap(),
+                ],
+                prompts: vec![serde_json::from_value(json!({"name": tool})).unwrap()],
+                resources: vec![serde_json::from_value(json!({"uri": uri, "name": "r"})).unwrap()],
+                templates: vec![],
+            })
+        };
+        let catalog = Catalog::new(vec![
+            ("github".into(), of("work:create", "mcpproxy://bank/file:///a")),
+            // The config fails such an entry; and were it here, it would have nothing.
+            ("github:work".into(), of("create", "file:///b")),
+            ("evil".into(), of("github:work:create", "MCPPROXY://bank/x")),
+        ]);
+        let owner = |server, name| Some(Owner { server, name });
+        assert_eq!(catalog.tool("github:work:create"), owner("github", "work:create"));
+        assert_eq!(catalog.tool("evil:github:work:create"), owner("evil", "github:work:create"));
+        assert_eq!(catalog.prompt("github:work:create"), owner("github", "work:create"));
+        assert_eq!(catalog.tool_count(), 2);
+        // `bank` is not connected: nobody else answers for it.
+        for uri in ["mcpproxy://bank/file:///a", "MCPPROXY://bank/x"] {
+            assert_eq!(catalog.resource(uri), None, "{uri}");
         }
     }
 

@@ -2,11 +2,13 @@
 //!
 //! One rule: a failure is told in our own words. What a server answers or writes may hold anything.
 
+use super::child::Processes;
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
 use crate::build_info;
 use crate::config::servers::{PASSED_VARIABLES, Transport};
-use process_wrap::tokio::CommandWrap;
+use crate::heartbeat::proxy;
+use mcpproxy_platform::group;
 use rmcp::ClientHandler;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, ErrorCode, Implementation, PaginatedRequestParams, Prompt,
@@ -16,10 +18,11 @@ use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer,
     RoleClient, RunningService, ServiceError,
 };
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_client::{
     HttpStatusError, StreamableHttpClientTransportConfig, StreamableHttpError,
 };
-use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use std::error::Error;
 use std::io;
 use std::process::Stdio;
@@ -86,17 +89,24 @@ pub struct Offer {
     pub templates: Vec<ResourceTemplate>,
 }
 
-/// Connects, in the era that the server speaks. The error is one sentence without values.
-pub async fn connect(transport: &Transport, show_stderr: bool) -> Result<Connection, String> {
+/// Connects, in the era that the server speaks. The error is one sentence without values. What is started
+/// for it is among `processes`.
+pub async fn connect(
+    transport: &Transport,
+    processes: &Processes,
+    show_stderr: bool,
+) -> Result<Connection, String> {
     match transport {
         Transport::Stdio { .. } => {
-            let child = || start(transport, show_stderr);
-            match establish(child()?, modern_first()).await {
+            let child = || start(transport, processes, show_stderr);
+            let mode = match establish(child()?, modern_first()).await {
                 // A server that ended at the sight of the modern probe gets a second life without it.
-                Err(Trouble::Closed) => establish(child()?, ClientLifecycleMode::Initialize).await,
-                Err(Trouble::ModernOnly) => establish(child()?, modern_only()).await,
-                result => result,
-            }
+                Err(Trouble::Closed) => ClientLifecycleMode::Initialize,
+                Err(Trouble::ModernOnly) => modern_only(),
+                result => return result.map_err(Trouble::into_words),
+            };
+            processes.end().await;
+            establish(child()?, mode).await
         }
         Transport::Http { url, headers } => {
             let http = || http(url, headers);
@@ -110,7 +120,7 @@ pub async fn connect(transport: &Transport, show_stderr: bool) -> Result<Connect
             }
         }
     }
-    .map_err(|trouble| trouble.into_words())
+    .map_err(Trouble::into_words)
 }
 
 fn modern_first() -> ClientLifecycleMode {
@@ -140,32 +150,29 @@ where
 
 /// Starts the child process of a stdio server, in a process group of its own, so that Ctrl-C at our
 /// terminal does not end it before the calls it is busy with.
-fn start(transport: &Transport, show_stderr: bool) -> Result<TokioChildProcess, String> {
+fn start(
+    transport: &Transport,
+    processes: &Processes,
+    show_stderr: bool,
+) -> Result<impl rmcp::transport::Transport<RoleClient> + use<>, String> {
     let Transport::Stdio { command, args, env, cwd } = transport else {
         return Err("it is not a child process".into());
     };
-    let mut child = if cfg!(windows) {
-        // `npx` is `npx.cmd` there.
-        rmcp::transport::which_command(command).map_err(|e| cannot_start(&e))?
-    } else {
-        tokio::process::Command::new(command)
-    };
+    let mut child = group::command(command.as_ref());
     child.env_clear();
     child.envs(std::env::vars_os().filter(|(name, _)| is_passed(name)));
     child.args(args).envs(env.iter().map(|(name, value)| (name, value)));
     if let Some(cwd) = cwd {
         child.current_dir(cwd);
     }
-    let mut wrap = CommandWrap::from(child);
-    mcpproxy_platform::service::own_group(&mut wrap);
-    let stderr = if show_stderr { Stdio::inherit() } else { Stdio::null() };
-    let spawned = TokioChildProcess::builder(wrap).stderr(stderr).spawn();
-    spawned.map(|(child, _)| child).map_err(|e| match (e.kind(), cwd) {
+    child.stderr(if show_stderr { Stdio::inherit() } else { Stdio::null() });
+    let started = processes.start(&mut child).map_err(|e| match (e.kind(), cwd) {
         (io::ErrorKind::NotFound, Some(dir)) if !dir.is_dir() => {
             "its working directory (`cwd`) does not exist".to_owned()
         }
         _ => cannot_start(&e),
-    })
+    });
+    started.map(|(output, input)| AsyncRwTransport::new_client(output, input))
 }
 
 fn is_passed(name: &std::ffi::OsStr) -> bool {
@@ -202,7 +209,7 @@ fn http(
         custom.insert(name, value);
     }
     // Connecting is bounded here; how long an answer may take is the call's own time-out.
-    let client = reqwest::Client::builder()
+    let client = builder_for(url)
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("mcpproxy/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::custom(only_to_itself))
@@ -215,6 +222,17 @@ fn http(
         .max_concurrent_requests(64)
         .reinit_on_expired_session(true);
     Ok(StreamableHttpClientTransport::with_client(client, config))
+}
+
+/// A client that goes through the proxy of the environment, if the server is elsewhere: headers and bodies for a
+/// server on this machine stay on it.
+fn builder_for(url: &str) -> reqwest::ClientBuilder {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let variable = |name: &str| std::env::var(name).ok();
+    match host.is_some_and(|host| proxy::is_direct(&host, &variable)) {
+        true => reqwest::Client::builder().no_proxy(),
+        false => reqwest::Client::builder(),
+    }
 }
 
 /// A server may send us to another path of its own. Elsewhere, the headers that are for it would go along,

@@ -11,6 +11,7 @@ use super::report;
 use super::tools::{self, Order, Question};
 use crate::activation::BuiltinTool;
 use crate::build_info;
+use crate::config::servers::SEPARATOR;
 use crate::paths::DataDir;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
@@ -165,7 +166,8 @@ impl Gateway {
     /// What is said of a tool that is not there: its server may come back, or it is not known at all.
     fn missing(&self, name: &str) -> String {
         let of = |server: &Arc<Server>| {
-            let tool = name.strip_prefix(&*server.name).and_then(|rest| rest.strip_prefix(':'));
+            let tool =
+                name.strip_prefix(&*server.name).and_then(|rest| rest.strip_prefix(SEPARATOR));
             tool.is_some() && server.live().is_none()
         };
         match self.hub.servers().iter().find(|server| of(server)) {

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::warn;
 
 /// How long after the start questions wait for servers that are still being connected.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,6 +77,8 @@ pub struct Server {
     pub name: Arc<str>,
     /// Cancelled when its entry is gone or changed.
     pub(super) stop: CancellationToken,
+    /// Cancelled when nothing of it lives any more.
+    pub(super) over: CancellationToken,
     /// Woken when a call makes one doubt that it still answers.
     pub(super) suspect: Notify,
     state: Mutex<(Status, Option<Arc<Live>>)>,
@@ -90,7 +93,8 @@ impl Server {
         };
         let name = entry.name.as_str().into();
         let state = Mutex::new((status, None));
-        Self { entry, name, stop, suspect: Notify::new(), state }
+        let over = CancellationToken::new();
+        Self { entry, name, stop, over, suspect: Notify::new(), state }
     }
 
     /// How it is doing.
@@ -117,6 +121,8 @@ impl Server {
 /// All upstream servers.
 pub struct Hub {
     servers: RwLock<Vec<Arc<Server>>>,
+    /// Those whose entry is gone and whose processes may not be.
+    leaving: Mutex<Vec<Arc<Server>>>,
     catalog: watch::Sender<Arc<Catalog>>,
     stale: Notify,
     /// How often something changed, and up to which change the catalog is merged.
@@ -136,6 +142,7 @@ impl Hub {
     pub fn new(recorder: Arc<Recorder>, show_stderr: bool) -> Arc<Self> {
         let hub = Arc::new(Self {
             servers: RwLock::default(),
+            leaving: Mutex::default(),
             catalog: watch::Sender::new(Arc::new(Catalog::new(Vec::new()))),
             stale: Notify::new(),
             changes: AtomicU64::new(0),
@@ -191,14 +198,32 @@ impl Hub {
                 servers.push(server);
             }
             before.iter().for_each(|gone| gone.stop.cancel());
+            self.leaving.lock().unwrap_or_else(PoisonError::into_inner).extend(before);
         }
         for server in started {
-            if server.status() == Status::Connecting {
-                self.starting.send_modify(|count| *count += 1);
-                self.tasks.spawn(supervisor::run(self.clone(), server));
+            match server.status() {
+                Status::Connecting => {
+                    self.starting.send_modify(|count| *count += 1);
+                    let before = self.leaving_as(&server.name);
+                    self.tasks.spawn(supervisor::run(self.clone(), server, before));
+                }
+                status => {
+                    if let Status::Failed(why) = status {
+                        warn!(server = %server.name, "server not used: {why}");
+                    }
+                    server.over.cancel();
+                }
             }
         }
         self.changed();
+    }
+
+    /// Tells when the earlier servers of this name are over.
+    fn leaving_as(&self, name: &str) -> Vec<CancellationToken> {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.retain(|server| !server.over.is_cancelled());
+        let same = leaving.iter().filter(|server| *server.name == *name);
+        same.map(|server| server.over.clone()).collect()
     }
 
     /// What all of them offer, once every server was tried: a client that starts the gateway asks it at

@@ -4,6 +4,7 @@
 //! gone is that server's trouble.
 
 mod catalog;
+mod child;
 mod connection;
 mod forward;
 mod gateway;
@@ -34,7 +35,7 @@ use crate::web::log;
 use gateway::Gateway;
 use http::Shared;
 use hub::Hub;
-use mcpproxy_platform::service;
+use mcpproxy_platform::{group, service};
 use recorder::Recorder;
 use rmcp::ServiceExt as _;
 use std::fmt;
@@ -51,7 +52,7 @@ use tracing::{info, warn};
 /// Where it listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// How often the config is looked at: two `stat`s.
-const CONFIG_LOOK: Duration = Duration::from_secs(2);
+const CONFIG_LOOK: Duration = Duration::from_secs(1);
 /// How long calls may take to finish once it was asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long servers may take to end after that.
@@ -111,6 +112,8 @@ impl fmt::Display for ServeError {
 
 /// Serves until it is asked to stop (SIGINT, SIGTERM, SIGHUP, or the end of standard input).
 pub fn run(options: Options) -> Result<(), ServeError> {
+    // Before there are threads.
+    let _guard = group::guard();
     // The provider of the whole program; that another one was chosen before is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let entries = servers::servers(&options.dir)
@@ -127,6 +130,7 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     let result = runtime.block_on(serve(options, entries, door));
     // A thread that waits for standard input cannot be asked to stop.
     runtime.shutdown_background();
+    group::kill_all();
     result
 }
 
@@ -285,6 +289,7 @@ fn stop_signal() -> Result<Arc<Notify>, ServeError> {
     let (asked, woken) = (AtomicBool::new(false), stop.clone());
     let installed = ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::AcqRel) {
+            group::kill_all();
             std::process::exit(130);
         }
         woken.notify_one();

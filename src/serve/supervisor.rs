@@ -2,6 +2,7 @@
 //!
 //! One rule: it ends only when its entry is gone or the gateway stops.
 
+use super::child::Processes;
 use super::connection::{self, Connection};
 use super::hub::{Hub, Live, Server, Status};
 use super::recorder::Happened;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// The first pause before another attempt; it doubles up to the longest.
@@ -30,18 +32,24 @@ const LOOK: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(10);
 /// Changes of lists that come together are asked for together.
 const TOGETHER: Duration = Duration::from_millis(50);
-/// How long a server may take to end: rmcp closes its input, waits, sends SIGTERM, waits, kills.
+/// How long a server behind HTTP may take to end its session.
 const FAREWELL: Duration = Duration::from_secs(8);
 
-/// Runs until `server` is to stop.
-pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>) {
+/// Runs until `server` is to stop, and nothing of it lives any more. It begins when those `before` it, which
+/// had its name, have come so far.
+pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<CancellationToken>) {
+    let _over = server.over.clone().drop_guard();
+    for earlier in before {
+        earlier.cancelled().await;
+    }
+    let processes = Processes::default();
     let mut pause = FIRST_PAUSE;
     let mut is_first = true;
     loop {
         let began = Instant::now();
         let attempt = tokio::select! {
             () = server.stop.cancelled() => Err(String::new()),
-            result = attempt(&hub, &server) => result,
+            result = attempt(&hub, &server, &processes) => result,
         };
         let reason = match attempt {
             Ok((connection, live)) => {
@@ -49,11 +57,13 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>) {
                 hub.set(&server, Status::Connected, Some(Arc::new(live)));
                 hub.recorder.record(Happened::ServerConnected);
                 first_is_over(&hub, &mut is_first);
-                follow(&hub, &server, connection).await
+                follow(&hub, &server, &processes, connection).await
             }
             Err(reason) => reason,
         };
         first_is_over(&hub, &mut is_first);
+        // Whatever became of the connection: before anything is started again, or given up, all is gone.
+        processes.end().await;
         if server.stop.is_cancelled() {
             hub.set(&server, Status::Disabled, None);
             return;
@@ -87,11 +97,15 @@ fn jitter(pause: Duration) -> Duration {
 }
 
 /// Connects and asks for everything that is offered.
-async fn attempt(hub: &Hub, server: &Server) -> Result<(Connection, Live), String> {
+async fn attempt(
+    hub: &Hub,
+    server: &Server,
+    processes: &Processes,
+) -> Result<(Connection, Live), String> {
     let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
     let within = server.entry.startup_timeout;
     let started = async {
-        let connection = connection::connect(&transport, hub.show_stderr).await?;
+        let connection = connection::connect(&transport, processes, hub.show_stderr).await?;
         let peer = connection.service.peer().clone();
         let offer = connection::list(&peer).await.map_err(|error| match error {
             ServiceError::McpError(error) => {
@@ -110,8 +124,13 @@ async fn attempt(hub: &Hub, server: &Server) -> Result<(Connection, Live), Strin
     })
 }
 
-/// Follows a connection to its end, and says how it ended.
-async fn follow(hub: &Hub, server: &Server, connection: Connection) -> String {
+/// Follows a connection to its end, and says how it ended. It is to stop whatever it is waiting for.
+async fn follow(
+    hub: &Hub,
+    server: &Server,
+    processes: &Processes,
+    connection: Connection,
+) -> String {
     let Connection { service, routes, changed, nameless } = connection;
     let peer = service.peer().clone();
     let close = service.cancellation_token();
@@ -123,28 +142,33 @@ async fn follow(hub: &Hub, server: &Server, connection: Connection) -> String {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     look.reset();
-    let reason = loop {
-        let health = tokio::select! {
-            () = server.stop.cancelled() => break String::new(),
-            _ = &mut ended => return "its connection ended".into(),
-            () = changed.notified() => {
-                refresh(hub, server, &peer, &routes).await;
-                continue;
+    let watched = async {
+        loop {
+            let health = tokio::select! {
+                () = changed.notified() => {
+                    refresh(hub, server, &peer, &routes).await;
+                    continue;
+                }
+                () = server.suspect.notified() => is_there(&peer).await,
+                // Of a stdio server it is a complaint about a line; of an HTTP server it may be the end of the session.
+                () = nameless.notified(), if is_http => tokio::select! {
+                    health = is_there(&peer) => health,
+                    () = nameless.notified() => Some(FORGOTTEN),
+                },
+                // Only a refusal counts: a server may well be silent while it is busy.
+                _ = look.tick(), if is_http => is_there(&peer).await.filter(|why| *why != SILENT),
+            };
+            if let Some(why) = health {
+                break why.to_owned();
             }
-            () = server.suspect.notified() => is_there(&peer).await,
-            // Of a stdio server it is a complaint about a line; of an HTTP server it may be the end of the session.
-            () = nameless.notified(), if is_http => tokio::select! {
-                health = is_there(&peer) => health,
-                () = nameless.notified() => Some(FORGOTTEN),
-            },
-            // Only a refusal counts: a server may well be silent while it is busy.
-            _ = look.tick(), if is_http => is_there(&peer).await.filter(|why| *why != SILENT),
-        };
-        if let Some(why) = health {
-            break why.to_owned();
         }
     };
-    farewell(close, ended).await;
+    let reason = tokio::select! {
+        () = server.stop.cancelled() => String::new(),
+        _ = &mut ended => return "its connection ended".into(),
+        reason = watched => reason,
+    };
+    tokio::join!(farewell(close, ended), processes.end());
     reason
 }
 

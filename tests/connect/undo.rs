@@ -138,7 +138,8 @@ fn a_file_that_was_made_is_gone_again_and_nothing_else_is_made() {
     let home = Home::new();
     for (client, name, _) in JSON_CLIENTS {
         home.out(&["connect", client, "--create"]);
-        assert_eq!(home.names(), [*name]);
+        // Beside it, that it is ours to remove.
+        assert_eq!(home.names(), [(*name).to_owned(), format!("{name}.mcpproxy-record")]);
         let text = home.read(name);
         serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
         assert!(home.out(&["disconnect", client]).contains("gone"), "{client}");

@@ -6,4 +6,6 @@ mod gate;
 mod mutations;
 mod openapi;
 mod payloads;
+#[path = "../support/scratch.rs"]
+mod scratch;
 mod shapes;

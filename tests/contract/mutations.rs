@@ -3,6 +3,7 @@
 //! Each mutation is made in a scratch copy of this crate and checked by cargo; all share one copy and
 //! one warm target folder under `target/tmp`.
 
+use super::scratch::copy_folder;
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -30,23 +31,6 @@ fn scratch() -> MutexGuard<'static, Scratch> {
         Mutex::new(scratch)
     });
     SCRATCH.lock().unwrap_or_else(|failed_test| failed_test.into_inner())
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name();
-        if ["target", ".git", "node_modules"].iter().any(|skipped| name == *skipped) {
-            continue;
-        }
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            copy_folder(&entry.path(), &to.join(name));
-        } else if kind.is_file() {
-            std::fs::copy(entry.path(), to.join(name)).unwrap();
-        }
-    }
 }
 
 impl Scratch {

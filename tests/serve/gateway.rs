@@ -106,6 +106,11 @@ impl Gateway {
     pub fn start_in(home: Home, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(args).envs(variables.iter().copied());
+        Self::of(home, command)
+    }
+
+    /// As `command`, which serves on a port of its own, starts it.
+    pub fn of(home: Home, mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
@@ -201,16 +206,21 @@ impl Gateway {
         assert!(sent.expect("kill").success());
     }
 
-    /// Waits for its end: how it ended, and what it said.
-    pub fn ended(mut self) -> (ExitStatus, String) {
+    /// Waits for its end; its home stays.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;
-        let status = loop {
+        loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
-                break status;
+                return status;
             }
             assert!(Instant::now() < until, "it does not end");
             std::thread::sleep(Duration::from_millis(20));
-        };
+        }
+    }
+
+    /// Waits for its end: how it ended, and what it said.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.wait_for_end();
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).expect("text");
         (status, said)

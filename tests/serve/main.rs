@@ -6,5 +6,8 @@ mod clients;
 mod fake;
 mod gateway;
 mod operations;
+#[cfg(target_os = "linux")]
+mod processes;
+mod proxies;
 mod telemetry;
 mod upstreams;

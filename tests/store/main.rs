@@ -7,10 +7,14 @@ mod damage;
 mod damaging;
 #[path = "../support/endure.rs"]
 mod endure;
+mod fixtures;
 mod hosts;
+mod later;
 mod life;
 mod mutations;
 mod processes;
+#[path = "../support/scratch.rs"]
+mod scratch;
 mod storage;
 mod threads;
 mod versions;

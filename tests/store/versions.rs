@@ -3,7 +3,7 @@
 use super::life::Era;
 use super::*;
 use mcpproxy::activation::{Health, StoreError};
-use mcpproxy_platform::lmdb::{MAP_SIZE, pages};
+use mcpproxy_platform::lmdb::{Environment, Failure, MAP_SIZE, Transaction, pages};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,12 @@ fn checksum(name: &[u8], value: &[u8]) -> u64 {
         sum = mix(sum, u64::from_le_bytes(last));
     }
     mix(sum, sum >> 32)
+}
+
+fn sealed(name: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut value = parts.concat();
+    value.extend(checksum(name, &value).to_le_bytes());
+    value
 }
 
 /// The same value as a later version would have sealed it.
@@ -109,6 +115,207 @@ fn beside_the_checkpoint_of_a_later_version_no_store_is_made() {
     }
 }
 
+/// Changes records behind the back of the store, as another program would.
+fn with_records(dir: &DataDir, change: impl FnOnce(&mut Transaction<'_>) -> Result<(), Failure>) {
+    let mut environment = Environment::at(&dir.store(), &dir.store_lock()).expect("a store");
+    let mut session = environment.lock(Duration::from_secs(20)).expect("the lock");
+    session.ready().expect("a sound file");
+    session.write(change).expect("a change");
+}
+
+fn record(dir: &DataDir, name: &str) -> Option<Vec<u8>> {
+    let bytes = std::fs::read(dir.store().join("data.mdb")).expect("the file");
+    let snapshot = pages::read(&bytes, MAP_SIZE).expect("a sound file");
+    let found = snapshot.records.iter().find(|(key, _)| *key == name.as_bytes());
+    found.map(|(_, value)| value.to_vec())
+}
+
+/// A record that this program knows nothing of.
+const UNKNOWN: &str = "referrals";
+
+fn unknown() -> Vec<u8> {
+    sealed(UNKNOWN.as_bytes(), &[b"\x07", b"whatever a later program keeps"])
+}
+
+fn with_unknown_record() -> (TempDir, DataDir) {
+    let (root, dir) = filled();
+    with_records(&dir, |all| all.put(UNKNOWN.as_bytes(), &unknown()));
+    (root, dir)
+}
+
+#[test]
+fn a_record_that_is_not_known_stays_in_store_and_checkpoint() {
+    let (_root, dir) = with_unknown_record();
+    let store = open(&dir);
+    assert_eq!(store.health(), Health::Sound);
+    for mark in [Mark::UpstreamCall, Mark::Client("goose")] {
+        assert_eq!(store.record(mark, NOW), Recorded::Stored);
+    }
+    store.update(true, |state| state.install.notice_shown_at = 7).expect("a change");
+    assert_eq!(record(&dir, UNKNOWN), Some(unknown()));
+    drop(store);
+    std::fs::write(dir.store().join("data.mdb"), b"damage").expect("the damage");
+    let store = open(&dir);
+    assert_eq!(store.health(), Health::Restored { quarantined_at: Some(NOW) });
+    assert_eq!(record(&dir, UNKNOWN), Some(unknown()));
+    assert_eq!(store.read().map(|state| state.install.notice_shown_at), Ok(7));
+    // It told about the install that ends here.
+    store.update(true, |state| *state = State::default()).expect("a new install");
+    assert_eq!(record(&dir, UNKNOWN), None);
+}
+
+#[test]
+fn a_damaged_record_that_is_not_known_is_damage() {
+    let (_root, dir) = with_unknown_record();
+    open(&dir).update(true, |_| ()).expect("a checkpoint");
+    let mut damaged = unknown();
+    damaged[5] ^= 1;
+    with_records(&dir, |all| all.put(UNKNOWN.as_bytes(), &damaged));
+    assert!(matches!(Store::peek(&dir, NOW), Err(StoreError::Damaged(_))));
+    assert_eq!(open(&dir).health(), Health::Restored { quarantined_at: Some(NOW) });
+    assert_eq!(record(&dir, UNKNOWN), Some(unknown()));
+    // While the store is open it does not take the place of the good one in the checkpoint.
+    let store = open(&dir);
+    let checkpoint = std::fs::read(dir.checkpoint()).expect("the checkpoint");
+    let data = std::fs::read(dir.store().join("data.mdb")).expect("the file");
+    let at = data.windows(UNKNOWN.len()).rposition(|bytes| bytes == UNKNOWN.as_bytes());
+    let file = std::fs::OpenOptions::new().write(true).open(dir.store().join("data.mdb"));
+    let at = at.expect("the record") + UNKNOWN.len() + 5;
+    file.expect("the file").write_all_at(&[data[at] ^ 1], at as u64).expect("written");
+    // Met in the middle of a change, damage restores the store, and the change is for another time.
+    let changed = store.update(true, |state| state.install.notice_shown_at = 8);
+    assert!(matches!(changed, Ok(()) | Err(StoreError::Busy)), "{changed:?}");
+    let kept = std::fs::read(dir.checkpoint()).expect("the checkpoint");
+    let whole = unknown();
+    for bytes in [checkpoint, kept] {
+        assert!(bytes.windows(whole.len()).any(|part| part == whole));
+    }
+}
+
+/// `value` of version 1 with something behind it that this program does not know.
+fn with_addition(name: &str, value: &[u8]) -> Vec<u8> {
+    let (addition, length) = (b"a third window", 14_u64.to_le_bytes());
+    let body = &value[1..value.len() - 8];
+    sealed(name.as_bytes(), &[b"\x02", body, addition, &length])
+}
+
+#[test]
+fn an_event_keeps_what_a_later_program_added_to_its_record() {
+    let (_root, dir) = filled();
+    for name in ["windows", "funnel", "sender", "install"] {
+        let value = record(&dir, name).expect("a record");
+        // This program's own additions come first, and hold nothing.
+        let value = match name {
+            "funnel" => {
+                let (body, length) = (&value[1..value.len() - 8], 22_u64.to_le_bytes());
+                sealed(name.as_bytes(), &[b"\x02", body, &[0; 8], b"a third window", &length])
+            }
+            _ => with_addition(name, &value),
+        };
+        with_records(&dir, |all| all.put(name.as_bytes(), &value));
+    }
+    let holds = |name: &str| {
+        let value = record(&dir, name).expect("a record");
+        value[0] == 2 && value.windows(14).any(|bytes| bytes == b"a third window")
+    };
+    let store = open(&dir);
+    assert!(has_every_flag(&store.read().expect("a store")));
+    let mark = Mark::Discovery { indexed: Some(2), returned: Some(1) };
+    for mark in [mark, Mark::Client("goose"), mark] {
+        assert_eq!(store.record(mark, NOW), Recorded::Stored);
+    }
+    store
+        .update(true, |state| {
+            state.sender.failures = 3;
+            state.install.notice_shown_at = 4;
+        })
+        .expect("a change");
+    let state = store.read().expect("a store");
+    assert_eq!((state.discovery_calls.value(NOW), state.sender.failures), (3, 3));
+    assert!(["windows", "funnel", "sender", "install"].iter().all(|name| holds(name)));
+    drop(store);
+    std::fs::remove_dir_all(dir.store()).expect("removed");
+    let store = open(&dir);
+    assert_eq!(store.health(), Health::Restored { quarantined_at: None });
+    assert!(["windows", "funnel", "sender", "install"].iter().all(|name| holds(name)));
+}
+
+#[test]
+fn flags_that_only_a_later_program_knows_are_merged_from_the_checkpoint() {
+    let (_root, dir) = data_dir();
+    let store = open(&dir);
+    record_surely(&store, Mark::UpstreamCall);
+    let older = std::fs::read(dir.store().join("data.mdb")).expect("the file");
+    store.update(true, |state| state.funnel.later_flags = 0b101).expect("a change");
+    drop(store);
+    std::fs::write(dir.store().join("data.mdb"), older).expect("the older copy");
+    assert_eq!(peek(&dir).funnel.later_flags, 0b101);
+    assert_eq!(open(&dir).read().map(|state| state.funnel.later_flags), Ok(0b101));
+}
+
+#[test]
+fn one_record_of_a_later_layout_is_enough_to_leave_the_store_alone() {
+    for name in ["origin", "funnel", "windows", "counters", "sender", "install"] {
+        let (_root, dir) = filled();
+        let later = sealed(name.as_bytes(), &[b"\x03", b"another layout"]);
+        with_records(&dir, |all| all.put(name.as_bytes(), &later));
+        let before = files(&dir);
+        assert_eq!(Store::peek(&dir, NOW), Err(StoreError::Newer), "{name}");
+        assert_eq!(Store::open(&dir, NOW).map(|_| ()), Err(StoreError::Newer), "{name}");
+        assert_eq!(files(&dir), before, "{name}");
+    }
+}
+
+/// It says nothing that outlives its process.
+#[test]
+fn a_mark_of_a_later_layout_stops_no_host() {
+    let (_root, dir) = filled();
+    let mark = |name: &str| sealed(name.as_bytes(), &[b"\x03", b"another layout"]);
+    with_records(&dir, |all| {
+        all.put(b"serve", &mark("serve"))?;
+        all.put(b"tap", &mark("tap"))
+    });
+    let store = open(&dir);
+    assert_eq!(store.health(), Health::Sound);
+    assert_eq!(store.record(Mark::Client("goose"), NOW), Recorded::Stored);
+    store.update(true, |state| assert_eq!(state.live_tap, None)).expect("a change");
+    assert_eq!(
+        (record(&dir, "serve"), record(&dir, "tap")),
+        (Some(mark("serve")), Some(mark("tap")))
+    );
+    drop(store);
+    hosts::pass_through(&dir);
+    assert_eq!(record(&dir, "serve"), Some(mark("serve")));
+}
+
+#[test]
+fn damage_beside_a_later_version_that_is_known_is_damage() {
+    let (_root, dir) = filled();
+    open(&dir).update(true, |state| state.funnel.later_flags = 1).expect("a change");
+    assert_eq!(record(&dir, "funnel").map(|value| value[0]), Some(2));
+    let mut damaged = record(&dir, "counters").expect("a record");
+    damaged[3] ^= 1;
+    with_records(&dir, |all| all.put(b"counters", &damaged));
+    assert!(matches!(Store::peek(&dir, NOW), Err(StoreError::Damaged(_))));
+    let store = open(&dir);
+    assert_eq!(store.health(), Health::Restored { quarantined_at: Some(NOW) });
+    assert_eq!(store.read().map(|state| state.funnel.later_flags), Ok(1));
+}
+
+#[test]
+fn a_checkpoint_with_additions_restores_the_store() {
+    let (_root, dir) = filled();
+    let bytes = std::fs::read(dir.checkpoint()).expect("the checkpoint");
+    let with = with_addition("checkpoint", &bytes);
+    std::fs::write(dir.checkpoint(), with).expect("written");
+    std::fs::remove_dir_all(dir.store()).expect("removed");
+    let store = open(&dir);
+    assert_eq!(store.health(), Health::Restored { quarantined_at: None });
+    assert!(has_every_flag(&store.read().expect("a store")));
+    store.update(true, |_| ()).expect("a checkpoint");
+    assert_eq!(std::fs::read(dir.checkpoint()).expect("the checkpoint")[0], 1);
+}
+
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store-v1")
 }
@@ -173,7 +380,7 @@ fn two_versions_of_the_program_share_one_store() {
     assert!(!versions[0].is_empty() && !versions[1].is_empty() && versions[0] != versions[1]);
 }
 
-fn mcpproxy_now() -> u64 {
+pub fn mcpproxy_now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.expect("after 1970").as_secs()
 }

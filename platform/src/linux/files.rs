@@ -86,6 +86,63 @@ pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Marks all descriptors from `first` on, so that `exec` closes them; false where the kernel has no such call
+/// (Linux before 5.11) and `/proc` does not list them. Safe between fork and exec.
+#[cfg(any(feature = "process", feature = "service"))]
+pub fn mark_all_from(first: libc::c_int) -> bool {
+    close_range(first, libc::CLOSE_RANGE_CLOEXEC) || mark_listed_from(first)
+}
+
+/// Closes all descriptors from `first` on; false before Linux 5.9.
+#[cfg(feature = "service")]
+pub fn close_all_from(first: libc::c_int) -> bool {
+    close_range(first, 0)
+}
+
+#[cfg(any(feature = "process", feature = "service"))]
+fn close_range(first: libc::c_int, flags: libc::c_uint) -> bool {
+    let (first, last) = (first as libc::c_uint, libc::c_uint::MAX);
+    // By number: musl has no such function.
+    // SAFETY: takes three numbers and touches no memory. What it closes or marks is the caller's concern.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) == 0 }
+}
+
+/// Marks what `/proc/self/fd` lists, without the allocations of `opendir`.
+#[cfg(any(feature = "process", feature = "service"))]
+fn mark_listed_from(first: libc::c_int) -> bool {
+    /// Where the name begins in a `struct linux_dirent64`, after two numbers of 8 bytes, and its length
+    /// of 2 and its type of 1.
+    const NAME: usize = 19;
+    // SAFETY: the path is NUL-terminated.
+    let list = unsafe { libc::open(c"/proc/self/fd".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
+    if list < 0 {
+        return false;
+    }
+    let mut buffer = [0u8; 2048];
+    let is_complete = loop {
+        // SAFETY: the descriptor is open; the buffer is as long as is said and lives through the call.
+        let length =
+            unsafe { libc::syscall(libc::SYS_getdents64, list, buffer.as_mut_ptr(), buffer.len()) };
+        let Ok(length @ 1..) = usize::try_from(length) else { break length == 0 };
+        let mut rest = buffer.get(..length).unwrap_or_default();
+        while let Some(&[low, high]) = rest.get(16..18) {
+            let size = usize::from(u16::from_ne_bytes([low, high]));
+            let name = rest.get(NAME..size).unwrap_or_default();
+            let digits = name.iter().take_while(|byte| byte.is_ascii_digit());
+            let number = digits.fold(0, |number: libc::c_int, digit| {
+                number.wrapping_mul(10).wrapping_add(libc::c_int::from(digit - b'0'))
+            });
+            if number >= first {
+                crate::unix::descriptors::mark(number);
+            }
+            rest = rest.get(size.max(1)..).unwrap_or_default();
+        }
+    };
+    // SAFETY: it is open and ours.
+    unsafe { libc::close(list) };
+    is_complete
+}
+
 pub fn coarse_time() -> Duration {
     monotonic_time(libc::CLOCK_MONOTONIC_COARSE)
 }
@@ -161,6 +218,31 @@ mod tests {
         }
         let prepared = PreparedPath::new(Path::new("/dev"), Path::new("null")).unwrap();
         assert_eq!(prepared.identity().unwrap(), identity(Path::new("/dev/null")).unwrap());
+    }
+
+    #[cfg(feature = "process")]
+    #[test]
+    fn old_kernels_list_all_descriptors() {
+        use std::os::fd::FromRawFd as _;
+        let file = tempfile::tempfile().unwrap();
+        let is_marked = |descriptor| {
+            // SAFETY: F_GETFD only asks.
+            unsafe { libc::fcntl(descriptor, libc::F_GETFD) & libc::FD_CLOEXEC != 0 }
+        };
+        // More than one buffer of the kernel's answer; out of the way of the other tests' descriptors.
+        let first = 500;
+        let copies: Vec<_> = (first..first + 150)
+            .map(|least| {
+                // SAFETY: makes a new descriptor, without the mark, that is ours.
+                unsafe {
+                    let copy = libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, least);
+                    OwnedFd::from_raw_fd(copy)
+                }
+            })
+            .collect();
+        assert!(copies.iter().all(|copy| !is_marked(copy.as_raw_fd())));
+        assert!(mark_listed_from(first));
+        assert!(copies.iter().all(|copy| is_marked(copy.as_raw_fd())));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 pub mod files;
 pub mod host;
-#[cfg(feature = "process")]
+#[cfg(any(feature = "process", feature = "service"))]
 pub mod lives;
 #[cfg(feature = "service")]
 pub mod service;
 #[cfg(feature = "process")]
 pub mod signals;
 
+#[cfg(feature = "service")]
+pub use crate::unix::group;
 pub use crate::unix::login;
 #[cfg(feature = "process")]
 pub use crate::unix::process;

@@ -1,14 +1,9 @@
 //! service: see `crate::service`.
 
-use process_wrap::tokio::{CommandWrap, ProcessGroup};
 use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-
-pub fn own_group(command: &mut CommandWrap) {
-    command.wrap(ProcessGroup::leader());
-}
 
 pub fn notify(state: &str) {
     let Some(address) = std::env::var_os("NOTIFY_SOCKET").as_deref().and_then(address) else {

@@ -15,6 +15,18 @@ pub fn coarse_time() -> Duration {
     monotonic_time(libc::CLOCK_MONOTONIC_RAW_APPROX)
 }
 
+/// There is no such call.
+#[cfg(any(feature = "process", feature = "service"))]
+pub fn mark_all_from(_first: libc::c_int) -> bool {
+    false
+}
+
+/// There is no such call.
+#[cfg(feature = "service")]
+pub fn close_all_from(_first: libc::c_int) -> bool {
+    false
+}
+
 pub fn file_system(path: &Path) -> io::Result<FileSystem> {
     let answer = statfs(path)?;
     let name = answer.f_fstypename.iter().map(|&c| c.to_ne_bytes()[0]);

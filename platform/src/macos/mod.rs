@@ -2,7 +2,7 @@
 
 pub mod files;
 pub mod host;
-#[cfg(feature = "process")]
+#[cfg(any(feature = "process", feature = "service"))]
 pub mod lives;
 mod process_arguments;
 #[cfg(feature = "service")]
@@ -10,6 +10,8 @@ pub mod service;
 #[cfg(feature = "process")]
 pub mod signals;
 
+#[cfg(feature = "service")]
+pub use crate::unix::group;
 pub use crate::unix::login;
 #[cfg(feature = "process")]
 pub use crate::unix::process;

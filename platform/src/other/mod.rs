@@ -1,6 +1,8 @@
 //! The other backend, one file per topic.
 
 pub mod files;
+#[cfg(feature = "service")]
+pub mod group;
 pub mod host;
 pub mod login;
 #[cfg(feature = "process")]

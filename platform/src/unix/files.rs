@@ -1,5 +1,8 @@
 //! files: see `crate::files`. What is the same on every Unix.
 
+#[cfg(feature = "lmdb")]
+pub use super::descriptors::mark_all_of;
+
 use std::ffi::CString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;

@@ -1,6 +1,10 @@
 //! What the backends of Unix systems share, one file per topic.
 
+#[cfg(any(feature = "lmdb", feature = "process", feature = "service"))]
+pub mod descriptors;
 pub mod files;
+#[cfg(feature = "service")]
+pub mod group;
 pub mod host;
 pub mod login;
 #[cfg(feature = "process")]

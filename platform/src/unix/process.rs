@@ -8,6 +8,7 @@ pub use ends::{Sink, Source};
 use crate::backend::lives;
 use crate::backend::signals::Signals;
 use crate::process::{End, Spawned};
+use crate::unix::descriptors;
 use dispositions::Received;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -43,7 +44,7 @@ pub struct Server {
 ///
 /// The child begins life with the signal mask and the dispositions that this process was started
 /// with, except SIGPIPE, which Rust's runtime has already replaced: it gets the default. On Linux it
-/// dies when the calling thread does.
+/// dies when the calling thread does. Of our descriptors it gets the standard streams.
 ///
 /// # Errors
 /// `NotFound` when there is no such program (or its interpreter is missing), any other kind when
@@ -57,10 +58,12 @@ pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
     let parent = unsafe { libc::getpid() };
     let for_child = signals.clone();
     // SAFETY: the closure calls only functions that are safe between fork and exec (prctl, getppid,
-    // _exit, sigaction, pthread_sigmask) and allocates nothing.
+    // _exit, sigaction, pthread_sigmask, close_range and in its place open, getdents64, getrlimit, fcntl and
+    // close) and allocates nothing.
     unsafe {
         command.pre_exec(move || {
             for_child.give_back();
+            descriptors::keep_from_exec();
             lives::die_with(parent)
         });
     }

@@ -1,8 +1,12 @@
 //! The windows backend, one file per topic.
 
 pub mod files;
+#[cfg(feature = "service")]
+pub mod group;
 pub mod host;
 pub mod login;
+#[cfg(any(feature = "process", feature = "service"))]
+mod lookup;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "service")]

@@ -2,10 +2,10 @@
 
 mod ends;
 mod job;
-mod lookup;
 
 pub use ends::{Sink, Source};
 
+use super::lookup;
 use crate::process::{End, Spawned};
 use ends::Event;
 use std::ffi::{OsStr, OsString};

@@ -1,7 +1,7 @@
 //! Records come back as they went in, or not at all.
 
 use super::*;
-use crate::activation::codec::{FORMAT, checksum};
+use crate::activation::codec::checksum;
 use proptest::prelude::*;
 
 fn full() -> State {
@@ -13,6 +13,8 @@ fn full() -> State {
     }
     state.tokens_saved.add(u64::MAX, u64::MAX);
     state.counters = Counters::from_array([1, 2, 3, 4, 5, 6, 7, 8, u64::MAX]);
+    state.counters.later[LATER - 1] = 3;
+    state.funnel.later_flags = 1 << 63;
     state.sender = Sender {
         first_start: 1,
         initial_delay: 300,
@@ -30,7 +32,7 @@ fn full() -> State {
         anonymous_id_created_at: "created".to_owned(),
         version: "v1.2.3".to_owned(),
         previous_version: "v1.2.2".to_owned(),
-        counters: Counters::from_array([9; 9]),
+        counters: Counters { later: [7; LATER], ..Counters::from_array([9; 9]) },
         installer: true,
     });
     state.install = Install {
@@ -63,53 +65,165 @@ fn full() -> State {
     state
 }
 
+/// As the first programs write it: version 1, and nothing that only later ones know.
+fn first() -> State {
+    let mut state = full();
+    state.counters = state.counters.known();
+    state.funnel.later_flags = 0;
+    state.pending.as_mut().unwrap().counters = Counters::from_array([9; 9]);
+    state
+}
+
 #[test]
 fn every_part_survives_the_way_through_its_record() {
-    for original in [State::default(), full()] {
+    for original in [State::default(), first(), full()] {
         let mut state = full();
         for key in Key::PARTS {
-            let value = encode(&original, key);
+            let value = encode(&original, key, None);
             decode(&mut state, key, value.as_deref()).unwrap();
         }
         assert_eq!(state, original);
     }
     let origin = Origin { generation: 1, made_at: 2, restored: true, quarantined_at: 3 };
-    assert_eq!(open(Key::Origin, seal(Key::Origin, &origin).value()), Ok(origin));
+    assert_eq!(open(Key::Origin, seal(Key::Origin, &origin, &[]).value()), Ok(origin));
+}
+
+#[test]
+fn a_record_is_of_version_1_until_it_holds_more() {
+    for key in Key::PARTS {
+        assert_eq!(encode(&first(), key, None).unwrap()[0], 1, "{key:?}");
+        let more = matches!(key, Key::Funnel | Key::Counters | Key::Pending);
+        assert_eq!(encode(&full(), key, None).unwrap()[0], 1 + u8::from(more), "{key:?}");
+    }
+}
+
+/// `value` with additions that this program does not know.
+fn with_unknown(key: Key, value: &[u8]) -> Vec<u8> {
+    let (version, body) = value[..value.len() - 8].split_first().unwrap();
+    let (body, mut additions) = (body.to_vec(), b"of a later program".to_vec());
+    if *version == 2 {
+        let (rest, length) = body.split_last_chunk::<8>().unwrap();
+        let begin = rest.len() - u64::from_le_bytes(*length) as usize;
+        additions.splice(..0, rest[begin..].to_vec());
+        return sealed(key, 2, &rest[..begin], &additions);
+    }
+    sealed(key, 2, &body, &additions)
+}
+
+fn sealed(key: Key, version: u8, body: &[u8], additions: &[u8]) -> Vec<u8> {
+    let mut value = [&[version], body, additions].concat();
+    if version == 2 {
+        value.extend((additions.len() as u64).to_le_bytes());
+    }
+    value.extend(checksum(key.bytes(), &value).to_le_bytes());
+    value
+}
+
+#[test]
+fn what_a_later_program_added_stays_behind_what_this_one_writes() {
+    // Before additions of its own, a part writes all that it knows; the counters have no others.
+    let others = [Key::Windows, Key::Sender, Key::Install, Key::Pending, Key::Serve, Key::Tap];
+    for key in others.into_iter().chain([Key::Funnel]) {
+        let there = with_unknown(key, &encode(&full(), key, None).unwrap());
+        let mut state = State::default();
+        decode(&mut state, key, Some(&there)).unwrap();
+        assert_eq!(encode(&state, key, Some(&there)), Some(there.clone()), "{key:?}");
+        let changed = encode(&State { pending: state.pending, ..first() }, key, Some(&there));
+        let changed = changed.unwrap();
+        assert_eq!(changed[0], 2, "{key:?}");
+        let unknown = b"of a later program";
+        let holds = changed.windows(unknown.len()).any(|bytes| bytes == unknown);
+        assert!(holds, "{key:?}");
+    }
+}
+
+#[test]
+fn more_counters_than_could_be_subtracted_are_left_alone() {
+    let there = encode(&full(), Key::Counters, None).unwrap();
+    let there = with_unknown(Key::Counters, &there);
+    assert_eq!(decode(&mut State::default(), Key::Counters, Some(&there)), Err(Damaged));
+    assert!(is_later(Key::Counters, Some(&there)));
+}
+
+#[test]
+fn a_mark_of_a_later_layout_is_none() {
+    let later = sealed(Key::Tap, 3, b"who knows", b"");
+    let mut state = full();
+    assert_eq!(decode(&mut state, Key::Tap, Some(&later)), Ok(()));
+    assert_eq!(state.live_tap, None);
+    assert_eq!(decode(&mut state, Key::Serve, Some(&later)), Err(Damaged), "under another key");
+    let damaged = sealed(Key::Tap, 1, b"nobody knows", b"");
+    assert_eq!(decode(&mut state, Key::Tap, Some(&damaged)), Err(Damaged));
+}
+
+/// A spelling that is not here is damage to the first programs, and a later layout to none: a new one needs
+/// `LAYOUT = 2` of [`LiveMark`]. See "Change a record" in CONTRIBUTING.md.
+#[test]
+fn marks_have_the_vocabularies_of_layout_1() {
+    let spellings = |all: &[&'static str]| all.join(" ");
+    let sources: Vec<_> = LaunchSource::ALL.iter().map(|term| term.as_str()).collect();
+    let kinds: Vec<_> = EnvKind::ALL.iter().map(|term| term.as_str()).collect();
+    let modes: Vec<_> = RoutingMode::ALL.iter().map(|term| term.as_str()).collect();
+    assert_eq!(LiveMark::LAYOUT, 1);
+    assert_eq!(spellings(&sources), "tray login_item cli installer unknown");
+    assert_eq!(spellings(&kinds), "interactive ci cloud_ide container headless unknown");
+    assert_eq!(spellings(&modes), "tap retrieve_tools direct");
 }
 
 #[test]
 fn a_record_does_not_pass_under_another_key_or_version() {
     let mut state = State::default();
-    let serve = encode(&full(), Key::Serve).unwrap();
+    let serve = encode(&full(), Key::Serve, None).unwrap();
     assert_eq!(decode(&mut state, Key::Tap, Some(&serve)), Err(Damaged));
     let mut newer = serve;
-    newer[0] = FORMAT + 1;
+    newer[0] = 3;
     assert_eq!(decode(&mut state, Key::Serve, Some(&newer)), Err(Damaged));
     assert_eq!(decode(&mut state, Key::Serve, Some(&[])), Err(Damaged));
+}
+
+#[test]
+fn windows_of_the_first_commits_are_read() {
+    let numbers = |numbers: &[u64]| -> Vec<u8> {
+        numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+    };
+    let body = numbers(&[2, 500, 3, 501, 4, 1, 501, 900]);
+    let mut state = State::default();
+    let value = sealed(Key::Windows, 1, &body, b"");
+    assert_eq!(decode(&mut state, Key::Windows, Some(&value)), Ok(()));
+    let now = 501 * 3600;
+    assert_eq!((state.discovery_calls.value(now), state.tokens_saved.value(now)), (7, 900));
+    for body in [numbers(&[0]), numbers(&[1, 500, 3]), numbers(&[2, 500, 3, 500, 4, 0])] {
+        let value = sealed(Key::Windows, 1, &body, b"");
+        assert_eq!(decode(&mut state, Key::Windows, Some(&value)), Err(Damaged));
+    }
 }
 
 proptest! {
     #[test]
     fn a_flipped_bit_is_always_noticed(part in 0..8_usize, at in any::<usize>(), bit in 0..8) {
         let key = Key::PARTS[part];
-        let mut value = encode(&full(), key).unwrap();
-        let at = at % value.len();
-        value[at] ^= 1_u8 << bit;
-        prop_assert_eq!(decode(&mut State::default(), key, Some(&value)), Err(Damaged));
+        for state in [first(), full()] {
+            let mut value = encode(&state, key, None).unwrap();
+            let at = at % value.len();
+            value[at] ^= 1_u8 << bit;
+            prop_assert_eq!(decode(&mut State::default(), key, Some(&value)), Err(Damaged));
+            prop_assert!(!is_later(key, Some(&value)));
+        }
     }
 
     #[test]
     fn any_bytes_under_a_good_checksum_are_read_or_refused(
         part in 0..8_usize,
+        version in 0..4_u8,
         body in prop::collection::vec(any::<u8>(), 0..64),
+        additions in prop::collection::vec(any::<u8>(), 0..64),
     ) {
         let key = Key::PARTS[part];
-        let mut value = vec![FORMAT];
-        value.extend_from_slice(&body);
-        value.extend_from_slice(&checksum(key.bytes(), &value).to_le_bytes());
+        let value = sealed(key, version, &body, &additions);
         let mut state = State::default();
-        if decode(&mut state, key, Some(&value)).is_ok() {
-            let again = encode(&state, key).unwrap();
+        if decode(&mut state, key, Some(&value)).is_ok()
+            && let Some(again) = encode(&state, key, Some(&value))
+        {
             let mut twice = State::default();
             decode(&mut twice, key, Some(&again)).unwrap();
             prop_assert_eq!(twice, state);

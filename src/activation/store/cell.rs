@@ -343,11 +343,14 @@ impl Cell {
         Ok(())
     }
 
-    /// Takes note of what was just opened; false when its records are damaged or not ours.
+    /// Takes note of what was just opened; false when its records are damaged or another install's.
     fn adopt(&self, session: &Session<'_>, records: &Records) -> bool {
         let records = parts::borrowed(records);
         let Some(origin) = Origin::find(records.clone()) else { return false };
         let Some(state) = parts::assemble(records) else { return false };
+        if files::is_foreign(&self.dir, &origin, &state) {
+            return false;
+        }
         self.cache.refresh(&state.funnel);
         if let Some(funnel) = files::forgotten(&self.dir, &origin, &state) {
             lock(&self.deferred).get_or_insert_default().owe(&funnel);

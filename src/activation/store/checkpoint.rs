@@ -1,9 +1,12 @@
 //! `telemetry.checkpoint`: what brings the store back after damage or a power failure.
 //!
 //! One rule: it is written after what it holds is on disk, and never replaces a newer one.
+//!
+//! It has a version of its own (see the head of `codec`), its records have theirs. It is written as a whole:
+//! what a later program added to the file told about that one checkpoint, and ends with it.
 
 use super::parts;
-use crate::activation::codec::{Damaged, Reader, Writer, is_newer};
+use crate::activation::codec::{Damaged, Reader, Writer, is_later};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::Replacement;
 use mcpproxy_platform::lmdb::Records;
@@ -12,7 +15,8 @@ use std::io::{self, Read as _};
 
 /// Its name under the checksum.
 const NAME: &[u8] = b"checkpoint";
-/// Much more than any state needs.
+const LAYOUT: u8 = 1;
+/// Much more than any state needs. The first programs read no more than that.
 const MAX_BYTES: u64 = 256 * 1024;
 
 /// One checkpoint.
@@ -36,8 +40,10 @@ impl Checkpoint {
     /// Whether the checkpoint in `dir` is whole, but of a later version than this program knows.
     pub fn is_newer(dir: &DataDir) -> bool {
         let Some(bytes) = bytes_of(dir) else { return false };
-        let has_newer = |checkpoint: Self| parts::are_newer(parts::borrowed(&checkpoint.records));
-        is_newer(NAME, &bytes) || Self::decode(&bytes).is_ok_and(has_newer)
+        match Self::decode(&bytes) {
+            Ok(checkpoint) => parts::are_newer(parts::borrowed(&checkpoint.records)),
+            Err(Damaged) => is_later(NAME, &bytes),
+        }
     }
 
     /// Puts this checkpoint beside the one in `dir`, on disk but not yet in its place.
@@ -51,7 +57,7 @@ impl Checkpoint {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut body = Writer::start();
+        let mut body = Writer::start(LAYOUT);
         body.numbers([self.generation, self.transaction, self.records.len() as u64]);
         for (key, value) in &self.records {
             body.bytes(key);
@@ -61,13 +67,14 @@ impl Checkpoint {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
-        let mut body = Reader::open(NAME, bytes)?;
+        let mut body = Reader::open(NAME, bytes, LAYOUT)?;
         let [generation, transaction, count] = body.numbers()?;
         let mut records = Records::new();
         for _ in 0..count {
             records.push((body.bytes()?.to_vec(), body.bytes()?.to_vec()));
         }
-        body.end(Self { generation, transaction, records })
+        body.end()?;
+        Ok(Self { generation, transaction, records })
     }
 }
 

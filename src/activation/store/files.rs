@@ -5,6 +5,7 @@ use super::{DEADLINE, Health, StoreError, parts};
 use crate::activation::State;
 use crate::activation::record::{self, Key, Origin};
 use crate::activation::state::Funnel;
+use crate::config::{self, ConfigState};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileLock, FileSystem, LockMode};
 use mcpproxy_platform::lmdb::{self, Failure, MAP_SIZE, Records, pages};
@@ -85,6 +86,9 @@ pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
     let snapshot = pages::read(&bytes, MAP_SIZE).map_err(Failure::Damaged)?;
     let records = snapshot.records.iter().copied();
     match (parts::assemble(records.clone()), Origin::find(records.clone())) {
+        (Some(state), Some(origin)) if is_foreign(dir, &origin, &state) => {
+            Err(StoreError::Damaged(FOREIGN.to_owned()))
+        }
         (Some(mut state), Some(origin)) => {
             if let Some(funnel) = forgotten(dir, &origin, &state) {
                 state.funnel.merge(&funnel);
@@ -99,6 +103,32 @@ pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
 /// What the checkpoint holds, if it is a good one; changes nothing.
 pub fn remembered(dir: &DataDir) -> Option<State> {
     parts::assemble(parts::borrowed(&Checkpoint::read(dir)?.records))
+}
+
+/// What is wrong with a data file that was put here beside our own checkpoint.
+const FOREIGN: &str = "it belongs to another install, and its checkpoint to this one";
+
+/// Whether this sound store is another install's, though the checkpoint beside it is of the install that the
+/// config names: the file was copied here. Then the checkpoint wins, and the file is put aside like a damaged one.
+pub fn is_foreign(dir: &DataDir, origin: &Origin, state: &State) -> bool {
+    let Some(checkpoint) = Checkpoint::read(dir) else { return false };
+    let Some(known) = parts::assemble(parts::borrowed(&checkpoint.records)) else { return false };
+    let (theirs, ours) = (&state.install.anonymous_id, known.install.anonymous_id);
+    let is_other = match theirs.is_empty() {
+        // Before it has an id, a store knows itself by its own number.
+        true => checkpoint.generation != origin.generation,
+        false => *theirs != ours,
+    };
+    // Read last: hardly ever is there anything to decide.
+    is_other && !ours.is_empty() && configured_id(dir).is_some_and(|id| id == ours)
+}
+
+/// The id of the install that lives here.
+fn configured_id(dir: &DataDir) -> Option<String> {
+    match config::read(dir) {
+        ConfigState::Loaded(telemetry) => telemetry.anonymous_id,
+        ConfigState::Missing | ConfigState::Unusable(_) => None,
+    }
 }
 
 /// Flags and clients that the checkpoint knows and this store of the same install does not: it is an older
@@ -146,8 +176,10 @@ pub fn first_records(dir: &DataDir, now: u64, quarantined_at: u64) -> (Records, 
         health => health,
     };
     let mut records = checkpoint.map_or_else(Records::new, |checkpoint| checkpoint.records);
-    records
-        .push((Key::Origin.bytes().to_vec(), record::seal(Key::Origin, &origin).value().to_vec()));
+    records.push((
+        Key::Origin.bytes().to_vec(),
+        record::seal(Key::Origin, &origin, &[]).value().to_vec(),
+    ));
     (records, health)
 }
 

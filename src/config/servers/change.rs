@@ -2,7 +2,7 @@
 //!
 //! One rule: what is in the file is found by its raw name, so that a broken entry can be repaired, too.
 
-use super::{NOT_A_LIST, SECTION, ServerEntry, entry, name_of};
+use super::{NOT_A_LIST, SECTION, ServerEntry, entry, name_of, names};
 use crate::config::{EditError, Editing, NewValue, Step, reader};
 use crate::json::{self, Data, Value};
 use std::fmt;
@@ -12,6 +12,8 @@ use std::fmt;
 pub enum ChangeError {
     /// There is a server of that name.
     Exists,
+    /// There is another server whose name looks the same.
+    LooksAlike,
     /// There is none.
     NotFound,
     /// There are many.
@@ -24,6 +26,9 @@ impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exists => f.write_str("there is a server of that name"),
+            Self::LooksAlike => f.write_str(
+                "there is a server whose name differs from that one only in case or in how a letter is written; choose another name",
+            ),
             Self::NotFound => f.write_str("there is no server of that name"),
             Self::Ambiguous => f.write_str(
                 "more than one entry has that name; give each a `name` of its own in the file",
@@ -43,7 +48,7 @@ impl From<EditError> for ChangeError {
 
 /// The entry that `members` would be; else what is wrong with it.
 pub fn check(name: &str, members: &[(String, NewValue)]) -> Result<ServerEntry, String> {
-    if let Some(why) = entry::name_trouble(name) {
+    if let Some(why) = names::trouble(name) {
         return Err(why.into());
     }
     let text = NewValue::Object(members.to_vec()).to_json();
@@ -63,15 +68,25 @@ pub fn add(
     members: Vec<(String, NewValue)>,
     replace: bool,
 ) -> Result<bool, ChangeError> {
-    let (is_array, place) = {
+    let (is_array, looks_alike, place) = {
         let root = root(editing)?;
-        (root.get(SECTION).is_some_and(|s| s.items().is_some()), find(&root, name)?)
+        let section = root.get(SECTION);
+        let is_array = section.is_some_and(|s| s.items().is_some());
+        let folded = names::folded(name);
+        let is_alike = |other: &str| other != name && names::folded(other) == folded;
+        let looks_alike = section.is_some_and(|section| match &section.data {
+            Data::Object(members) => members.iter().any(|member| is_alike(&member.key)),
+            Data::Array(items) => items.iter().filter_map(name_of).any(is_alike),
+            _ => false,
+        });
+        (is_array, looks_alike, find(&root, name)?)
     };
     let own_name = is_array.then(|| ("name".to_owned(), NewValue::text(name)));
     let value = NewValue::Object(own_name.into_iter().chain(members).collect());
     let found = place.is_some();
     match place {
         Some(_) if !replace => return Err(ChangeError::Exists),
+        _ if looks_alike => return Err(ChangeError::LooksAlike),
         Some(path) => editing.set_at(&path, &value)?,
         None if is_array => editing.push(&[Step::Key(SECTION)], &value)?,
         None => editing.set_at(&[Step::Key(SECTION), Step::Key(name)], &value)?,

@@ -50,19 +50,6 @@ pub(super) fn broken(name: String, why: impl Into<String>) -> ServerEntry {
     }
 }
 
-/// What is wrong with a name.
-pub(super) fn name_trouble(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("the name is empty; give the server a name")
-    } else if name.chars().any(char::is_control) {
-        Some("the name has control characters; use letters, digits, dashes and the like")
-    } else if name.chars().count() > super::MAX_NAME {
-        Some("the name is longer than 128 characters; shorten it")
-    } else {
-        None
-    }
-}
-
 fn protocol(fields: &mut Fields<'_, '_>) -> Protocol {
     let Some((key, text)) = fields.text(&PROTOCOL_KEYS) else { return Protocol::Auto };
     match text.to_ascii_lowercase().as_str() {

@@ -151,6 +151,29 @@ fn what_is_wrong_names_the_key_and_never_a_value() {
 }
 
 #[test]
+fn an_entry_whose_name_makes_full_names_ambiguous_is_broken_and_told_by_its_name() {
+    for text in [
+        r#"{"mcpServers":{"github":{"command":"x"},"github:work":{"command":"y"},"GitHub":{"url":"http://h"},"b":{"command":"z"},"c:":{"command":"z","enabled":false}}}"#,
+        r#"{"mcpServers":[{"name":"github","command":"x"},{"name":"github:work","command":"y"},{"name":"GitHub","url":"http://h"},{"name":"b","command":"z"},{"name":"c:","command":"z","enabled":false}]}"#,
+    ] {
+        let read = entries(text);
+        let names: Vec<&str> = read.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["github", "github:work", "GitHub", "b", "c:"]);
+        let wrong = |at: usize| read[at].trouble().unwrap_or_default();
+        assert!(wrong(0).is_empty() && wrong(3).is_empty());
+        assert!(wrong(1).contains("colon") && wrong(2).contains("looks the same"));
+        assert!(!read[4].enabled && wrong(4).contains("colon"));
+    }
+    // One that cannot be seen has its place for a name, and those that are wrong twice are both told.
+    let read = entries(
+        r#"{"mcpServers":[{"name":"a\u200b","command":"x"},{"name":"a:","command":"x"},{"name":"a:","command":"x"}]}"#,
+    );
+    let names: Vec<&str> = read.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["#1", "a:", "#3"]);
+    assert!(read.iter().all(|entry| entry.transport.is_err()));
+}
+
+#[test]
 fn a_broken_entry_is_its_own_trouble_and_has_a_name_of_its_own() {
     let long = "n".repeat(MAX_NAME + 1);
     let text = format!(
@@ -327,8 +350,9 @@ proptest! {
         let names: HashSet<&str> = read.iter().map(|entry| entry.name.as_str()).collect();
         prop_assert_eq!(names.len(), read.len());
         for entry in &read {
-            prop_assert!(entry::name_trouble(&entry.name).is_none());
+            prop_assert!(names::can_be_shown(&entry.name));
             if let Ok(transport) = &entry.transport {
+                prop_assert!(names::trouble(&entry.name).is_none());
                 let _ = (transport.shown(), entry.expanded(&variables));
             } else {
                 prop_assert!(entry.trouble().is_some_and(|why| !why.is_empty()));

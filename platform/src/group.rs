@@ -1,0 +1,71 @@
+//! A child process and all that it starts, as one group: its start, its end, and what is left of it.
+//!
+//! One rule: a group is signalled only while its number is certainly its own. Its first process is reaped
+//! last, when nothing of the group lives any more.
+//!
+//! A process that leaves the group (`setsid`, a job control shell) is beyond it.
+
+use crate::backend::group as backend;
+use std::ffi::OsStr;
+use std::io;
+use std::process::{ChildStdin, ChildStdout, Command};
+
+/// A command for [`Group::start`]. On Windows `program` is looked up as a command prompt does: `npx` is
+/// `npx.cmd` there.
+pub fn command(program: &OsStr) -> Command {
+    backend::command(program)
+}
+
+/// A running group. Dropping it kills what is left of it.
+#[derive(Debug)]
+pub struct Group(backend::Group);
+
+impl Group {
+    /// Starts `command` in a group of its own, with pipes for its standard input and output. Of our
+    /// descriptors it gets the standard streams.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such program, any other kind when it cannot be started.
+    pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+        let (group, input, output) = backend::Group::start(command)?;
+        Ok((Self(group), input, output))
+    }
+
+    /// Waits until its first process has ended; others may live on.
+    pub fn wait_for_first(&self) {
+        self.0.wait_for_first();
+    }
+
+    /// Whether a process of the group lives.
+    pub fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
+    /// Asks all of the group to end; false where the system has no way to ask.
+    pub fn ask_to_end(&self) -> bool {
+        self.0.ask_to_end()
+    }
+
+    /// Kills all of the group.
+    pub fn kill(&self) {
+        self.0.kill();
+    }
+}
+
+/// Kills all groups of this process: for one that ends at once.
+pub fn kill_all() {
+    backend::kill_all();
+}
+
+/// From now on groups end when this process does, however it ends: asked to first (3 s after their standard
+/// input has ended), killed 3 s later. Until the value is dropped, which is for the end of the process.
+///
+/// On Unix a small process of ours sees to that; it must be called before there are other threads. Where it
+/// cannot be started, the end of standard input is all that a group is told.
+pub fn guard() -> Guard {
+    Guard(backend::guard())
+}
+
+/// See [`guard`].
+#[derive(Debug)]
+pub struct Guard(#[allow(dead_code, reason = "it is there to be dropped")] backend::Guard);

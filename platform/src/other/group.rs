@@ -1,0 +1,63 @@
+//! group: see `crate::group`. Standard library only: the group is its first process.
+
+use std::ffi::OsStr;
+use std::io;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+pub fn command(program: &OsStr) -> Command {
+    Command::new(program)
+}
+
+#[derive(Debug)]
+pub struct Group(Mutex<Child>);
+
+impl Group {
+    pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(input), Some(output)) => Ok((Self(Mutex::new(child)), input, output)),
+            _ => Err(io::Error::other("the child has no pipes")),
+        }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Child) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn wait_for_first(&self) {
+        while self.is_alive() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    pub fn is_alive(&self) -> bool {
+        self.with(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    pub fn ask_to_end(&self) -> bool {
+        false
+    }
+
+    pub fn kill(&self) {
+        // One that has ended needs no more.
+        let _ = self.with(Child::kill);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// `std` knows no groups: the end of their standard input is all they are told.
+pub fn kill_all() {}
+
+#[derive(Debug)]
+pub struct Guard;
+
+pub fn guard() -> Guard {
+    Guard
+}

@@ -1,0 +1,143 @@
+//! group: see `crate::group`.
+
+mod guardian;
+
+pub use guardian::{Guard, guard};
+
+use crate::backend::lives;
+use crate::unix::descriptors;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::time::Duration;
+
+/// How often, and with which pauses, [`kill_all`] tries to see the groups.
+const LOOKS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The groups whose first process is not reaped. Held while one starts and while one is given up.
+static GROUPS: Mutex<Vec<libc::pid_t>> = Mutex::new(Vec::new());
+
+fn groups() -> MutexGuard<'static, Vec<libc::pid_t>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn command(program: &OsStr) -> Command {
+    Command::new(program)
+}
+
+/// The number of the group, which is the pid of its first process.
+#[derive(Debug)]
+pub struct Group(libc::pid_t);
+
+impl Group {
+    pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+        see_children_end();
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // SAFETY: the closure calls only functions that are safe between fork and exec (getpid, send,
+        // close_range and in its place open, getdents64, getrlimit, fcntl and close) and allocates nothing.
+        unsafe {
+            command.pre_exec(|| {
+                guardian::tell(libc::getpid());
+                descriptors::keep_from_exec();
+                Ok(())
+            });
+        }
+        let mut groups = groups();
+        guardian::tell(guardian::BEGIN);
+        let mut child = command.spawn().inspect_err(|_| guardian::tell(guardian::FAILED))?;
+        let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+        groups.push(pid);
+        drop(groups);
+        let group = Self(pid);
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(input), Some(output)) => Ok((group, input, output)),
+            _ => Err(io::Error::other("the child has no pipes")),
+        }
+    }
+
+    pub fn wait_for_first(&self) {
+        while !self.has_first_ended(0) {}
+    }
+
+    /// Looks, or waits, without reaping.
+    fn has_first_ended(&self, flags: libc::c_int) -> bool {
+        // SAFETY: zeroed is a valid siginfo_t, writable through the call.
+        unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let flags = libc::WEXITED | libc::WNOWAIT | flags;
+            match libc::waitid(libc::P_PID, self.0 as libc::id_t, &mut info, flags) {
+                0 => info.si_signo != 0,
+                _ => io::Error::last_os_error().kind() != io::ErrorKind::Interrupted,
+            }
+        }
+    }
+
+    pub fn is_alive(&self) -> bool {
+        !self.has_first_ended(libc::WNOHANG) || lives::is_group_alive(self.0)
+    }
+
+    pub fn ask_to_end(&self) -> bool {
+        self.signal(libc::SIGTERM);
+        true
+    }
+
+    pub fn kill(&self) {
+        self.signal(libc::SIGKILL);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        // SAFETY: killpg touches no memory. The number is the group's until its first process is reaped,
+        // which only `drop` does.
+        unsafe { libc::killpg(self.0, signal) };
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let mut groups = groups();
+        self.kill();
+        groups.retain(|group| *group != self.0);
+        guardian::tell(-self.0);
+        // SAFETY: a null status is allowed; the pid is that of a child that nothing else reaps.
+        unsafe { libc::waitpid(self.0, std::ptr::null_mut(), libc::WNOHANG) };
+    }
+}
+
+/// Does not wait for long: a program on a disk that does not answer may be just being started.
+pub fn kill_all() {
+    for _ in 0..LOOKS {
+        let groups = match GROUPS.try_lock() {
+            Ok(groups) => groups,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+        };
+        for group in groups.iter() {
+            // SAFETY: as in `Group::signal`; the lock is held.
+            unsafe { libc::killpg(*group, libc::SIGKILL) };
+        }
+        return;
+    }
+}
+
+/// A process that was started with SIGCHLD ignored would have its children reaped by the kernel.
+fn see_children_end() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: a null new action only reads; zeroed is a valid sigaction, and means the default.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(libc::SIGCHLD, std::ptr::null(), &mut action);
+            let is_ignored = action.sa_sigaction == libc::SIG_IGN;
+            if is_ignored || action.sa_flags & libc::SA_NOCLDWAIT != 0 {
+                let default: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(libc::SIGCHLD, &default, std::ptr::null_mut());
+            }
+        }
+    });
+}

@@ -1,0 +1,195 @@
+//! The process that ends our groups when we could not.
+//!
+//! One rule: it knows the numbers of living groups and nothing else. It is forked before this process has
+//! threads, never runs `exec`, never allocates, and ends with us.
+//!
+//! No signal of the kernel reaches a group when a process ends (Linux has one for a direct child). The
+//! guardian sees the end of a socket instead, whose other end only we hold.
+
+use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+/// A child is about to be forked: what was told last does not count as failed.
+pub const BEGIN: i32 = i32::MIN;
+/// The group that was told last has not come into being.
+pub const FAILED: i32 = 0;
+
+/// As many groups are guarded.
+const MOST: usize = 4096;
+/// How long a group may take to end by itself, and once more when it was asked to.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long we wait for it at our own end.
+const LAST: Duration = Duration::from_millis(300);
+
+/// Our end of the socket; -1 without a guardian.
+static SOCKET: AtomicI32 = AtomicI32::new(-1);
+
+/// The guardian, as long as it is wanted.
+#[derive(Debug)]
+pub struct Guard(Option<libc::pid_t>);
+
+/// Starts the guardian, before there are threads.
+pub fn guard() -> Guard {
+    let Ok((ours, its)) = UnixStream::pair() else { return Guard(None) };
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = never_signal(&ours);
+    // SAFETY: the child uses no lock and no memory of other threads, runs only `serve`, and never returns.
+    match unsafe { libc::fork() } {
+        0 => serve(its.as_raw_fd()),
+        -1 => Guard(None),
+        pid => {
+            SOCKET.store(ours.into_raw_fd(), Ordering::Release);
+            Guard(Some(pid))
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Some(pid) = self.0 else { return };
+        // SAFETY: the descriptor is open and stays so: its number never means another file to `tell`.
+        unsafe { libc::shutdown(SOCKET.load(Ordering::Acquire), libc::SHUT_RDWR) };
+        let mut left = LAST;
+        // SAFETY: a null status is allowed; the pid is our child's until it is reaped here.
+        while unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) } == 0 {
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            left = left.saturating_sub(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Tells the guardian of a group (its number), or that it is no more (the negative number). Safe between
+/// fork and exec; never waits.
+pub fn tell(message: i32) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const FLAGS: libc::c_int = libc::MSG_DONTWAIT;
+    let socket = SOCKET.load(Ordering::Acquire);
+    if socket >= 0 {
+        let bytes = message.to_ne_bytes();
+        // SAFETY: the bytes live through the call.
+        unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), FLAGS) };
+    }
+}
+
+/// A guardian that is gone is no reason to die.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn never_signal(socket: &UnixStream) -> bool {
+    let on: libc::c_int = 1;
+    let size = size_of::<libc::c_int>() as libc::socklen_t;
+    let option = libc::SO_NOSIGPIPE;
+    // SAFETY: the descriptor is open; the value is as long as is said and lives through the call.
+    unsafe {
+        let on = std::ptr::from_ref(&on).cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, on, size) == 0
+    }
+}
+
+/// The life of the guardian.
+fn serve(socket: libc::c_int) -> ! {
+    apart(socket);
+    let mut groups = Groups { numbers: [0; MOST], count: 0, last: None };
+    let mut bytes = [0; 4];
+    loop {
+        // SAFETY: the buffer is as long as is said. The messages are of four bytes each and are never split.
+        match unsafe { libc::read(libc::STDIN_FILENO, bytes.as_mut_ptr().cast(), bytes.len()) } {
+            4 => groups.hear(i32::from_ne_bytes(bytes)),
+            -1 if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {}
+            _ => break,
+        }
+    }
+    groups.end_within(PATIENCE);
+    groups.signal(libc::SIGTERM);
+    groups.end_within(PATIENCE);
+    groups.signal(libc::SIGKILL);
+    // SAFETY: ends this process and runs nothing of the one it was forked from.
+    unsafe { libc::_exit(0) }
+}
+
+/// Leaves the session, the directory and the files of the process that it was forked from, and ends only by
+/// the end of that process.
+fn apart(socket: libc::c_int) {
+    crate::backend::lives::be_called(c"mcp-guardian");
+    // SAFETY: all of these take numbers and strings that end in NUL, and touch no other memory.
+    unsafe {
+        libc::setsid();
+        libc::chdir(c"/".as_ptr());
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+        libc::dup2(socket, libc::STDIN_FILENO);
+        let nothing = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+        libc::dup2(nothing, libc::STDOUT_FILENO);
+        libc::dup2(nothing, libc::STDERR_FILENO);
+    }
+    crate::unix::descriptors::close_all();
+}
+
+struct Groups {
+    numbers: [libc::pid_t; MOST],
+    count: usize,
+    last: Option<libc::pid_t>,
+}
+
+impl Groups {
+    fn hear(&mut self, message: i32) {
+        match message {
+            BEGIN => self.last = None,
+            FAILED => {
+                if let Some(last) = self.last.take() {
+                    self.forget(|number| number == last);
+                }
+            }
+            1.. => {
+                self.last = Some(message);
+                if let Some(free) = self.numbers.get_mut(self.count) {
+                    *free = message;
+                    self.count += 1;
+                }
+            }
+            _ => self.forget(|number| number == -message),
+        }
+    }
+
+    fn forget(&mut self, is_over: impl Fn(libc::pid_t) -> bool) {
+        let mut at = 0;
+        while at < self.count {
+            if self.numbers.get(at).is_some_and(|number| is_over(*number)) {
+                self.count -= 1;
+                self.numbers.swap(at, self.count);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Waits until no group has a process any more, or `patience` is over. Looks often, because the number
+    /// of a group that has ended is free for others.
+    fn end_within(&mut self, patience: Duration) {
+        let mut left = patience;
+        loop {
+            // SAFETY: signal 0 only asks.
+            self.forget(|number| unsafe { libc::killpg(number, 0) } != 0);
+            if self.count == 0 || left.is_zero() {
+                return;
+            }
+            std::thread::sleep(LOOK);
+            left = left.saturating_sub(LOOK);
+        }
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        for number in self.numbers.iter().take(self.count) {
+            // SAFETY: killpg touches no memory; the group had a process a moment ago.
+            unsafe { libc::killpg(*number, signal) };
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What a server may be called.
+//!
+//! One rule: a full name such as `server:tool` leads to one server, however it is read: by the gateway, which
+//! compares bytes, by a model, and by a person.
+
+use super::MAX_NAME;
+
+/// What stands between the name of a server and its own name for a tool or prompt.
+pub const SEPARATOR: char = ':';
+
+/// Characters that are drawn like the separator.
+const LIKE_SEPARATOR: [char; 5] = ['\u{2d0}', '\u{2236}', '\u{a789}', '\u{fe55}', '\u{ff1a}'];
+
+/// What is wrong with a name.
+pub(super) fn trouble(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("the name is empty; give the server a name")
+    } else if name.chars().any(char::is_control) {
+        Some("the name has control characters; use letters, digits, dashes and the like")
+    } else if name.chars().count() > MAX_NAME {
+        Some("the name is longer than 128 characters; shorten it")
+    } else if !is_plain(name) {
+        Some(
+            "the name begins or ends with a blank, or has characters that cannot be seen; use letters, digits, dashes and the like",
+        )
+    } else {
+        has_separator(name).then_some(
+            "the name has a colon, which stands between a server and its tools; use letters, digits, dashes and the like",
+        )
+    }
+}
+
+/// Whether a name can be shown as it is: then it names its entry, whatever else is wrong with it.
+pub(super) fn can_be_shown(name: &str) -> bool {
+    trouble(name).is_none()
+        || (is_plain(name) && has_separator(name) && name.chars().count() <= MAX_NAME)
+}
+
+/// What two names have in common that cannot be told apart at a glance: case, and marks above letters, whichever
+/// way they are written.
+pub(super) fn folded(name: &str) -> String {
+    name.chars().filter(|c| !is_mark(*c)).flat_map(char::to_lowercase).map(base).collect()
+}
+
+fn has_separator(name: &str) -> bool {
+    name.contains(SEPARATOR) || name.contains(LIKE_SEPARATOR)
+}
+
+/// Whether every character can be seen. A blank inside is seen, if it is the usual one.
+fn is_plain(name: &str) -> bool {
+    name.trim() == name
+        && !name
+            .chars()
+            .any(|c| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' '))
+}
+
+/// Characters without width: joiners, directions, fillers, selectors, tags.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Marks that combine with the letter before them.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}')
+}
+
+/// The letter below the mark, for the letters that have both ways of being written and are common.
+fn base(c: char) -> char {
+    const MARKED: [(char, &str); 14] = [
+        ('a', "\u{e0}\u{e1}\u{e2}\u{e3}\u{e4}\u{e5}\u{101}\u{103}\u{105}"),
+        ('c', "\u{e7}\u{107}\u{109}\u{10b}\u{10d}"),
+        ('d', "\u{10f}"),
+        ('e', "\u{e8}\u{e9}\u{ea}\u{eb}\u{113}\u{115}\u{117}\u{119}\u{11b}"),
+        ('g', "\u{11d}\u{11f}\u{121}\u{123}"),
+        ('i', "\u{ec}\u{ed}\u{ee}\u{ef}\u{129}\u{12b}\u{12d}\u{12f}"),
+        ('l', "\u{13a}\u{13c}\u{13e}"),
+        ('n', "\u{f1}\u{144}\u{146}\u{148}"),
+        ('o', "\u{f2}\u{f3}\u{f4}\u{f5}\u{f6}\u{14d}\u{14f}\u{151}"),
+        ('r', "\u{155}\u{157}\u{159}"),
+        ('s', "\u{15b}\u{15d}\u{15f}\u{161}"),
+        ('u', "\u{f9}\u{fa}\u{fb}\u{fc}\u{169}\u{16b}\u{16d}\u{16f}\u{171}\u{173}"),
+        ('y', "\u{fd}\u{ff}"),
+        ('z', "\u{17a}\u{17c}\u{17e}"),
+    ];
+    MARKED.iter().find(|(_, marked)| marked.contains(c)).map_or(c, |(base, _)| *base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_makes_full_names_ambiguous_is_refused() {
+        for name in [
+            "a",
+            "my server",
+            "\u{e4}\u{f6}",
+            "#2",
+            "a/b",
+            "a.b-c_d",
+            "retrieve_tools",
+            "\u{65e5}\u{672c}",
+        ] {
+            assert_eq!(trouble(name), None, "{name:?}");
+        }
+        for (name, part) in [
+            ("github:work", "colon"),
+            (":", "colon"),
+            ("a:", "colon"),
+            ("a\u{ff1a}b", "colon"),
+            ("", "empty"),
+            (" ", "blank"),
+            (" a", "blank"),
+            ("a ", "blank"),
+            ("a\u{a0}b", "cannot be seen"),
+            ("a\u{200b}", "cannot be seen"),
+            ("\u{feff}a", "cannot be seen"),
+            ("a\u{202e}b", "cannot be seen"),
+            ("a\tb", "control"),
+        ] {
+            assert!(trouble(name).is_some_and(|why| why.contains(part)), "{name:?}");
+        }
+        assert!(can_be_shown("github:work") && !can_be_shown("a\u{200b}:") && !can_be_shown(""));
+    }
+
+    #[test]
+    fn names_that_look_alike_fold_to_one() {
+        for (one, other) in [
+            ("GitHub", "github"),
+            ("caf\u{e9}", "cafe\u{301}"),
+            ("\u{c9}T\u{c9}", "e\u{301}te\u{301}"),
+            ("\u{212a}ey", "key"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one} {other}");
+        }
+        assert_ne!(folded("github-work"), folded("github"));
+    }
+}
