@@ -8,6 +8,7 @@ pub(crate) mod layout;
 mod reader;
 // The fuzz targets read it without the gateway, whose dependencies take minutes to build.
 #[cfg(any(feature = "serve", fuzzing))]
+#[cfg(feature = "serve")]
 pub mod servers;
 mod text;
 

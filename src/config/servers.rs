@@ -282,6 +282,8 @@ pub fn servers(dir: &DataDir) -> Result<Vec<ServerEntry>, String> {
 /// The servers of a config text.
 pub fn parse(bytes: &[u8]) -> Result<Vec<ServerEntry>, String> {
     let root = reader::root(bytes)?;
+    // What the places of values are counted from.
+    let (bytes, _) = reader::without_bom(bytes);
     let Some(section) = root.get(SECTION) else { return Ok(Vec::new()) };
     let named: Vec<(Option<&str>, &Value<'_>)> = match &section.data {
         Data::Object(members) => members.iter().map(|m| (Some(m.key.as_ref()), &m.value)).collect(),
@@ -301,7 +303,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<ServerEntry>, String> {
                 match names::trouble(name) {
                     // It can be named, and is told by its name.
                     Some(why) if is_first && names::can_be_shown(name) => {
-                        return named_but_broken(name, value, why);
+                        return named_but_broken(name, value, bytes, why);
                     }
                     Some(why) => why,
                     None if !is_first => {
@@ -309,9 +311,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<ServerEntry>, String> {
                     }
                     None if !looks.insert(names::folded(name)) => {
                         let why = "an entry before this one has a name that looks the same; rename one of them";
-                        return named_but_broken(name, value, why);
+                        return named_but_broken(name, value, bytes, why);
                     }
-                    None => return entry::read((*name).to_owned(), value),
+                    None => return entry::read((*name).to_owned(), value, bytes),
                 }
             }
         };
@@ -321,8 +323,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<ServerEntry>, String> {
 }
 
 /// An entry that is fine but for its name.
-fn named_but_broken(name: &str, value: &Value<'_>, why: &str) -> ServerEntry {
-    let read = entry::read(name.to_owned(), value);
+fn named_but_broken(name: &str, value: &Value<'_>, bytes: &[u8], why: &str) -> ServerEntry {
+    let read = entry::read(name.to_owned(), value, bytes);
     ServerEntry { transport: Err(why.to_owned()), ..read }
 }
 

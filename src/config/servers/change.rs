@@ -53,7 +53,7 @@ pub fn check(name: &str, members: &[(String, NewValue)]) -> Result<ServerEntry, 
     }
     let text = NewValue::Object(members.to_vec()).to_json();
     let value = json::parse(text.as_bytes()).map_err(|e| format!("the entry is no JSON: {e}"))?;
-    let read = entry::read(name.to_owned(), &value);
+    let read = entry::read(name.to_owned(), &value, text.as_bytes());
     match read.trouble() {
         Some(why) => Err(why),
         None => Ok(read),

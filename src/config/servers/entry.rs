@@ -2,28 +2,28 @@
 //!
 //! One rule: nothing that is wrong in an entry goes further than its `transport`.
 
-use super::fields::Fields;
+use super::fields::{RawEntry, Troubles};
 use super::{Protocol, STARTUP_TIMEOUT, ServerEntry, TOOL_TIMEOUT, Transport, url};
 use crate::json::Value;
 use std::path::PathBuf;
 
-const PROTOCOL_KEYS: [&str; 3] = ["type", "transport", "protocol"];
-const URL_KEYS: [&str; 3] = ["url", "serverUrl", "httpUrl"];
-const DIRECTORY_KEYS: [&str; 2] = ["cwd", "working_dir"];
+/// What `env` and `headers` must be.
+const PAIRS: &str = "an object whose values are strings";
 
-/// The entry of that name.
-pub(super) fn read(name: String, value: &Value<'_>) -> ServerEntry {
-    let Some(members) = value.members() else {
+/// The entry of that name: `value` of `text`.
+pub(super) fn read(name: String, value: &Value<'_>, text: &[u8]) -> ServerEntry {
+    let Some(text) = value.members().and_then(|_| text.get(value.span.clone())) else {
         return broken(name, "the entry must be an object with `command` or `url`");
     };
-    let mut fields = Fields::new(members);
-    let protocol = protocol(&mut fields);
-    let enabled = fields.flag("enabled").unwrap_or(true);
-    let disabled = fields.flag("disabled").unwrap_or(false);
-    let startup_timeout = fields.seconds("startup_timeout_sec").unwrap_or(STARTUP_TIMEOUT);
-    let tool_timeout = fields.seconds("tool_timeout_sec").unwrap_or(TOOL_TIMEOUT);
-    let transport = transport(&mut fields, protocol);
-    let transport = match (fields.trouble(), transport) {
+    let raw = RawEntry::read(text);
+    let mut troubles = Troubles::default();
+    let protocol = protocol(&raw, &mut troubles);
+    let enabled = troubles.flag("enabled", &raw.enabled).unwrap_or(true);
+    let disabled = troubles.flag("disabled", &raw.disabled).unwrap_or(false);
+    let startup_timeout = troubles.seconds("startup_timeout_sec", &raw.startup_timeout_sec);
+    let tool_timeout = troubles.seconds("tool_timeout_sec", &raw.tool_timeout_sec);
+    let transport = transport(&raw, &mut troubles, protocol);
+    let transport = match (troubles.first(), transport) {
         (None, Some(transport)) => Ok(transport),
         (trouble, _) => Err(trouble.unwrap_or_default()),
     };
@@ -33,8 +33,8 @@ pub(super) fn read(name: String, value: &Value<'_>) -> ServerEntry {
         enabled: enabled && !disabled,
         protocol,
         transport,
-        startup_timeout,
-        tool_timeout,
+        startup_timeout: startup_timeout.unwrap_or(STARTUP_TIMEOUT),
+        tool_timeout: tool_timeout.unwrap_or(TOOL_TIMEOUT),
     }
 }
 
@@ -50,8 +50,8 @@ pub(super) fn broken(name: String, why: impl Into<String>) -> ServerEntry {
     }
 }
 
-fn protocol(fields: &mut Fields<'_, '_>) -> Protocol {
-    let Some((key, text)) = fields.text(&PROTOCOL_KEYS) else { return Protocol::Auto };
+fn protocol(raw: &RawEntry, troubles: &mut Troubles) -> Protocol {
+    let Some((key, text)) = troubles.text(&raw.protocols()) else { return Protocol::Auto };
     match text.to_ascii_lowercase().as_str() {
         "stdio" => Protocol::Stdio,
         "http" => Protocol::Http,
@@ -59,7 +59,7 @@ fn protocol(fields: &mut Fields<'_, '_>) -> Protocol {
         "streamable-http" | "streamable_http" | "streamablehttp" => Protocol::StreamableHttp,
         "auto" => Protocol::Auto,
         _ => {
-            fields.complain(format!(
+            troubles.complain(format!(
                 "`{key}` must be one of stdio, http, sse, streamable-http and auto"
             ));
             Protocol::Auto
@@ -68,57 +68,61 @@ fn protocol(fields: &mut Fields<'_, '_>) -> Protocol {
 }
 
 /// `None` is a complaint.
-fn transport(fields: &mut Fields<'_, '_>, protocol: Protocol) -> Option<Transport> {
-    match (fields.text(&["command"]), fields.text(&URL_KEYS)) {
+fn transport(raw: &RawEntry, troubles: &mut Troubles, protocol: Protocol) -> Option<Transport> {
+    match (troubles.text(&[("command", &raw.command)]), troubles.text(&raw.urls())) {
         (Some(_), Some((key, _))) => {
-            fields.complain(format!("the entry has both `command` and `{key}`; keep one of them"));
+            troubles
+                .complain(format!("the entry has both `command` and `{key}`; keep one of them"));
             None
         }
         (None, None) => {
-            fields.complain("the entry has neither `command` nor `url`; add one of them");
+            troubles.complain("the entry has neither `command` nor `url`; add one of them");
             None
         }
         (Some((_, command)), None) => {
             if !matches!(protocol, Protocol::Stdio | Protocol::Auto) {
-                fields.complain(
+                troubles.complain(
                     "the entry has a `command`, but its type is not stdio; say stdio, or use `url`",
                 );
             }
-            Some(stdio(fields, command))
+            Some(stdio(raw, troubles, command))
         }
         (None, Some((key, url))) => {
             if protocol == Protocol::Stdio {
-                fields.complain(format!(
+                troubles.complain(format!(
                     "the entry has a `{key}`, but its type is stdio; say http, or use `command`"
                 ));
             }
             if let Some(why) = url::trouble(url, key) {
-                fields.complain(why);
+                troubles.complain(why);
             }
-            let headers = fields.pairs("headers", false);
+            let headers = troubles.typed("headers", PAIRS, &raw.headers);
+            let headers = headers.map(|pairs| pairs.0.clone()).unwrap_or_default();
             if let Some(why) = header_trouble(&headers) {
-                fields.complain(why);
+                troubles.complain(why);
             }
             Some(Transport::Http { url: url.to_owned(), headers })
         }
     }
 }
 
-fn stdio(fields: &mut Fields<'_, '_>, command: &str) -> Transport {
-    let args = fields.texts("args");
-    let env = fields.pairs("env", true);
+fn stdio(raw: &RawEntry, troubles: &mut Troubles, command: &str) -> Transport {
+    let args = troubles.typed("args", "an array of strings", &raw.args);
+    let args = args.cloned().unwrap_or_default();
+    let env = troubles.typed("env", PAIRS, &raw.env);
+    let env = env.map(|pairs| pairs.0.clone()).unwrap_or_default();
     // What is no name may be a whole `NAME=value`: it is not repeated.
     if env
         .iter()
         .any(|(name, _)| name.is_empty() || name.contains(|c: char| c == '=' || c.is_control()))
     {
-        fields
+        troubles
             .complain("`env` has a name that is empty or has a = in it; write \"NAME\": \"value\"");
     }
-    let cwd = fields.text(&DIRECTORY_KEYS).map(|(_, cwd)| PathBuf::from(cwd));
+    let cwd = troubles.text(&raw.directories()).map(|(_, cwd)| PathBuf::from(cwd));
     let texts = args.iter().chain(env.iter().map(|(_, value)| value)).map(String::as_str);
     if texts.chain([command]).any(|text| text.contains('\0')) {
-        fields.complain("`command`, `args` or `env` has a NUL character (\\u0000); remove it");
+        troubles.complain("`command`, `args` or `env` has a NUL character (\\u0000); remove it");
     }
     Transport::Stdio { command: command.to_owned(), args, env, cwd }
 }

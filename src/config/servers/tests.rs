@@ -360,3 +360,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_entry_is_read_by_its_own_bytes_wherever_it_stands() {
+    let text = r#"{"x":[{}],"mcpServers":[{"name":"one","command":"a"},{"name":"two","\u0063ommand":"b","args":["\u00e9"],"env":{"BIG":123456789012345678901234567890,"SMALL":1.50e-3,"ON":true},"tool_timeout_sec":1e999,"cwd":null,"other":{"command":1}}]}"#;
+    for text in [text.to_owned(), format!("\u{feff}{text}")] {
+        let all = parse(text.as_bytes()).expect("a config");
+        assert!(
+            matches!(&all[0].transport, Ok(Transport::Stdio { command, .. }) if command == "a")
+        );
+        let Ok(Transport::Stdio { command, args, env, cwd }) = &all[1].transport else {
+            panic!("{:?}", all[1].trouble());
+        };
+        assert_eq!(
+            (command.as_str(), args.as_slice(), cwd),
+            ("b", ["\u{e9}".to_owned()].as_slice(), &None)
+        );
+        let env: Vec<_> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let expected =
+            [("BIG", "123456789012345678901234567890"), ("SMALL", "1.50e-3"), ("ON", "true")];
+        assert_eq!(env, expected);
+        assert_eq!(all[1].tool_timeout, std::time::Duration::from_secs(24 * 60 * 60));
+    }
+}
+
+#[test]
+fn a_wrong_value_costs_its_own_key_and_no_other() {
+    let text = r#"{"mcpServers":{"one":{"command":"a","args":"b","enabled":false,"startup_timeout_sec":7,"tool_timeout_sec":"9"}}}"#;
+    let one = &parse(text.as_bytes()).expect("a config")[0];
+    assert!(!one.enabled);
+    assert_eq!(one.startup_timeout, std::time::Duration::from_secs(7));
+    assert_eq!(one.tool_timeout, TOOL_TIMEOUT);
+    let first = "`tool_timeout_sec` must be a positive number of seconds";
+    assert_eq!(one.trouble().as_deref(), Some(first), "the first in the order of reading");
+}
