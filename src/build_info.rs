@@ -87,6 +87,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("tls", cfg!(feature = "tls")),
     ("tap", cfg!(feature = "tap")),
     ("cli", cfg!(feature = "cli")),
+    ("web", cfg!(feature = "web")),
     ("serve", cfg!(feature = "serve")),
     ("connect", cfg!(feature = "connect")),
     ("autostart", cfg!(feature = "autostart")),

@@ -34,6 +34,8 @@ mod status;
 #[cfg(feature = "tap")]
 pub mod tap;
 mod telemetry;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use heartbeat::host::{Host, LiveCounts};
 pub use telemetry::{Event, Snapshot, Telemetry};

@@ -58,14 +58,14 @@ impl Node {
     }
 
     /// The value as JSON without white space.
-    #[cfg(feature = "serve")]
+    #[cfg(feature = "web")]
     pub(crate) fn to_compact(&self) -> String {
         let mut out = String::new();
         self.write_compact(&mut out);
         out
     }
 
-    #[cfg(feature = "serve")]
+    #[cfg(feature = "web")]
     fn write_compact(&self, out: &mut String) {
         match self {
             Self::List(items) => {

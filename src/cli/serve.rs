@@ -4,7 +4,8 @@
 
 use super::{Call, Failure};
 use crate::contract::LaunchSource;
-use crate::serve::{self, DEFAULT_LISTEN, Options, ServeError, log};
+use crate::serve::{self, DEFAULT_LISTEN, Options, ServeError};
+use crate::web::log;
 use std::ffi::OsStr;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;

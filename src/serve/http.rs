@@ -3,23 +3,20 @@
 //! One rule: every answer of the API is `{"success":..}`, and nothing is answered that the guard refuses.
 
 use super::gateway::Gateway;
-use super::guard::{Guard, Refusal};
 use super::hub::Hub;
 use super::recorder::Happened;
 use super::sessions::Sessions;
 use super::{page, report};
-use crate::node::Node;
 use crate::paths::DataDir;
+use crate::web::answer::{self, answer, failure};
+use crate::web::guard::{self, Guard, Refusal, Rule};
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, put};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use std::sync::Arc;
@@ -29,6 +26,17 @@ use tokio_util::sync::CancellationToken;
 const MOST_BYTES: usize = 32 << 20;
 /// The largest body of the API.
 const MOST_API_BYTES: usize = 1024;
+
+/// What the guard is told of this surface: the status needs the key, and `/mcp` where others can reach it.
+pub const SURFACE: guard::Surface = guard::Surface {
+    rules: &[
+        Rule { path: "/api/", on_loopback: true, bearer: false },
+        // Many MCP clients can only send a bearer token.
+        Rule { path: "/mcp", on_loopback: false, bearer: true },
+    ],
+    foreign_host: "the Host header does not name this gateway; start it with --allowed-host to allow the name",
+    no_key: "the API key is missing or wrong: send `api_key` of mcp_config.json in the header X-API-Key",
+};
 
 /// What the handlers share.
 pub struct Shared {
@@ -79,23 +87,16 @@ async fn guarded(State(shared): App, request: Request, next: Next) -> Response {
                 Refusal::ForeignHost | Refusal::ForeignOrigin => StatusCode::FORBIDDEN,
                 Refusal::NoKey => StatusCode::UNAUTHORIZED,
             };
-            failure(code, refusal.as_str())
+            failure(code, shared.guard.words(refusal))
         }
     };
-    let headers = response.headers_mut();
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let policy = HeaderName::from_static("cross-origin-resource-policy");
-    headers.insert(policy, HeaderValue::from_static("same-origin"));
+    answer::secure(&mut response);
     response
 }
 
 async fn index(State(shared): App) -> Response {
     shared.hub.recorder.record(Happened::Page);
-    let policy = HeaderValue::from_static(page::POLICY);
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    ([(CONTENT_TYPE, html), (CONTENT_SECURITY_POLICY, policy)], page::HTML).into_response()
+    page::PAGE.response()
 }
 
 async fn status(State(shared): App) -> Response {
@@ -155,24 +156,4 @@ async fn not_allowed(request: Request) -> Response {
         failure(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed at this path");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
-}
-
-fn answer(result: Result<Vec<(&'static str, Node)>, String>) -> Response {
-    match result {
-        Ok(members) => {
-            let mut all = vec![("success", true.into())];
-            all.extend(members);
-            json(StatusCode::OK, &Node::Object(all))
-        }
-        Err(words) => failure(StatusCode::INTERNAL_SERVER_ERROR, &words),
-    }
-}
-
-fn failure(code: StatusCode, words: &str) -> Response {
-    json(code, &Node::Object(vec![("success", false.into()), ("error", words.into())]))
-}
-
-fn json(code: StatusCode, node: &Node) -> Response {
-    let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (code, kind, Body::from(node.to_compact())).into_response()
 }

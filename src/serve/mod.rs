@@ -8,11 +8,9 @@ mod child;
 mod connection;
 mod forward;
 mod gateway;
-mod guard;
 mod http;
 mod hub;
 pub(crate) mod key;
-pub mod log;
 mod page;
 mod progress;
 mod recorder;
@@ -30,18 +28,19 @@ use crate::heartbeat::host::{Host, LiveCounts};
 use crate::machine;
 use crate::paths::DataDir;
 use crate::telemetry::Telemetry;
+use crate::web::guard::Guard;
+use crate::web::key::ApiKey;
+use crate::web::listen::Front;
+use crate::web::log;
 use gateway::Gateway;
-use guard::Guard;
 use http::Shared;
 use hub::Hub;
-use key::ApiKey;
-use listenfd::ListenFd;
 use mcpproxy_platform::{group, service};
 use recorder::Recorder;
 use rmcp::ServiceExt as _;
 use std::fmt;
 use std::io::{self, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,8 +118,8 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let entries = servers::servers(&options.dir)
         .map_err(|why| ServeError::Config(format!("{why}; repair it")))?;
-    let front = match options.listen {
-        Some(address) => Some(Front::open(address, &options)?),
+    let door = match options.listen {
+        Some(address) => Some(Door::open(address, &options)?),
         None => None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -128,7 +127,7 @@ pub fn run(options: Options) -> Result<(), ServeError> {
         .thread_name("mcpproxy-serve")
         .build()
         .map_err(|error| ServeError::System("no threads could be started", error.kind()))?;
-    let result = runtime.block_on(serve(options, entries, front));
+    let result = runtime.block_on(serve(options, entries, door));
     // A thread that waits for standard input cannot be asked to stop.
     runtime.shutdown_background();
     group::kill_all();
@@ -136,22 +135,17 @@ pub fn run(options: Options) -> Result<(), ServeError> {
 }
 
 /// The listening socket, and the key to what is behind it.
-struct Front {
-    listener: TcpListener,
-    address: SocketAddr,
+struct Door {
+    front: Front,
     key: ApiKey,
 }
 
-impl Front {
+impl Door {
     fn open(wanted: SocketAddr, options: &Options) -> Result<Self, ServeError> {
-        let failed = |error: io::Error| ServeError::Listen(wanted, error.kind());
-        // A service manager may have opened the socket for us.
-        let passed = ListenFd::from_env().take_tcp_listener(0).ok().flatten();
-        let listener = passed.map_or_else(|| TcpListener::bind(wanted), Ok).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        if !address.ip().is_loopback() && options.allowed_hosts.is_empty() {
-            return Err(ServeError::Open(address));
+        let front =
+            Front::open(wanted).map_err(|error| ServeError::Listen(wanted, error.kind()))?;
+        if front.is_open() && options.allowed_hosts.is_empty() {
+            return Err(ServeError::Open(front.address));
         }
         let kept = key::ensure(&options.dir).map_err(|e| ServeError::Config(e.to_string()))?;
         if let Some(error) = kept.only_now {
@@ -163,12 +157,12 @@ impl Front {
                 config::DISPLAY_NAME
             );
         }
-        Ok(Self { listener, address, key: kept.key })
+        Ok(Self { front, key: kept.key })
     }
 
     /// Says where it listens. The address with the key is for the person who started it, never for a log.
     fn announce(&self, options: &Options) {
-        let url = format!("http://{}", self.address);
+        let url = format!("http://{}", self.front.address);
         let is_logged = options.log_format == log::Format::Json
             || options.stdio
             || std::env::var_os("JOURNAL_STREAM").is_some();
@@ -188,7 +182,7 @@ impl Front {
 async fn serve(
     options: Options,
     entries: Vec<servers::ServerEntry>,
-    front: Option<Front>,
+    door: Option<Door>,
 ) -> Result<(), ServeError> {
     let stop = stop_signal()?;
     // Only the first who asks can tell; a request for the status must not come before this.
@@ -211,12 +205,12 @@ async fn serve(
     let sessions = CancellationToken::new();
     let closing = CancellationToken::new();
     let watching = tokio::spawn(follow_config(hub.clone(), options.dir.clone()));
-    let served = match front {
+    let served = match door {
         None => None,
-        Some(front) => {
-            front.announce(&options);
+        Some(door) => {
+            door.announce(&options);
             let app = (options.clone(), hub.clone(), gateway.clone(), sessions.clone());
-            Some(tokio::spawn(listen(front, app, closing.clone())))
+            Some(tokio::spawn(listen(door, app, closing.clone())))
         }
     };
     service::notify("READY=1");
@@ -245,24 +239,15 @@ async fn serve(
 
 /// Serves HTTP until `closing`; then what was asked is still answered.
 async fn listen(
-    front: Front,
+    Door { front, key }: Door,
     (options, hub, gateway, sessions): (Options, Arc<Hub>, Gateway, CancellationToken),
     closing: CancellationToken,
 ) {
-    use axum::serve::ListenerExt as _;
-    let guard = Guard::new(front.key, front.address, &options.allowed_hosts);
+    let guard = Guard::new(http::SURFACE, key, front.address, &options.allowed_hosts);
     let shared = Shared { hub, dir: options.dir, guard, started_at: machine::now() };
     let router = http::router(Arc::new(shared), gateway, sessions);
-    match tokio::net::TcpListener::from_std(front.listener) {
-        Ok(listener) => {
-            // Answers are small and waited for.
-            let listener = listener.tap_io(|stream| {
-                let _ = stream.set_nodelay(true);
-            });
-            let closed = async move { closing.cancelled().await };
-            let _ = axum::serve(listener, router).with_graceful_shutdown(closed).await;
-        }
-        Err(error) => warn!("not listening: {}", error.kind()),
+    if let Err(error) = front.serve(router, closing).await {
+        warn!("not listening: {}", error.kind());
     }
 }
 

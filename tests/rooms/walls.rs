@@ -30,6 +30,7 @@ pub const ROOMS: &[&str] = &[
     "status",
     "tap",
     "telemetry",
+    "web",
 ];
 
 /// Ties that would make a circle of rooms, each with the reason why it stands. None is the aim.
@@ -90,6 +91,11 @@ const WALLS: &[(&str, Wall, &str)] = &[
         ]),
         "on the client's side, or in contract if both sides need it; `collector/simulate` alone runs the \
          client's stages",
+    ),
+    (
+        "web",
+        Wall::Only(&["build_info", "contract", "diagnostics", "json", "node"]),
+        "in the surface that is served, which passes it in as data",
     ),
     ("gateway", Wall::Never(&["collector"]), "in web, if every HTTP surface needs it"),
     ("serve", Wall::Never(&["collector"]), "in web, if every HTTP surface needs it"),

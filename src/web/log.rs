@@ -1,4 +1,4 @@
-//! What the gateway says about itself on standard error.
+//! What a server of ours says about itself on standard error.
 //!
 //! One rule: only our own events. The SDK logs whole messages, and messages are the user's.
 

@@ -1,4 +1,4 @@
-//! Who may ask: a page of another site may not, and the status needs the key.
+//! Who may ask: a page of another site may not, and what a [`Rule`] covers needs the key.
 //!
 //! One rule: checked before anything else, for every path. A browser on this machine is not its user.
 
@@ -13,19 +13,50 @@ pub const KEY_HEADER: &str = "x-api-key";
 /// The scheme of `Authorization`, in any case.
 const BEARER: &[u8] = b"Bearer ";
 
+/// What a surface says about itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Surface {
+    /// The paths that need the key. All others need none.
+    pub rules: &'static [Rule],
+    /// The answer to a request whose `Host` names something else.
+    pub foreign_host: &'static str,
+    /// The answer to a request without the key.
+    pub no_key: &'static str,
+}
+
+/// Paths that need the key.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The path and all below it; with a final `/`, only those below it.
+    pub path: &'static str,
+    /// Needed even where only this machine can ask.
+    pub on_loopback: bool,
+    /// `Authorization: Bearer` will do as well.
+    pub bearer: bool,
+}
+
+impl Rule {
+    fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(self.path).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with('/') || self.path.ends_with('/')
+        })
+    }
+}
+
 /// What is checked.
 pub struct Guard {
+    surface: Surface,
     key: ApiKey,
-    /// Lower-case names and addresses that this gateway is reached under.
+    /// Lower-case names and addresses that this server is reached under.
     hosts: Vec<String>,
-    /// `/mcp` needs the key as well.
-    guards_mcp: bool,
+    /// Other machines can ask.
+    is_open: bool,
 }
 
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// `Host` does not name this gateway.
+    /// `Host` does not name this server.
     ForeignHost,
     /// A page of another origin asks.
     ForeignOrigin,
@@ -33,31 +64,32 @@ pub enum Refusal {
     NoKey,
 }
 
-impl Refusal {
+impl Surface {
     /// One sentence for the answer.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ForeignHost => {
-                "the Host header does not name this gateway; start it with --allowed-host to allow the name"
-            }
-            Self::ForeignOrigin => "requests of pages of another origin are not answered",
-            Self::NoKey => {
-                "the API key is missing or wrong: send `api_key` of mcp_config.json in the header X-API-Key"
-            }
+    pub fn words(&self, refusal: Refusal) -> &'static str {
+        match refusal {
+            Refusal::ForeignHost => self.foreign_host,
+            Refusal::ForeignOrigin => "requests of pages of another origin are not answered",
+            Refusal::NoKey => self.no_key,
         }
     }
 }
 
 impl Guard {
-    /// For a gateway that listens on `listen` and is reached under `allowed` names as well.
-    pub fn new(key: ApiKey, listen: SocketAddr, allowed: &[String]) -> Self {
+    /// For a surface that listens on `listen` and is reached under `allowed` names as well.
+    pub fn new(surface: Surface, key: ApiKey, listen: SocketAddr, allowed: &[String]) -> Self {
         let is_local = listen.ip().is_loopback();
         let mut hosts: Vec<String> = allowed.iter().map(|host| plain(host)).collect();
         hosts.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
         if !listen.ip().is_unspecified() {
             hosts.push(listen.ip().to_string());
         }
-        Self { key, hosts, guards_mcp: !is_local }
+        Self { surface, key, hosts, is_open: !is_local }
+    }
+
+    /// What the surface says of `refusal`.
+    pub fn words(&self, refusal: Refusal) -> &'static str {
+        self.surface.words(refusal)
     }
 
     /// Whether a request for `uri` may be answered.
@@ -72,13 +104,11 @@ impl Guard {
         if is_foreign_page(headers) {
             return Err(Refusal::ForeignOrigin);
         }
-        let path = uri.path();
-        let is_mcp = path == "/mcp" || path.starts_with("/mcp/");
-        let needs_key = path.starts_with("/api/") || (is_mcp && self.guards_mcp);
-        match needs_key && !self.has_key(headers, is_mcp) {
-            true => Err(Refusal::NoKey),
-            false => Ok(()),
-        }
+        let mut rules = self.surface.rules.iter().filter(|rule| rule.covers(uri.path()));
+        let may_pass = |rule: &Rule| {
+            (!rule.on_loopback && !self.is_open) || self.has_key(headers, rule.bearer)
+        };
+        if rules.all(may_pass) { Ok(()) } else { Err(Refusal::NoKey) }
     }
 
     fn is_ours(&self, host: &Authority) -> bool {
@@ -87,14 +117,13 @@ impl Guard {
         host.as_str().find('@').is_none() && self.hosts.contains(&name)
     }
 
-    fn has_key(&self, headers: &HeaderMap, is_mcp: bool) -> bool {
+    fn has_key(&self, headers: &HeaderMap, bearer: bool) -> bool {
         let name = HeaderName::from_static(KEY_HEADER);
         if headers.contains_key(&name) {
             return only(headers, &name).is_some_and(|given| self.key.is(given.as_bytes()));
         }
-        // Many MCP clients can only send a bearer token.
-        let bearer = only(headers, &AUTHORIZATION).filter(|_| is_mcp);
-        bearer
+        let given = only(headers, &AUTHORIZATION).filter(|_| bearer);
+        given
             .and_then(|given| given.as_bytes().split_at_checked(BEARER.len()))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
             .is_some_and(|(_, given)| self.key.is(given))
@@ -157,9 +186,18 @@ mod tests {
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
+    const SURFACE: Surface = Surface {
+        rules: &[
+            Rule { path: "/api/", on_loopback: true, bearer: false },
+            Rule { path: "/mcp", on_loopback: false, bearer: true },
+        ],
+        foreign_host: "another host",
+        no_key: "no key",
+    };
+
     fn guard(listen: &str, allowed: &[&str]) -> Guard {
         let allowed: Vec<_> = allowed.iter().map(|&host| host.to_owned()).collect();
-        Guard::new(ApiKey::for_tests(KEY), listen.parse().unwrap(), &allowed)
+        Guard::new(SURFACE, ApiKey::for_tests(KEY), listen.parse().unwrap(), &allowed)
     }
 
     fn check(guard: &Guard, path: &str, headers: &[(&'static str, &str)]) -> Result<(), Refusal> {
@@ -276,6 +314,8 @@ mod tests {
             ("/api/v1/status", Some(KEY), Ok(())),
             ("/api/anything", None, Err(Refusal::NoKey)),
             ("/", None, Ok(())),
+            ("/api", None, Ok(())),
+            ("/apiary", None, Ok(())),
             ("/mcp", None, Ok(())),
         ] {
             let mut headers = vec![host];
@@ -285,7 +325,14 @@ mod tests {
         let open = guard("0.0.0.0:8080", &["gateway.example"]);
         let host = ("host", "gateway.example");
         let bearer = format!("Bearer {KEY}");
-        assert_eq!(check(&open, "/mcp", &[host]), Err(Refusal::NoKey));
+        for (path, expected) in [
+            ("/mcp", Err(Refusal::NoKey)),
+            ("/mcp/", Err(Refusal::NoKey)),
+            ("/mcp/x", Err(Refusal::NoKey)),
+            ("/mcpx", Ok(())),
+        ] {
+            assert_eq!(check(&open, path, &[host]), expected, "{path}");
+        }
         assert_eq!(check(&open, "/mcp", &[host, (KEY_HEADER, KEY)]), Ok(()));
         assert_eq!(check(&open, "/mcp", &[host, ("authorization", &bearer)]), Ok(()));
         let lower = format!("bearer {KEY}");
