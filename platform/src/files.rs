@@ -145,6 +145,41 @@ pub fn is_readable_by_others(path: &Path) -> bool {
     backend::is_readable_by_others(path)
 }
 
+/// In whose hands a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It is a symbolic link, which only its owner can change, whatever its mode says.
+    pub is_link: bool,
+    /// Whom it belongs to.
+    pub owner: Owner,
+    /// Others may write it: everybody, or a group that is not this user's own.
+    pub others_write: bool,
+    /// Names in it can be changed by their owners alone.
+    pub is_sticky: bool,
+}
+
+/// Whom a name belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This user or root.
+    Trusted,
+    /// A user of another user namespace: who that is cannot be told here.
+    Unknown,
+    /// Another user.
+    Other,
+}
+
+/// Whether this system has owners and modes that [`standing`] can tell.
+pub const fn has_owners() -> bool {
+    backend::HAS_OWNERS
+}
+
+/// In whose hands `path` itself is, links not followed; one `lstat`, and where a group may write, a look at the
+/// files that say who is in it.
+pub fn standing(path: &Path) -> io::Result<Standing> {
+    backend::standing(path)
+}
+
 /// Makes a symbolic link at `link` that leads to `target`; `Unsupported` where the system has none.
 pub fn link(target: &Path, link: &Path) -> io::Result<()> {
     backend::link(target, link)

@@ -10,6 +10,7 @@ mod reader;
 #[cfg(any(feature = "serve", fuzzing))]
 pub mod servers;
 mod text;
+pub mod trust;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
 pub use file::{Lock, lock};

@@ -116,6 +116,10 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     let _guard = group::guard();
     // The provider of the whole program; that another one was chosen before is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    config::trust::check(&options.dir).map_err(|why| {
+        let place = config::DISPLAY_NAME;
+        ServeError::Config(format!("no servers are taken from {place}: {}", why.in_words()))
+    })?;
     let entries = servers::servers(&options.dir)
         .map_err(|why| ServeError::Config(format!("{why}; repair it")))?;
     let door = match options.listen {

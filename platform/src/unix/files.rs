@@ -14,6 +14,9 @@ use std::os::unix::fs::{
 use std::path::Path;
 use std::time::Duration;
 
+use super::owners;
+use crate::files::Standing;
+
 pub fn identity_of(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
 }
@@ -115,6 +118,20 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 
 pub fn is_readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 != 0)
+}
+
+pub const HAS_OWNERS: bool = true;
+
+pub fn standing(path: &Path) -> io::Result<Standing> {
+    let found = std::fs::symlink_metadata(path)?;
+    let (mode, is_link) = (found.mode(), found.is_symlink());
+    let by_group = mode & 0o020 != 0 && !is_link && !owners::is_private(found.gid());
+    Ok(Standing {
+        is_link,
+        owner: owners::owner(found.uid()),
+        others_write: mode & 0o002 != 0 || by_group,
+        is_sticky: mode & 0o1000 != 0,
+    })
 }
 
 pub fn link(target: &Path, link: &Path) -> io::Result<()> {
