@@ -127,6 +127,8 @@ pub struct Hub {
     starting: watch::Sender<usize>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) show_stderr: bool,
+    /// How often a server behind HTTP is asked whether it is there.
+    pub(super) look: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -134,6 +136,11 @@ pub struct Hub {
 impl Hub {
     /// Without servers. `show_stderr`: what child processes write there goes to ours.
     pub fn new(recorder: Arc<Recorder>, show_stderr: bool) -> Arc<Self> {
+        Self::looking(recorder, show_stderr, supervisor::LOOK)
+    }
+
+    /// The same, with another time between looks.
+    pub(super) fn looking(recorder: Arc<Recorder>, show_stderr: bool, look: Duration) -> Arc<Self> {
         let hub = Arc::new(Self {
             servers: RwLock::default(),
             catalog: watch::Sender::new(Arc::new(Catalog::new(Vec::new()))),
@@ -144,6 +151,7 @@ impl Hub {
             starting: watch::Sender::new(0),
             recorder,
             show_stderr,
+            look,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });

@@ -4,6 +4,7 @@ mod api;
 mod calls;
 mod clients;
 mod fake;
+mod floods;
 mod gateway;
 mod operations;
 mod telemetry;
