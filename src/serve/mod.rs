@@ -13,6 +13,7 @@ mod http;
 mod http_client;
 mod hub;
 pub(crate) mod key;
+mod limits;
 pub mod log;
 mod page;
 mod progress;

@@ -7,5 +7,6 @@ mod fake;
 mod floods;
 mod gateway;
 mod operations;
+mod sessions;
 mod telemetry;
 mod upstreams;
