@@ -1,6 +1,6 @@
 //! Values decided at compile time, in one place; `--version --verbose` prints them.
 
-use crate::contract::{Arch, Edition, Os};
+use crate::contract::{self, Arch, Edition, Os};
 
 /// What a build variable says; an empty one says nothing.
 const fn said(value: Option<&'static str>) -> Option<&'static str> {
@@ -23,6 +23,13 @@ pub const VERSION: &str = match RELEASE_VERSION {
     Some(version) => version,
     None => concat!("v", env!("CARGO_PKG_VERSION"), "-dev"),
 };
+
+const _: () = assert!(
+    contract::is_version(VERSION.as_bytes()),
+    "MCPPROXY_VERSION must be a version as the schema's /$defs/version has it, such as v1.2.3 or \
+     v1.2.3-rc1: the gate refuses every heartbeat of another"
+);
+
 /// Where heartbeats go when the config names no endpoint.
 pub const ENDPOINT: Option<&str> = said(option_env!("MCPPROXY_ENDPOINT"));
 /// The commit that was built, when the build was told.

@@ -12,55 +12,18 @@ use crate::environment::{Classification, classify, names};
 use mcpproxy_platform::host;
 use std::fmt;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+pub use crate::environment::{Surroundings, Variable};
 pub use live_evidence::LiveEvidence;
 
-/// Kept of every environment, besides what classification asks for.
-const KEPT: &[&str] = &[
-    "DO_NOT_TRACK",
-    "MCPPROXY_TELEMETRY",
-    "MCPPROXY_HOME",
-    "HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_CONFIG_DIRS",
-];
+/// Kept of every environment, besides what classification asks for and what can object.
+const KEPT: &[&str] = &["MCPPROXY_HOME", "HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"];
 /// Kept of this process only: they speak to one process.
 const KEPT_OF_OWN: &[&str] = &[launch_source::VARIABLE, "XPC_SERVICE_NAME"];
 /// Settings for tests, kept of this process only.
 const KEPT_OF_OWN_PREFIX: &str = "MCPPROXY_TELEMETRY_";
-
-/// One environment variable of interest.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Variable {
-    /// 0 for this process, n for its n-th same-user ancestor.
-    pub origin: usize,
-    /// Its name.
-    pub name: String,
-    /// Its value; what is not UTF-8 in it is replaced. Never logged, never in an error.
-    pub value: String,
-}
-
-/// Without the value: a failed assertion or a stray `dbg!` must not print it.
-impl fmt::Debug for Variable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Variable")
-            .field("origin", &self.origin)
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Variables of interest of this process and its ancestors (initial environments, at most 8
-/// same-user ancestors), reduced to a fixed list of names while reading.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
-    /// In order of origin.
-    pub variables: Vec<Variable>,
-    /// Whether this system lets ancestors' environments be read.
-    pub ancestors_readable: bool,
-}
 
 impl Surroundings {
     /// Those of this process, read at the first call.
@@ -98,25 +61,11 @@ impl Surroundings {
             .collect();
         Self { variables, ancestors_readable: false }
     }
-
-    /// This process's own value of `name`.
-    pub fn own(&self, name: &str) -> Option<&str> {
-        self.variables.iter().find(|v| v.origin == 0 && v.name == name).map(|v| v.value.as_str())
-    }
-
-    /// The value nearest to this process: its own, else its nearest ancestor's.
-    pub fn nearest(&self, name: &str) -> Option<&str> {
-        self.variables.iter().find(|v| v.name == name).map(|v| v.value.as_str())
-    }
-
-    /// Every occurrence of `name`, nearest first.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Variable> {
-        self.variables.iter().filter(move |v| v.name == name)
-    }
 }
 
 fn is_kept(name: &[u8]) -> bool {
-    names::is_asked_for(name) || KEPT.iter().any(|kept| kept.as_bytes() == name)
+    let mut kept = names::OBJECTIONS.iter().chain(KEPT);
+    names::is_asked_for(name) || kept.any(|kept| kept.as_bytes() == name)
 }
 
 fn lossy(value: std::ffi::OsString) -> String {
@@ -167,24 +116,23 @@ pub fn autostart_entry() -> Option<bool> {
     autostart_entry::enabled()
 }
 
-/// `autostart_enabled` of section 4 of the contract. The sidecar is cached for an hour once it
+/// `autostart_enabled` of section 4 of the contract. The `sidecar` (a file of the data directory) is cached for an hour once it
 /// could be read; the OS entry is looked up at every call.
-pub fn autostart_enabled(dir: &crate::paths::DataDir) -> Option<bool> {
+pub fn autostart_enabled(sidecar: &Path) -> Option<bool> {
     static SIDECAR: Mutex<Option<(PathBuf, SidecarCache)>> = Mutex::new(None);
     /// Longer than any sidecar; what follows makes it malformed.
     const SIDECAR_BYTES: usize = 64 * 1024;
 
-    let sidecar = || {
-        let path = dir.autostart_sidecar();
+    let told_by_sidecar = || {
         let mut slot = SIDECAR.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_none_or(|(cached, _)| *cached != path) {
-            *slot = Some((path.clone(), SidecarCache::default()));
+        if slot.as_ref().is_none_or(|(cached, _)| cached != sidecar) {
+            *slot = Some((sidecar.to_path_buf(), SidecarCache::default()));
         }
         let (_, cache) = slot.as_mut()?;
-        cache.enabled(now(), || host::read_bounded(&path, SIDECAR_BYTES).ok())
+        cache.enabled(now(), || host::read_bounded(sidecar, SIDECAR_BYTES).ok())
     };
     let desktop_session = || classification().env_kind == EnvKind::Interactive;
-    autostart::decide(autostart_entry::enabled(), sidecar, desktop_session)
+    autostart::decide(autostart_entry::enabled(), told_by_sidecar, desktop_session)
 }
 
 /// Writes one line to stderr. Never fails: there is nobody to tell, and a host must not end because
@@ -203,8 +151,9 @@ pub fn now() -> u64 {
 }
 
 /// What must never leave this machine: every environment value of this process and its ancestors,
-/// host name, user name, home directory name. Read at every call (rarely needed), never kept.
-pub fn private_words() -> crate::gate::PrivateWords {
+/// host name, user name, home directory name. The names first, then the values, as plain lists for
+/// `PrivateWords` of the gate. Read at every call (rarely needed), never kept.
+pub fn private_words() -> (Vec<String>, Vec<String>) {
     let mut names = Vec::new();
     let mut values = Vec::new();
     let mut add = |name: &[u8], value: String| {
@@ -244,7 +193,7 @@ pub fn private_words() -> crate::gate::PrivateWords {
         words.sort_unstable();
         words.dedup();
     }
-    crate::gate::PrivateWords::new(names, values)
+    (names, values)
 }
 
 /// What accounts that are nobody's are made of: `ec2-user` does not make `user` a name.

@@ -2,7 +2,7 @@
 //!
 //! One rule: every file name of the product is spelled here and nowhere else.
 
-use crate::machine::Surroundings;
+use crate::environment::Surroundings;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ impl DataDir {
 
 /// The path that one `MCPPROXY_HOME` names. Values are read lossily, so a replacement character
 /// means that the real bytes are gone.
-fn home_variable(found: &crate::machine::Variable) -> Result<PathBuf, PathError> {
+fn home_variable(found: &crate::environment::Variable) -> Result<PathBuf, PathError> {
     let path = if found.value.contains(char::REPLACEMENT_CHARACTER) {
         match std::env::var_os("MCPPROXY_HOME") {
             Some(own) if found.origin == 0 => PathBuf::from(own),
@@ -158,7 +158,7 @@ fn home_variable(found: &crate::machine::Variable) -> Result<PathBuf, PathError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Variable;
+    use crate::environment::Variable;
 
     fn around(homes: &[(usize, &str)]) -> Surroundings {
         let variables = homes

@@ -9,13 +9,12 @@ pub use snapshot::Snapshot;
 
 use crate::activation::{BuiltinTool, Mark, Recorded, Store, Surface, clients};
 use crate::contract::RoutingMode;
-use crate::gate;
+use crate::gate::{self, PrivateWords};
 use crate::heartbeat::host::{Host, LiveCounts};
 use crate::heartbeat::session::{Look, Session};
 use crate::heartbeat::worker;
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
-use std::cell::OnceCell;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -161,10 +160,8 @@ fn weaker(one: Recorded, other: Recorded) -> Recorded {
 
 /// The private words of this machine are gathered only for names that the vocabulary does not know.
 fn canonical_name(raw: &str) -> String {
-    let words = OnceCell::new();
-    clients::canonical(raw, &|name| {
-        gate::scan(name, words.get_or_init(machine::private_words)).is_some()
-    })
+    let words = PrivateWords::lazy(machine::private_words);
+    clients::canonical(raw, &|name| gate::scan(name, &words).is_some())
 }
 
 /// Starts the background thread, unless there is nothing it could do.

@@ -107,6 +107,17 @@ fn what_a_shell_exports_reaches_a_server_with_a_reduced_environment() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn every_variable_of_consent_objects_in_this_process_and_in_an_ancestor() {
+    let home = home();
+    for name in mcpproxy::consent::VARIABLES {
+        check(&status(home.path(), &[(name, "x")]), "off", &format!("env:{name}"));
+        let below = status_below_shell((name, "x"), home.path());
+        check(&below, "off", &format!("ancestor-env:{name}"));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn an_objection_at_the_end_of_a_huge_environment_counts() {
     let home = home();
     let path = std::env::var("PATH").expect("PATH");

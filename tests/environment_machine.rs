@@ -1,7 +1,7 @@
 //! What this process reads of its machine, seen from inside: each test runs itself again as a child with
 //! chosen environments.
 
-use mcpproxy::gate::{LeakKind, scan};
+use mcpproxy::gate::{LeakKind, PrivateWords, scan};
 use mcpproxy::machine::{self, Surroundings};
 use mcpproxy::paths::DataDir;
 use std::ffi::OsString;
@@ -91,7 +91,8 @@ fn every_environment_value_is_a_private_word() {
     if !is_child("every_environment_value_is_a_private_word", &outer, &own) {
         return;
     }
-    let private = machine::private_words();
+    let (names, values) = machine::private_words();
+    let private = PrivateWords::new(names, values);
     for word in
         ["zebra-quartz", "falcon-opal", "x.falcon-opal.y", "tim-client", "ada"].into_iter().chain([
             "rosa-client",
@@ -129,24 +130,40 @@ fn autostart_is_read_from_entry_and_sidecar() {
     let home = std::env::var("HOME").unwrap();
     let data = DataDir::at(Path::new(&home).join("data"));
     std::fs::create_dir_all(data.root()).unwrap();
-    assert_eq!(machine::autostart_enabled(&data), None);
+    assert_eq!(machine::autostart_enabled(&data.autostart_sidecar()), None);
     let sidecar = |enabled: bool| {
         let text = format!("{{\"enabled\":{enabled},\"updated_at\":\"2999-01-01T00:00:00Z\"}}");
         std::fs::write(data.autostart_sidecar(), text).unwrap();
     };
     sidecar(true);
-    assert_eq!(machine::autostart_enabled(&data), Some(true), "a missing one is asked again");
+    assert_eq!(
+        machine::autostart_enabled(&data.autostart_sidecar()),
+        Some(true),
+        "a missing one is asked again"
+    );
     sidecar(false);
-    assert_eq!(machine::autostart_enabled(&data), Some(true), "a good read is kept");
+    assert_eq!(
+        machine::autostart_enabled(&data.autostart_sidecar()),
+        Some(true),
+        "a good read is kept"
+    );
     let other = DataDir::at(Path::new(&home).join("other"));
-    assert_eq!(machine::autostart_enabled(&other), None, "of one data directory");
-    assert_eq!(machine::autostart_enabled(&data), Some(false));
+    assert_eq!(
+        machine::autostart_enabled(&other.autostart_sidecar()),
+        None,
+        "of one data directory"
+    );
+    assert_eq!(machine::autostart_enabled(&data.autostart_sidecar()), Some(false));
 
     let autostart = Path::new(&home).join("config/autostart");
     std::fs::create_dir_all(&autostart).unwrap();
     let entry = autostart.join("mcpproxy.desktop");
     std::fs::write(&entry, "[Desktop Entry]\nExec=mcpproxy serve\n").unwrap();
-    assert_eq!(machine::autostart_enabled(&data), Some(true), "our entry comes first");
+    assert_eq!(
+        machine::autostart_enabled(&data.autostart_sidecar()),
+        Some(true),
+        "our entry comes first"
+    );
     std::fs::write(&entry, "[Desktop Entry]\nExec=mcpproxy serve\nHidden=true\n").unwrap();
-    assert_eq!(machine::autostart_enabled(&data), Some(false));
+    assert_eq!(machine::autostart_enabled(&data.autostart_sidecar()), Some(false));
 }

@@ -5,6 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mcpproxy::activation::clients;
+use mcpproxy::contract::client_name;
 use mcpproxy::gate::{PrivateWords, check, scan};
 use mcpproxy_fuzz::payload;
 
@@ -45,7 +46,7 @@ fn judged(raw: &str, private: &PrivateWords, words: &[(&str, usize)]) -> String 
     let name = clients::canonical(raw, &is_leak);
     assert_eq!(name, clients::canonical(raw, &is_leak), "the same name each time");
     assert_eq!(name, clients::canonical(&name, &is_leak), "a canonical name stays what it is");
-    if name == "unknown" || clients::vocabulary().contains(&name.as_str()) {
+    if name == "unknown" || client_name::vocabulary().contains(&name.as_str()) {
         return name;
     }
     let bytes = name.as_bytes();

@@ -7,7 +7,7 @@
 
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use mcpproxy::activation::clients;
+use mcpproxy::contract::client_name;
 use mcpproxy::contract::SCHEMA;
 use mcpproxy::gate::{PrivateWords, RefusalRule, check, scan};
 use mcpproxy_fuzz::raw::Raw;
@@ -269,7 +269,7 @@ fn secret_in_payload(input: &mut Unstructured<'_>) -> Result<()> {
     let Secret { text, private } = secret(input)?;
     let spelled = spelled(input, &text)?;
     let hidden = if input.arbitrary()? { framed(input, &spelled)? } else { spelled };
-    if clients::is_known(&hidden) {
+    if client_name::is_known(&hidden) {
         return Ok(());
     }
     let base = payload::of_clients(vec!["zed".to_owned(), "acme-agent".to_owned()]);

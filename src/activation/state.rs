@@ -1,6 +1,7 @@
 //! Everything the store holds, as plain values, and the pure functions that change it.
 
 use super::{BuiltinTool, HourlyWindow, Mark, Surface};
+use crate::contract::client_name::{UNKNOWN, is_canonical};
 use crate::contract::{
     BuiltinToolCalls, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode,
     ServerProtocolCounts, SurfaceRequests,
@@ -8,9 +9,6 @@ use crate::contract::{
 
 /// Estimated tokens that one tool definition costs a client.
 pub const TOKENS_PER_TOOL: u64 = 150;
-
-/// What a client is called whose name cannot be kept.
-const UNKNOWN_CLIENT: &str = "unknown";
 
 /// Everything the store holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -205,17 +203,10 @@ pub fn tokens_saved(indexed: Option<u64>, returned: Option<u64>) -> u64 {
     }
 }
 
-/// The name under which a client is kept: itself when it has the form of the contract
-/// (`^[a-z0-9][a-z0-9._-]{0,63}$`, without `..`), else `unknown`. Callers pass canonical names; this keeps
-/// the store clean whatever they pass.
+/// The name under which a client is kept: itself when it has the form of the contract, else `unknown`.
+/// Callers pass canonical names; this keeps the store clean whatever they pass.
 pub fn kept_client_name(name: &str) -> &str {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let mut bytes = name.bytes();
-    let good = bytes.next().is_some_and(allowed)
-        && bytes.all(|byte| allowed(byte) || matches!(byte, b'.' | b'_' | b'-'))
-        && name.len() <= 64
-        && !name.contains("..");
-    if good { name } else { UNKNOWN_CLIENT }
+    if is_canonical(name) { name } else { UNKNOWN }
 }
 
 impl Funnel {

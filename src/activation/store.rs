@@ -35,6 +35,26 @@ use std::time::Duration;
 /// How long a thread waits for others, in this process and elsewhere, before it goes on without.
 pub const DEADLINE: Duration = Duration::from_millis(50);
 
+/// Where a store has the time from: seconds since 1970.
+pub trait Clock: Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> u64;
+}
+
+/// A clock that is read, such as the machine's.
+impl<F: Fn() -> u64 + Send + Sync + 'static> Clock for F {
+    fn now(&self) -> u64 {
+        self()
+    }
+}
+
+/// A clock that stands still: for tests.
+impl Clock for u64 {
+    fn now(&self) -> u64 {
+        *self
+    }
+}
+
 /// What became of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
@@ -159,8 +179,9 @@ impl Store {
     /// Opens the store, makes it if it is missing, quarantines and restores it if it is damaged.
     ///
     /// A busy store is no error: marks are deferred until it is had ([`Health::Waiting`]).
-    pub fn open(dir: &DataDir, now: u64) -> Result<Store, StoreError> {
-        Ok(Store { cell: Cell::open(dir, now)? })
+    /// It has the time from `clock` as long as it is open; handles of one directory share the first one's.
+    pub fn open(dir: &DataDir, clock: impl Clock) -> Result<Store, StoreError> {
+        Ok(Store { cell: Cell::open(dir, clock)? })
     }
 
     /// The state of an existing store, without creating, repairing or changing anything;

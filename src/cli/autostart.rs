@@ -14,7 +14,7 @@ pub(super) fn status(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "autostart status")?;
     let dir = call.dir()?;
     let entry = machine::autostart_entry();
-    let enabled = machine::autostart_enabled(&dir);
+    let enabled = machine::autostart_enabled(&dir.autostart_sidecar());
     let source = match (entry, enabled) {
         (Some(_), _) => "entry",
         (None, Some(_)) if dir.autostart_sidecar().exists() => "sidecar",

@@ -34,7 +34,7 @@ fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
     if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
     }
-    let store = Store::open(dir, now).map_err(|e| format!("not sent: {e}"))?;
+    let store = Store::open(dir, machine::now).map_err(|e| format!("not sent: {e}"))?;
     // To ask for it is no consent to more than the notice says: it comes first here, too.
     identity::ensure(dir, now)
         .map_err(|error| error.to_string())

@@ -9,8 +9,11 @@ pub use endpoint::{EndpointError, Target};
 
 use crate::build_info;
 use crate::config::{self, ConfigState, EDIT_DEADLINE, EditError};
-use crate::machine::Surroundings;
+use crate::environment::{Surroundings, names};
 use crate::paths::DataDir;
+
+/// The variables that can object. They are kept of every environment that is read, and each has a rule.
+pub const VARIABLES: &[&str] = names::OBJECTIONS;
 
 /// The decision, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The rules of consent, in order: objections first, then what keeps a build local.
 
-use super::{Build, Consent, Effective, EndpointError, Target};
+use super::{Build, Consent, Effective, EndpointError, Target, VARIABLES};
 use crate::config::{ConfigState, DISPLAY_NAME};
-use crate::machine::Surroundings;
+use crate::environment::Surroundings;
 
 pub(super) fn decide(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> Consent {
     objection_of_environment(around)
@@ -28,19 +28,25 @@ fn objection_of_environment(around: &Surroundings) -> Option<Consent> {
     Some(Consent { effective: Effective::Off, rule, detail })
 }
 
-/// Whether a variable of this name and value is an objection. A value that is none of those listed
-/// objects: on doubt, off.
+/// Whether a variable of this name and value is an objection.
 fn objects(name: &str, value: &str) -> bool {
-    match name {
-        // To the letter, as the convention has it: `FALSE` or a blank is not "0" or "false".
-        "DO_NOT_TRACK" => !matches!(value, "" | "0" | "false"),
-        "MCPPROXY_TELEMETRY" => {
-            let value = value.trim();
-            let allowing = ["", "true", "1", "on", "yes"];
-            !allowing.iter().any(|word| value.eq_ignore_ascii_case(word))
-        }
-        _ => false,
-    }
+    VARIABLES.iter().zip(OBJECTS).any(|(known, objects)| *known == name && objects(value))
+}
+
+/// Which values object, for each of [`VARIABLES`] in turn: a variable without a rule does not build, nor does
+/// a rule without a variable.
+const OBJECTS: [fn(&str) -> bool; VARIABLES.len()] = [do_not_track, mcpproxy_telemetry];
+
+/// To the letter, as the convention has it: `FALSE` or a blank is not "0" or "false".
+fn do_not_track(value: &str) -> bool {
+    !matches!(value, "" | "0" | "false")
+}
+
+/// A value that is none of those listed objects: on doubt, off.
+fn mcpproxy_telemetry(value: &str) -> bool {
+    let value = value.trim();
+    let allowing = ["", "true", "1", "on", "yes"];
+    !allowing.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 fn objection_of_config(config: &ConfigState) -> Option<Consent> {
@@ -121,7 +127,7 @@ impl EndpointError {
 mod tests {
     use super::*;
     use crate::config::TelemetryConfig;
-    use crate::machine::Variable;
+    use crate::environment::Variable;
 
     const RELEASE: Build<'static> =
         Build { endpoint: Some("https://t.example"), release: true, sender: true, tls: true };
@@ -198,6 +204,27 @@ mod tests {
                 let variables = [(origin, "MCPPROXY_TELEMETRY", value)];
                 check(&variables, &ConfigState::Missing, RELEASE, Effective::Off, expected);
             }
+        }
+    }
+
+    #[test]
+    fn every_listed_variable_objects_and_none_does_while_it_is_empty() {
+        for name in VARIABLES {
+            check(
+                &[(0, name, "x")],
+                &ConfigState::Missing,
+                RELEASE,
+                Effective::Off,
+                &format!("env:{name}"),
+            );
+            check(
+                &[(8, name, "x")],
+                &ConfigState::Missing,
+                RELEASE,
+                Effective::Off,
+                &format!("ancestor-env:{name}"),
+            );
+            check(&[(0, name, "")], &ConfigState::Missing, RELEASE, Effective::On, "default");
         }
     }
 

@@ -1,10 +1,10 @@
 //! The shapes of strings: the pattern that the schema has, and a matcher without a regex engine.
 //!
-//! One rule: a matcher accepts nothing that its pattern refuses (and refuses only dates that no
-//! calendar has beyond that); `tests/contract.rs` compares both.
+//! One rule: a matcher accepts nothing that its pattern refuses; beyond that it refuses only dates that no
+//! calendar has, and client names with `..`. `tests/contract/shapes.rs` compares both.
 
 use super::table::Text;
-use super::timestamp;
+use super::{client_name, timestamp};
 
 impl Text {
     /// The pattern of the schema's `$defs` for this shape; a regular expression of ECMA 262.
@@ -31,14 +31,15 @@ impl Text {
         }
     }
 
-    /// Whether `text` is a string of this shape. A timestamp must also be a real date.
+    /// Whether `text` is a string of this shape. A timestamp must also be a real date,
+    /// and a client name must be free of `..`.
     pub fn matches(self, text: &str) -> bool {
         match self {
             Text::Uuid => is_uuid(text.as_bytes()),
             Text::Version => is_version(text.as_bytes()),
             Text::OptionalVersion => text.is_empty() || is_version(text.as_bytes()),
             Text::Timestamp => timestamp::parse(text).is_some(),
-            Text::ClientName => is_client_name(text.as_bytes()),
+            Text::ClientName => client_name::is_canonical(text),
         }
     }
 }
@@ -57,7 +58,7 @@ const PRE_RELEASE_TAGS: [&str; 11] = [
 ];
 
 /// Constant, so that a build of a version that the gate would refuse does not come into being.
-pub(super) const fn is_version(text: &[u8]) -> bool {
+pub(crate) const fn is_version(text: &[u8]) -> bool {
     let Some(at) = after_byte(text, Some(0), b'v') else { return false };
     let major = after_number(text, at, 5);
     let Some(at) = after_byte(text, major, b'.') else { return false };
@@ -120,11 +121,4 @@ const fn after_number(text: &[u8], at: usize, most: usize) -> Option<usize> {
     }
     let digits = end - at;
     if digits == 0 || digits > most || (digits > 1 && text[at] == b'0') { None } else { Some(end) }
-}
-
-fn is_client_name(text: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    (1..=64).contains(&text.len())
-        && text.first().is_some_and(plain)
-        && text.iter().all(|byte| plain(byte) || matches!(byte, b'.' | b'_' | b'-'))
 }

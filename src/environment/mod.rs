@@ -11,10 +11,12 @@ pub mod launch_source;
 pub mod names;
 mod recording;
 mod session;
+mod surroundings;
 mod variables;
 
 pub use evidence::{Evidence, OsKind};
 pub use recording::{RecordedEvidence, RecordingError};
+pub use surroundings::{Surroundings, Variable};
 
 use crate::contract::{EnvKind, EnvMarkers};
 

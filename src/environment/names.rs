@@ -1,6 +1,7 @@
-//! The names of all variables that classification may ask for.
+//! The names of all variables that classification and consent may ask for.
 //!
-//! One rule: what is not listed here is not kept when an environment is read.
+//! One rule: an environment is read for the names listed here and the few of [`crate::machine`]; all others
+//! are dropped while it is read.
 
 use super::variables::{
     CI_GENERIC, CI_JENKINS, CI_JENKINS_JOB, CI_PROVIDER, CI_TASKCLUSTER, CLOUD_STRONG, CLOUD_WEAK,
@@ -23,6 +24,10 @@ pub(super) const DISTROBOX: &str = "DISTROBOX_ENTER_PATH";
 pub(super) const DISPLAY: &[&str] = &["DISPLAY", "WAYLAND_DISPLAY"];
 /// Set in every process of a WSL distribution.
 pub(super) const WSL: &str = "WSL_DISTRO_NAME";
+
+/// The variables that can object to telemetry, of this process and of every ancestor. What a value of each
+/// says is in `consent`, which does not build without a rule for every name.
+pub const OBJECTIONS: &[&str] = &["DO_NOT_TRACK", "MCPPROXY_TELEMETRY"];
 
 const LISTS: &[&[&str]] = &[
     CI_PROVIDER,

@@ -23,8 +23,11 @@ const BOOLEANS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "y", "n
 #[derive(Clone, Default)]
 pub struct PrivateWords {
     prepared: OnceLock<Arc<Prepared>>,
-    read: Option<Arc<dyn Fn() -> PrivateWords + Send + Sync>>,
+    read: Option<Arc<Read>>,
 }
+
+/// Gathers names and values when they are needed.
+type Read = dyn Fn() -> (Vec<String>, Vec<String>) + Send + Sync;
 
 #[derive(Default)]
 struct Prepared {
@@ -65,8 +68,9 @@ impl PrivateWords {
         Self { prepared: OnceLock::from(Arc::new(prepared)), read: None }
     }
 
-    /// Words that `read` gathers when the first string has to be compared, and never if none has.
-    pub fn lazy(read: impl Fn() -> PrivateWords + Send + Sync + 'static) -> Self {
+    /// Words that `read` gathers (names, values) when the first string has to be compared, and never if
+    /// none has.
+    pub fn lazy(read: impl Fn() -> (Vec<String>, Vec<String>) + Send + Sync + 'static) -> Self {
         Self { prepared: OnceLock::new(), read: Some(Arc::new(read)) }
     }
 
@@ -81,7 +85,10 @@ impl PrivateWords {
 
     fn prepared(&self) -> &Arc<Prepared> {
         self.prepared.get_or_init(|| match &self.read {
-            Some(read) => Arc::clone(read().prepared()),
+            Some(read) => {
+                let (names, values) = read();
+                Arc::clone(Self::new(names, values).prepared())
+            }
             None => Arc::default(),
         })
     }
@@ -311,7 +318,7 @@ mod tests {
         static READ: AtomicUsize = AtomicUsize::new(0);
         let words = PrivateWords::lazy(|| {
             READ.fetch_add(1, Ordering::Relaxed);
-            PrivateWords::new(["tim"], ["secret", "1.2.3"])
+            (vec!["tim".to_owned()], ["secret", "1.2.3"].map(str::to_owned).into())
         });
         assert_eq!(format!("{words:?}"), "PrivateWords(not read)");
         assert_eq!(READ.load(Ordering::Relaxed), 0);

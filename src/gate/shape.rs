@@ -5,8 +5,8 @@
 //! never writes one, so an escape is somebody else's spelling), integers up to [`MAX_COUNT`] (where our
 //! encoder saturates), no `..` in client names; with `own`, the order and the compactness of our encoder.
 
-use crate::activation::clients;
 use crate::contract::MAX_COUNT;
+use crate::contract::client_name;
 use crate::contract::table::{Member, Node, Text};
 use crate::json::{Data, Value};
 
@@ -177,10 +177,10 @@ impl Walk<'_> {
     /// judged, so that an escaped secret is reported as what it is.
     fn client_name(&self, value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
         let Some(text) = value.as_str() else { return at.refuse("not a string") };
-        if !clients::is_canonical(text) {
+        if !client_name::is_canonical(text) {
             return at.refuse("not a canonical client name");
         }
-        if !clients::is_known(text)
+        if !client_name::is_known(text)
             && let Some(kind) = (self.scan)(text)
         {
             return at.refuse_by(RefusalRule::Leak, kind.to_string());

@@ -79,7 +79,7 @@ pub fn own_fields(dir: &DataDir) -> Live {
     let classification = machine::classification();
     Live {
         launch_source: machine::launch_source(None),
-        autostart_enabled: machine::autostart_enabled(dir),
+        autostart_enabled: machine::autostart_enabled(&dir.autostart_sidecar()),
         env_kind: classification.env_kind,
         env_markers: classification.markers,
         routing_mode: None,

@@ -162,6 +162,17 @@ fn an_acknowledgement_is_recorded_once_and_keeps_what_came_meanwhile() {
 }
 
 #[test]
+fn an_acknowledgement_takes_every_counter_that_was_sent_and_no_more() {
+    let (sent, came) = ([1, 2, 3, 4, 5, 6, 7, 8, 9], [10, 20, 30, 40, 50, 60, 70, 80, 90]);
+    let mut state = started(1000);
+    assert_eq!(go(&mut state, NOW), Begin::Go);
+    state.counters = Counters::from_array(sent).plus(Counters::from_array(came));
+    state.pending = Some(Pending { counters: Counters::from_array(sent), ..pending(b"a") });
+    assert!(acknowledge(&mut state, NOW + 3, ME, b"a"));
+    assert_eq!(state.counters.to_array(), came);
+}
+
+#[test]
 fn an_acknowledgement_of_other_bytes_records_nothing() {
     let mut state = started(1000);
     state.pending = Some(pending(b"new"));

@@ -173,7 +173,7 @@ impl Session {
             return None;
         }
         if watch.store.is_none() {
-            match Store::open(&self.dir, machine::now()) {
+            match Store::open(&self.dir, machine::now) {
                 Ok(store) => {
                     watch.store = Some(Arc::new(store));
                     watch.had_directory = true;
@@ -223,7 +223,7 @@ impl Session {
             at: now,
             started_at: self.started_at,
             launch_source: self.launch_source(),
-            autostart_enabled: machine::autostart_enabled(&self.dir),
+            autostart_enabled: machine::autostart_enabled(&self.dir.autostart_sidecar()),
             env_kind: classification.env_kind,
             env_markers: classification.markers,
             routing_mode: self.host.routing_mode,

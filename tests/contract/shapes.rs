@@ -88,7 +88,8 @@ fn shapes_take_what_they_should_and_nothing_else() {
 }
 
 #[test]
-fn only_the_matcher_knows_that_february_is_short() {
+fn only_the_matcher_knows_that_february_is_short_and_two_dots_are_a_path() {
+    assert_eq!(verdicts(Text::ClientName, "a..b"), (false, true));
     assert_eq!(verdicts(Text::Timestamp, "2026-02-30T00:00:00Z"), (false, true));
 }
 
@@ -128,6 +129,8 @@ proptest! {
             // Day 29 to 31 of a shorter month: the only difference there may be.
             let first = format!("{}01{}", &text[..8], &text[10..]);
             prop_assert!(timestamp::parse(&first).is_some() && &text[8..10] > "28", "{}", text);
+        } else if shape == Text::ClientName && valid && !matched {
+            prop_assert!(text.contains(".."), "{}", text);
         } else {
             prop_assert_eq!(matched, valid, "{:?} {:?}", shape, text);
         }

@@ -4,6 +4,7 @@
 
 use crate::payload::{bytes_of, own, value};
 use mcpproxy::activation::clients;
+use mcpproxy::contract::client_name;
 use mcpproxy::gate::{PrivateWords, Refusal, RefusalRule, check, scan};
 
 /// Alice Liddell's machine, as `machine::private_words` sees it.
@@ -58,7 +59,7 @@ fn stopped(raw: &str) {
     assert!(verdict_on(raw).is_err(), "{raw}");
     // As it would be stored by a version that scans less.
     let lower = raw.to_lowercase();
-    if clients::is_canonical(&lower) && !clients::is_known(&lower) && lower == raw {
+    if client_name::is_canonical(&lower) && !client_name::is_known(&lower) && lower == raw {
         let refusal = verdict_on(&lower).expect_err(&lower);
         assert_eq!(refusal.rule, RefusalRule::Leak, "{raw}");
     }

@@ -2,6 +2,7 @@
 
 use crate::payload::{bytes_of, own};
 use mcpproxy::activation::clients;
+use mcpproxy::contract::client_name;
 use mcpproxy::gate::{PrivateWords, check, scan};
 
 const FIRST_NAMES: &str = include_str!("../data/first-names.txt");
@@ -178,8 +179,8 @@ fn an_ordinary_payload_passes_on_every_machine() {
 
 #[test]
 fn every_name_of_the_vocabulary_passes_on_every_machine() {
-    let batches: Vec<_> = clients::vocabulary().chunks(16).map(bytes_of).collect();
-    for name in names().step_by(29).chain(clients::vocabulary().iter().copied()) {
+    let batches: Vec<_> = client_name::vocabulary().chunks(16).map(bytes_of).collect();
+    for name in names().step_by(29).chain(client_name::vocabulary().iter().copied()) {
         for bytes in &batches {
             assert_eq!(check(bytes, Some(&own()), &machine(name)), Ok(()), "{name}");
         }
@@ -196,7 +197,7 @@ fn a_strange_client_passes_on_every_machine_whose_name_it_does_not_hold() {
 
 #[test]
 fn a_client_named_after_its_user_is_unknown_and_does_not_silence_the_install() {
-    for name in FIRST_NAMES.lines().filter(|name| name.len() >= 3 && !clients::is_known(name)) {
+    for name in FIRST_NAMES.lines().filter(|name| name.len() >= 3 && !client_name::is_known(name)) {
         let private = machine(name);
         let is_leak = |text: &str| scan(text, &private).is_some();
         let raw = format!("{name}s-{name}-client");

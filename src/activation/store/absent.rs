@@ -1,6 +1,6 @@
 //! The store of a build without the feature `activation`: there is none.
 
-use super::{Health, Recorded, StoreError};
+use super::{Clock, Health, Recorded, StoreError};
 use crate::activation::{Mark, State};
 use crate::paths::DataDir;
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct Cell(Infallible);
 
 impl Cell {
-    pub fn open(_dir: &DataDir, _now: u64) -> Result<Arc<Self>, StoreError> {
+    pub fn open(_dir: &DataDir, _clock: impl Clock) -> Result<Arc<Self>, StoreError> {
         Err(StoreError::NotBuilt)
     }
 

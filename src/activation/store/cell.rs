@@ -7,11 +7,10 @@ use super::cache::Cache;
 use super::checkpoint::Checkpoint;
 use super::deferred::Deferred;
 use super::slot::Slot;
-use super::{DEADLINE, Health, Recorded, StoreError, files, parts};
+use super::{Clock, DEADLINE, Health, Recorded, StoreError, files, parts};
 use crate::activation::record::{Key, Origin, Windows};
 use crate::activation::state::{Counters, Funnel, tokens_saved};
 use crate::activation::{Mark, State};
-use crate::machine;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{FileIdentity, create_private_dir, sync_directory};
 use mcpproxy_platform::lmdb::{self, Environment, Failure, Ready, Records, Session, Transaction};
@@ -26,6 +25,7 @@ static CELLS: Mutex<Vec<(PathBuf, Weak<Cell>)>> = Mutex::new(Vec::new());
 
 pub struct Cell {
     dir: DataDir,
+    clock: Box<dyn Clock>,
     environment: Slot<Environment>,
     cache: Cache,
     deferred: Mutex<Option<Box<Deferred>>>,
@@ -68,7 +68,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Cell {
-    pub fn open(dir: &DataDir, now: u64) -> Result<Arc<Self>, StoreError> {
+    pub fn open(dir: &DataDir, clock: impl Clock) -> Result<Arc<Self>, StoreError> {
         create_private_dir(dir.root())?;
         let root = dir.root().canonicalize()?;
         let mut cells = lock(&CELLS);
@@ -77,15 +77,16 @@ impl Cell {
         if let Some(cell) = known.and_then(|(_, cell)| cell.upgrade()) {
             return Ok(cell);
         }
-        let cell = Arc::new(Self::open_new(dir, now)?);
+        let cell = Arc::new(Self::open_new(dir, Box::new(clock))?);
         cells.push((root, Arc::downgrade(&cell)));
         Ok(cell)
     }
 
-    fn open_new(dir: &DataDir, now: u64) -> Result<Self, StoreError> {
+    fn open_new(dir: &DataDir, clock: Box<dyn Clock>) -> Result<Self, StoreError> {
         files::check(dir)?;
         let cell = Self {
             dir: dir.clone(),
+            clock,
             environment: Slot::new(Environment::at(&dir.store(), &dir.store_lock())?),
             cache: Cache::default(),
             deferred: Mutex::default(),
@@ -98,7 +99,7 @@ impl Cell {
             congested: AtomicBool::new(false),
             opened: AtomicU64::new(0),
         };
-        match cell.with_session(DEADLINE, |session| cell.make_ready(session, || now)) {
+        match cell.with_session(DEADLINE, |session| cell.make_ready(session)) {
             Ok(_) | Err(Failure::Busy) => {}
             Err(failure) => return Err(failure.into()),
         }
@@ -186,7 +187,7 @@ impl Cell {
         if known.is_some() && lmdb::identity(&self.dir.store()) == known {
             return false;
         }
-        let outcome = self.with_session(DEADLINE, |session| self.make_ready(session, machine::now));
+        let outcome = self.with_session(DEADLINE, |session| self.make_ready(session));
         outcome.is_ok_and(|replaced| replaced)
     }
 
@@ -225,7 +226,7 @@ impl Cell {
         mut change: impl FnMut(&mut Transaction<'_>, Option<&Deferred>) -> Result<Change<T>, Failure>,
     ) -> Result<(T, Option<ToSync>), Failure> {
         self.with_session(within, |session| {
-            self.make_ready(session, machine::now)?;
+            self.make_ready(session)?;
             // Taken out, not locked: `change` is foreign code and may record a mark.
             let owed = lock(&self.deferred).take();
             let mut run = |session: &mut Session<'_>| {
@@ -237,7 +238,7 @@ impl Cell {
             };
             let mut outcome = run(session);
             if let Err(Failure::Damaged(_)) = outcome {
-                outcome = self.recover(session, machine::now()).and_then(|()| run(session));
+                outcome = self.recover(session, self.clock.now()).and_then(|()| run(session));
             }
             if let (Err(_), Some(mut owed)) = (&outcome, owed) {
                 let mut deferred = lock(&self.deferred);
@@ -294,11 +295,7 @@ impl Cell {
     }
 
     /// Makes sure that a sound store is open; true when it is another one than before.
-    fn make_ready(
-        &self,
-        session: &mut Session<'_>,
-        now: impl FnOnce() -> u64,
-    ) -> Result<bool, Failure> {
+    fn make_ready(&self, session: &mut Session<'_>) -> Result<bool, Failure> {
         match session.ready() {
             Ok(Ready::Same) => return Ok(false),
             Ok(Ready::Opened(records)) if self.adopt(session, &records) => {}
@@ -306,9 +303,11 @@ impl Cell {
                 session.close();
                 return Err(Failure::Refused(parts::NEWER));
             }
-            Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => self.recover(session, now())?,
+            Ok(Ready::Opened(_)) | Err(Failure::Damaged(_)) => {
+                self.recover(session, self.clock.now())?
+            }
             Err(Failure::Missing) => {
-                let now = now();
+                let now = self.clock.now();
                 match self.create(session, now, 0) {
                     Err(Failure::Damaged(_)) => self.recover(session, now)?,
                     outcome => outcome?,
@@ -399,7 +398,7 @@ impl Cell {
                 let place = self.dir.checkpoint();
                 if place.symlink_metadata().is_ok_and(|it| it.is_dir()) {
                     // No file takes the place of a directory.
-                    files::put_aside(&self.dir, &place, machine::now())?;
+                    files::put_aside(&self.dir, &place, self.clock.now())?;
                 }
                 prepared.rename()?;
             }
