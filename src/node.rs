@@ -4,7 +4,7 @@
 
 use crate::json::write_str;
 
-/// A JSON value to print. Keys are ours.
+/// A JSON value to print. Keys are ours. `serde` hands it on to formats that are not written here (YAML).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Node {
     Null,
@@ -16,6 +16,27 @@ pub(crate) enum Node {
     /// JSON text, taken over as it is.
     #[cfg(feature = "serve")]
     Raw(String),
+}
+
+#[cfg(feature = "cli")]
+impl serde::Serialize for Node {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => value.serialize(serializer),
+            Self::Count(value) => value.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
+            Self::List(items) => items.serialize(serializer),
+            Self::Object(members) => {
+                serializer.collect_map(members.iter().map(|(key, value)| (key, value)))
+            }
+            #[cfg(feature = "serve")]
+            Self::Raw(json) => match serde_json::from_str::<serde_json::Value>(json) {
+                Ok(value) => value.serialize(serializer),
+                Err(error) => Err(serde::ser::Error::custom(error)),
+            },
+        }
+    }
 }
 
 impl From<bool> for Node {

@@ -29,7 +29,7 @@ pub(super) fn status(call: &Call) -> Result<ExitCode, Failure> {
     output::print(&match format {
         Format::Json => node.to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node.to_json()).map_err(Failure::failed)?,
+        Format::Yaml => output::yaml(&node)?,
         Format::Table => {
             let word = |enabled| if enabled { "yes" } else { "no" };
             let source = match source {

@@ -229,7 +229,7 @@ fn list(call: &Call) -> Result<ExitCode, Failure> {
         Format::Table => table(&found, &places),
         Format::Json => node(&found).to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&found).to_json()).map_err(Failure::failed)?,
+        Format::Yaml => output::yaml(&node(&found))?,
     })
 }
 

@@ -176,7 +176,9 @@ fn this_machine(
         out.push_str("}\n");
         #[cfg(feature = "cli")]
         if format == Format::Yaml {
-            return output::yaml(&out).map_err(Failure::failed);
+            let value: serde_json::Value = serde_json::from_str(&out)
+                .map_err(|e| Failure::failed(format!("cannot write YAML: {e}")))?;
+            return output::yaml(&value);
         }
         return Ok(out);
     }

@@ -15,7 +15,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     output::print(&match format {
         Format::Table => table(&checks),
         Format::Json => node(&checks).to_json(),
-        Format::Yaml => output::yaml(&node(&checks).to_json()).map_err(Failure::failed)?,
+        Format::Yaml => output::yaml(&node(&checks))?,
     })?;
     let is_broken = checks.iter().any(|check| check.level == Level::Fail);
     Ok(if is_broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -44,12 +44,10 @@ impl Format {
     }
 }
 
-/// JSON as YAML; else why not.
+/// A result as YAML; else why not.
 #[cfg(feature = "cli")]
-pub(super) fn yaml(json: &str) -> Result<String, String> {
-    let failed = |e: &dyn std::fmt::Display| format!("cannot write YAML: {e}");
-    let value: serde_json::Value = serde_json::from_str(json).map_err(|e| failed(&e))?;
-    serde_norway::to_string(&value).map_err(|e| failed(&e))
+pub(super) fn yaml(result: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_norway::to_string(result).map_err(|e| Failure::failed(format!("cannot write YAML: {e}")))
 }
 
 /// Writes a result to stdout as a whole.

@@ -18,7 +18,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         Format::Table => table(&status),
         Format::Json => status.to_node().to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&status.to_node().to_json()).map_err(Failure::failed)?,
+        Format::Yaml => output::yaml(&status.to_node())?,
     })
 }
 

@@ -52,7 +52,7 @@ pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
         Format::Table => table(&servers),
         Format::Json => node(&servers).to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&servers).to_json()).map_err(Failure::failed)?,
+        Format::Yaml => output::yaml(&node(&servers))?,
     })
 }
 

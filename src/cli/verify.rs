@@ -4,8 +4,8 @@
 //! refused.
 
 use super::{Call, Failure};
-use crate::contract::MAX_PAYLOAD_BYTES;
-use crate::gate::{self, PrivateWords, Refusal};
+use crate::contract::{MAX_PAYLOAD_BYTES, Payload};
+use crate::gate::{self, PrivateWords, Refusal, RefusalRule};
 use crate::{json, machine};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -79,13 +79,22 @@ fn judge_lines(
         if line.trim_ascii().is_empty() && line.len() <= MAX_PAYLOAD_BYTES {
             continue;
         }
-        let verdict = gate::check(&line, None, private);
+        let verdict = gate::check(&line, None, private).and_then(|()| typed(&line));
         clean &= verdict.is_ok();
         out.write_all(spell(number, &verdict).as_bytes()).map_err(Trouble::Write)?;
         // Whoever pipes lines in one by one gets each answer at once.
         out.flush().map_err(Trouble::Write)?;
     }
     Ok(clean)
+}
+
+/// Reads what the gate has passed as a receiver does: as one typed heartbeat.
+fn typed(line: &[u8]) -> Result<(), Refusal> {
+    Payload::decode(line).map(|_| ()).ok_or_else(|| Refusal {
+        rule: RefusalRule::Shape,
+        field: String::new(),
+        detail: "cannot be read as a heartbeat".to_owned(),
+    })
 }
 
 fn spell(number: u64, verdict: &Result<(), Refusal>) -> String {

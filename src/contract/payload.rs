@@ -8,13 +8,14 @@ use super::tables::POINTERS;
 use super::wire::{Omittable, Strings, Typed, Wire, strings_node, wire_object};
 use super::{Arch, CallBucket, Edition, EnvKind, LaunchSource, Os, RoutingMode, TokensBucket};
 use super::{MAX_PAYLOAD_BYTES, SCHEMA_VERSION};
+use miniserde::Deserialize;
 use static_assertions::{assert_eq_size, assert_impl_all};
 
 wire_object! {
     at "";
     const schema_version = SCHEMA_VERSION;
     /// One heartbeat. Members that are `None` are omitted, but `autostart_enabled`: `None` is `null`.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Deserialize)]
     pub struct Payload {
         /// The install's id, byte for byte as in the config.
         pub anonymous_id: String as Uuid,
@@ -68,7 +69,7 @@ wire_object! {
 wire_object! {
     at "/properties/env_markers";
     /// The five observations behind an [`EnvKind`].
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
     pub struct EnvMarkers {
         /// A CI variable is set.
         pub has_ci_env: bool,
@@ -86,7 +87,7 @@ wire_object! {
 wire_object! {
     at "/properties/activation";
     /// The activation funnel as it is sent.
-    #[derive(Clone, Debug, PartialEq, Eq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
     pub struct Activation {
         /// A server ever answered.
         pub first_connected_server_ever: bool,
@@ -108,7 +109,7 @@ wire_object! {
 wire_object! {
     at "/properties/surface_requests";
     /// Requests by surface.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
     pub struct SurfaceRequests {
         /// Tool calls over MCP.
         pub mcp: u64,
@@ -126,7 +127,7 @@ wire_object! {
 wire_object! {
     at "/properties/builtin_tool_calls";
     /// Calls of the gateway's own tools.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
     pub struct BuiltinToolCalls {
         /// `retrieve_tools`
         pub retrieve_tools: u64,
@@ -140,7 +141,7 @@ wire_object! {
 wire_object! {
     at "/properties/server_protocol_counts";
     /// Upstream servers by protocol.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
     pub struct ServerProtocolCounts {
         /// stdio
         pub stdio: u64,
@@ -170,5 +171,11 @@ impl Payload {
         let mut out = String::with_capacity(MAX_PAYLOAD_BYTES / 4);
         self.write(&mut out);
         out.into_bytes()
+    }
+
+    /// The heartbeat that `bytes` hold; `None` when they are none. This reader takes the last of several
+    /// equal keys and ignores unknown ones: bytes from elsewhere pass `gate::check` first, which refuses both.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        miniserde::json::from_str(str::from_utf8(bytes).ok()?).ok()
     }
 }

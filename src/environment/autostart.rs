@@ -4,6 +4,7 @@
 //! session implies.
 
 use crate::json;
+use miniserde::Deserialize;
 
 /// A sidecar older than this many seconds is ignored.
 pub const SIDECAR_MAX_AGE: u64 = 30 * 24 * 60 * 60;
@@ -83,11 +84,16 @@ impl Sidecar {
     /// Reads `{"enabled":bool,"updated_at":string}`; `None` when it is malformed. Further keys are
     /// the tray's own business.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let value = json::parse(text).ok()?;
-        Some(Self {
-            enabled: value.get("enabled")?.as_bool()?,
-            updated_at: rfc3339_seconds(value.get("updated_at")?.as_str()?)?,
-        })
+        #[derive(Deserialize)]
+        struct Written {
+            enabled: bool,
+            updated_at: String,
+        }
+
+        // Two values of one key are no answer, and only the strict reader sees both.
+        json::parse(text).ok()?;
+        let written: Written = miniserde::json::from_str(str::from_utf8(text).ok()?).ok()?;
+        Some(Self { enabled: written.enabled, updated_at: rfc3339_seconds(&written.updated_at)? })
     }
 
     /// What it says at `now`; too old, it says nothing. A date in the future is not older than 30

@@ -1,6 +1,7 @@
 //! The gate against the independent validator: what the schema refuses, the gate refuses too.
 
 use crate::payloads::{all_pointers, complaint, decoded, maximal, minimal, payloads, validator};
+use mcpproxy::contract::Payload;
 use mcpproxy::gate::{self, PrivateWords};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -14,6 +15,46 @@ fn passes(bytes: &[u8]) -> bool {
 fn the_smallest_and_the_fullest_payload_pass_the_gate() {
     assert!(passes(&minimal().encode()));
     assert!(passes(&maximal().encode()));
+}
+
+#[test]
+fn a_payload_is_read_as_it_is_whatever_its_order_and_white_space() {
+    for payload in [minimal(), maximal()] {
+        let pretty = serde_json::to_string_pretty(&decoded(&payload)).unwrap();
+        assert_eq!(Payload::decode(&payload.encode()).as_ref(), Some(&payload));
+        assert_eq!(Payload::decode(pretty.as_bytes()).as_ref(), Some(&payload));
+        let turned: serde_json::Map<_, _> =
+            decoded(&payload).as_object().unwrap().clone().into_iter().rev().collect();
+        let turned = Value::Object(turned).to_string();
+        assert_eq!(Payload::decode(turned.as_bytes()).as_ref(), Some(&payload));
+    }
+}
+
+#[test]
+fn what_is_no_payload_is_not_read() {
+    let good = decoded(&minimal());
+    let with = |pointer: &str, wrong: Value| {
+        let mut value = good.clone();
+        *value.pointer_mut(pointer).unwrap() = wrong;
+        Payload::decode(value.to_string().as_bytes())
+    };
+    assert_eq!(with("/os", json!("linux")).map(|it| it.os.as_str()), Some("linux"));
+    for (pointer, wrong) in [
+        ("/os", json!("beos")),
+        ("/os", json!(1)),
+        ("/env_markers", json!([])),
+        ("/env_markers/has_tty", json!("true")),
+        ("/activation/retrieve_tools_calls_24h", json!(-1)),
+        ("/activation/retrieve_tools_calls_24h", json!(0.5)),
+        ("/activation/mcp_clients_seen_ever", json!("zed")),
+        ("/anonymous_id", json!(null)),
+    ] {
+        assert_eq!(with(pointer, wrong.clone()), None, "{pointer} {wrong}");
+    }
+    for text in ["", "{}", "null", "[]", "{", "\u{feff}{}"] {
+        assert_eq!(Payload::decode(text.as_bytes()), None, "{text}");
+    }
+    assert_eq!(Payload::decode(b"\xff"), None);
 }
 
 /// Values that are wrong nearly everywhere, and a few that are right somewhere.
@@ -59,8 +100,18 @@ proptest! {
                 _ => *value.pointer_mut(pointer).unwrap() = strange,
             }
         }
-        if passes(value.to_string().as_bytes()) {
+        let text = value.to_string();
+        if passes(text.as_bytes()) {
             prop_assert_eq!(complaint(&validator(), &value), None);
+            let read = Payload::decode(text.as_bytes()).map(|payload| decoded(&payload));
+            prop_assert_eq!(read, Some(value), "the typed reader reads what the gate passes");
         }
+    }
+
+    #[test]
+    fn every_payload_is_read_back_as_it_was_written(payload in payloads()) {
+        let bytes = payload.encode();
+        let read = Payload::decode(&bytes);
+        prop_assert_eq!(read.map(|read| read.encode()), Some(bytes));
     }
 }
