@@ -8,6 +8,7 @@ mod damaging;
 #[path = "../support/endure.rs"]
 mod endure;
 mod fixtures;
+mod foreign;
 mod hosts;
 mod later;
 mod life;
