@@ -124,11 +124,16 @@ fn living(pids: &Path) -> Vec<String> {
 
 /// The process that watches over this gateway's groups.
 fn guardian(gateway: &Gateway) -> String {
-    let parent = format!(" {} ", gateway.pid());
+    let home = gateway.home.data().into_os_string().into_encoded_bytes();
     let processes = fs::read_dir("/proc").expect("/proc").flatten();
-    let stats = processes.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    let found = stats.filter(|stat| stat.contains("(mcp-guardian)") && stat.contains(&parent));
-    let found: Vec<_> = found.filter_map(|stat| Some(stat.split_once(' ')?.0.to_owned())).collect();
+    let found = processes.filter(|entry| {
+        let is_its = |file: &str, text: &[u8]| {
+            let found = fs::read(entry.path().join(file)).unwrap_or_default();
+            found.windows(text.len()).any(|part| part == text)
+        };
+        is_its("comm", b"mcp-guardian") && is_its("environ", &home)
+    });
+    let found: Vec<_> = found.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found.concat()
 }
