@@ -300,6 +300,7 @@ fn stop_signal() -> Result<Arc<Notify>, ServeError> {
     let (asked, woken) = (AtomicBool::new(false), stop.clone());
     let installed = ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::AcqRel) {
+            mcpproxy_platform::files::abandon_unfinished();
             std::process::exit(130);
         }
         woken.notify_one();
