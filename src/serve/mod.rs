@@ -309,6 +309,7 @@ fn stop_signal() -> Result<Arc<Notify>, ServeError> {
     let installed = ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::AcqRel) {
             group::kill_all();
+            mcpproxy_platform::files::abandon_unfinished();
             std::process::exit(130);
         }
         woken.notify_one();

@@ -25,6 +25,9 @@ use windows_sys::Win32::System::WindowsProgramming::{
 /// Longer than the path of any volume's root.
 const ROOT_UNITS: usize = 1024;
 
+/// A lock keeps others from reading the file.
+pub const LOCKS_ARE_ADVISORY: bool = false;
+
 pub fn identity_of(file: &File) -> io::Result<(u64, u64)> {
     let mut answer = MaybeUninit::<BY_HANDLE_FILE_INFORMATION>::uninit();
     // SAFETY: the handle is open as long as `file` lives, and `answer` is writable through the call.
@@ -80,6 +83,10 @@ pub fn coarse_time() -> Duration {
 pub fn check_writable(path: &Path) -> io::Result<()> {
     // A directory opens for these only if its access list lets us do both; nothing is made.
     look_at(path, FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY).map(drop)
+}
+
+pub fn free_files(_path: &Path) -> Option<u64> {
+    None
 }
 
 pub fn free_space(path: &Path) -> Option<u64> {
