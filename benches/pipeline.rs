@@ -4,7 +4,7 @@
 //! noisy machine is noisy for both. The store lives in the current temporary directory: `TMPDIR` chooses
 //! the file system.
 
-use mcpproxy::activation::{Mark, State, Store, state::Counters};
+use mcpproxy::activation::{BuiltinTool, Mark, State, Store, Surface, state::Counters};
 use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode};
 use mcpproxy::environment::{Evidence, OsKind, classify};
 use mcpproxy::gate::{self, PrivateWords};
@@ -12,6 +12,7 @@ use mcpproxy::heartbeat::assemble::{self, ClientPolicy, Live};
 use mcpproxy::identity::Identity;
 use mcpproxy::machine::{LiveEvidence, Surroundings};
 use mcpproxy::paths::DataDir;
+use mcpproxy::{Event, Host, Telemetry};
 use mcpproxy_platform::lmdb::plain::Plain;
 use mcpproxy_platform::lmdb::{Environment, Failure, Transaction};
 use std::borrow::Cow;
@@ -28,6 +29,7 @@ fn main() {
     classification();
     payload();
     store(directory.path());
+    events(directory.path());
 }
 
 /// One thing that is measured: its name, how many calls make a sample, and what makes them.
@@ -252,6 +254,59 @@ fn store(directory: &Path) {
         ],
     );
 }
+
+/// What the hosts call: one public function, which decides consent, the install and what the event means.
+fn events(directory: &Path) {
+    let start = |name: &str, routing_mode| {
+        let data_dir = Some(directory.join(name));
+        let telemetry = Telemetry::start(Host { routing_mode, data_dir, launched_by: None });
+        assert!(telemetry.is_on(), "an objection in the environment of this bench");
+        for event in [Event::ServerConnected, Event::ClientSeen { name: "zed" }, DISCOVERY] {
+            telemetry.record(event);
+        }
+        telemetry
+    };
+    let (tap, serve) = (start("tap", RoutingMode::Tap), start("serve", RoutingMode::RetrieveTools));
+    // Their background threads begin with an id, a notice and a mark.
+    std::thread::sleep(Duration::from_secs(1));
+    std::fs::create_dir(directory.join("yardstick")).expect("a directory");
+    let plain = Plain::at(&directory.join("yardstick")).expect("an environment");
+    let mut count = 0;
+    compare(
+        "one event through `Telemetry::record`",
+        vec![
+            Subject::yardstick("LMDB with its own lock: get, put 16 bytes, commit", 20, || {
+                plain.write(|transaction| raise(transaction, &mut count)).expect("a commit");
+            }),
+            one("tap: UpstreamCall", &tap, Event::UpstreamCall),
+            one("tap: Discovery", &tap, DISCOVERY),
+            one("serve: UpstreamCall", &serve, Event::UpstreamCall),
+            one("serve: Discovery", &serve, DISCOVERY),
+            one("serve: BuiltinCall", &serve, BUILTIN),
+            one("serve: Request", &serve, Event::Request { surface: Surface::Mcp }),
+        ],
+    );
+    compare(
+        "one event through `Telemetry::record` that changes nothing",
+        vec![
+            Subject::new("a server that is connected already", 100_000, || {
+                black_box(tap.record(Event::ServerConnected));
+            }),
+            Subject::new("a client that was seen already", 100_000, || {
+                black_box(tap.record(Event::ClientSeen { name: "zed" }));
+            }),
+        ],
+    );
+}
+
+fn one<'a>(name: &'static str, host: &'a Telemetry, event: Event<'a>) -> Subject<'a> {
+    Subject::new(name, 20, move || {
+        black_box(host.record(event));
+    })
+}
+
+const DISCOVERY: Event<'static> = Event::Discovery { indexed: Some(200), returned: Some(5) };
+const BUILTIN: Event<'static> = Event::BuiltinCall { tool: BuiltinTool::TelemetryStatus };
 
 /// A new environment in `directory`, and its lock file beside it.
 fn bare(directory: &Path) -> Environment {

@@ -8,6 +8,7 @@ use crate::contract::table::Text;
 use crate::contract::timestamp;
 use crate::paths::DataDir;
 use std::fmt;
+use std::time::Duration;
 
 /// Stands for the id before there is one.
 pub const PROVISIONAL_ID: &str = "00000000-0000-4000-8000-000000000000";
@@ -136,6 +137,15 @@ pub fn is_to_be_written(telemetry: &TelemetryConfig, now: u64) -> bool {
 /// The id of this install: read, made, dated or rotated as needed. Writes nothing while the config
 /// says that telemetry is off; the environment's objections are the caller's to ask for.
 pub fn ensure(dir: &DataDir, now: u64) -> Result<Identity, IdentityError> {
+    ensure_within(dir, now, EDIT_DEADLINE)
+}
+
+/// As [`ensure`], waiting for another edit of the config no longer than `deadline`.
+pub(crate) fn ensure_within(
+    dir: &DataDir,
+    now: u64,
+    deadline: Duration,
+) -> Result<Identity, IdentityError> {
     let usual = match config::read(dir) {
         ConfigState::Unusable(why) => return Err(EditError::Unusable(why).into()),
         ConfigState::Missing => None,
@@ -149,7 +159,7 @@ pub fn ensure(dir: &DataDir, now: u64) -> Result<Identity, IdentityError> {
     {
         return Ok(identity);
     }
-    config::edit(dir, EDIT_DEADLINE, |editing| {
+    config::edit(dir, deadline, |editing| {
         if editing.telemetry().enabled == Some(false) {
             return Err(IdentityError::Off);
         }

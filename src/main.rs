@@ -3,5 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mcpproxy::cli::run(std::env::args_os().skip(1).collect())
+    let code = mcpproxy::cli::run(std::env::args_os().skip(1).collect());
+    mcpproxy_platform::files::abandon_unfinished();
+    code
 }

@@ -7,11 +7,11 @@ mod snapshot;
 
 pub use snapshot::Snapshot;
 
-use crate::activation::{BuiltinTool, Mark, Recorded, Store, Surface, clients};
+use crate::activation::{BuiltinTool, DEADLINE, Mark, Recorded, Surface, clients};
 use crate::contract::RoutingMode;
 use crate::gate::{self, PrivateWords};
 use crate::heartbeat::host::{Host, LiveCounts};
-use crate::heartbeat::session::{Look, Session};
+use crate::heartbeat::session::Session;
 use crate::heartbeat::worker;
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
@@ -63,6 +63,8 @@ pub struct Telemetry {
 struct Seen {
     /// The file it was stored in.
     file: AtomicU64,
+    /// [`Session::installs`] at that time.
+    installs: AtomicU64,
     server: AtomicBool,
     /// Keyed hashes of raw client names; 0 is free.
     clients: [AtomicU64; 8],
@@ -73,6 +75,7 @@ impl Seen {
     fn new() -> Self {
         Self {
             file: AtomicU64::new(0),
+            installs: AtomicU64::new(0),
             server: AtomicBool::new(false),
             clients: Default::default(),
             hasher: RandomState::new(),
@@ -110,6 +113,16 @@ impl Seen {
         }
     }
 
+    /// Another install, or this one again after an objection; true when it is.
+    fn begin_again(&self, installs: u64) -> bool {
+        let is_other = self.installs.load(Ordering::Acquire) != installs
+            && self.installs.swap(installs, Ordering::AcqRel) != installs;
+        if is_other {
+            self.forget();
+        }
+        is_other
+    }
+
     /// Nothing is stored yet.
     fn forget(&self) {
         self.server.store(false, Ordering::Release);
@@ -119,43 +132,34 @@ impl Seen {
     }
 }
 
-/// Stores what one event means.
-fn write(session: &Session, store: &Store, event: Event<'_>) -> Recorded {
+/// Stores what one event means: all of it or nothing.
+fn write(session: &Session, event: Event<'_>) -> Recorded {
     let now = machine::now();
     let gateway = session.host.routing_mode != RoutingMode::Tap;
     let searches = session.host.routing_mode == RoutingMode::RetrieveTools;
-    let mcp = Some(Mark::Request(Surface::Mcp));
-    let canonical;
-    let marks = match event {
-        Event::ClientSeen { name } => {
-            canonical = canonical_name(name);
-            [Some(Mark::Client(&canonical)), None, None]
+    let mcp = Mark::Request(Surface::Mcp);
+    let record = |marks: &[Mark<'_>]| match session.store() {
+        Some(store) => session.with_claim(|claim| store.record_event(marks, now, claim)),
+        None => {
+            session.wait_for_store(marks, now);
+            Recorded::NoStore
         }
-        Event::ServerConnected => [Some(Mark::ServerConnected), None, None],
+    };
+    match event {
+        Event::ClientSeen { name } => record(&[Mark::Client(&canonical_name(name))]),
+        Event::ServerConnected => record(&[Mark::ServerConnected]),
         Event::Discovery { indexed, returned } => {
-            let own = gateway.then_some(Mark::Builtin(BuiltinTool::RetrieveTools));
-            [Some(Mark::Discovery { indexed, returned }), mcp, own]
+            let own = Mark::Builtin(BuiltinTool::RetrieveTools);
+            let marks = [Mark::Discovery { indexed, returned }, mcp, own];
+            record(if gateway { &marks } else { &marks[..2] })
         }
         Event::UpstreamCall => {
-            let own = searches.then_some(Mark::Builtin(BuiltinTool::CallTool));
-            [Some(Mark::UpstreamCall), mcp, own]
+            let marks = [Mark::UpstreamCall, mcp, Mark::Builtin(BuiltinTool::CallTool)];
+            record(if searches { &marks } else { &marks[..2] })
         }
-        Event::BuiltinCall { tool } => [Some(Mark::Builtin(tool)), mcp, None],
-        Event::Request { surface } => [Some(Mark::Request(surface)), None, None],
-    };
-    let recorded = marks.into_iter().flatten().map(|mark| store.record(mark, now));
-    recorded.fold(Recorded::Unchanged, weaker)
-}
-
-/// What to say of several marks: acknowledged only if none of them is still to be written.
-fn weaker(one: Recorded, other: Recorded) -> Recorded {
-    let rank = |recorded| match recorded {
-        Recorded::NoStore => 3,
-        Recorded::Deferred => 2,
-        Recorded::Stored => 1,
-        Recorded::Unchanged => 0,
-    };
-    if rank(other) > rank(one) { other } else { one }
+        Event::BuiltinCall { tool } => record(&[Mark::Builtin(tool), mcp]),
+        Event::Request { surface } => record(&[Mark::Request(surface)]),
+    }
 }
 
 /// The private words of this machine are gathered only for names that the vocabulary does not know.
@@ -184,6 +188,7 @@ impl Telemetry {
         if let Some(session) = telemetry.session.as_ref().filter(|session| session.allowed()) {
             // Opened here and not in the background, so that the first event is stored and not lost.
             let _ = session.store();
+            session.settle(DEADLINE);
             spawn(session);
         }
         telemetry
@@ -194,11 +199,13 @@ impl Telemetry {
         self.session.as_ref().is_some_and(|session| session.allowed())
     }
 
-    /// Whether recording this would change nothing, as far as this process knows: atomic loads only.
+    /// Whether recording this would change nothing, as far as this process knows: atomic loads and a clock.
     pub fn is_known(&self, event: &Event<'_>) -> bool {
         let Some(session) = &self.session else { return false };
         self.seen.follow(session.opened());
         session.allowed()
+            && !session.is_look_due()
+            && self.seen.installs.load(Ordering::Acquire) == session.installs()
             && match event {
                 Event::ServerConnected => self.seen.has_server(),
                 Event::ClientSeen { name } => self.seen.has_client(self.seen.hash(name)),
@@ -206,8 +213,8 @@ impl Telemetry {
             }
     }
 
-    /// Records one event. A cached atomic load when there is nothing new, microseconds when there is.
-    /// [`Recorded::NoStore`] when telemetry is off.
+    /// Records one event. Cached atomic loads when there is nothing new, microseconds when there is.
+    /// [`Recorded::NoStore`] when telemetry is off: an objection stops what comes a second after it.
     pub fn record(&self, event: Event<'_>) -> Recorded {
         let Some(session) = &self.session else { return Recorded::NoStore };
         if self.is_known(&event) {
@@ -217,22 +224,18 @@ impl Telemetry {
             Event::ClientSeen { name } => Some(self.seen.hash(name)),
             _ => None,
         };
-        match session.look() {
-            Look::Off => return Recorded::NoStore,
-            Look::Same => {}
-            Look::OtherInstall => self.seen.forget(),
-            Look::Resumed => {
-                self.seen.forget();
-                spawn(session);
-            }
+        let is_rare = name.is_some() || matches!(event, Event::ServerConnected);
+        // What comes once in a session is worth a look of its own: it belongs to the install that is current.
+        if !(if is_rare { session.look() } else { session.look_if_due() }) {
+            return Recorded::NoStore;
         }
-        let Some(store) = session.store() else { return Recorded::NoStore };
-        if name.is_some() || matches!(event, Event::ServerConnected) {
+        self.follow(session);
+        if is_rare && let Some(store) = session.store() {
             // What is cached of these must be of the file that is there now.
             session.note_file(&store);
             self.seen.follow(session.opened());
         }
-        let recorded = write(session, &store, event);
+        let recorded = write(session, event);
         if matches!(recorded, Recorded::Stored | Recorded::Unchanged) {
             if let Some(hash) = name {
                 self.seen.add_client(hash);
@@ -244,6 +247,17 @@ impl Telemetry {
             }
         }
         recorded
+    }
+
+    /// Another install than before is told to the background thread, which begins with it at once; after an
+    /// objection there is none, and it begins anew.
+    fn follow(&self, session: &Arc<Session>) {
+        if self.seen.begin_again(session.installs()) {
+            let _ = session.store();
+            session.settle(DEADLINE);
+            session.refresh();
+            spawn(session);
+        }
     }
 
     /// Says where live counts come from; asked before each heartbeat and each live mark.
@@ -260,12 +274,11 @@ impl Telemetry {
         }
     }
 
-    /// Looks at the config now instead of before the next write: telemetry may have been switched.
+    /// Looks at the config now instead of with a later event: telemetry may have been switched.
     pub fn look_again(&self) {
         let Some(session) = &self.session else { return };
-        if session.look() == Look::Resumed {
-            self.seen.forget();
-            spawn(session);
+        if session.look() {
+            self.follow(session);
         }
     }
 

@@ -79,6 +79,92 @@ fn a_session_moves_the_funnel() {
     assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "1k_10k");
 }
 
+/// A session that is over as soon as it has begun.
+fn short_session(home: &Path, client: &str) {
+    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize",
+        "params": {"clientInfo": {"name": client, "version": "1"}}});
+    session(home, &[(initialize, json!({"jsonrpc": "2.0", "id": 0, "result": {}}))]);
+}
+
+/// A config with an id that was made so many days ago.
+fn put_id(home: &Path, id: u32, days_ago: u64) {
+    let made = mcpproxy::machine::now() - days_ago * 86_400;
+    let telemetry = json!({
+        "anonymous_id": format!("3f0c9f7e-8f0e-4c5a-9d7b-{id:012}"),
+        "anonymous_id_created_at": mcpproxy::contract::timestamp::format(made),
+    });
+    let config = json!({ "telemetry": telemetry }).to_string();
+    std::fs::create_dir_all(home).unwrap();
+    std::fs::write(home.join("new"), config).unwrap();
+    std::fs::rename(home.join("new"), home.join("mcp_config.json")).unwrap();
+}
+
+/// What was recorded under one id is never another's, and what is recorded after the change is not lost with
+/// what was there before it: however short the session.
+#[test]
+fn the_first_session_after_a_change_of_the_id_keeps_its_client() {
+    for round in 0..5 {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        let seen = || activation(home)["mcp_clients_seen_ever"].clone();
+        let was_connected = || activation(home)["first_connected_server_ever"].clone();
+        put_id(home, 1, 3);
+        short_session(home, "zed");
+        assert_eq!(seen(), json!(["zed"]), "{round}");
+
+        // Also what a `reset-id` leaves that is killed between its two steps.
+        put_id(home, 2, 3);
+        assert_eq!((seen(), was_connected()), (json!([]), json!(false)), "{round}");
+        short_session(home, "goose");
+        assert_eq!(seen(), json!(["goose"]), "{round}: another id in the config");
+
+        put_id(home, 2, 366);
+        short_session(home, "cursor");
+        assert_eq!(seen(), json!(["cursor"]), "{round}: the id is a year old");
+        assert_eq!(was_connected(), true, "{round}: it is the same install");
+
+        std::fs::write(home.join("mcp_config.json"), "{}").unwrap();
+        short_session(home, "cline");
+        assert_eq!(seen(), json!(["cline"]), "{round}: no id in the config");
+
+        let reset = mcpproxy(home).args(["telemetry", "reset-id"]).output().unwrap();
+        assert!(reset.status.success());
+        assert_eq!(seen(), json!([]), "{round}");
+        short_session(home, "zed");
+        assert_eq!(seen(), json!(["zed"]), "{round}: reset-id");
+    }
+}
+
+/// The temporary files in the data directory.
+fn temporary_files(home: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(home).unwrap().flatten();
+    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".tmp")).collect()
+}
+
+#[test]
+fn a_short_session_leaves_no_temporary_file() {
+    for round in 0..20 {
+        let home = tempfile::tempdir().unwrap();
+        let ended = mcpproxy(home.path()).args(["tap", "--", "true"]).output().unwrap();
+        assert!(ended.status.success());
+        assert_eq!(temporary_files(home.path()), [""; 0], "{round}");
+    }
+}
+
+#[test]
+fn what_a_killed_edit_left_is_removed_by_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    put_id(home.path(), 1, 3);
+    let left = home.path().join(".mcp_config.json.4194304-0.tmp");
+    let of_others = home.path().join(".mcp_config.json.draft.tmp");
+    std::fs::write(&left, "{").unwrap();
+    std::fs::write(&of_others, "{").unwrap();
+    let disable = mcpproxy(home.path()).args(["telemetry", "disable"]).output().unwrap();
+    assert!(disable.status.success());
+    assert_eq!(temporary_files(home.path()), [".mcp_config.json.draft.tmp"]);
+}
+
 /// Ends a session in which a discovery call waits, and returns how many calls are stored.
 fn calls_after(server: &str, end: impl FnOnce(&mut Child)) -> Value {
     let home = tempfile::tempdir().unwrap();

@@ -2,7 +2,6 @@
 //!
 //! One rule: nothing here waits without a bound, and what we create is ours alone (0700, 0600).
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::backend::files as backend;
+
+mod unfinished;
+pub use unfinished::{abandon_unfinished, remove_leftovers, remove_leftovers_of};
 
 /// Which file a name leads to: two equal identities taken while the file is held open are one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +127,11 @@ pub fn free_space(path: &Path) -> Option<u64> {
     backend::free_space(path)
 }
 
+/// Files that may still be made on the file system of `path`; `None` where it does not tell or has no limit.
+pub fn free_files(path: &Path) -> Option<u64> {
+    backend::free_files(path)
+}
+
 /// Makes `path` and its missing parents, each 0700. An existing directory keeps its mode.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     backend::create_private_dir(path)
@@ -143,6 +150,41 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 /// Whether users other than the owner may read `path`, by its mode.
 pub fn is_readable_by_others(path: &Path) -> bool {
     backend::is_readable_by_others(path)
+}
+
+/// In whose hands a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It is a symbolic link, which only its owner can change, whatever its mode says.
+    pub is_link: bool,
+    /// Whom it belongs to.
+    pub owner: Owner,
+    /// Others may write it: everybody, or a group that is not this user's own.
+    pub others_write: bool,
+    /// Names in it can be changed by their owners alone.
+    pub is_sticky: bool,
+}
+
+/// Whom a name belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This user or root.
+    Trusted,
+    /// A user of another user namespace: who that is cannot be told here.
+    Unknown,
+    /// Another user.
+    Other,
+}
+
+/// Whether this system has owners and modes that [`standing`] can tell.
+pub const fn has_owners() -> bool {
+    backend::HAS_OWNERS
+}
+
+/// In whose hands `path` itself is, links not followed; one `lstat`, and where a group may write, a look at the
+/// files that say who is in it.
+pub fn standing(path: &Path) -> io::Result<Standing> {
+    backend::standing(path)
 }
 
 /// Makes a symbolic link at `link` that leads to `target`; `Unsupported` where the system has none.
@@ -181,29 +223,8 @@ pub fn replace_in_kind(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    if !is_current(path) {
+    if !unfinished::undivided(|| replacement.take_place(path, bytes, is_current))? {
         return Ok(false);
-    }
-    match backend::exchange(&replacement.temporary, path) {
-        Ok(()) if is_current(&replacement.temporary) => {}
-        Ok(()) => {
-            backend::exchange(&replacement.temporary, path)?;
-            // Not ours that came back: they have saved again meanwhile, and the newest stays.
-            if std::fs::read(&replacement.temporary)? != bytes {
-                backend::exchange(&replacement.temporary, path)?;
-            }
-            return Ok(false);
-        }
-        // There was none, and still is none: a link takes nobody's place.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            match std::fs::hard_link(&replacement.temporary, path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-                Err(_) => replacement.rename()?,
-            }
-        }
-        // Neither every system nor every file system can.
-        Err(_) => replacement.rename()?,
     }
     sync_directory(directory_of(path))?;
     Ok(true)
@@ -215,30 +236,72 @@ pub fn replace_in_kind(
 pub struct Replacement {
     target: PathBuf,
     temporary: PathBuf,
+    /// Open, and so in use, until it has its name.
+    file: File,
 }
 
 impl Replacement {
     /// Writes and syncs `bytes` beside `target`.
     pub fn prepare(target: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut hidden = OsString::from(".");
-        hidden.push(name);
-        hidden.push(".");
-        remove_leftovers(target, &hidden);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        hidden.push(format!("{}-{number}.tmp", std::process::id()));
-        let temporary = target.with_file_name(hidden);
-        // A process of the same number may have died here once: what it left is nobody's.
-        match std::fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = backend::create_new(&temporary, mode)?;
-        let replacement = Self { target: target.to_owned(), temporary };
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        remove_leftovers(target);
+        let mut tries = 0;
+        let (temporary, file) = loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let mut hidden = unfinished::prefix(target)?;
+            hidden.push(format!("{}-{number}.tmp", std::process::id()));
+            let temporary = target.with_file_name(hidden);
+            // A process of the same number may have died here once: what it left is nobody's.
+            match std::fs::remove_file(&temporary) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            tries += 1;
+            match unfinished::begin(&temporary, mode) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && tries < 10 => {}
+                begun => break (temporary, begun?),
+            }
+        };
+        let mut replacement = Self { target: target.to_owned(), temporary, file };
+        replacement.file.write_all(bytes)?;
+        replacement.file.sync_all()?;
         Ok(replacement)
+    }
+
+    /// The last step of [`replace_in_kind`].
+    fn take_place(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        is_current: impl Fn(&Path) -> bool,
+    ) -> io::Result<bool> {
+        if !is_current(path) {
+            return Ok(false);
+        }
+        match backend::exchange(&self.temporary, path) {
+            // Gone is what somebody took for abandoned: it can no longer be asked.
+            Ok(()) if is_current(&self.temporary) || !self.temporary.exists() => {}
+            Ok(()) => {
+                backend::exchange(&self.temporary, path)?;
+                // Not ours that came back: they have saved again meanwhile, and the newest stays.
+                if std::fs::read(&self.temporary)? != bytes {
+                    backend::exchange(&self.temporary, path)?;
+                }
+                return Ok(false);
+            }
+            // There was none, and still is none: a link takes nobody's place.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match std::fs::hard_link(&self.temporary, path) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+                    Err(_) => std::fs::rename(&self.temporary, path)?,
+                }
+            }
+            // Neither every system nor every file system can.
+            Err(_) => std::fs::rename(&self.temporary, path)?,
+        }
+        let _ = std::fs::remove_file(&self.temporary);
+        Ok(true)
     }
 
     /// Renames the new bytes over the target and syncs the directory.
@@ -261,28 +324,11 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Removes what processes that died while replacing `target` left behind. Best effort.
-fn remove_leftovers(target: &Path, prefix: &OsStr) {
-    /// Nobody takes that long to write a small file.
-    const ABANDONED: Duration = Duration::from_secs(600);
-    let Ok(entries) = std::fs::read_dir(directory_of(target)) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.as_encoded_bytes();
-        if !name.starts_with(prefix.as_encoded_bytes()) || !name.ends_with(b".tmp") {
-            continue;
-        }
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        if modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED)) {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
 impl Drop for Replacement {
     fn drop(&mut self) {
         // After `rename` the name is gone and this finds nothing.
         let _ = std::fs::remove_file(&self.temporary);
+        unfinished::end(&self.temporary);
     }
 }
 

@@ -39,6 +39,8 @@ pub mod host;
 #[cfg(feature = "lmdb")]
 pub mod lmdb;
 pub mod login;
+#[cfg(feature = "service")]
+pub mod memory;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "service")]

@@ -12,7 +12,7 @@ mod store;
 mod window;
 
 pub use state::State;
-pub use store::{Clock, DEADLINE, Health, Recorded, Store, StoreError};
+pub use store::{Claim, Clock, DEADLINE, Deferred, Health, Recorded, Store, StoreError, owner};
 pub use window::HourlyWindow;
 
 /// One thing that happened, ready to be stored.

@@ -38,6 +38,7 @@ pub struct State {
 /// Whether a [`State`] is what the store held. One that was made anew is not: with it ends what later programs
 /// keep in the store and this one does not know. It is no fact of the install, so all are equal.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(not(feature = "activation"), expect(dead_code, reason = "there is no store"))]
 pub struct Held(pub(in crate::activation) bool);
 
 impl PartialEq for Held {

@@ -20,15 +20,20 @@ mod parts;
 mod slot;
 
 #[cfg(not(feature = "activation"))]
+pub use absent::Deferred;
+#[cfg(not(feature = "activation"))]
 use absent::{Cell, on_disk};
 #[cfg(feature = "activation")]
 use cell::Cell;
+#[cfg(feature = "activation")]
+pub use deferred::Deferred;
 #[cfg(feature = "activation")]
 use files as on_disk;
 
 use super::{Mark, State};
 use crate::paths::DataDir;
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +58,27 @@ impl Clock for u64 {
     fn now(&self) -> u64 {
         *self
     }
+}
+
+/// The install that the events of a host belong to.
+#[derive(Clone, Copy)]
+pub struct Claim<'a> {
+    /// [`owner`] of its id, as the host saw that last.
+    pub owner: u64,
+    /// Makes a state belong to the install that is current at this moment. Asked before a flag is set, a client
+    /// added or another owner followed, in that transaction and under the store's lock: no other process
+    /// is between the question and the answer.
+    pub adopt: &'a dyn Fn(&mut State),
+}
+
+/// A number for an install's id; 0 for no id.
+pub fn owner(anonymous_id: &str) -> u64 {
+    if anonymous_id.is_empty() {
+        return 0;
+    }
+    let mut hasher = DefaultHasher::new();
+    hasher.write(anonymous_id.as_bytes());
+    hasher.finish().max(1)
 }
 
 /// What became of a mark.
@@ -217,14 +243,31 @@ impl Store {
         on_disk::reset(dir)
     }
 
-    /// Records one mark. A cached atomic load when there is nothing new.
+    /// As [`Self::record_event`], of one mark and for whatever install the store is.
+    #[inline(always)]
+    pub fn record(&self, mark: Mark<'_>, now: u64) -> Recorded {
+        self.cell.record(std::slice::from_ref(&mark), now, None)
+    }
+
+    /// Records the marks of one event: all of them or none. A cached atomic load when there is nothing new.
     ///
+    /// A store that is of another install than `claim` becomes that one's in the same transaction, first.
     /// A flag that flips or a client that is added is also synced to disk before this returns
     /// (milliseconds); other marks are left to the system's write-back.
     // As in `Cell::record`.
     #[inline(always)]
-    pub fn record(&self, mark: Mark<'_>, now: u64) -> Recorded {
-        self.cell.record(&mark, now)
+    pub fn record_event(
+        &self,
+        marks: &[Mark<'_>],
+        now: u64,
+        claim: Option<&Claim<'_>>,
+    ) -> Recorded {
+        self.cell.record(marks, now, claim)
+    }
+
+    /// Takes over events that came before there was a store; the next write merges them.
+    pub fn take_over(&self, earlier: Deferred) {
+        self.cell.take_over(earlier);
     }
 
     /// A consistent copy of everything, deferred marks included.
@@ -260,6 +303,11 @@ impl Store {
     /// which may lack what was stored before: who remembers that forgets it.
     pub fn opened(&self) -> u64 {
         self.cell.opened()
+    }
+
+    /// [`owner`] of the install that the store belonged to when this process read it last; 0 for none.
+    pub fn owner(&self) -> u64 {
+        self.cell.owner()
     }
 
     /// What happened to the store when this process opened it last.

@@ -43,7 +43,9 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "upstream list")?;
-    let servers = servers::servers(&call.dir()?).map_err(|why| {
+    let dir = call.dir()?;
+    config::trust::check(&dir).map_err(|why| Failure::failed(why.in_words()))?;
+    let servers = servers::servers(&dir).map_err(|why| {
         Failure::failed(format!("{why}; repair it or move it away, then try again"))
     })?;
     output::print(&match format {

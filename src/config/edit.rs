@@ -2,6 +2,7 @@
 //!
 //! One rule: nobody edits outside the lock, and what cannot be read is never written.
 
+use super::trust::{self, Distrust};
 use super::{DISPLAY_NAME, NewValue, Step, TelemetryConfig, reader, text};
 use crate::json::write_str;
 use crate::paths::DataDir;
@@ -22,6 +23,8 @@ pub enum EditError {
     Changed,
     /// The config is unreadable or corrupt; what is wrong with it.
     Unusable(String),
+    /// The config or its directory is in the hands of others.
+    Untrusted(Distrust),
     /// The data directory could not be made.
     Directory(io::ErrorKind),
     /// The lock file could not be made.
@@ -45,6 +48,9 @@ impl fmt::Display for EditError {
                 f,
                 "{DISPLAY_NAME} was not changed: {why}; repair it or move it away, then try again"
             ),
+            Self::Untrusted(why) => {
+                write!(f, "{DISPLAY_NAME} was not changed: {}", why.in_words())
+            }
             Self::Directory(kind) => write!(
                 f,
                 "the data directory cannot be made: {kind}; use --data-dir or MCPPROXY_HOME to name a writable one"
@@ -140,6 +146,9 @@ pub fn edit<R, E: From<EditError>>(
     deadline: Duration,
     change: impl FnOnce(&mut Editing) -> Result<R, E>,
 ) -> Result<R, E> {
+    // What is in the way of the lock is in the way of everybody, and is told first.
+    super::file::check_lock(dir)?;
+    trust::check(dir).map_err(EditError::Untrusted)?;
     let _lock = super::file::lock(dir, deadline)?;
     let path = dir.config();
     let found = reader::load(&path).map_err(EditError::Unusable)?;

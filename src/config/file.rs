@@ -37,6 +37,21 @@ pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
     }
 }
 
+/// What keeps the lock from being opened, found without making it.
+pub(super) fn check_lock(dir: &DataDir) -> Result<(), EditError> {
+    match FileLock::open_existing(&dir.config_lock()) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(EditError::Lock(files::reason(&e))),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what killed processes left of edits of the config, unless it is being edited.
+pub(crate) fn remove_leftovers(dir: &DataDir) {
+    let Ok(_lock) = lock(dir, Duration::ZERO) else { return };
+    let path = dir.config();
+    files::remove_leftovers(&fs::canonicalize(&path).unwrap_or(path));
+}
+
 /// Puts `bytes` in place of the config; where it is a symbolic link, in place of its target. False, and
 /// nothing done, when `is_current` says at the last moment that what has a name is not what was read any more: an editor
 /// does not know our lock, and what it wrote may be an objection.

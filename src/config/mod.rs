@@ -11,8 +11,10 @@ mod reader;
 #[cfg(feature = "serve")]
 pub mod servers;
 mod text;
+pub mod trust;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
+pub(crate) use file::remove_leftovers;
 pub use file::{Lock, lock};
 pub use layout::NewValue;
 pub use reader::{MAX_BYTES, member, read, stamp, text_member};

@@ -3,7 +3,7 @@
 //! One rule: only "there is no such file" means [`ConfigState::Missing`]; every other trouble is
 //! [`ConfigState::Unusable`], because an opt-out may be in what could not be read.
 
-use super::{ConfigState, Stamp, TelemetryConfig};
+use super::{ConfigState, Stamp, TelemetryConfig, trust};
 use crate::json::{self, Value};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::FileIdentity;
@@ -20,7 +20,7 @@ pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads the config.
 pub fn read(dir: &DataDir) -> ConfigState {
-    match load(&dir.config()) {
+    match load_trusted(dir) {
         Ok(None) => ConfigState::Missing,
         Ok(Some(bytes)) => match parse_section(&bytes) {
             Ok(telemetry) => ConfigState::Loaded(telemetry),
@@ -50,6 +50,12 @@ fn nanoseconds(time: std::time::SystemTime) -> i128 {
         Ok(after) => after.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
     }
+}
+
+/// As [`load`], of a config that is in the hands of this user alone.
+pub(super) fn load_trusted(dir: &DataDir) -> Result<Option<Vec<u8>>, String> {
+    trust::check(dir).map_err(trust::Distrust::in_words)?;
+    load(&dir.config())
 }
 
 /// The bytes of the config; `None` when there is none; else what is wrong.
@@ -99,7 +105,7 @@ pub(super) fn without_bom(bytes: &[u8]) -> (&[u8], usize) {
 /// The text at the root of the config under `key`: ours, but outside our section. `None` when there is no
 /// config or no such member; else what is wrong, without values.
 pub fn member(dir: &DataDir, key: &str) -> Result<Option<String>, String> {
-    match load(&dir.config())? {
+    match load_trusted(dir)? {
         Some(bytes) => text_member(&bytes, key),
         None => Ok(None),
     }

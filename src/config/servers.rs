@@ -271,7 +271,7 @@ impl Transport {
 
 /// The servers of a config, in its order. An error says what is wrong with the file, without values.
 pub fn servers(dir: &DataDir) -> Result<Vec<ServerEntry>, String> {
-    match reader::load(&dir.config()) {
+    match reader::load_trusted(dir) {
         Ok(None) => Ok(Vec::new()),
         Ok(Some(bytes)) => parse(&bytes),
         Err(why) => Err(why),

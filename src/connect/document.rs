@@ -7,6 +7,7 @@ use super::clients::{Client, Format};
 use super::launch::{Launch, Word};
 use super::program::is_ours;
 use super::{jsonc, toml};
+use crate::config::NewValue;
 use std::fmt;
 
 /// The name of our entry.
@@ -156,6 +157,24 @@ pub(super) fn leads_there(client: &Client, bytes: &[u8], entry: &Entry) -> bool 
     let servers = servers(client, bytes).unwrap_or_default();
     let own = servers.iter().find(|server| server.name == ENTRY);
     own.and_then(entry_of).as_ref() == Some(entry)
+}
+
+/// Whether the entry of our name starts this program as a gateway, wherever the program is, and says nothing else:
+/// writing it anew takes nothing from its user.
+pub(super) fn starts_us_alone(client: &Client, bytes: &[u8]) -> bool {
+    let servers = servers(client, bytes).unwrap_or_default();
+    let Some(own) = servers.iter().find(|server| server.name == ENTRY && server.is_gateway())
+    else {
+        return false;
+    };
+    let words = own.words();
+    let is_plain = match words.get(1..).unwrap_or_default() {
+        [serve] => serve == "serve",
+        [serve, stdio] => serve == "serve" && stdio == "--stdio",
+        _ => false,
+    };
+    let members = client.entry(&Entry::Command(words)).map(NewValue::Object);
+    is_plain && members.is_some_and(|members| is_entry(client, bytes, &members.to_json()))
 }
 
 /// The text with the change; the same text when it is there already. An entry of our name that starts this

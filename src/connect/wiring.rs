@@ -3,7 +3,7 @@
 //! One rule: a plan changes nothing; only [`Plan::carry_out`] writes.
 
 use super::clients::Client;
-use super::document::{self, Change, Problem, Server};
+use super::document::{self, Change, Entry, Problem, Server};
 use super::file;
 use super::places::Places;
 use super::record::{self, Record};
@@ -206,7 +206,7 @@ pub fn connect(
         }
         let text = before.clone().unwrap_or_default();
         let known = Record::of(&path);
-        may_write(client, &text, change, known.as_ref())?;
+        let is_ours = may_write(client, &text, change, known.as_ref())?;
         let after = document::apply(client, &text, change)?;
         // The file as it was before the first of our changes.
         let is_first = document::changes(client, &text)?.is_empty();
@@ -215,11 +215,11 @@ pub fn connect(
             || file::backup_of(&path).exists() || (was_made && undo::is_ours_alone(client, &text));
         let original = before.clone().filter(|_| is_first || !is_copied());
         let note = match change {
-            Change::Add(entry) => {
+            Change::Add(entry) if is_ours => {
                 let members = client.entry(entry).ok_or(Problem::NoUrl)?;
                 Note::Write(Record::new(before.is_none() || was_made, members))
             }
-            Change::Wrap { .. } => Note::Keep,
+            _ => Note::Keep,
         };
         Ok((before, Some(after), original, note))
     };
@@ -231,21 +231,25 @@ pub fn connect(
     }
 }
 
-/// Our entry takes the place of nothing but an entry of ours.
+/// Our entry takes the place of nothing but an entry of ours, or of one that says no more than ours. Whether what is
+/// written is ours to take out again.
 fn may_write(
     client: &Client,
     text: &[u8],
     change: &Change,
     known: Option<&Record>,
-) -> Result<(), Problem> {
-    let Change::Add(entry) = change else { return Ok(()) };
-    if !document::has_entry(client, text)? || document::leads_there(client, text, entry) {
-        return Ok(());
+) -> Result<bool, Problem> {
+    let Change::Add(entry) = change else { return Ok(false) };
+    if !document::has_entry(client, text)? {
+        return Ok(true);
     }
+    let starts_us = matches!(entry, Entry::Command(_)) && document::starts_us_alone(client, text);
     match known {
+        Some(known) if known.proves(client, text) => Ok(true),
+        // What leads there already is not changed at all.
+        _ if starts_us || document::leads_there(client, text, entry) => Ok(false),
+        Some(_) => Err(Problem::Edited),
         None => Err(Problem::Taken),
-        Some(known) if !known.proves(client, text) => Err(Problem::Edited),
-        Some(_) => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The data directory and what is in it.
 
 use super::Check;
+use crate::config::trust::{self, Place};
 use crate::config::{self, ConfigState, DISPLAY_NAME};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileSystem};
@@ -17,6 +18,12 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
         return vec![Check::fail(DIRECTORY, "its path leads through a file", elsewhere)];
     }
     let mut checks = Vec::new();
+    if let Err(why) = trust::check(dir)
+        && matches!(why.place, Place::Directory | Place::WayToDirectory)
+    {
+        let found = format!("{why}: telemetry is off, and no server is used");
+        checks.push(Check::fail(DIRECTORY, found, why.advice()));
+    }
     if let Err(e) = files::check_writable(nearest) {
         let found = format!("it cannot be written: {}", e.kind());
         checks.push(Check::fail(DIRECTORY, found, format!("make it writable, or {elsewhere}")));
@@ -46,6 +53,10 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
 
 /// The configuration.
 pub(super) fn config(dir: &DataDir) -> Check {
+    if let Err(why) = trust::check(dir) {
+        let found = format!("it is not read: {why}");
+        return Check::fail("config", found, why.advice());
+    }
     match config::read(dir) {
         ConfigState::Missing => Check::ok("config", "there is none; everything is as by default"),
         ConfigState::Loaded(_) => Check::ok("config", "it is there, and strict JSON"),

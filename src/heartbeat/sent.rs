@@ -6,14 +6,12 @@
 use crate::json;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, Replacement};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How many are kept.
 pub const KEPT: usize = 30;
-/// Longer than any request takes.
-const ABANDONED: Duration = Duration::from_secs(600);
 
 /// A copy of what is about to be sent. Dropped without [`Copy::keep`], it is removed.
 pub struct Copy {
@@ -27,8 +25,9 @@ pub fn prepare(dir: &DataDir, bytes: &[u8]) -> Result<Copy, String> {
     let prepare = || {
         let name = name_of(bytes).ok_or(io::ErrorKind::InvalidData)?;
         files::create_private_dir(&folder)?;
-        // The next time is early enough.
-        let _ = drop_leftovers(&folder);
+        // Of processes that ended between sending and the answer: whether it arrived, nobody knows, and the
+        // same bytes are sent again.
+        files::remove_leftovers_of(&folder, OsStr::new("."));
         Replacement::prepare(&folder.join(name), bytes, 0o600)
     };
     match prepare() {
@@ -65,22 +64,6 @@ impl Copy {
             let _ = drop_surplus(&self.folder);
         }
     }
-}
-
-/// Removes what processes left that ended between sending and the answer: whether it arrived, nobody knows, and
-/// the same bytes are sent again.
-fn drop_leftovers(folder: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.as_encoded_bytes();
-        let is_unfinished = name.starts_with(b".") && name.ends_with(b".tmp");
-        let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
-        if is_unfinished && age > ABANDONED {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 fn drop_surplus(folder: &Path) -> io::Result<()> {

@@ -1,22 +1,33 @@
 //! What the facade and the background thread of one host share: consent as last seen, the store, the
 //! host's live counts, and the wish to stop.
 //!
-//! One rule: no write without a look at the config's stamp; off means no write, no packet, no thread.
+//! One rule: no write without a look at the config's stamp within [`LOOK_EVERY`]; off means no write, no
+//! packet, no thread.
 
 use super::host::{Host, LiveCounts};
 use super::permission::Permission;
+use super::schedule;
 use super::timing::Timing;
 use crate::activation::state::LiveMark;
-use crate::activation::{State, Store, StoreError};
+use crate::activation::{Claim, Deferred, Mark, State, Store, StoreError, owner};
 use crate::config::{self, Stamp};
 use crate::consent::{Consent, Effective};
 use crate::contract::RoutingMode;
+use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
+use mcpproxy_platform::files::coarse_time;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How long an event relies on the last look at the config: two `stat`s for each would cost as much as
+/// storing it. An objection stops what comes after this time; what is sent has a look of its own.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Pauses between two tries to open a store, in seconds: the first, and the longest.
+const OPEN_AGAIN: (u64, u64) = (1, 5 * 60);
 
 type Provider = Arc<dyn Fn() -> LiveCounts + Send + Sync>;
 
@@ -33,8 +44,16 @@ pub(crate) struct Session {
     watch: Mutex<Watch>,
     /// A copy of the watch's verdict that `record` reads without a lock.
     allowed: AtomicBool,
+    /// When ([`coarse_time`]) the config was looked at last, in milliseconds.
+    looked: AtomicU64,
+    /// [`owner`] of the id in the config; 0 when there is none that can be kept.
+    owner: AtomicU64,
+    /// How often another install began, or this one again: caches of what is stored are void.
+    installs: AtomicU64,
     /// [`Store::opened`] as any thread of this host saw it last.
     opened: AtomicU64,
+    /// Events that wait for a store.
+    waiting: Mutex<Option<Deferred>>,
     signal: Mutex<Signal>,
     wake: Condvar,
 }
@@ -45,10 +64,39 @@ struct Watch {
     consent: Consent,
     anonymous_id: Option<String>,
     store: Option<Arc<Store>>,
-    /// Opening failed for a reason that does not pass.
-    no_store: bool,
+    /// Why there is no store.
+    trouble: Option<Trouble>,
     /// The data directory was there: when it no longer is, somebody removed it.
     had_directory: bool,
+}
+
+/// A store that could not be opened.
+#[derive(Clone, Copy)]
+struct Trouble {
+    /// The reason does not pass.
+    is_final: bool,
+    /// Seconds between this try and the next.
+    pause: u64,
+    /// When ([`coarse_time`]) the next one is due.
+    again: Duration,
+}
+
+impl Trouble {
+    fn new(error: &StoreError, before: Option<Trouble>) -> Self {
+        let (first, longest) = OPEN_AGAIN;
+        let pause = before.map_or(first, |before| (before.pause * 2).min(longest));
+        Self {
+            is_final: matches!(error, StoreError::RemoteFileSystem(_) | StoreError::NotBuilt),
+            pause,
+            again: coarse_time() + Duration::from_secs(pause),
+        }
+    }
+
+    /// Seconds until the next try, rounded up.
+    fn wait(&self) -> u64 {
+        let left = self.again.saturating_sub(coarse_time());
+        left.as_secs() + u64::from(left.subsec_nanos() > 0)
+    }
 }
 
 #[derive(Default)]
@@ -59,22 +107,19 @@ struct Signal {
     running: bool,
 }
 
-/// What a look at the config found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    /// As before.
-    Same,
-    /// Allowed, but for another id: caches of what is already stored are void.
-    OtherInstall,
-    /// Telemetry was off and is on again.
-    Resumed,
-    /// Off.
-    Off,
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic of a host's thread must not end telemetry, let alone the host.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// [`coarse_time`] in milliseconds.
+fn milliseconds() -> u64 {
+    coarse_time().as_millis() as u64
+}
+
+/// [`owner`] of the id that the config holds, unless a new one is due.
+fn owner_of(permission: &Permission) -> u64 {
+    permission.identity(machine::now()).map_or(0, |identity| owner(&identity.anonymous_id))
 }
 
 /// No config is no objection, but where the whole data directory is gone an objection may be gone with it, and
@@ -93,6 +138,7 @@ impl Session {
         let stamp = config::stamp(&dir);
         let permission = Permission::read(&dir, around);
         let allowed = permission.consent.effective != Effective::Off;
+        let owner = owner_of(&permission);
         let had_directory = dir.root().is_dir();
         Self {
             dir,
@@ -107,11 +153,15 @@ impl Session {
                 consent: permission.consent,
                 anonymous_id: permission.telemetry.anonymous_id,
                 store: None,
-                no_store: false,
+                trouble: None,
                 had_directory,
             }),
             allowed: AtomicBool::new(allowed),
+            looked: AtomicU64::new(milliseconds()),
+            owner: AtomicU64::new(owner),
+            installs: AtomicU64::new(0),
             opened: AtomicU64::new(0),
+            waiting: Mutex::default(),
             signal: Mutex::new(Signal::default()),
             wake: Condvar::new(),
         }
@@ -133,17 +183,31 @@ impl Session {
         lock(&self.watch).anonymous_id.clone()
     }
 
-    /// Reads consent again if the config changed since the last look: two `stat`s when it did not.
-    pub(crate) fn look(&self) -> Look {
+    /// Whether the last look at the config is too old to rely on.
+    pub(crate) fn is_look_due(&self) -> bool {
+        let looked = self.looked.load(Ordering::Acquire);
+        milliseconds().saturating_sub(looked) >= LOOK_EVERY.as_millis() as u64
+    }
+
+    /// As [`Self::look`], but not again within [`LOOK_EVERY`].
+    pub(crate) fn look_if_due(&self) -> bool {
+        if self.is_look_due() { self.look() } else { self.allowed() }
+    }
+
+    /// Reads consent again if the config changed since the last look: two `stat`s when it did not. Whether
+    /// telemetry is allowed.
+    pub(crate) fn look(&self) -> bool {
         let mut watch = lock(&self.watch);
+        self.looked.store(milliseconds(), Ordering::Release);
         // The stamp first: a change after it is seen by the next look.
         let stamp = config::stamp(&self.dir);
         let was_off = watch.consent.effective == Effective::Off;
         if stamp == watch.stamp {
-            return if was_off { Look::Off } else { Look::Same };
+            return !was_off;
         }
         watch.stamp = stamp;
         let permission = Permission::read(&self.dir, self.around);
+        let owner = owner_of(&permission);
         watch.consent = permission.consent;
         if watch.had_directory && !self.dir.root().is_dir() {
             watch.consent = directory_is_gone();
@@ -151,38 +215,117 @@ impl Session {
         if watch.consent.effective == Effective::Off {
             self.allowed.store(false, Ordering::Release);
             watch.store = None;
+            watch.trouble = watch.trouble.filter(|trouble| trouble.is_final);
             drop(watch);
+            *lock(&self.waiting) = None;
             self.wake.notify_all();
-            return Look::Off;
+            return false;
         }
-        self.allowed.store(true, Ordering::Release);
         let id = permission.telemetry.anonymous_id;
         let other = watch.anonymous_id.is_some() && watch.anonymous_id != id;
         watch.anonymous_id = id;
-        match (was_off, other) {
-            (true, _) => Look::Resumed,
-            (false, true) => Look::OtherInstall,
-            (false, false) => Look::Same,
+        self.owner.store(owner, Ordering::Release);
+        if was_off || other {
+            self.installs.fetch_add(1, Ordering::AcqRel);
         }
+        self.allowed.store(true, Ordering::Release);
+        true
+    }
+
+    /// How often another install began, or this one again, while this host ran.
+    pub(crate) fn installs(&self) -> u64 {
+        self.installs.load(Ordering::Acquire)
     }
 
     /// The store, opened when it is first needed. Call [`Self::look`] first.
     pub(crate) fn store(&self) -> Option<Arc<Store>> {
         let mut watch = lock(&self.watch);
-        if watch.consent.effective == Effective::Off || watch.no_store {
-            return None;
-        }
-        if watch.store.is_none() {
-            match Store::open(&self.dir, machine::now) {
-                Ok(store) => {
-                    watch.store = Some(Arc::new(store));
-                    watch.had_directory = true;
-                }
-                Err(StoreError::Busy) => {}
-                Err(_) => watch.no_store = true,
-            }
+        if watch.trouble.is_none() {
+            self.open(&mut watch);
         }
         watch.store.clone()
+    }
+
+    /// For the background thread: as [`Self::store`], and tries again when that is due; else seconds until
+    /// it is.
+    pub(crate) fn store_again(&self) -> Result<Arc<Store>, u64> {
+        let mut watch = lock(&self.watch);
+        if watch.trouble.is_none_or(|trouble| !trouble.is_final && trouble.wait() == 0) {
+            self.open(&mut watch);
+        }
+        watch
+            .store
+            .clone()
+            .ok_or(watch.trouble.map_or(OPEN_AGAIN.0, |trouble| trouble.wait().max(1)))
+    }
+
+    fn open(&self, watch: &mut Watch) {
+        if watch.consent.effective == Effective::Off || watch.store.is_some() {
+            return;
+        }
+        // Who removed the whole directory does not want it back from a process that happens to run.
+        let opened = if watch.had_directory && !self.dir.root().is_dir() {
+            Err(StoreError::Io("the data directory was removed".to_owned()))
+        } else {
+            Store::open(&self.dir, machine::now)
+        };
+        match opened {
+            Ok(store) => {
+                if let Some(waiting) = lock(&self.waiting).take() {
+                    store.take_over(waiting);
+                }
+                watch.store = Some(Arc::new(store));
+                watch.trouble = None;
+                watch.had_directory = true;
+            }
+            Err(StoreError::Busy) => {}
+            Err(error) => watch.trouble = Some(Trouble::new(&error, watch.trouble)),
+        }
+    }
+
+    /// Keeps the marks of an event until there is a store, unless there never will be one.
+    pub(crate) fn wait_for_store(&self, marks: &[Mark<'_>], now: u64) {
+        if !self.is_storeless() && self.allowed() {
+            let owner = self.owner.load(Ordering::Acquire);
+            lock(&self.waiting).get_or_insert_default().add(marks, now, owner);
+        }
+    }
+
+    /// Runs `record` with the install that this host's events belong to, as far as it is known.
+    pub(crate) fn with_claim<R>(&self, record: impl FnOnce(Option<&Claim<'_>>) -> R) -> R {
+        let adopt = |state: &mut State| {
+            let permission = Permission::read(&self.dir, self.around);
+            let identity = permission.identity(machine::now());
+            if let Some(identity) =
+                identity.filter(|_| permission.consent.effective != Effective::Off)
+            {
+                schedule::adopt(state, &identity);
+            }
+        };
+        match self.owner.load(Ordering::Acquire) {
+            0 => record(None),
+            owner => record(Some(&Claim { owner, adopt: &adopt })),
+        }
+    }
+
+    /// Makes the id of a new or rotated install now, if the store is still the old one's: what is recorded
+    /// before it is made would be lost with that. Waits for the config's lock no longer than `within`.
+    pub(crate) fn settle(&self, within: Duration) {
+        let store = lock(&self.watch).store.clone();
+        // Without the directory, to make an id would make it again.
+        if store.is_none_or(|store| store.owner() == 0) || !self.dir.root().is_dir() {
+            return;
+        }
+        let permission = Permission::read(&self.dir, self.around);
+        let now = machine::now();
+        let is_due = identity::current(&permission.telemetry, now) == Ok(None);
+        if is_due
+            && permission.consent.effective != Effective::Off
+            && identity::ensure_within(&self.dir, now, within).is_ok()
+        {
+            // Our own edit of the config is news to us.
+            self.look();
+        }
     }
 
     /// Which of the files that were this install's store is the current one.
@@ -198,7 +341,7 @@ impl Session {
 
     /// There is no store and none will appear: nothing is left to do in the background.
     pub(crate) fn is_storeless(&self) -> bool {
-        lock(&self.watch).no_store
+        lock(&self.watch).trouble.is_some_and(|trouble| trouble.is_final)
     }
 
     pub(crate) fn provide_live(&self, provider: Provider) {
@@ -252,7 +395,7 @@ impl Session {
     /// Removes this host's mark, if it is still the one that is stored.
     pub(crate) fn withdraw(&self) {
         let opened = lock(&self.watch).store.is_some();
-        if !opened || self.look() == Look::Off {
+        if !opened || !self.look() {
             return;
         }
         let Some(store) = self.store() else { return };

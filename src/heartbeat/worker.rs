@@ -5,10 +5,11 @@
 use super::assemble::Live;
 use super::attempt::{Attempt, Outcome};
 use super::schedule::{self, Begin, HostStart};
-use super::session::{Look, Session};
+use super::session::Session;
 use super::timing::TICK;
 use crate::activation::{State, Store};
 use crate::build_info;
+use crate::config::{self, EDIT_DEADLINE};
 use crate::consent::Effective;
 use crate::contract::LaunchSource;
 use crate::paths::SYSTEM_STAMP;
@@ -39,19 +40,19 @@ pub(crate) fn spawn(session: Arc<Session>) {
 fn run(session: &Session) {
     let mut started = false;
     loop {
-        if session.look() == Look::Off {
+        if !session.look() {
             return;
         }
-        let wait = match session.store() {
-            None => TICK,
-            Some(store) if !started => match host_started(session, &store) {
+        let wait = match session.store_again() {
+            Err(again) => again.min(TICK),
+            Ok(store) if !started => match host_started(session, &store) {
                 Ok(()) => {
                     started = true;
                     0
                 }
                 Err(again) => again,
             },
-            Some(store) => {
+            Ok(store) => {
                 let wait = tick(session, &store);
                 started = knows_this_host(session, &store);
                 if started { wait } else { START_AGAIN }
@@ -85,8 +86,10 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
         let _ = store.update(false, |state| session.place(state, mark));
         return Err(TICK);
     };
+    // Not every later host has something to edit.
+    config::remove_leftovers(&session.dir);
     // Our own edit of the config is no news.
-    let _ = session.look();
+    session.look();
     let start = HostStart {
         identity: &identity,
         version: build_info::VERSION,
@@ -140,6 +143,8 @@ fn tick(session: &Session, store: &Store) -> u64 {
     if session.consent().effective != Effective::On {
         return TICK;
     }
+    // An id that is a year old by now is another one from here on, also to the events of this host.
+    session.settle(EDIT_DEADLINE);
     let attempt = Attempt {
         dir: &session.dir,
         store,

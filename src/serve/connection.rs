@@ -2,7 +2,9 @@
 //!
 //! One rule: a failure is told in our own words. What a server answers or writes may hold anything.
 
+use super::backpressure::{Answers, Bounded, PATIENCE, Source};
 use super::child::Processes;
+use super::http_client::{HttpClient, Probe};
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
 use crate::build_info;
@@ -36,6 +38,8 @@ const MOST_ITEMS: usize = 10_000;
 const MOST_PAGES: usize = 1_000;
 /// How often a server may send us to another path for one request.
 const MOST_REDIRECTS: usize = 5;
+/// Calls to one HTTP server that are open at once; the SDK keeps further ones waiting, quick ones as well.
+const MOST_CALLS: usize = 1024;
 /// What a tool of an HTTP server may answer at most.
 const MOST_BYTES: usize = 128 << 20;
 
@@ -74,6 +78,10 @@ pub struct Connection {
     pub changed: Arc<Notify>,
     /// Wakes when the server answered with an error that names no request.
     pub nameless: Arc<Notify>,
+    /// What the server was answered, and why it was given up if it does not read that.
+    pub answers: Answers,
+    /// Asks an HTTP server of the modern era whether it is there.
+    pub probe: Probe,
 }
 
 /// What a server offers.
@@ -98,7 +106,8 @@ pub async fn connect(
 ) -> Result<Connection, String> {
     match transport {
         Transport::Stdio { .. } => {
-            let child = || start(transport, processes, show_stderr);
+            let child =
+                || Ok::<_, String>(Link::over_streams(start(transport, processes, show_stderr)?));
             let mode = match establish(child()?, modern_first()).await {
                 // A server that ended at the sight of the modern probe gets a second life without it.
                 Err(Trouble::Closed) => ClientLifecycleMode::Initialize,
@@ -135,7 +144,22 @@ fn modern_only() -> ClientLifecycleMode {
     ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
 }
 
-async fn establish<T>(transport: T, mode: ClientLifecycleMode) -> Result<Connection, Trouble>
+/// A transport, and what is known of it beside what it carries.
+struct Link<T> {
+    transport: Bounded<T>,
+    answers: Answers,
+    probe: Probe,
+}
+
+impl<T> Link<T> {
+    fn over_streams(transport: T) -> Self {
+        let answers = Answers::new(PATIENCE);
+        let transport = Bounded::new(transport, answers.clone(), Source::Stream);
+        Self { transport, answers, probe: Probe::default() }
+    }
+}
+
+async fn establish<T>(link: Link<T>, mode: ClientLifecycleMode) -> Result<Connection, Trouble>
 where
     T: rmcp::transport::Transport<RoleClient> + 'static,
 {
@@ -143,9 +167,10 @@ where
     let listener = Listener::default();
     let changed = listener.changed.clone();
     let nameless = Arc::new(Notify::new());
+    let Link { transport, answers, probe } = link;
     let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
     let service = listener.serve_with_lifecycle(transport, mode).await.map_err(Trouble::of)?;
-    Ok(Connection { service, routes, changed, nameless })
+    Ok(Connection { service, routes, changed, nameless, answers, probe })
 }
 
 /// Starts the child process of a stdio server, in a process group of its own, so that Ctrl-C at our
@@ -195,7 +220,7 @@ fn cannot_start(error: &io::Error) -> String {
 fn http(
     url: &str,
     headers: &[(String, String)],
-) -> Result<StreamableHttpClientTransport<reqwest::Client>, String> {
+) -> Result<Link<StreamableHttpClientTransport<HttpClient>>, String> {
     let mut custom = std::collections::HashMap::new();
     for (name, value) in headers {
         let bad = || {
@@ -219,9 +244,14 @@ fn http(
         .custom_headers(custom)
         .max_json_response_size(MOST_BYTES)
         .max_sse_event_size(MOST_BYTES)
-        .max_concurrent_requests(64)
+        .max_concurrent_requests(MOST_CALLS)
         .reinit_on_expired_session(true);
-    Ok(StreamableHttpClientTransport::with_client(client, config))
+    let answers = Answers::new(PATIENCE);
+    let client = HttpClient::new(client, answers.clone());
+    let probe = client.probe();
+    let transport = StreamableHttpClientTransport::with_client(client, config);
+    let transport = Bounded::new(transport, answers.clone(), Source::Events);
+    Ok(Link { transport, answers, probe })
 }
 
 /// A client that goes through the proxy of the environment, if the server is elsewhere: headers and bodies for a

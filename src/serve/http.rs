@@ -4,6 +4,7 @@
 
 use super::gateway::Gateway;
 use super::hub::Hub;
+use super::limits::{Limits, limited};
 use super::recorder::Happened;
 use super::sessions::Sessions;
 use super::{page, report};
@@ -65,14 +66,18 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
         Arc::new(Sessions::default()),
         config,
     );
+    let limits = Arc::new(Limits::default());
+    let mcp = Router::new()
+        .route_service("/mcp", mcp.clone())
+        .route_service("/mcp/", mcp)
+        .route_layer(middleware::from_fn_with_state(limits, limited));
     Router::new()
         .route("/", get(index))
         .route("/api/v1/status", get(status))
         .route("/api/v1/telemetry", put(switch))
         .route("/api/v1/telemetry/payload", get(payload))
         .route("/api/v1/telemetry/sent", get(sent))
-        .route_service("/mcp", mcp.clone())
-        .route_service("/mcp/", mcp)
+        .merge(mcp)
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .with_state(shared.clone())

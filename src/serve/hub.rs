@@ -133,6 +133,8 @@ pub struct Hub {
     starting: watch::Sender<usize>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) show_stderr: bool,
+    /// How often a server behind HTTP is asked whether it is there.
+    pub(super) look: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -140,6 +142,11 @@ pub struct Hub {
 impl Hub {
     /// Without servers. `show_stderr`: what child processes write there goes to ours.
     pub fn new(recorder: Arc<Recorder>, show_stderr: bool) -> Arc<Self> {
+        Self::looking(recorder, show_stderr, supervisor::LOOK)
+    }
+
+    /// The same, with another time between looks.
+    pub(super) fn looking(recorder: Arc<Recorder>, show_stderr: bool, look: Duration) -> Arc<Self> {
         let hub = Arc::new(Self {
             servers: RwLock::default(),
             leaving: Mutex::default(),
@@ -151,6 +158,7 @@ impl Hub {
             starting: watch::Sender::new(0),
             recorder,
             show_stderr,
+            look,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });

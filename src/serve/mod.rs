@@ -3,14 +3,17 @@
 //! One rule: it starts whatever is configured and serves whatever works. A server that is broken, slow or
 //! gone is that server's trouble.
 
+mod backpressure;
 mod catalog;
 mod child;
 mod connection;
 mod forward;
 mod gateway;
 mod http;
+mod http_client;
 mod hub;
 pub(crate) mod key;
+mod limits;
 mod page;
 mod progress;
 mod recorder;
@@ -32,12 +35,14 @@ use crate::web::guard::Guard;
 use crate::web::key::ApiKey;
 use crate::web::listen::Front;
 use crate::web::log;
+use backpressure::{Answers, Bounded, Source};
 use gateway::Gateway;
 use http::Shared;
 use hub::Hub;
-use mcpproxy_platform::{group, service};
+use mcpproxy_platform::{group, memory, service};
 use recorder::Recorder;
-use rmcp::ServiceExt as _;
+use rmcp::transport::IntoTransport;
+use rmcp::{RoleServer, ServiceExt as _};
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -53,6 +58,8 @@ use tracing::{info, warn};
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 /// How often the config is looked at: two `stat`s.
 const CONFIG_LOOK: Duration = Duration::from_secs(1);
+/// After so many looks what was freed goes back to the system: once a minute.
+const LOOKS_A_MINUTE: u32 = 60;
 /// How long calls may take to finish once it was asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long servers may take to end after that.
@@ -116,6 +123,10 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     let _guard = group::guard();
     // The provider of the whole program; that another one was chosen before is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    config::trust::check(&options.dir).map_err(|why| {
+        let place = config::DISPLAY_NAME;
+        ServeError::Config(format!("no servers are taken from {place}: {}", why.in_words()))
+    })?;
     let entries = servers::servers(&options.dir)
         .map_err(|why| ServeError::Config(format!("{why}; repair it")))?;
     let door = match options.listen {
@@ -256,19 +267,27 @@ async fn standard_streams(is_wanted: bool, gateway: Gateway) {
     if !is_wanted {
         return std::future::pending().await;
     }
-    match gateway.serve(rmcp::transport::stdio()).await {
+    let answers = Answers::new(backpressure::PATIENCE);
+    let streams = IntoTransport::<RoleServer, _, _>::into_transport(rmcp::transport::stdio());
+    match gateway.serve(Bounded::new(streams, answers.clone(), Source::Stream)).await {
         Ok(session) => {
             let _ = session.waiting().await;
         }
         Err(_) => warn!("the client on standard input ended before a session began"),
     }
+    if let Some(why) = answers.given_up() {
+        warn!("the client on standard input is disconnected: {why}");
+    }
 }
 
-/// Follows the config: servers that come, go or change, and the switch of telemetry.
+/// Follows the config: servers that come, go or change, and the switch of telemetry. Gives memory back.
 async fn follow_config(hub: Arc<Hub>, dir: DataDir) {
     let mut stamp = config::stamp(&dir);
-    loop {
+    for look in 1_u32.. {
         tokio::time::sleep(CONFIG_LOOK).await;
+        if look.is_multiple_of(LOOKS_A_MINUTE) {
+            let _ = tokio::task::spawn_blocking(memory::give_back).await;
+        }
         let now = config::stamp(&dir);
         if now == stamp {
             continue;
@@ -290,6 +309,7 @@ fn stop_signal() -> Result<Arc<Notify>, ServeError> {
     let installed = ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::AcqRel) {
             group::kill_all();
+            mcpproxy_platform::files::abandon_unfinished();
             std::process::exit(130);
         }
         woken.notify_one();

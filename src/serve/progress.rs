@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 
 /// Notifications that wait for a slow client; more are dropped, which progress allows.
 const WAITING: usize = 256;
+/// A longer message waits only behind none: that many of them would fill the memory.
+const LONG: usize = 16 << 10;
 
 /// Where the progress of one call goes: put into the extensions of its request.
 #[derive(Clone)]
@@ -39,6 +41,17 @@ impl Routes {
     /// Ends the route of a call that is over.
     pub fn end(&self, token: &ProgressToken) {
         self.locked(|routes| routes.remove(token));
+    }
+}
+
+/// Puts a step among those that wait, if there is room.
+fn hand_on(
+    waiting: &mpsc::Sender<ProgressNotificationParam>,
+    progress: &ProgressNotificationParam,
+) {
+    let length = progress.message.as_ref().map_or(0, String::len);
+    if length <= LONG || waiting.capacity() == WAITING {
+        let _ = waiting.try_send(progress.clone());
     }
 }
 
@@ -79,7 +92,7 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Routed<T> {
         {
             let token = &progress.params.progress_token;
             if let Some(Route(sender)) = self.routes.locked(|routes| routes.get(token).cloned()) {
-                let _ = sender.try_send(progress.params.clone());
+                hand_on(&sender, &progress.params);
             }
         }
         // Handed on all the same: the SDK's time-outs are reset by progress.
@@ -88,5 +101,26 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Routed<T> {
 
     fn close(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
         self.inner.close()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmcp::model::NumberOrString;
+
+    #[test]
+    fn steps_that_wait_are_bounded_in_number_and_in_size() {
+        let token = ProgressToken(NumberOrString::Number(1));
+        let short = ProgressNotificationParam::new(token.clone(), 1.0).with_message("short");
+        let long = ProgressNotificationParam::new(token, 1.0).with_message("x".repeat(LONG + 1));
+        let (Route(sender), mut steps) = route();
+        (0..3).for_each(|_| hand_on(&sender, &long));
+        assert_eq!(steps.len(), 1);
+        (0..300).for_each(|_| hand_on(&sender, &short));
+        assert_eq!(steps.len(), WAITING);
+        while steps.try_recv().is_ok() {}
+        hand_on(&sender, &long);
+        assert_eq!(steps.len(), 1);
     }
 }

@@ -4,6 +4,7 @@
 
 use super::child::Processes;
 use super::connection::{self, Connection};
+use super::http_client::Probe;
 use super::hub::{Hub, Live, Server, Status};
 use super::recorder::Happened;
 use crate::config::servers::Transport;
@@ -27,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A connection that lasted so long was a good one: the pauses begin anew.
 const STEADY: Duration = Duration::from_secs(60);
 /// How often a server behind HTTP is asked whether it is there: nothing tells when it goes.
-const LOOK: Duration = Duration::from_secs(10);
+pub(super) const LOOK: Duration = Duration::from_secs(10);
 /// How long it may take to say so.
 const ANSWER: Duration = Duration::from_secs(10);
 /// Changes of lists that come together are asked for together.
@@ -131,7 +132,7 @@ async fn follow(
     processes: &Processes,
     connection: Connection,
 ) -> String {
-    let Connection { service, routes, changed, nameless } = connection;
+    let Connection { service, routes, changed, nameless, answers, probe } = connection;
     let peer = service.peer().clone();
     let close = service.cancellation_token();
     let ended = service.waiting();
@@ -139,7 +140,7 @@ async fn follow(
     let mut background = JoinSet::new();
     background.spawn(subscribe(peer.clone(), changed.clone()));
     let is_http = matches!(server.entry.transport, Ok(Transport::Http { .. }));
-    let mut look = tokio::time::interval(LOOK);
+    let mut look = tokio::time::interval(hub.look);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     look.reset();
     let watched = async {
@@ -149,14 +150,14 @@ async fn follow(
                     refresh(hub, server, &peer, &routes).await;
                     continue;
                 }
-                () = server.suspect.notified() => is_there(&peer).await,
+                () = server.suspect.notified() => is_there(&peer, &probe).await,
                 // Of a stdio server it is a complaint about a line; of an HTTP server it may be the end of the session.
                 () = nameless.notified(), if is_http => tokio::select! {
-                    health = is_there(&peer) => health,
+                    health = is_there(&peer, &probe) => health,
                     () = nameless.notified() => Some(FORGOTTEN),
                 },
                 // Only a refusal counts: a server may well be silent while it is busy.
-                _ = look.tick(), if is_http => is_there(&peer).await.filter(|why| *why != SILENT),
+                _ = look.tick(), if is_http => is_there(&peer, &probe).await.filter(|why| *why != SILENT),
             };
             if let Some(why) = health {
                 break why.to_owned();
@@ -165,7 +166,7 @@ async fn follow(
     };
     let reason = tokio::select! {
         () = server.stop.cancelled() => String::new(),
-        _ = &mut ended => return "its connection ended".into(),
+        _ = &mut ended => return answers.given_up().unwrap_or("its connection ended").into(),
         reason = watched => reason,
     };
     tokio::join!(farewell(close, ended), processes.end());
@@ -226,11 +227,23 @@ const FORGOTTEN: &str = "it does not know its session any more";
 /// The server gave no answer at all.
 const SILENT: &str = "it does not answer any more";
 
+/// The server could not be asked.
+const GONE: &str = "it is gone";
+
 /// `None` when the server answers, whatever it says; else why it is taken to be gone.
-async fn is_there(peer: &Peer<RoleClient>) -> Option<&'static str> {
+async fn is_there(peer: &Peer<RoleClient>, probe: &Probe) -> Option<&'static str> {
     let modern = peer.peer_info().is_some_and(|info| {
         info.protocol_version.as_str() >= ProtocolVersion::V_2026_07_28.as_str()
     });
+    if modern {
+        match tokio::time::timeout(ANSWER, probe.ask()).await {
+            Ok(Some(Ok(()))) => return None,
+            Ok(Some(Err(_))) => return Some(GONE),
+            Err(_) => return Some(SILENT),
+            // Over standard streams there is no queue to wait in.
+            Ok(None) => {}
+        }
+    }
     let question = if modern {
         ClientRequest::DiscoverRequest(DiscoverRequest::new(DiscoverRequestParams {}))
     } else {
@@ -244,6 +257,9 @@ async fn is_there(peer: &Peer<RoleClient>) -> Option<&'static str> {
     match answer {
         Ok(_) | Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse) => None,
         Err(ServiceError::Timeout { .. }) => Some(SILENT),
-        Err(_) => Some("it is gone"),
+        Err(_) => Some(GONE),
     }
 }
+
+#[cfg(test)]
+mod tests;

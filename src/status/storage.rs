@@ -61,6 +61,11 @@ pub(crate) fn config_obstacle(dir: &DataDir) -> Option<String> {
     Some(format!("{none}: <data dir>/config.lock cannot be used ({reason})"))
 }
 
+/// One while a file is replaced; to begin with, the store and its directory, two locks, config and checkpoint.
+fn files_needed(dir: &DataDir) -> u64 {
+    if dir.store().exists() { 1 } else { 7 }
+}
+
 /// Why nothing can be recorded here, and so nothing sent.
 pub(crate) fn obstacle(dir: &DataDir) -> Option<Shown> {
     if let Err(error) = Store::check(dir) {
@@ -68,6 +73,8 @@ pub(crate) fn obstacle(dir: &DataDir) -> Option<Shown> {
     }
     let place = dir.root().ancestors().find(|path| path.exists())?;
     let full = "the disk of the data directory is full: what happens may not be recorded or sent; make room, or point MCPPROXY_HOME to another disk";
-    let is_full = files::free_space(place).is_some_and(|free| free < NEEDED);
+    // Used up are its blocks, or its names.
+    let is_full = files::free_space(place).is_some_and(|free| free < NEEDED)
+        || files::free_files(place).is_some_and(|free| free < files_needed(dir));
     is_full.then(|| ("full", Some(full.to_owned())))
 }

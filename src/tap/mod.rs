@@ -22,6 +22,7 @@ pub use observer::{Direction, Observer};
 
 use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
 use crate::{Event, Host, LiveCounts, Telemetry};
+use mcpproxy_platform::files;
 use mcpproxy_platform::process::{self, Sink, Source, Spawned};
 use queue::{Batch, Queue};
 use std::ffi::OsString;
@@ -103,6 +104,7 @@ impl Session {
             let end = server.wait();
             server.drain(&output);
             observed.end(LAST_LOOK);
+            files::abandon_unfinished();
             end.leave()
         })?;
         Ok(Self { queue, supervisor })
@@ -153,7 +155,7 @@ fn observe(options: Options, queue: &Queue) {
         telemetry.record(event);
     });
     let mut batch = Batch::default();
-    while queue.take(&mut batch) {
+    while queue.take(&mut batch, observer.wants_answers()) {
         for (direction, after_loss, bytes) in batch.iter() {
             if after_loss {
                 observer.lost(direction);

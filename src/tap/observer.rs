@@ -74,6 +74,11 @@ impl<S: FnMut(Event<'_>)> Observer<S> {
         }
     }
 
+    /// Whether any answer would tell something now.
+    pub fn wants_answers(&self) -> bool {
+        !self.session.outstanding.is_empty()
+    }
+
     /// Bytes of one direction are missing here: the line they belong to is not read.
     pub fn lost(&mut self, direction: Direction) {
         match direction {

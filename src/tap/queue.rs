@@ -3,9 +3,10 @@
 //! One rule: the threads that forward traffic never wait here. They append under a lock that is only
 //! ever held for a copy in memory; what does not fit is counted and dropped.
 //!
-//! Waking a thread costs a forwarder more than the copy, so the observer is not woken for each
-//! message: while there is traffic it naps for a few milliseconds at a time and finds what has come.
-//! After a burst it also rests seven times as long as it worked, so that a flood never costs those
+//! An observer that has nothing to do is woken by what arrives, so that a call is counted before it is
+//! answered, whatever happens to this process then. Waking a thread costs a forwarder more than the copy:
+//! in a burst of messages the observer is not woken for each, but naps for a millisecond at a time and
+//! finds what has come. After a burst of bytes it also rests seven times as long as it worked, so that a flood never costs those
 //! whose traffic it looks at more than an eighth of a processor. A burst of 10 MB is looked at whole;
 //! of a flood what does not fit is dropped.
 
@@ -25,10 +26,14 @@ const BURST: Duration = Duration::from_millis(500);
 /// Rest after work, in multiples of the work, and at most.
 const REST: u32 = 7;
 const LONGEST_REST: Duration = Duration::from_millis(200);
-/// How long the observer naps while there is traffic.
-const NAP: Duration = Duration::from_millis(5);
-/// Naps without traffic before it sleeps until it is woken.
-const NAPS: u32 = 20;
+/// How long the observer naps in a burst.
+const NAP: Duration = Duration::from_millis(1);
+/// Wakes that a burst begins with, before the observer naps.
+const WAKES: u32 = 64;
+/// Time after which it may be woken once more.
+const WAKE_AGAIN: Duration = Duration::from_millis(4);
+/// A silence: memory that a burst needed goes back.
+const SILENCE: Duration = Duration::from_millis(100);
 
 /// Consecutive bytes of one direction.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +85,37 @@ enum Rest {
     Sleep,
 }
 
+/// How often forwarders may still be asked to wake the observer.
+struct Wakes {
+    left: u32,
+    since: Instant,
+}
+
+impl Wakes {
+    fn new(now: Instant) -> Self {
+        Self { left: WAKES, since: now }
+    }
+
+    /// Takes one, if there is one.
+    fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.since);
+        let more = (passed.as_nanos() / WAKE_AGAIN.as_nanos()).min(u128::from(WAKES)) as u32;
+        if more > 0 {
+            self.left = self.left.saturating_add(more).min(WAKES);
+            self.since = now;
+        }
+        let is_left = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        is_left
+    }
+}
+
 struct Waiting {
     batch: Batch,
     rest: Rest,
+    wakes: Wakes,
+    /// The observer waits for what the server says.
+    is_answer_wanted: bool,
     /// What the observer has worked since the last silence.
     worked: Duration,
     /// Bytes of the direction (in the order of [`Direction`]) were dropped since its last piece.
@@ -107,6 +140,8 @@ impl Queue {
             waiting: Mutex::new(Waiting {
                 batch: Batch::default(),
                 rest: Rest::Awake,
+                wakes: Wakes::new(Instant::now()),
+                is_answer_wanted: true,
                 worked: Duration::ZERO,
                 lost: [false; 2],
                 dropped: 0,
@@ -133,10 +168,12 @@ impl Queue {
         } else {
             batch.append(direction, std::mem::take(lost), bytes);
         }
+        let is_urgent = waiting.batch.bytes.len() > URGENT;
+        let is_wanted = direction == Direction::ToServer || waiting.is_answer_wanted;
         let is_needed = match waiting.rest {
             Rest::Awake => false,
-            Rest::Nap => waiting.batch.bytes.len() > URGENT,
-            Rest::Sleep => true,
+            Rest::Nap => is_urgent,
+            Rest::Sleep => is_wanted || is_urgent,
         };
         if is_needed {
             waiting.rest = Rest::Awake;
@@ -145,24 +182,15 @@ impl Queue {
         }
     }
 
-    /// For the observer: waits for traffic and puts it into `batch` in place of what is there.
+    /// For the observer: waits for traffic and puts it into `batch` in place of what is there. Answers do not
+    /// wake it when none is wanted; they are there with the next request, or after a silence.
     /// `false` when the session has ended and all has been taken.
-    pub(super) fn take(&self, batch: &mut Batch) -> bool {
+    pub(super) fn take(&self, batch: &mut Batch, is_answer_wanted: bool) -> bool {
         let work = batch.taken.take().map(|taken| taken.elapsed()).unwrap_or_default();
         batch.clear();
         let mut waiting = self.rest_after(work, self.lock());
-        let mut naps = 0;
+        waiting.is_answer_wanted = is_answer_wanted;
         loop {
-            let is_asleep = naps == NAPS && waiting.batch.pieces.is_empty();
-            if is_asleep {
-                // Memory that a burst needed goes back before a long silence.
-                *batch = Batch::default();
-                waiting.batch = Batch::default();
-                waiting.worked = Duration::ZERO;
-                waiting = self.sleep(waiting);
-            }
-            // Woken by the first message of an exchange, nap too: the others are on their way.
-            waiting = self.nap(waiting);
             if !waiting.batch.pieces.is_empty() {
                 std::mem::swap(&mut waiting.batch, batch);
                 batch.taken = Some(Instant::now());
@@ -171,7 +199,11 @@ impl Queue {
             if waiting.is_ending {
                 return false;
             }
-            naps = if is_asleep { 0 } else { naps + 1 };
+            waiting = if waiting.wakes.take(Instant::now()) {
+                self.sleep(waiting, batch)
+            } else {
+                self.rest(waiting, Rest::Nap, NAP)
+            };
         }
     }
 
@@ -193,22 +225,38 @@ impl Queue {
         waiting
     }
 
-    fn nap<'a>(&self, mut waiting: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
-        waiting.rest = Rest::Nap;
-        let is_restful = |w: &mut Waiting| w.rest == Rest::Nap && !w.is_ending;
-        let (mut waiting, _) = self
-            .arrival
-            .wait_timeout_while(waiting, NAP, is_restful)
-            .unwrap_or_else(PoisonError::into_inner);
-        waiting.rest = Rest::Awake;
+    /// Until something arrives or the session ends. After a silence the memory of both batches goes back.
+    fn sleep<'a>(
+        &self,
+        waiting: MutexGuard<'a, Waiting>,
+        batch: &mut Batch,
+    ) -> MutexGuard<'a, Waiting> {
+        let mut waiting = self.rest(waiting, Rest::Sleep, SILENCE);
+        if waiting.batch.pieces.is_empty() && !waiting.is_ending {
+            *batch = Batch::default();
+            waiting.batch = Batch::default();
+            waiting.worked = Duration::ZERO;
+            // Nothing is held in silence, wanted or not.
+            waiting.is_answer_wanted = true;
+            waiting = self.rest(waiting, Rest::Sleep, Duration::MAX);
+        }
         waiting
     }
 
-    fn sleep<'a>(&self, mut waiting: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
-        waiting.rest = Rest::Sleep;
-        self.arrival
-            .wait_while(waiting, |w| w.rest == Rest::Sleep && !w.is_ending)
-            .unwrap_or_else(PoisonError::into_inner)
+    fn rest<'a>(
+        &self,
+        mut waiting: MutexGuard<'a, Waiting>,
+        rest: Rest,
+        limit: Duration,
+    ) -> MutexGuard<'a, Waiting> {
+        waiting.rest = rest;
+        let is_restful = |w: &mut Waiting| w.rest == rest && !w.is_ending;
+        let (mut waiting, _) = self
+            .arrival
+            .wait_timeout_while(waiting, limit, is_restful)
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.rest = Rest::Awake;
+        waiting
     }
 
     /// For the observer, before it begins: rests for `limit`, or until the session ends.
@@ -262,7 +310,7 @@ mod tests {
 
     fn taken(queue: &Queue) -> Vec<(Direction, bool, Vec<u8>)> {
         let mut batch = Batch::default();
-        assert!(queue.take(&mut batch));
+        assert!(queue.take(&mut batch, true));
         batch.iter().map(|(d, lost, bytes)| (d, lost, bytes.to_vec())).collect()
     }
 
@@ -319,7 +367,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 assert_eq!(taken(&queue).len(), 1);
-                assert!(!queue.take(&mut Batch::default()));
+                assert!(!queue.take(&mut Batch::default(), true));
                 queue.close();
             });
             queue.end(Duration::from_secs(60));
@@ -345,6 +393,58 @@ mod tests {
             queue.push(ToServer, b"x");
             assert_eq!(observer.join().unwrap(), [(ToServer, false, b"x".to_vec())]);
         });
+    }
+
+    #[test]
+    fn an_observer_that_has_seen_all_sleeps_and_does_not_nap() {
+        let queue = Queue::new();
+        queue.push(ToServer, b"x");
+        std::thread::scope(|scope| {
+            let observer = scope.spawn(|| (taken(&queue), taken(&queue)));
+            let rest = loop {
+                match queue.lock().rest {
+                    Rest::Awake => std::thread::yield_now(),
+                    rest => break rest,
+                }
+            };
+            assert!(rest == Rest::Sleep);
+            queue.push(ToClient, b"y");
+            assert_eq!(observer.join().unwrap().1, [(ToClient, false, b"y".to_vec())]);
+        });
+    }
+
+    #[test]
+    fn an_answer_that_is_not_wanted_wakes_nobody_and_is_seen_with_the_next_request() {
+        let queue = Queue::new();
+        std::thread::scope(|scope| {
+            let observer = scope.spawn(|| {
+                let mut batch = Batch::default();
+                assert!(queue.take(&mut batch, false));
+                batch.iter().map(|(direction, _, _)| direction).collect::<Vec<_>>()
+            });
+            while queue.lock().rest != Rest::Sleep {
+                std::thread::yield_now();
+            }
+            queue.push(ToClient, b"x");
+            // A silence may have ended meanwhile, and it is taken all the same.
+            if queue.lock().rest == Rest::Sleep {
+                queue.push(ToServer, b"y");
+            }
+            assert_eq!(observer.join().unwrap().first(), Some(&ToClient));
+        });
+    }
+
+    #[test]
+    fn only_a_burst_uses_up_the_wakes() {
+        let start = Instant::now();
+        let mut wakes = Wakes::new(start);
+        assert!((0..10 * WAKES).all(|call| wakes.take(start + WAKE_AGAIN * call)));
+        let mut wakes = Wakes::new(start);
+        assert!((0..WAKES).all(|_| wakes.take(start)));
+        assert!(!wakes.take(start));
+        assert!(wakes.take(start + WAKE_AGAIN) && !wakes.take(start + WAKE_AGAIN));
+        let later = start + WAKE_AGAIN * 1000;
+        assert!((0..WAKES).all(|_| wakes.take(later)) && !wakes.take(later));
     }
 
     #[test]

@@ -58,14 +58,49 @@ fn an_entry_written_by_hand_is_never_taken_out() {
                 home.write(file, &text);
                 is_left_alone(&home, client);
                 // Neither does `connect` make it ours: it is there, or it is in the way.
-                for options in [&["connect", client][..], &["connect", client, "--http"]] {
-                    home.run(options);
+                home.run(&["connect", client, "--http"]);
+                assert_eq!(
+                    (home.read(file), home.names()),
+                    (text.clone(), vec![(*file).to_owned()])
+                );
+                is_left_alone(&home, client);
+                home.run(&["connect", client]);
+                if entry["command"] != "mcpproxy" {
                     assert_eq!(home.names(), [*file], "{client} {entry}");
                     assert_eq!(home.read(file), text);
-                    is_left_alone(&home, client);
                 }
+                is_left_alone(&home, client);
             }
         }
+    }
+}
+
+/// Written by hand, or by a version before the record: the program has moved since.
+#[test]
+fn an_entry_that_starts_a_mcpproxy_elsewhere_gets_its_path_anew_and_stays_the_users() {
+    let home = Home::new();
+    let text = |command: &str, args: Value, more: Value| {
+        let mut entry = json!({"command": command, "args": args});
+        entry.as_object_mut().expect("one").extend(more.as_object().expect("one").clone());
+        json!({"mcpServers": {"mcpproxy": entry}}).to_string()
+    };
+    for args in [json!(["serve"]), json!(["serve", "--stdio"])] {
+        home.write(CURSOR, &text("/gone/mcpproxy", args, json!({})));
+        home.out(&["connect", "cursor"]);
+        let file: Value = serde_json::from_str(&home.read(CURSOR)).expect("JSON");
+        let expected = json!({"command": BIN, "args": ["serve", "--stdio"]});
+        assert_eq!(file["mcpServers"]["mcpproxy"], expected);
+        is_left_alone(&home, "cursor");
+    }
+    // With more in it, something of the user's would be lost.
+    for (args, more) in [
+        (json!(["serve", "--stdio", "--data-dir", "/d"]), json!({})),
+        (json!(["serve"]), json!({"env": {"TOKEN": "SECRET"}})),
+    ] {
+        let text = text("/gone/mcpproxy", args, more);
+        home.write(CURSOR, &text);
+        home.fails(&["connect", "cursor"], 1, &["by hand"]);
+        assert_eq!(home.read(CURSOR), text);
     }
 }
 

@@ -27,12 +27,59 @@ fn a_corrupt_config_never_turns_telemetry_back_on_and_turns_it_off() {
     };
     for (name, corrupt) in CORRUPT {
         write(ON.as_bytes());
+        telemetry.look_again();
         assert_eq!(telemetry.record(Event::UpstreamCall), Recorded::Stored, "{name}");
         for bytes in [corrupt, OFF.as_bytes(), corrupt] {
             write(bytes);
+            telemetry.look_again();
             assert_eq!(telemetry.record(Event::UpstreamCall), Recorded::NoStore, "{name}");
             assert!(!telemetry.is_on(), "{name}");
             assert!(!Telemetry::start(host()).is_on(), "{name}: a host that starts now");
+        }
+    }
+}
+
+/// Counting does not look at the config each time: an objection stops what comes a second after it.
+#[test]
+fn an_objection_stops_what_is_counted_a_second_later() {
+    const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+    type Objection = (&'static str, fn(&Home));
+    let objections: [Objection; 3] = [
+        ("the config", |home| home.config(OFF)),
+        ("`telemetry disable`", |home| {
+            let mut disable = std::process::Command::new(MCPPROXY);
+            disable.args(["telemetry", "disable", "--data-dir"]).arg(home.data());
+            assert!(disable.output().expect("it runs").status.success());
+        }),
+        ("the data directory is removed", |home| {
+            std::fs::remove_dir_all(home.data()).expect("removed");
+        }),
+    ];
+    for (name, object) in objections {
+        let home = Home::new();
+        home.config(ON);
+        let data_dir = Some(home.data());
+        let host = Host { routing_mode: RoutingMode::RetrieveTools, data_dir, launched_by: None };
+        let telemetry = Telemetry::start(host);
+        if !telemetry.is_on() {
+            eprintln!("SKIPPED: an objection in the environment of this test");
+            return;
+        }
+        // Looked at now, and so not with the next event.
+        telemetry.look_again();
+        let events = [
+            Event::UpstreamCall,
+            Event::Discovery { indexed: None, returned: None },
+            Event::ClientSeen { name: "zed" },
+            Event::ServerConnected,
+        ];
+        for event in events {
+            assert_eq!(telemetry.record(event), Recorded::Stored, "{name}: {event:?}");
+        }
+        object(&home);
+        std::thread::sleep(SECOND);
+        for event in events {
+            assert_eq!(telemetry.record(event), Recorded::NoStore, "{name}: {event:?}");
         }
     }
 }

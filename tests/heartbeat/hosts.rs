@@ -142,6 +142,8 @@ fn edit_config(home: &Path, from: &str, to: &str) {
 
 fn disable(home: &Path) {
     edit_config(home, "\"anonymous_id\"", "\"enabled\": false, \"anonymous_id\"");
+    // An objection stops what comes a second after it.
+    std::thread::sleep(Duration::from_secs(1));
 }
 
 /// Waits until the child's id is in the config, which is before anything can be sent.

@@ -4,10 +4,12 @@ mod api;
 mod calls;
 mod clients;
 mod fake;
+mod floods;
 mod gateway;
 mod operations;
 #[cfg(target_os = "linux")]
 mod processes;
 mod proxies;
+mod sessions;
 mod telemetry;
 mod upstreams;

@@ -124,11 +124,16 @@ fn living(pids: &Path) -> Vec<String> {
 
 /// The process that watches over this gateway's groups.
 fn guardian(gateway: &Gateway) -> String {
-    let parent = format!(" {} ", gateway.pid());
+    let home = gateway.home.data().into_os_string().into_encoded_bytes();
     let processes = fs::read_dir("/proc").expect("/proc").flatten();
-    let stats = processes.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    let found = stats.filter(|stat| stat.contains("(mcp-guardian)") && stat.contains(&parent));
-    let found: Vec<_> = found.filter_map(|stat| Some(stat.split_once(' ')?.0.to_owned())).collect();
+    let found = processes.filter(|entry| {
+        let is_its = |file: &str, text: &[u8]| {
+            let found = fs::read(entry.path().join(file)).unwrap_or_default();
+            found.windows(text.len()).any(|part| part == text)
+        };
+        is_its("comm", b"mcp-guardian") && is_its("environ", &home)
+    });
+    let found: Vec<_> = found.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found.concat()
 }
@@ -137,9 +142,16 @@ fn guardian(gateway: &Gateway) -> String {
 fn nothing_of_a_server_outlives_a_gateway_that_is_asked_to_stop() {
     let home = Home::with(&json!({"mcpServers": {}}));
     let outer = [
-        ("waits", r#"echo $$ >> "$PIDS"; sh -c 'echo $$ >> "$PIDS"; eval "$SERVER"; exec sleep 600'; :"#.to_owned()),
-        ("deaf", r#"echo $$ >> "$PIDS"; trap '' TERM; eval "$SERVER"; while :; do sleep 1; done"#.to_owned()),
-        ("wrapped", r#"sh -c 'echo $$ >> "$PIDS"; trap "" TERM; eval "$SERVER"; while :; do sleep 1; done'; :"#.to_owned()),
+        (
+            "waits",
+            r#"echo $$ >> "$PIDS"; sh -c 'echo $$ >> "$PIDS"; eval "$SERVER"; exec sleep 600'; :"#
+                .to_owned(),
+        ),
+        ("deaf", r#"echo $$ >> "$PIDS"; trap '' TERM; eval "$SERVER"; sleep 600"#.to_owned()),
+        (
+            "wrapped",
+            r#"sh -c 'echo $$ >> "$PIDS"; trap "" TERM; eval "$SERVER"; sleep 600'; :"#.to_owned(),
+        ),
         ("helped", format!("{STUBBORN}; eval \"$SERVER\"")),
         ("hanging", HANGS.to_owned()),
     ];
@@ -201,7 +213,7 @@ fn what_an_ended_server_left_is_gone_before_it_is_started_again() {
         case "$MODE" in ends) eval "$SERVER" & sleep 0.3; exit 3 ;; esac
         echo $$ >> "$PIDS"
         eval "$SERVER"
-        while :; do sleep 1; done"#
+        sleep 600"#
     );
     let (mut server, pids) = behind(&outer, &home, "server");
     server["env"]["MODE"] = "ends".into();
@@ -230,7 +242,8 @@ fn what_an_ended_server_left_is_gone_before_it_is_started_again() {
 
 /// A wrapper that stays, a server that does not end by itself, and a helper that does not either.
 fn stubborn(home: &Home) -> (Value, PathBuf) {
-    let inner = r#"echo $$ >> "$PIDS"; trap '' TERM; eval "$SERVER"; echo > "$PIDS.eof"; while :; do sleep 1; done"#;
+    let inner =
+        r#"echo $$ >> "$PIDS"; trap '' TERM; eval "$SERVER"; echo > "$PIDS.eof"; sleep 600"#;
     let outer =
         format!(r#"echo $$ >> "$PIDS"; {STUBBORN}; sh -c '{}'; :"#, inner.replace('\'', "\"\""));
     behind(&outer, home, "server")

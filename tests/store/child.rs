@@ -1,6 +1,7 @@
 //! Child processes: this test binary again, told by the environment what to do.
 
 use mcpproxy::activation::{Mark, Recorded};
+use mcpproxy::contract::RoutingMode;
 use mcpproxy::paths::DataDir;
 use mcpproxy_platform::files::{FileLock, LockMode};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -68,6 +69,9 @@ fn the_role_of_a_child() {
                 store.update(true, |state| state.install.anonymity_violations += 1).is_ok()
             });
         }
+        "whole events until killed" => super::events::record_until_killed(&dir),
+        "record as tap" => super::events::record_some(&dir, RoutingMode::Tap, count),
+        "record as serve" => super::events::record_some(&dir, RoutingMode::RetrieveTools, count),
         "hold the lock" => {
             let lock = FileLock::open(&dir.store_lock()).expect("the lock file");
             let held = lock.acquire(LockMode::Exclusive, Duration::from_secs(5)).expect("a lock");
@@ -82,6 +86,9 @@ fn the_role_of_a_child() {
         "be a host on a remote file system" => super::hosts::be_on_a_remote_file_system(&dir),
         "recover from damage" => super::damage::recover_from_everything(&dir),
         "survive a full disk" => super::storage::survive_a_full_disk(&dir),
+        "wait for room" => super::storage::wait_for_room(&dir),
+        "wait for names" => super::storage::wait_for_names(&dir),
+        "wait for a writable disk" => super::storage::wait_for_a_writable_disk(&dir),
         "survive a read-only directory" => super::storage::survive_a_read_only_directory(&dir),
         other => panic!("no role is called {other}"),
     }
@@ -99,7 +106,7 @@ pub fn say(line: &str) {
 }
 
 /// One line for each change that the store has acknowledged.
-fn acknowledge_forever(mut change: impl FnMut() -> bool) {
+pub fn acknowledge_forever(mut change: impl FnMut() -> bool) {
     let mut output = std::io::stdout().lock();
     loop {
         if change() {

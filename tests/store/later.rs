@@ -44,12 +44,12 @@ const CHANGES: [[&str; 3]; 16] = [
         "    /// New.\n    pub last_error: String,\n    /// The id that this store belongs to:",
     ],
     [
-        "record.rs",
+        "record/bodies.rs",
         "        body.text(&self.anonymous_id);\n    }",
         "        body.text(&self.anonymous_id);\n        body.add(!self.last_error.is_empty(), |body| body.text(&self.last_error));\n    }",
     ],
     [
-        "record.rs",
+        "record/bodies.rs",
         "            anonymous_id: body.text()?,\n        })",
         "            anonymous_id: body.text()?,\n            last_error: body.added(Reader::text)?,\n        })",
     ],
@@ -60,12 +60,12 @@ const CHANGES: [[&str; 3]; 16] = [
         "    /// New.\n    pub attempts: u64,\n    /// When the lease ends.\n",
     ],
     [
-        "record.rs",
+        "record/bodies.rs",
         "            self.lease_until,\n        ]);",
         "            self.lease_until,\n        ]);\n        body.add(self.attempts != 0, |body| body.number(self.attempts));",
     ],
     [
-        "record.rs",
+        "record/bodies.rs",
         "            lease_until,\n        })",
         "            lease_until,\n            attempts: body.added(Reader::number)?,\n        })",
     ],
@@ -76,12 +76,12 @@ const CHANGES: [[&str; 3]; 16] = [
         "    /// New.\n    pub note: String,\n    /// They say `installer`.\n",
     ],
     [
-        "record.rs",
+        "record/bodies.rs",
         "            added.iter().for_each(|count| body.number(*count));\n        });",
         "            added.iter().for_each(|count| body.number(*count));\n        });\n        body.add(!self.note.is_empty(), |body| body.text(&self.note));",
     ],
     [
-        "record.rs",
+        "record/bodies.rs",
         "        pending.counters = join(first, added);",
         "        pending.counters = join(first, added);\n        pending.note = body.added(Reader::text)?;",
     ],

@@ -7,7 +7,9 @@ mod damage;
 mod damaging;
 #[path = "../support/endure.rs"]
 mod endure;
+mod events;
 mod fixtures;
+mod foreign;
 mod hosts;
 mod later;
 mod life;

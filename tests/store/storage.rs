@@ -2,6 +2,8 @@
 
 use super::*;
 use mcpproxy::activation::StoreError;
+use mcpproxy::contract::RoutingMode;
+use mcpproxy::{Event, Telemetry};
 use std::process::Command;
 
 fn run_on_tmpfs(role: &str) {
@@ -19,6 +21,7 @@ pub fn run_on(file_system: &str, role: &str) {
         .args(["--mount", "--ipc", "--map-root-user", "sh", "-c", &script, "sh"])
         .arg(dir.root());
     command.arg(child.get_program()).args(child.get_args());
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.output();
     drop(root);
@@ -73,12 +76,7 @@ pub fn survive_a_full_disk(dir: &DataDir) {
     assert!(has_every_flag(&state));
     assert!(state.counters.upstream_tool_calls >= before + stored);
     assert_eq!(Store::open(dir, NOW).map(|_| ()), Ok(()));
-    let status = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
-        .args(["telemetry", "status", "--data-dir"])
-        .arg(dir.root())
-        .output()
-        .expect("the built command");
-    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    let status = status(dir);
     assert!(status.contains("full: the disk"), "{status}");
     std::fs::remove_file(&filler).expect("removed");
     assert_eq!(store.flush(), Ok(()));
@@ -112,6 +110,86 @@ pub fn survive_a_read_only_directory(dir: &DataDir) {
     assert_eq!(Store::peek(dir, NOW), Ok(None));
     assert_eq!(Store::reset(dir), Ok(()));
     child::say("survived");
+}
+
+/// What `status` says to a person.
+fn status(dir: &DataDir) -> String {
+    let status = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
+        .args(["telemetry", "status", "--data-dir"])
+        .arg(dir.root())
+        .output()
+        .expect("the built command");
+    String::from_utf8_lossy(&status.stdout).into_owned()
+}
+
+/// Events of a host that could not keep them when they came: three calls of one client.
+fn record_three(telemetry: &Telemetry) {
+    telemetry.record(Event::ClientSeen { name: "zed" });
+    for _ in 0..3 {
+        assert_eq!(telemetry.record(Event::UpstreamCall), Recorded::NoStore);
+    }
+}
+
+/// The host that could not keep them keeps them now, and those that come.
+fn see_them_kept(dir: &DataDir, telemetry: &Telemetry) {
+    let give_up = Instant::now() + Duration::from_secs(120);
+    let kept = || Store::peek(dir, NOW).ok().flatten();
+    while kept().is_none_or(|state| state.counters.upstream_tool_calls < 3) {
+        assert!(Instant::now() < give_up, "it never tried again: {}", status(dir));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(telemetry.record(Event::UpstreamCall), Recorded::Stored);
+    let state = peek(dir);
+    assert_eq!((state.counters.upstream_tool_calls, state.funnel.clients), (4, vec!["zed".into()]));
+    assert!(status(dir).contains("ok"), "{}", status(dir));
+    child::say("survived");
+}
+
+#[test]
+fn a_host_that_starts_on_a_full_disk_counts_once_there_is_room() {
+    run_on_tmpfs("wait for room");
+}
+
+/// In a child, on 128 KiB.
+pub fn wait_for_room(dir: &DataDir) {
+    let filler = dir.root().join("filler");
+    fill_up(&filler);
+    let telemetry = events::host(dir, RoutingMode::Tap);
+    record_three(&telemetry);
+    assert!(status(dir).contains("full: the disk"), "{}", status(dir));
+    std::fs::remove_file(&filler).expect("removed");
+    see_them_kept(dir, &telemetry);
+}
+
+#[test]
+fn a_host_that_starts_without_an_inode_counts_once_there_is_one() {
+    run_on("tmpfs -o size=1m,nr_inodes=24,mode=700", "wait for names");
+}
+
+/// In a child, where two dozen names are to be had.
+pub fn wait_for_names(dir: &DataDir) {
+    let name = |number: u32| dir.root().join(number.to_string());
+    let made = (0..24).take_while(|number| std::fs::write(name(*number), "").is_ok()).count();
+    let telemetry = events::host(dir, RoutingMode::Tap);
+    record_three(&telemetry);
+    assert!(status(dir).contains("full: the disk"), "{}", status(dir));
+    (0..made as u32).for_each(|number| std::fs::remove_file(name(number)).expect("removed"));
+    see_them_kept(dir, &telemetry);
+}
+
+#[test]
+fn a_host_that_starts_on_a_read_only_disk_counts_once_it_may_write() {
+    run_on_tmpfs("wait for a writable disk");
+}
+
+/// In a child.
+pub fn wait_for_a_writable_disk(dir: &DataDir) {
+    remount(dir, "ro");
+    let telemetry = events::host(dir, RoutingMode::Tap);
+    record_three(&telemetry);
+    assert!(status(dir).contains("cannot be written"), "{}", status(dir));
+    remount(dir, "rw");
+    see_them_kept(dir, &telemetry);
 }
 
 fn remount(dir: &DataDir, how: &str) {

@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use crate::files::FileSystem;
+use crate::files::{FileSystem, Owner, Standing};
+
+/// Not known to keep nobody from reading or renaming the file.
+pub const LOCKS_ARE_ADVISORY: bool = false;
 
 pub fn identity_of(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|metadata| birth(&metadata))
@@ -57,6 +60,10 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+pub fn free_files(_path: &Path) -> Option<u64> {
+    None
+}
+
 pub fn free_space(_path: &Path) -> Option<u64> {
     None
 }
@@ -83,6 +90,14 @@ pub fn make_private(_path: &Path) -> io::Result<()> {
 
 pub fn is_readable_by_others(_path: &Path) -> bool {
     false
+}
+
+pub const HAS_OWNERS: bool = false;
+
+// Nothing here tells: access lists are not modes.
+pub fn standing(path: &Path) -> io::Result<Standing> {
+    let is_link = std::fs::symlink_metadata(path)?.is_symlink();
+    Ok(Standing { is_link, owner: Owner::Trusted, others_write: false, is_sticky: false })
 }
 
 pub fn link(_target: &Path, _link: &Path) -> io::Result<()> {

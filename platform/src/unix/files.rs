@@ -3,6 +3,8 @@
 #[cfg(feature = "lmdb")]
 pub use super::descriptors::mark_all_of;
 
+use super::owners;
+use crate::files::Standing;
 use std::ffi::CString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -13,6 +15,9 @@ use std::os::unix::fs::{
 };
 use std::path::Path;
 use std::time::Duration;
+
+/// A lock keeps nobody from reading or renaming the file.
+pub const LOCKS_ARE_ADVISORY: bool = true;
 
 pub fn identity_of(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
@@ -68,6 +73,21 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 }
 
 pub fn free_space(path: &Path) -> Option<u64> {
+    let answer = statvfs(path)?;
+    // One without blocks (in memory, without a limit) has nothing to count. The types differ between libcs.
+    #[allow(clippy::unnecessary_cast)]
+    let free = (answer.f_bavail as u64).saturating_mul(answer.f_frsize as u64);
+    (answer.f_blocks > 0).then_some(free)
+}
+
+pub fn free_files(path: &Path) -> Option<u64> {
+    let answer = statvfs(path)?;
+    // One that makes inodes as it needs them has none to count.
+    #[allow(clippy::unnecessary_cast)]
+    (answer.f_files > 0).then_some(answer.f_favail as u64)
+}
+
+fn statvfs(path: &Path) -> Option<libc::statvfs> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     let mut answer = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: `path` is a NUL-terminated string and `answer` a writable `statvfs`; both outlive the call.
@@ -75,11 +95,7 @@ pub fn free_space(path: &Path) -> Option<u64> {
         return None;
     }
     // SAFETY: `statvfs` returned 0, so it filled in `answer`.
-    let answer = unsafe { answer.assume_init() };
-    // One without blocks (in memory, without a limit) has nothing to count. The types differ between libcs.
-    #[allow(clippy::unnecessary_cast)]
-    let free = (answer.f_bavail as u64).saturating_mul(answer.f_frsize as u64);
-    (answer.f_blocks > 0).then_some(free)
+    Some(unsafe { answer.assume_init() })
 }
 
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
@@ -115,6 +131,20 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 
 pub fn is_readable_by_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o044 != 0)
+}
+
+pub const HAS_OWNERS: bool = true;
+
+pub fn standing(path: &Path) -> io::Result<Standing> {
+    let found = std::fs::symlink_metadata(path)?;
+    let (mode, is_link) = (found.mode(), found.is_symlink());
+    let by_group = mode & 0o020 != 0 && !is_link && !owners::is_private(found.gid());
+    Ok(Standing {
+        is_link,
+        owner: owners::owner(found.uid()),
+        others_write: mode & 0o002 != 0 || by_group,
+        is_sticky: mode & 0o1000 != 0,
+    })
 }
 
 pub fn link(target: &Path, link: &Path) -> io::Result<()> {

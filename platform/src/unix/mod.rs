@@ -7,6 +7,7 @@ pub mod files;
 pub mod group;
 pub mod host;
 pub mod login;
+pub mod owners;
 #[cfg(feature = "process")]
 pub mod process;
 mod stderr;

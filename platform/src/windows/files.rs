@@ -4,7 +4,7 @@
 //! administrators and by the system. Modes have no meaning here.
 
 use super::wide;
-use crate::files::FileSystem;
+use crate::files::{FileSystem, Owner, Standing};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
@@ -24,6 +24,9 @@ use windows_sys::Win32::System::WindowsProgramming::{
 
 /// Longer than the path of any volume's root.
 const ROOT_UNITS: usize = 1024;
+
+/// A lock keeps others from reading the file.
+pub const LOCKS_ARE_ADVISORY: bool = false;
 
 pub fn identity_of(file: &File) -> io::Result<(u64, u64)> {
     let mut answer = MaybeUninit::<BY_HANDLE_FILE_INFORMATION>::uninit();
@@ -82,6 +85,10 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
     look_at(path, FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY).map(drop)
 }
 
+pub fn free_files(_path: &Path) -> Option<u64> {
+    None
+}
+
 pub fn free_space(path: &Path) -> Option<u64> {
     let path = wide::with_zero(path.as_os_str()).ok()?;
     let mut free = 0;
@@ -114,6 +121,14 @@ pub fn make_private(_path: &Path) -> io::Result<()> {
 
 pub fn is_readable_by_others(_path: &Path) -> bool {
     false
+}
+
+pub const HAS_OWNERS: bool = false;
+
+// Nothing here tells: access lists are not modes.
+pub fn standing(path: &Path) -> io::Result<Standing> {
+    let is_link = std::fs::symlink_metadata(path)?.is_symlink();
+    Ok(Standing { is_link, owner: Owner::Trusted, others_write: false, is_sticky: false })
 }
 
 pub fn link(_target: &Path, _link: &Path) -> io::Result<()> {

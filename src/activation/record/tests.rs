@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::activation::codec::checksum;
+use crate::activation::state::{Counters, Install, LATER, Pending, Sender};
+use crate::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts};
 use proptest::prelude::*;
 
 fn full() -> State {

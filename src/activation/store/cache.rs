@@ -2,19 +2,34 @@
 //!
 //! One rule: it says yes only to what was read from the store or committed to it.
 
-use crate::activation::Mark;
+use super::owner;
 use crate::activation::state::{Funnel, kept_client_name};
+use crate::activation::{Mark, State};
 use crate::contract::MAX_CLIENTS;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 const CONNECTED: u8 = 1;
 const CLIENT: u8 = 2;
 const DISCOVERY: u8 = 4;
 
+/// What is remembered of a state. An event hands it on, and a whole state takes longer to move than to read.
+pub struct Known {
+    funnel: Funnel,
+    owner: u64,
+}
+
+impl Known {
+    pub fn of(state: &State) -> Self {
+        Self { funnel: state.funnel.clone(), owner: owner(&state.install.anonymous_id) }
+    }
+}
+
 #[derive(Default)]
 pub struct Cache {
     flags: AtomicU8,
+    /// [`owner`] of the install.
+    owner: AtomicU64,
     clients: RwLock<Vec<String>>,
 }
 
@@ -33,13 +48,23 @@ impl Cache {
         }
     }
 
-    /// Whether the flag of discovery calls is set.
-    pub fn knows_discovery(&self) -> bool {
-        self.flags.load(Ordering::Relaxed) & DISCOVERY != 0
+    /// Whether the mark would change counters and windows at most.
+    pub fn is_count(&self, mark: &Mark<'_>) -> bool {
+        match *mark {
+            Mark::Discovery { .. } => self.flags.load(Ordering::Relaxed) & DISCOVERY != 0,
+            Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => true,
+            Mark::Client(_) | Mark::ServerConnected => self.knows(mark),
+        }
+    }
+
+    /// Whose the store is.
+    pub fn owner(&self) -> u64 {
+        self.owner.load(Ordering::Relaxed)
     }
 
     /// Takes over what the store holds, forgetting everything else.
-    pub fn refresh(&self, funnel: &Funnel) {
+    pub fn refresh(&self, known: &Known) {
+        let Known { funnel, owner } = known;
         let mut flags = 0;
         for (set, flag) in [
             (funnel.connected_server, CONNECTED),
@@ -53,6 +78,7 @@ impl Cache {
             clients.clone_from(&funnel.clients);
         }
         self.flags.store(flags, Ordering::Relaxed);
+        self.owner.store(*owner, Ordering::Relaxed);
     }
 
     fn has_client(&self, name: &str) -> bool {

@@ -3,13 +3,13 @@
 //! One rule: the order is slot (threads), file lock (processes), identity of the file, transaction; and
 //! nothing slow happens inside.
 
-use super::cache::Cache;
+use super::cache::{Cache, Known};
 use super::checkpoint::Checkpoint;
 use super::deferred::Deferred;
 use super::slot::Slot;
-use super::{Clock, DEADLINE, Health, Recorded, StoreError, files, parts};
+use super::{Claim, Clock, DEADLINE, Health, Recorded, StoreError, files, owner, parts};
 use crate::activation::record::{Key, Origin, Windows};
-use crate::activation::state::{Counters, Funnel, tokens_saved};
+use crate::activation::state::{Counters, tokens_saved};
 use crate::activation::{Mark, State};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{FileIdentity, create_private_dir, sync_directory};
@@ -49,10 +49,12 @@ struct About {
 /// What one transaction did.
 struct Change<T> {
     result: T,
-    /// The funnel as it is now, if it was read.
-    funnel: Option<Funnel>,
+    /// What is to be remembered of it as it is now, if it was read.
+    known: Option<Known>,
     /// Worth a sync and a checkpoint.
     sync: bool,
+    /// What is owed belongs to another install than the one that is stored.
+    still_owed: bool,
 }
 
 /// What a committed transaction leaves to be done outside the lock.
@@ -65,6 +67,61 @@ struct ToSync {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds marks that change neither a flag nor the clients: the windows, then the counters, each once.
+fn count(transaction: &mut Transaction<'_>, marks: &[Mark<'_>], now: u64) -> Result<(), Failure> {
+    let is_discovery = |mark: &Mark<'_>| matches!(mark, Mark::Discovery { .. });
+    if marks.iter().any(is_discovery) {
+        parts::change(transaction, Key::Windows, |windows: &mut Windows| {
+            for mark in marks {
+                if let Mark::Discovery { indexed, returned } = *mark {
+                    windows.discovery_calls.add(now, 1);
+                    windows.tokens_saved.add(now, tokens_saved(indexed, returned));
+                }
+            }
+        })?;
+    }
+    let is_counted =
+        |mark: &Mark<'_>| matches!(mark, Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_));
+    if marks.iter().any(is_counted) {
+        parts::change(transaction, Key::Counters, |counters: &mut Counters| {
+            for mark in marks {
+                counters.apply(mark);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// What became of the marks that were owed.
+struct Settled {
+    merged: bool,
+    /// A flag flipped or a client was added by them.
+    rare: bool,
+    still_owed: bool,
+}
+
+/// Changes the state together with what is owed to its install: the one that it belongs to before the
+/// change, or after it. What is owed to neither stays owed.
+fn settle<R>(
+    owed: Option<&Deferred>,
+    state: &mut State,
+    change: impl FnOnce(&mut State) -> R,
+) -> (R, Settled) {
+    let mut settled = Settled { merged: false, rare: false, still_owed: owed.is_some() };
+    let mut merge = |state: &mut State| {
+        if settled.still_owed
+            && let Some(owed) = owed.filter(|owed| owed.is_of(state))
+        {
+            let rare = owed.merge_into(state);
+            settled = Settled { merged: true, rare, still_owed: false };
+        }
+    };
+    merge(state);
+    let result = change(state);
+    merge(state);
+    (result, settled)
 }
 
 impl Cell {
@@ -110,22 +167,31 @@ impl Cell {
 
     // A flag that is set is one load: also where size is what the build optimizes for.
     #[inline(always)]
-    pub fn record(&self, mark: &Mark<'_>, now: u64) -> Recorded {
-        if self.cache.knows(mark) { Recorded::Unchanged } else { self.record_new(mark, now) }
+    pub fn record(&self, marks: &[Mark<'_>], now: u64, claim: Option<&Claim<'_>>) -> Recorded {
+        if marks.iter().all(|mark| self.cache.knows(mark)) && self.is_of(claim) {
+            return Recorded::Unchanged;
+        }
+        self.record_new(marks, now, claim)
     }
 
-    fn record_new(&self, mark: &Mark<'_>, now: u64) -> Recorded {
+    /// Whether the store belongs to the install that is claimed, as far as this process knows.
+    fn is_of(&self, claim: Option<&Claim<'_>>) -> bool {
+        claim.is_none_or(|claim| claim.owner == self.cache.owner())
+    }
+
+    fn record_new(&self, marks: &[Mark<'_>], now: u64, claim: Option<&Claim<'_>>) -> Recorded {
         let congested = self.congested.load(Ordering::Relaxed);
         let within = if congested { Duration::ZERO } else { DEADLINE };
-        let outcome =
-            self.write(within, |transaction, owed| self.apply(transaction, owed, mark, now));
+        let outcome = self
+            .write(within, |transaction, owed| self.apply(transaction, owed, marks, now, claim));
         match outcome {
             Ok((recorded, to_sync)) => {
                 to_sync.into_iter().for_each(|to_sync| self.sync(to_sync));
                 recorded
             }
             Err(failure) => {
-                lock(&self.deferred).get_or_insert_default().add(mark, now);
+                let owner = claim.map_or(0, |claim| claim.owner);
+                lock(&self.deferred).get_or_insert_default().add(marks, now, owner);
                 match failure {
                     Failure::Busy => Recorded::Deferred,
                     _ => Recorded::NoStore,
@@ -134,14 +200,20 @@ impl Cell {
         }
     }
 
+    pub fn take_over(&self, earlier: Deferred) {
+        let mut deferred = lock(&self.deferred);
+        *deferred = Some(Box::new(earlier.followed_by(deferred.take())));
+    }
+
     pub fn read(&self) -> Result<State, StoreError> {
         let outcome = {
             // No thread of ours is between taking deferred marks and committing them.
             let _environment = self.environment.take(DEADLINE).ok_or(StoreError::Busy)?;
             files::peek(&self.dir).map(|found| {
                 found.map(|(mut state, _)| {
-                    self.cache.refresh(&state.funnel);
-                    if let Some(owed) = lock(&self.deferred).as_deref() {
+                    self.cache.refresh(&Known::of(&state));
+                    let deferred = lock(&self.deferred);
+                    if let Some(owed) = deferred.as_deref().filter(|owed| owed.is_of(&state)) {
                         owed.merge_into(&mut state);
                     }
                     state
@@ -164,12 +236,12 @@ impl Cell {
         let mut change = Some(change);
         let (result, to_sync) = self.write(DEADLINE, |transaction, owed| {
             let mut state = parts::load(transaction)?;
-            let rare = owed.is_some_and(|owed| owed.merge_into(&mut state));
             // Only a damaged record, above, makes this run again.
             let change = change.take().ok_or(Failure::Busy)?;
-            let result = change(&mut state);
+            let (result, settled) = settle(owed, &mut state, change);
             parts::save(transaction, &state)?;
-            Ok(Change { result, funnel: Some(state.funnel), sync: durable || rare })
+            let (sync, still_owed) = (durable || settled.rare, settled.still_owed);
+            Ok(Change { result, known: Some(Known::of(&state)), sync, still_owed })
         })?;
         to_sync.into_iter().for_each(|to_sync| self.sync(to_sync));
         Ok(result)
@@ -193,6 +265,10 @@ impl Cell {
 
     pub fn opened(&self) -> u64 {
         self.opened.load(Ordering::Acquire)
+    }
+
+    pub fn owner(&self) -> u64 {
+        self.cache.owner()
     }
 
     pub fn health(&self) -> Health {
@@ -240,57 +316,52 @@ impl Cell {
             if let Err(Failure::Damaged(_)) = outcome {
                 outcome = self.recover(session, self.clock.now()).and_then(|()| run(session));
             }
-            if let (Err(_), Some(mut owed)) = (&outcome, owed) {
-                let mut deferred = lock(&self.deferred);
-                if let Some(newer) = deferred.take() {
-                    owed.append(&newer);
-                }
-                *deferred = Some(owed);
+            let still_owed = outcome.as_ref().map_or(true, |(change, _)| change.still_owed);
+            if let Some(owed) = owed.filter(|_| still_owed) {
+                self.take_over(*owed);
             }
             let (change, image) = outcome?;
-            if let Some(funnel) = &change.funnel {
-                self.cache.refresh(funnel);
+            if let Some(known) = &change.known {
+                self.cache.refresh(known);
             }
             Ok((change.result, image.and_then(|image| self.to_sync(session, image))))
         })
     }
 
-    /// Applies one mark. Those that come again and again touch one or two parts, the rest is rare.
+    /// Applies the marks of one event. Those that come again and again touch one or two parts, the rest
+    /// is rare: a flag, a client, a store that belongs to another install.
     fn apply(
         &self,
         transaction: &mut Transaction<'_>,
         owed: Option<&Deferred>,
-        mark: &Mark<'_>,
+        marks: &[Mark<'_>],
         now: u64,
+        claim: Option<&Claim<'_>>,
     ) -> Result<Change<Recorded>, Failure> {
-        let stored = Change { result: Recorded::Stored, funnel: None, sync: false };
-        match *mark {
-            _ if owed.is_some() => {}
-            Mark::Discovery { indexed, returned } if self.cache.knows_discovery() => {
-                parts::change(transaction, Key::Windows, |windows: &mut Windows| {
-                    windows.discovery_calls.add(now, 1);
-                    windows.tokens_saved.add(now, tokens_saved(indexed, returned));
-                })?;
-                return Ok(stored);
-            }
-            Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => {
-                let count = |counters: &mut Counters| {
-                    counters.apply(mark);
-                };
-                parts::change(transaction, Key::Counters, count)?;
-                return Ok(stored);
-            }
-            Mark::Client(_) | Mark::ServerConnected | Mark::Discovery { .. } => {}
+        if owed.is_none() && self.is_of(claim) && marks.iter().all(|mark| self.cache.is_count(mark))
+        {
+            count(transaction, marks, now)?;
+            let (result, known) = (Recorded::Stored, None);
+            return Ok(Change { result, known, sync: false, still_owed: false });
         }
         let mut state = parts::load(transaction)?;
-        let owed_rare = owed.is_some_and(|owed| owed.merge_into(&mut state));
-        let applied = state.apply(mark, now);
+        let before = owner(&state.install.anonymous_id);
+        let ((), settled) = settle(owed, &mut state, |state| {
+            claim.into_iter().for_each(|claim| (claim.adopt)(state));
+        });
+        let adopted = owner(&state.install.anonymous_id) != before;
+        let (mut changed, mut rare) = (settled.merged || adopted, settled.rare || adopted);
+        for mark in marks {
+            let applied = state.apply(mark, now);
+            changed |= applied.changed;
+            rare |= applied.rare;
+        }
         parts::save(transaction, &state)?;
-        let changed = owed.is_some() || applied.changed;
         Ok(Change {
             result: if changed { Recorded::Stored } else { Recorded::Unchanged },
-            funnel: Some(state.funnel),
-            sync: owed_rare || applied.rare,
+            known: Some(Known::of(&state)),
+            sync: rare,
+            still_owed: settled.still_owed,
         })
     }
 
@@ -351,9 +422,10 @@ impl Cell {
         if files::is_foreign(&self.dir, &origin, &state) {
             return false;
         }
-        self.cache.refresh(&state.funnel);
+        self.cache.refresh(&Known::of(&state));
         if let Some(funnel) = files::forgotten(&self.dir, &origin, &state) {
-            lock(&self.deferred).get_or_insert_default().owe(&funnel);
+            let owner = owner(&state.install.anonymous_id);
+            lock(&self.deferred).get_or_insert_default().owe(&funnel, owner);
         }
         self.opened.fetch_add(1, Ordering::AcqRel);
         *lock(&self.about) = About {

@@ -1,11 +1,14 @@
 //! Marks that could not be written when they came: a delta of bounded size, merged by the next write.
 
+use super::owner;
 use crate::activation::state::{Counters, Funnel};
 use crate::activation::{HourlyWindow, Mark, State};
 
-/// At most 16 clients, 25 hours and 9 counters, however many marks it stands for.
+/// At most 16 clients, 25 hours and 9 counters, however many events it stands for; of one install.
 #[derive(Default)]
 pub struct Deferred {
+    /// [`owner`] of the install; 0 when it was not known.
+    owner: u64,
     latest: u64,
     funnel: Funnel,
     discovery_calls: HourlyWindow,
@@ -14,15 +17,41 @@ pub struct Deferred {
 }
 
 impl Deferred {
-    /// Keeps one mark.
-    pub fn add(&mut self, mark: &Mark<'_>, now: u64) {
-        self.with_state(|state| state.apply(mark, now).changed);
+    /// Keeps the marks of one event.
+    pub fn add(&mut self, marks: &[Mark<'_>], now: u64, owner: u64) {
+        self.belong_to(owner);
+        self.with_state(|state| {
+            for mark in marks {
+                state.apply(mark, now);
+            }
+            false
+        });
         self.latest = now;
     }
 
-    /// Keeps flags and clients that the store once had.
-    pub fn owe(&mut self, funnel: &Funnel) {
-        self.funnel.merge(funnel);
+    /// Keeps flags and clients that the store of `owner` once had.
+    pub fn owe(&mut self, funnel: &Funnel, owner: u64) {
+        // What waits belongs to a newer install: nothing of the old one goes with it.
+        if self.owner == 0 || self.owner == owner {
+            self.owner = owner;
+            self.funnel.merge(funnel);
+        }
+    }
+
+    /// Whether `state` is of the install that the events belong to, or of none yet.
+    pub fn is_of(&self, state: &State) -> bool {
+        let owner = owner(&state.install.anonymous_id);
+        self.owner == 0 || owner == 0 || owner == self.owner
+    }
+
+    /// Another install than before: what waits was the old one's and is never told of the new one.
+    fn belong_to(&mut self, owner: u64) {
+        if owner != 0 && self.owner != 0 && self.owner != owner {
+            *self = Self::default();
+        }
+        if owner != 0 {
+            self.owner = owner;
+        }
     }
 
     /// Brings `state` up to date; true when a flag flipped or a client was added.
@@ -35,10 +64,15 @@ impl Deferred {
         state.funnel.merge(&self.funnel)
     }
 
-    /// Adds what came later.
-    pub fn append(&mut self, newer: &Deferred) {
-        self.with_state(|state| newer.merge_into(state));
-        self.latest = newer.latest;
+    /// With what came later.
+    #[must_use]
+    pub fn followed_by(mut self, newer: Option<Box<Deferred>>) -> Self {
+        if let Some(newer) = newer {
+            self.belong_to(newer.owner);
+            self.with_state(|state| newer.merge_into(state));
+            self.latest = newer.latest;
+        }
+        self
     }
 
     /// One rule for a mark, here and in the store: [`State::apply`].
@@ -79,7 +113,7 @@ mod tests {
         let mut deferred = Deferred::default();
         for mark in &marks {
             written.apply(mark, now);
-            deferred.add(mark, now);
+            deferred.add(std::slice::from_ref(mark), now, 0);
         }
         assert!(deferred.merge_into(&mut merged));
         assert_eq!(merged, written);
@@ -89,13 +123,26 @@ mod tests {
     fn what_came_first_stays_first() {
         let now = 1_790_000_000;
         let (mut owed, mut newer) = (Deferred::default(), Deferred::default());
-        owed.add(&Mark::Client("first"), now);
-        newer.add(&Mark::Client("second"), now + 1);
-        newer.add(&Mark::UpstreamCall, now + 1);
-        owed.append(&newer);
+        owed.add(&[Mark::Client("first")], now, 1);
+        newer.add(&[Mark::Client("second"), Mark::UpstreamCall], now + 1, 0);
+        let owed = owed.followed_by(Some(Box::new(newer)));
         let mut state = State::default();
         owed.merge_into(&mut state);
         assert_eq!(state.funnel.clients, ["first", "second"]);
         assert_eq!(state.counters.upstream_tool_calls, 1);
+    }
+
+    #[test]
+    fn what_waits_is_never_told_of_another_install() {
+        let now = 1_790_000_000;
+        let mut deferred = Deferred::default();
+        deferred.add(&[Mark::Client("of-the-old")], now, owner("old"));
+        let mut state = State::default();
+        state.install.anonymous_id = "new".to_owned();
+        assert!(!deferred.is_of(&state));
+        deferred.add(&[Mark::Client("of-the-new")], now, owner("new"));
+        assert!(deferred.is_of(&state));
+        deferred.merge_into(&mut state);
+        assert_eq!(state.funnel.clients, ["of-the-new"]);
     }
 }

@@ -30,37 +30,45 @@ static SOCKET: AtomicI32 = AtomicI32::new(-1);
 
 /// The guardian, as long as it is wanted.
 #[derive(Debug)]
-pub struct Guard(Option<libc::pid_t>);
+pub struct Guard;
 
-/// Starts the guardian, before there are threads.
+/// Starts the guardian, before there are threads. It is no child of ours: those are servers.
 pub fn guard() -> Guard {
-    let Ok((ours, its)) = UnixStream::pair() else { return Guard(None) };
+    let Ok((ours, its)) = UnixStream::pair() else { return Guard };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = never_signal(&ours);
-    // SAFETY: the child uses no lock and no memory of other threads, runs only `serve`, and never returns.
-    match unsafe { libc::fork() } {
-        0 => serve(its.as_raw_fd()),
-        -1 => Guard(None),
-        pid => {
-            SOCKET.store(ours.into_raw_fd(), Ordering::Release);
-            Guard(Some(pid))
+    // SAFETY: there are no other threads. The child forks once more and ends; its child runs only `serve`,
+    // which never returns. A null status is allowed.
+    unsafe {
+        match libc::fork() {
+            0 => match libc::fork() {
+                0 => serve(its.as_raw_fd()),
+                _ => libc::_exit(0),
+            },
+            -1 => {}
+            pid => {
+                SOCKET.store(ours.into_raw_fd(), Ordering::Release);
+                while libc::waitpid(pid, std::ptr::null_mut(), 0) == -1
+                    && std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted
+                {
+                }
+            }
         }
     }
+    Guard
 }
 
 impl Drop for Guard {
+    /// Waits for the guardian's end, which closes its end of the socket.
     fn drop(&mut self) {
-        let Some(pid) = self.0 else { return };
-        // SAFETY: the descriptor is open and stays so: its number never means another file to `tell`.
-        unsafe { libc::shutdown(SOCKET.load(Ordering::Acquire), libc::SHUT_RDWR) };
-        let mut left = LAST;
-        // SAFETY: a null status is allowed; the pid is our child's until it is reaped here.
-        while unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) } == 0 {
-            if left.is_zero() {
-                return;
+        let socket = SOCKET.load(Ordering::Acquire);
+        let mut poll = libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 };
+        // SAFETY: the descriptor is open and stays so (its number never means another file to `tell`), or it
+        // is -1, which both calls refuse or pass over at once; one pollfd, which lives through the call.
+        unsafe {
+            if libc::shutdown(socket, libc::SHUT_WR) == 0 {
+                libc::poll(&mut poll, 1, LAST.as_millis() as libc::c_int);
             }
-            std::thread::sleep(Duration::from_millis(5));
-            left = left.saturating_sub(Duration::from_millis(5));
         }
     }
 }

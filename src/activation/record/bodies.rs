@@ -1,0 +1,340 @@
+//! The body of each record, field by field.
+//!
+//! One rule: a layout never changes; a new field is the last line of `write` and of `read`, by `add` and `added`.
+//! See "Change a record" in CONTRIBUTING.md.
+
+use super::{Origin, Part, Windows};
+use crate::activation::HourlyWindow;
+use crate::activation::State;
+use crate::activation::codec::{Damaged, Reader, Writer};
+use crate::activation::state::{Counters, Funnel, Install, LATER, LiveMark, Pending, Sender};
+use crate::contract::{
+    EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode, ServerProtocolCounts,
+};
+
+impl Part for Origin {
+    fn write(&self, body: &mut Writer) {
+        body.number(self.generation);
+        body.number(self.made_at);
+        body.flag(self.restored);
+        body.number(self.quarantined_at);
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self {
+            generation: body.number()?,
+            made_at: body.number()?,
+            restored: body.flag()?,
+            quarantined_at: body.number()?,
+        })
+    }
+}
+
+impl Part for Funnel {
+    fn write(&self, body: &mut Writer) {
+        body.flag(self.connected_server);
+        body.flag(self.mcp_client);
+        body.flag(self.retrieve_tools_call);
+        body.number(self.clients.len() as u64);
+        self.clients.iter().for_each(|client| body.text(client));
+        body.add(self.later_flags != 0, |body| body.number(self.later_flags));
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let [connected_server, mcp_client, retrieve_tools_call] =
+            [body.flag()?, body.flag()?, body.flag()?];
+        let count = body.number()?;
+        if count > MAX_CLIENTS as u64 {
+            return Err(Damaged);
+        }
+        let clients = (0..count).map(|_| body.text()).collect::<Result<_, _>>()?;
+        let later_flags = body.added(Reader::number)?;
+        Ok(Self { connected_server, mcp_client, retrieve_tools_call, clients, later_flags })
+    }
+}
+
+/// Behind the last bucket of a window: no hour is that late.
+const END: u64 = u64::MAX;
+
+impl Windows {
+    /// Puts both where a state has them.
+    pub fn put_into(self, state: &mut State) {
+        state.discovery_calls = self.discovery_calls;
+        state.tokens_saved = self.tokens_saved;
+    }
+
+    fn both(&mut self) -> [&mut HourlyWindow; 2] {
+        [&mut self.discovery_calls, &mut self.tokens_saved]
+    }
+}
+
+impl Part for Windows {
+    /// The first commits kept each window in a record of its own.
+    const FORMER: &'static [&'static [u8]] = &[b"calls", b"tokens"];
+
+    fn write(&self, body: &mut Writer) {
+        for window in [&self.discovery_calls, &self.tokens_saved] {
+            for (hour, count) in window.buckets() {
+                body.numbers([hour, count]);
+            }
+            body.number(END);
+        }
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let mut windows = Self::default();
+        windows.read_into(body)?;
+        Ok(windows)
+    }
+
+    fn read_into(&mut self, body: &mut Reader<'_>) -> Result<(), Damaged> {
+        if !body.ends_with(END) {
+            return self
+                .both()
+                .into_iter()
+                .try_for_each(|window| read_counted(window, body, false));
+        }
+        for window in self.both() {
+            loop {
+                let hour = body.number()?;
+                if hour == END {
+                    break;
+                }
+                if !window.restore(hour, body.number()?) {
+                    return Err(Damaged);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_over(&mut self, former: &[u8], value: &[u8]) -> Result<(), Damaged> {
+        let mut body = Reader::open(former, value, Self::LAYOUT)?;
+        let place = Self::FORMER.iter().position(|name| *name == former).ok_or(Damaged)?;
+        let [calls, tokens] = self.both();
+        read_counted(if place == 0 { calls } else { tokens }, &mut body, true)?;
+        body.end().map(|_| ())
+    }
+}
+
+/// A window as the first commits wrote it: how many buckets there are, then the buckets. `packed` ones were
+/// stamped with the hours since the bucket before at first, and soon with their own hour: that one is large.
+fn read_counted(
+    window: &mut HourlyWindow,
+    body: &mut Reader<'_>,
+    packed: bool,
+) -> Result<(), Damaged> {
+    /// Later than any bucket comes after another, and long before the first of these programs ran.
+    const FAR: u64 = 100_000;
+    let mut before = 0_u64;
+    for _ in 0..body.number()? {
+        let [hour, count] = body.numbers()?;
+        before = if packed && hour < FAR { before + hour } else { hour };
+        if before >= END / 2 || !window.restore(before, count) {
+            return Err(Damaged);
+        }
+    }
+    Ok(())
+}
+
+/// Counters in layout 1. Those behind them are additions, of this program or a later one.
+const FIRST: usize = 9;
+const ADDED: usize = Counters::COUNT + LATER - FIRST;
+
+fn split(counters: &Counters) -> ([u64; FIRST], [u64; ADDED]) {
+    let (mut first, mut added) = ([0; FIRST], [0; ADDED]);
+    let all = counters.to_array().into_iter().chain(counters.later);
+    first.iter_mut().chain(&mut added).zip(all).for_each(|(place, count)| *place = count);
+    (first, added)
+}
+
+fn join(first: [u64; FIRST], added: [u64; ADDED]) -> Counters {
+    let (mut known, mut later) = ([0; Counters::COUNT], [0; LATER]);
+    let all = first.into_iter().chain(added);
+    known.iter_mut().chain(&mut later).zip(all).for_each(|(place, count)| *place = count);
+    Counters { later, ..Counters::from_array(known) }
+}
+
+/// Those up to the last that has counted anything.
+fn counting(added: &[u64; ADDED]) -> &[u64] {
+    let end = added.iter().rposition(|count| *count != 0).map_or(0, |last| last + 1);
+    added.get(..end).unwrap_or_default()
+}
+
+impl Part for Counters {
+    fn write(&self, body: &mut Writer) {
+        let (first, added) = split(self);
+        body.numbers(first);
+        counting(&added).iter().for_each(|count| body.add(true, |body| body.number(*count)));
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let first = body.numbers()?;
+        let mut added = [0; ADDED];
+        for count in &mut added {
+            *count = body.added(Reader::number)?;
+        }
+        // More than could be subtracted: better left alone.
+        if body.has_more() { Err(Damaged) } else { Ok(join(first, added)) }
+    }
+}
+
+impl Part for Sender {
+    fn write(&self, body: &mut Writer) {
+        body.numbers([
+            self.first_start,
+            self.initial_delay,
+            self.last_success,
+            self.last_attempt,
+            u64::from(self.failures),
+            self.retry_after,
+            self.lease_owner,
+            self.lease_until,
+        ]);
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let [
+            first_start,
+            initial_delay,
+            last_success,
+            last_attempt,
+            failures,
+            retry_after,
+            lease_owner,
+            lease_until,
+        ] = body.numbers()?;
+        Ok(Self {
+            first_start,
+            initial_delay,
+            last_success,
+            last_attempt,
+            failures: u32::try_from(failures).map_err(|_| Damaged)?,
+            retry_after,
+            lease_owner,
+            lease_until,
+        })
+    }
+}
+
+impl Part for Pending {
+    fn write(&self, body: &mut Writer) {
+        body.bytes(&self.bytes);
+        body.number(self.made_at);
+        body.text(&self.anonymous_id);
+        body.text(&self.anonymous_id_created_at);
+        body.text(&self.version);
+        body.text(&self.previous_version);
+        let (first, added) = split(&self.counters);
+        body.numbers(first);
+        body.flag(self.installer);
+        let added = counting(&added);
+        body.add(!added.is_empty(), |body| {
+            body.number(added.len() as u64);
+            added.iter().for_each(|count| body.number(*count));
+        });
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let mut pending = Self {
+            bytes: body.bytes()?.to_vec(),
+            made_at: body.number()?,
+            anonymous_id: body.text()?,
+            anonymous_id_created_at: body.text()?,
+            version: body.text()?,
+            previous_version: body.text()?,
+            ..Self::default()
+        };
+        let first = body.numbers()?;
+        pending.installer = body.flag()?;
+        let added = body.added(|field| {
+            let (count, mut added) = (field.number()?, [0; ADDED]);
+            for place in 0..count {
+                let place = usize::try_from(place).ok().and_then(|place| added.get_mut(place));
+                *place.ok_or(Damaged)? = field.number()?;
+            }
+            Ok(added)
+        })?;
+        pending.counters = join(first, added);
+        Ok(pending)
+    }
+}
+
+impl Part for Install {
+    fn write(&self, body: &mut Writer) {
+        body.text(&self.current_version);
+        body.text(&self.previous_version);
+        body.number(self.notice_shown_at);
+        body.flag(self.installer_pending);
+        body.text(&self.installer_stamp);
+        body.number(self.anonymity_violations);
+        body.text(&self.anonymous_id);
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self {
+            current_version: body.text()?,
+            previous_version: body.text()?,
+            notice_shown_at: body.number()?,
+            installer_pending: body.flag()?,
+            installer_stamp: body.text()?,
+            anonymity_violations: body.number()?,
+            anonymous_id: body.text()?,
+        })
+    }
+}
+
+impl Part for LiveMark {
+    fn write(&self, body: &mut Writer) {
+        body.numbers([self.nonce, self.at, self.started_at]);
+        body.text(self.launch_source.as_str());
+        body.option(self.autostart_enabled.map(u64::from));
+        body.text(self.env_kind.as_str());
+        let markers = self.env_markers;
+        body.flag(markers.has_ci_env);
+        body.flag(markers.has_cloud_ide_env);
+        body.flag(markers.is_container);
+        body.flag(markers.has_tty);
+        body.flag(markers.has_display);
+        body.text(self.routing_mode.as_str());
+        body.option(self.server_count);
+        body.option(self.connected_server_count);
+        body.option(self.tool_count);
+        body.flag(self.server_protocol_counts.is_some());
+        if let Some(counts) = self.server_protocol_counts {
+            let ServerProtocolCounts { stdio, http, sse, streamable_http, auto } = counts;
+            body.numbers([stdio, http, sse, streamable_http, auto]);
+        }
+        body.number(self.configured_ide_count);
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let [nonce, at, started_at] = body.numbers()?;
+        Ok(Self {
+            nonce,
+            at,
+            started_at,
+            launch_source: body.term(LaunchSource::from_spelling)?,
+            autostart_enabled: body.option()?.map(|enabled| enabled != 0),
+            env_kind: body.term(EnvKind::from_spelling)?,
+            env_markers: EnvMarkers {
+                has_ci_env: body.flag()?,
+                has_cloud_ide_env: body.flag()?,
+                is_container: body.flag()?,
+                has_tty: body.flag()?,
+                has_display: body.flag()?,
+            },
+            routing_mode: body.term(RoutingMode::from_spelling)?,
+            server_count: body.option()?,
+            connected_server_count: body.option()?,
+            tool_count: body.option()?,
+            server_protocol_counts: if body.flag()? {
+                let [stdio, http, sse, streamable_http, auto] = body.numbers()?;
+                Some(ServerProtocolCounts { stdio, http, sse, streamable_http, auto })
+            } else {
+                None
+            },
+            configured_ide_count: body.number()?,
+        })
+    }
+}

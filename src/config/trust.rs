@@ -1,0 +1,175 @@
+//! Whether the config and the data directory are in the hands of this user alone.
+//!
+//! One rule: as ssh has it. Everything from the root to the config belongs to us or to root, and others may write
+//! none of it, but a directory with the sticky bit on the way, such as `/tmp`. Who may change the config may start
+//! programs and allow what the user objected to.
+
+use crate::paths::DataDir;
+use mcpproxy_platform::files::{self, Owner, Standing};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+/// More links on one way are a loop, of which reading says what is wrong.
+const MOST_LINKS: usize = 40;
+
+/// What others have in their hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The data directory itself.
+    Directory,
+    /// A directory or link on the way to it.
+    WayToDirectory,
+    /// The config, or what it is a link to.
+    Config,
+    /// A directory or link on the way to what the config is a link to.
+    WayToConfig,
+}
+
+/// Why config and data directory are not used. Never holds a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Distrust {
+    /// Where it is wrong.
+    pub place: Place,
+    /// It belongs to another user; else others may write it.
+    pub is_foreign: bool,
+}
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.place {
+            Place::Directory => "the data directory",
+            Place::WayToDirectory => "a directory or link on the way to the data directory",
+            Place::Config => "the configuration",
+            Place::WayToConfig => {
+                "a directory or link on the way to what the configuration links to"
+            }
+        };
+        match self.is_foreign {
+            true => write!(f, "{what} belongs to another user"),
+            false => write!(f, "others may write {what}"),
+        }
+    }
+}
+
+impl Distrust {
+    /// What to do about it.
+    pub fn advice(self) -> &'static str {
+        match self.is_foreign {
+            true => {
+                "run mcpproxy as its owner, make it yours (chown), or name another data directory with --data-dir or MCPPROXY_HOME"
+            }
+            false => {
+                "take their rights away (chmod go-w), or name another data directory with --data-dir or MCPPROXY_HOME"
+            }
+        }
+    }
+
+    /// What is wrong and what to do, for a message of one line.
+    pub fn in_words(self) -> String {
+        format!("{self}; {}", self.advice())
+    }
+}
+
+/// Looks at everything from the root to the config: one `lstat` for each name on the way. What is missing or cannot
+/// be looked at is for reading to tell. Systems without owners and modes trust everything.
+pub fn check(dir: &DataDir) -> Result<(), Distrust> {
+    if !files::has_owners() {
+        return Ok(());
+    }
+    let Ok(root) = std::path::absolute(dir.root()) else { return Ok(()) };
+    let start = PathBuf::from("/");
+    let found = walk(start, names(&root), [Place::WayToDirectory, Place::Directory])?;
+    let Some(root) = found else { return Ok(()) };
+    let config = dir.config().file_name().map(OsString::from);
+    walk(root, config.into_iter().collect(), [Place::WayToConfig, Place::Config]).map(drop)
+}
+
+/// The names of a path, the last one first.
+fn names(path: &Path) -> Vec<OsString> {
+    let name = |component: Component<'_>| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some(OsString::from("..")),
+        _ => None,
+    };
+    path.components().rev().filter_map(name).collect()
+}
+
+/// Follows `left` from `at`, links included. Where it ends; `None` when something on the way is missing.
+fn walk(
+    mut at: PathBuf,
+    mut left: Vec<OsString>,
+    [way, end]: [Place; 2],
+) -> Result<Option<PathBuf>, Distrust> {
+    let mut links = 0;
+    while let Some(name) = left.pop() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        at.push(name);
+        let Ok(found) = files::standing(&at) else { return Ok(None) };
+        let place = if left.is_empty() && !found.is_link { end } else { way };
+        judge(&found, place, place == end)?;
+        if found.is_link {
+            links += 1;
+            let Ok(target) = std::fs::read_link(&at) else { return Ok(None) };
+            if links > MOST_LINKS {
+                return Ok(None);
+            }
+            at.pop();
+            if target.is_absolute() {
+                at = PathBuf::from("/");
+            }
+            left.extend(names(&target));
+        }
+    }
+    Ok(Some(at))
+}
+
+fn judge(found: &Standing, place: Place, is_end: bool) -> Result<(), Distrust> {
+    let is_foreign = match found.owner {
+        Owner::Trusted => false,
+        // Of another user namespace, as the root of a sandbox is: fine on the way, where it cannot be written.
+        Owner::Unknown => is_end,
+        Owner::Other => true,
+    };
+    // In a directory with the sticky bit, a name can be changed by its owner alone.
+    let is_open = !found.is_link && found.others_write && (is_end || !found.is_sticky);
+    match is_foreign || is_open {
+        true => Err(Distrust { place, is_foreign }),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(owner: Owner, others_write: bool, is_sticky: bool) -> Standing {
+        Standing { is_link: false, owner, others_write, is_sticky }
+    }
+
+    #[test]
+    fn the_way_may_be_sticky_and_its_end_may_not() {
+        let judged = |found: &Standing, is_end| judge(found, Place::Directory, is_end).is_ok();
+        for is_end in [true, false] {
+            assert!(judged(&standing(Owner::Trusted, false, false), is_end));
+            assert!(!judged(&standing(Owner::Trusted, true, false), is_end));
+            assert!(!judged(&standing(Owner::Other, false, false), is_end));
+            assert!(!judged(&standing(Owner::Other, false, true), is_end));
+        }
+        assert!(judged(&standing(Owner::Trusted, true, true), false));
+        assert!(!judged(&standing(Owner::Trusted, true, true), true));
+        assert!(judged(&standing(Owner::Unknown, false, false), false));
+        assert!(!judged(&standing(Owner::Unknown, true, false), false));
+        assert!(!judged(&standing(Owner::Unknown, false, false), true));
+    }
+
+    #[test]
+    fn what_is_not_there_is_for_reading_to_tell() {
+        let home = tempfile::tempdir().expect("a directory");
+        assert_eq!(check(&DataDir::at(home.path().join("a/b/c"))), Ok(()));
+        assert_eq!(check(&DataDir::at(home.path())), Ok(()));
+    }
+}
