@@ -37,10 +37,13 @@ pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
     }
 }
 
-/// What keeps the lock from being opened, found without making it.
+/// What keeps the lock from being opened, found without making it. A data directory that cannot be made is
+/// told by [`lock`].
 pub(super) fn check_lock(dir: &DataDir) -> Result<(), EditError> {
     match FileLock::open_existing(&dir.config_lock()) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(EditError::Lock(files::reason(&e))),
+        Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(EditError::Lock(files::reason(&e)))
+        }
         _ => Ok(()),
     }
 }
