@@ -7,8 +7,7 @@ mod file;
 pub(crate) mod layout;
 mod reader;
 // The fuzz targets read it without the gateway, whose dependencies take minutes to build.
-#[cfg(any(feature = "serve", fuzzing))]
-#[cfg(feature = "serve")]
+#[cfg(feature = "servers")]
 pub mod servers;
 mod text;
 pub mod trust;
