@@ -88,6 +88,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("tap", cfg!(feature = "tap")),
     ("cli", cfg!(feature = "cli")),
     ("web", cfg!(feature = "web")),
+    ("servers", cfg!(feature = "servers")),
     ("serve", cfg!(feature = "serve")),
     ("connect", cfg!(feature = "connect")),
     ("autostart", cfg!(feature = "autostart")),
