@@ -163,12 +163,13 @@ struct Sealed<'a> {
 }
 
 fn unseal<'a>(name: &[u8], value: &'a [u8]) -> Option<Sealed<'a>> {
-    let (sealed, sum) = value.split_last_chunk()?;
-    if let Some((version, body)) = sealed.split_first()
+    if let Some((sealed, sum)) = value.split_last_chunk()
+        && let Some((version, body)) = sealed.split_first()
         && checksum(name, sealed) == u64::from_le_bytes(*sum)
     {
         return Some(Sealed { version: *version, body, packed: false });
     }
+    // A packed value can be shorter than the checksum of later ones: an empty window has six bytes.
     let (sealed, sum) = value.split_last_chunk()?;
     let (version, body) = sealed.split_first()?;
     let packed = *version == 1 && crc32([name, sealed]) == u32::from_le_bytes(*sum);

@@ -50,7 +50,9 @@ pub(super) fn check_lock(dir: &DataDir) -> Result<(), EditError> {
 
 /// Removes what killed processes left of edits of the config, unless it is being edited.
 pub(crate) fn remove_leftovers(dir: &DataDir) {
-    let Ok(_lock) = lock(dir, Duration::ZERO) else { return };
+    // Without a lock file nothing was ever edited, and none is made.
+    let Ok(lock) = FileLock::open_existing(&dir.config_lock()) else { return };
+    let Ok(Some(_held)) = lock.acquire(LockMode::Exclusive, Duration::ZERO) else { return };
     let path = dir.config();
     files::remove_leftovers(&fs::canonicalize(&path).unwrap_or(path));
 }

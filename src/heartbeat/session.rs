@@ -285,9 +285,20 @@ impl Session {
 
     /// Keeps the marks of an event until there is a store, unless there never will be one.
     pub(crate) fn wait_for_store(&self, marks: &[Mark<'_>], now: u64) {
-        if !self.is_storeless() && self.allowed() {
-            let owner = self.owner.load(Ordering::Acquire);
-            lock(&self.waiting).get_or_insert_default().add(marks, now, owner);
+        // Held until it is kept: no other thread opens the store in between.
+        let watch = lock(&self.watch);
+        let is_final = watch.trouble.is_some_and(|trouble| trouble.is_final);
+        if watch.consent.effective == Effective::Off || is_final {
+            return;
+        }
+        let owner = self.owner.load(Ordering::Acquire);
+        match &watch.store {
+            Some(store) => {
+                let mut waiting = Deferred::default();
+                waiting.add(marks, now, owner);
+                store.take_over(waiting);
+            }
+            None => lock(&self.waiting).get_or_insert_default().add(marks, now, owner),
         }
     }
 

@@ -12,8 +12,9 @@ use crate::build_info;
 use crate::config::{self, EDIT_DEADLINE};
 use crate::consent::Effective;
 use crate::contract::LaunchSource;
+use crate::identity::{self, IdentityError};
 use crate::paths::SYSTEM_STAMP;
-use crate::{identity, machine, notice};
+use crate::{machine, notice};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,11 +81,16 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     if !session.dir.root().is_dir() {
         return Err(TICK);
     }
-    let Ok(identity) = identity::ensure(&session.dir, now) else {
-        // Nothing will be sent, and `status` says why; marks are still of use to it.
-        let mark = session.mark(now);
-        let _ = store.update(false, |state| session.place(state, mark));
-        return Err(TICK);
+    let identity = match identity::ensure(&session.dir, now) {
+        Ok(identity) => identity,
+        // An objection since the last look.
+        Err(IdentityError::Off) => return Err(TICK),
+        Err(_) => {
+            // Nothing will be sent, and `status` says why; marks are still of use to it.
+            let mark = session.mark(now);
+            let _ = store.update(false, |state| session.place(state, mark));
+            return Err(TICK);
+        }
     };
     // Not every later host has something to edit.
     config::remove_leftovers(&session.dir);

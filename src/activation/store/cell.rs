@@ -349,7 +349,8 @@ impl Cell {
         let ((), settled) = settle(owed, &mut state, |state| {
             claim.into_iter().for_each(|claim| (claim.adopt)(state));
         });
-        let adopted = owner(&state.install.anonymous_id) != before;
+        let now_of = owner(&state.install.anonymous_id);
+        let adopted = now_of != before;
         let (mut changed, mut rare) = (settled.merged || adopted, settled.rare || adopted);
         for mark in marks {
             let applied = state.apply(mark, now);
@@ -361,7 +362,8 @@ impl Cell {
             result: if changed { Recorded::Stored } else { Recorded::Unchanged },
             known: Some(Known::of(&state)),
             sync: rare,
-            still_owed: settled.still_owed,
+            // The install that is current has been asked for: what is owed to another is owed to none.
+            still_owed: settled.still_owed && claim.is_none_or(|claim| claim.owner != now_of),
         })
     }
 

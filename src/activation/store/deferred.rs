@@ -38,10 +38,10 @@ impl Deferred {
         }
     }
 
-    /// Whether `state` is of the install that the events belong to, or of none yet.
+    /// Whether `state` is of the install that the events belong to. One of no install yet may become that of
+    /// another, after `reset-id`: only events without an owner are for it.
     pub fn is_of(&self, state: &State) -> bool {
-        let owner = owner(&state.install.anonymous_id);
-        self.owner == 0 || owner == 0 || owner == self.owner
+        self.owner == 0 || self.owner == owner(&state.install.anonymous_id)
     }
 
     /// Another install than before: what waits was the old one's and is never told of the new one.
@@ -70,7 +70,10 @@ impl Deferred {
         if let Some(newer) = newer {
             self.belong_to(newer.owner);
             self.with_state(|state| newer.merge_into(state));
-            self.latest = newer.latest;
+            // Nothing was counted where flags and clients alone are owed.
+            if newer.latest != 0 {
+                self.latest = newer.latest;
+            }
         }
         self
     }
@@ -144,5 +147,18 @@ mod tests {
         assert!(deferred.is_of(&state));
         deferred.merge_into(&mut state);
         assert_eq!(state.funnel.clients, ["of-the-new"]);
+        assert!(!deferred.is_of(&State::default()), "after `reset-id` it may become another's");
+    }
+
+    #[test]
+    fn flags_that_are_owed_do_not_take_the_counted_hours_away() {
+        let now = 1_790_000_000;
+        let (mut counted, mut flags) = (Deferred::default(), Deferred::default());
+        counted.add(&[Mark::Discovery { indexed: None, returned: None }], now, 1);
+        flags.owe(&Funnel { connected_server: true, ..Funnel::default() }, 1);
+        let mut state = State::default();
+        counted.followed_by(Some(Box::new(flags))).merge_into(&mut state);
+        assert!(state.funnel.connected_server);
+        assert_eq!(state.discovery_calls.value(now), 1);
     }
 }
