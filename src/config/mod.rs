@@ -61,5 +61,6 @@ impl ConfigState {
     }
 }
 
-/// Identifies one version of the config file: (mtime in ns, size, inode); `None` when there is no file.
-pub type Stamp = Option<(i128, u64, u64)>;
+/// Identifies one version of the config file: (mtime in ns, size, inode), `None` when there is no file; and why it is not
+/// used, when it or something on the way to it is in the hands of others.
+pub type Stamp = (Option<(i128, u64, u64)>, Option<trust::Distrust>);

@@ -30,13 +30,16 @@ pub fn read(dir: &DataDir) -> ConfigState {
     }
 }
 
-/// The stamp of the config file as it is now; two `stat`s.
+/// The stamp of the config file as it is now; two `stat`s, and one for each name on the way to it.
 pub fn stamp(dir: &DataDir) -> Stamp {
-    let path = dir.config();
-    match fs::metadata(&path) {
+    (file_stamp(&dir.config()), trust::check(dir).err())
+}
+
+fn file_stamp(path: &Path) -> Option<(i128, u64, u64)> {
+    match fs::metadata(path) {
         Ok(meta) => {
             let mtime = meta.modified().map_or(0, nanoseconds);
-            let inode = FileIdentity::at(&path).map_or(0, |identity| identity.inode);
+            let inode = FileIdentity::at(path).map_or(0, |identity| identity.inode);
             Some((mtime, meta.len(), inode))
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,

@@ -8,8 +8,34 @@ use super::MAX_NAME;
 /// What stands between the name of a server and its own name for a tool or prompt.
 pub const SEPARATOR: char = ':';
 
-/// Characters that are drawn like the separator.
-const LIKE_SEPARATOR: [char; 5] = ['\u{2d0}', '\u{2236}', '\u{a789}', '\u{fe55}', '\u{ff1a}'];
+/// Characters that are drawn like the separator, or nearly so: those that Unicode calls confusable with it, its
+/// compatibility forms, and other marks of two dots one above the other.
+const LIKE_SEPARATOR: [char; 24] = [
+    '\u{2d0}',
+    '\u{2f8}',
+    '\u{589}',
+    '\u{5c3}',
+    '\u{703}',
+    '\u{704}',
+    '\u{903}',
+    '\u{a83}',
+    '\u{1361}',
+    '\u{16ec}',
+    '\u{17d6}',
+    '\u{1803}',
+    '\u{1804}',
+    '\u{1809}',
+    '\u{205a}',
+    '\u{205d}',
+    '\u{2236}',
+    '\u{a4fd}',
+    '\u{a789}',
+    '\u{fe13}',
+    '\u{fe30}',
+    '\u{fe55}',
+    '\u{ff1a}',
+    '\u{1029a}',
+];
 
 /// What is wrong with a name.
 pub(super) fn trouble(name: &str) -> Option<&'static str> {
@@ -113,6 +139,9 @@ mod tests {
             (":", "colon"),
             ("a:", "colon"),
             ("a\u{ff1a}b", "colon"),
+            ("a\u{fe13}b", "colon"),
+            ("a\u{205a}b", "colon"),
+            ("a\u{1029a}b", "colon"),
             ("", "empty"),
             (" ", "blank"),
             (" a", "blank"),
