@@ -13,9 +13,11 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::time::Duration;
 
-/// How often, and with which pauses, [`kill_all`] tries to see the groups.
+/// How often, and with which pauses, is waited for what should come at once.
 const LOOKS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
+/// A thread that only waits.
+const STACK: usize = 64 << 10;
 
 /// The groups whose first process is not reaped. Held while one starts and while one is given up.
 static GROUPS: Mutex<Vec<libc::pid_t>> = Mutex::new(Vec::new());
@@ -101,8 +103,36 @@ impl Drop for Group {
         self.kill();
         groups.retain(|group| *group != self.0);
         guardian::tell(-self.0);
-        // SAFETY: a null status is allowed; the pid is that of a child that nothing else reaps.
-        unsafe { libc::waitpid(self.0, std::ptr::null_mut(), libc::WNOHANG) };
+        drop(groups);
+        reap(self.0);
+    }
+}
+
+/// Reaps the first process of a group that was killed, which may still be on its way to its end.
+fn reap(pid: libc::pid_t) {
+    if is_reaped(pid, libc::WNOHANG) {
+        return;
+    }
+    let wait = move || while !is_reaped(pid, 0) {};
+    let waits = std::thread::Builder::new().name("mcpproxy-reaper".into()).stack_size(STACK);
+    if waits.spawn(wait).is_err() {
+        // A killed process is gone at once, unless a disk holds it.
+        for _ in 0..LOOKS {
+            std::thread::sleep(PAUSE);
+            if is_reaped(pid, libc::WNOHANG) {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether there is nothing to reap any more.
+fn is_reaped(pid: libc::pid_t, flags: libc::c_int) -> bool {
+    // SAFETY: a null status is allowed; the pid is that of a child that nothing else reaps.
+    match unsafe { libc::waitpid(pid, std::ptr::null_mut(), flags) } {
+        0 => false,
+        -1 => io::Error::last_os_error().kind() != io::ErrorKind::Interrupted,
+        _ => true,
     }
 }
 
@@ -140,4 +170,27 @@ fn see_children_end() {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number of a group that is given up while its first process runs.
+    fn given_up() -> libc::pid_t {
+        let mut command = command("sleep".as_ref());
+        let (group, ..) = Group::start(command.arg("600")).unwrap();
+        group.0
+    }
+
+    #[test]
+    fn the_first_process_of_a_group_that_is_given_up_is_reaped() {
+        let numbers: Vec<_> = (0..20).map(|_| given_up()).collect();
+        for number in numbers {
+            // SAFETY: signal 0 only asks. A process that is not reaped still answers.
+            let is_there = || unsafe { libc::kill(number, 0) } == 0;
+            let looks = (0..3000).take_while(|_| is_there());
+            assert!(looks.inspect(|_| std::thread::sleep(PAUSE)).count() < 3000, "{number}");
+        }
+    }
 }
