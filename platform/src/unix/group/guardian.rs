@@ -159,8 +159,11 @@ fn apart(socket: libc::c_int) {
         }
         libc::dup2(socket, libc::STDIN_FILENO);
         let nothing = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
-        libc::dup2(nothing, libc::STDOUT_FILENO);
-        libc::dup2(nothing, libc::STDERR_FILENO);
+        for ours in [libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+            if libc::dup2(nothing, ours) == -1 {
+                libc::close(ours);
+            }
+        }
     }
     crate::unix::descriptors::close_all();
 }
