@@ -32,7 +32,8 @@ static SOCKET: AtomicI32 = AtomicI32::new(-1);
 #[derive(Debug)]
 pub struct Guard;
 
-/// Starts the guardian, before there are threads. It is no child of ours: those are servers.
+/// Starts the guardian, before there are threads. It is no child of ours, for those are
+/// servers; only process 1 adopts it, and does not wait for it.
 pub fn guard() -> Guard {
     let Ok((ours, its)) = UnixStream::pair() else { return Guard };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
