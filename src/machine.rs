@@ -116,8 +116,8 @@ pub fn autostart_entry() -> Option<bool> {
     autostart_entry::enabled()
 }
 
-/// `autostart_enabled` of section 4 of the contract. The `sidecar` (a file of the data directory) is cached for an hour once it
-/// could be read; the OS entry is looked up at every call.
+/// `autostart_enabled` of section 4 of the contract. The `sidecar` (a file of the data directory) is
+/// cached for an hour once it could be read; the OS entry is looked up at every call.
 pub fn autostart_enabled(sidecar: &Path) -> Option<bool> {
     static SIDECAR: Mutex<Option<(PathBuf, SidecarCache)>> = Mutex::new(None);
     /// Longer than any sidecar; what follows makes it malformed.

@@ -158,8 +158,10 @@ fn what_a_killed_edit_left_is_removed_by_the_next() {
     put_id(home.path(), 1, 3);
     let left = home.path().join(".mcp_config.json.4194304-0.tmp");
     let of_others = home.path().join(".mcp_config.json.draft.tmp");
-    std::fs::write(&left, "{").unwrap();
-    std::fs::write(&of_others, "{").unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    for path in [&left, &of_others] {
+        std::fs::File::create(path).unwrap().set_modified(long_ago).unwrap();
+    }
     let disable = mcpproxy(home.path()).args(["telemetry", "disable"]).output().unwrap();
     assert!(disable.status.success());
     assert_eq!(temporary_files(home.path()), [".mcp_config.json.draft.tmp"]);

@@ -285,6 +285,18 @@ fn a_server_gets_the_standard_streams_and_no_other_descriptor() {
 }
 
 #[test]
+fn a_server_is_told_of_no_other_descriptor() {
+    let names = ["NODE_CHANNEL_FD", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+    let mut command = Command::new(TAP);
+    command.args(["tap", "sh", "-c", "env"]).envs(names.map(|name| (name, "3"))).env("OTHER", "3");
+    quiet(&mut command);
+    let told = String::from_utf8(Session::of(&mut command).rest()).unwrap();
+    assert!(told.lines().any(|line| line == "OTHER=3"), "{told}");
+    let is_named = |line: &str| names.iter().any(|name| line.starts_with(name));
+    assert!(!told.lines().any(is_named), "{told}");
+}
+
+#[test]
 fn a_terminals_interrupt_is_not_delivered_twice() {
     if Command::new("script").arg("--version").output().is_err() {
         eprintln!("SKIPPED: no `script` to make a terminal with");

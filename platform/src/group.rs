@@ -22,11 +22,12 @@ pub struct Group(backend::Group);
 
 impl Group {
     /// Starts `command` in a group of its own, with pipes for its standard input and output. Of our
-    /// descriptors it gets the standard streams.
+    /// descriptors it gets the standard streams, and no variable that tells of others.
     ///
     /// # Errors
     /// `NotFound` when there is no such program, any other kind when it cannot be started.
     pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+        crate::forget_descriptors(command);
         let (group, input, output) = backend::Group::start(command)?;
         Ok((Self(group), input, output))
     }

@@ -45,3 +45,15 @@ pub mod memory;
 pub mod process;
 #[cfg(feature = "service")]
 pub mod service;
+
+/// Takes away the variables that tell of descriptors beyond the standard streams, which no child of ours gets:
+/// a channel to Node.js, the sockets of a service manager.
+#[cfg(any(feature = "process", feature = "service"))]
+fn forget_descriptors(command: &mut std::process::Command) {
+    for name in ["NODE_CHANNEL_FD", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        // Otherwise the environment stays as it is, to the byte.
+        if std::env::var_os(name).is_some() || command.get_envs().any(|(set, _)| set == name) {
+            command.env_remove(name);
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! Canonical client names: what `clientInfo.name` becomes before anything keeps it.
 //!
 //! One rule: raw names go in, canonical names come out; a raw name is never stored, logged or sent.
-//! A name of the vocabulary ([`crate::contract::client_name`]) is nobody's secret and always passes; any other must pass the leak scanner, when it is recorded ([`canonical`]) and again when a payload
-//! is assembled ([`sanitize`]), because words become private after a name was recorded.
+//! A name of the vocabulary ([`crate::contract::client_name`]) is nobody's secret and always passes; any
+//! other must pass the leak scanner, when it is recorded ([`canonical`]) and again when a payload is
+//! assembled ([`sanitize`]), because words become private after a name was recorded.
 
 use crate::contract::MAX_CLIENTS;
 use crate::contract::client_name::{MAX_LENGTH, UNKNOWN, is_canonical, is_known};

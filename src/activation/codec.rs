@@ -24,7 +24,7 @@
 //!   still of version 1, to the byte: the first programs take a byte behind version 1 for damage, and leave
 //!   every later version alone.
 //! - **Every other change is a new layout** ([`super::record::Part::LAYOUT`]). The program that brings it
-//!   reads the older ones, too. Older programs leave the record alone, and the store with it ([`is_later`]).
+//!   still reads the older ones. Older programs leave the record alone, and the store with it ([`is_later`]).
 //! - A value is migrated by the transaction that next writes it. Reading writes nothing.
 //!
 //! The first commits wrote version 1 in another form: packed integers under a CRC-32. The checksum tells.

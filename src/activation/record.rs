@@ -101,7 +101,7 @@ pub struct Windows {
 
 /// Something that is a record of its own.
 pub trait Part: Sized {
-    /// The layout of its body. A program with a higher one reads all lower ones, too
+    /// The layout of its body. A program with a higher one still reads all lower ones
     /// ([`Reader::layout`]); one with a lower one leaves the record alone. See the head of `codec`.
     const LAYOUT: u8 = 1;
     /// The records that earlier programs kept it in, instead of its own.

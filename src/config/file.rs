@@ -58,8 +58,8 @@ pub(crate) fn remove_leftovers(dir: &DataDir) {
 }
 
 /// Puts `bytes` in place of the config; where it is a symbolic link, in place of its target. False, and
-/// nothing done, when `is_current` says at the last moment that what has a name is not what was read any more: an editor
-/// does not know our lock, and what it wrote may be an objection.
+/// nothing done, when `is_current` says at the last moment that what has a name is not what was
+/// read any more: an editor does not know our lock, and what it wrote may be an objection.
 pub(super) fn replace(
     path: &Path,
     bytes: &[u8],

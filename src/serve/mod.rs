@@ -109,8 +109,8 @@ impl fmt::Display for ServeError {
             ),
             Self::Open(address) => write!(
                 f,
-                "{address} can be reached from other machines: say under which name with --allowed-host NAME (clients \
-                 then need the API key on /mcp, too), or listen on {DEFAULT_LISTEN}"
+                "{address} can be reached from other machines: say under which name with --allowed-host NAME (clients also \
+                 need the API key on /mcp then), or listen on {DEFAULT_LISTEN}"
             ),
             Self::System(what, kind) => write!(f, "{what}: {kind}"),
         }
@@ -125,7 +125,7 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     config::trust::check(&options.dir).map_err(|why| {
         let place = config::DISPLAY_NAME;
-        ServeError::Config(format!("no servers are taken from {place}: {}", why.in_words()))
+        ServeError::Config(format!("the servers of {place} are not used: {}", why.in_words()))
     })?;
     let entries = servers::servers(&options.dir)
         .map_err(|why| ServeError::Config(format!("{why}; repair it")))?;

@@ -6,9 +6,9 @@
 //! An observer that has nothing to do is woken by what arrives, so that a call is counted before it is
 //! answered, whatever happens to this process then. Waking a thread costs a forwarder more than the copy:
 //! in a burst of messages the observer is not woken for each, but naps for a millisecond at a time and
-//! finds what has come. After a burst of bytes it also rests seven times as long as it worked, so that a flood never costs those
-//! whose traffic it looks at more than an eighth of a processor. A burst of 10 MB is looked at whole;
-//! of a flood what does not fit is dropped.
+//! finds what has come. After a burst of bytes it also rests seven times as long as it worked, so that a
+//! flood never costs those whose traffic it looks at more than an eighth of a processor. A burst of 10 MB
+//! is looked at whole; of a flood what does not fit is dropped.
 
 use super::observer::Direction;
 use std::sync::atomic::{AtomicBool, Ordering};

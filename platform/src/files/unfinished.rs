@@ -116,9 +116,10 @@ fn is_ours(name: &[u8]) -> bool {
     })
 }
 
-/// No process has it in use: none holds its lock or, where locks do not tell, none takes that long to write a
-/// small file.
+/// No process has it in use: none holds its lock (the first versions took none, and were done within moments)
+/// or, where locks do not tell, none takes that long to write a small file.
 fn is_abandoned(path: &Path) -> bool {
+    const UNLOCKED: Duration = Duration::from_secs(10);
     const ABANDONED: Duration = Duration::from_secs(600);
     if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
         return false;
@@ -126,17 +127,19 @@ fn is_abandoned(path: &Path) -> bool {
     if own().paths.iter().any(|own| own == path) {
         return false;
     }
+    let mut enough = ABANDONED;
     if backend::LOCKS_ARE_ADVISORY
         && let Ok(file) = File::open(path)
     {
         match file.try_lock() {
-            Ok(()) => return true,
+            Ok(()) => enough = UNLOCKED,
             Err(std::fs::TryLockError::WouldBlock) => return false,
             Err(std::fs::TryLockError::Error(_)) => {}
         }
     }
     let modified = path.metadata().and_then(|metadata| metadata.modified());
-    modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED))
+    // A clock that was set back makes a file no younger than one of now.
+    modified.is_ok_and(|time| time.elapsed().unwrap_or_else(|ahead| ahead.duration()) > enough)
 }
 
 #[cfg(test)]
@@ -168,12 +171,21 @@ mod tests {
     fn what_a_killed_process_left_goes_and_what_is_in_use_stays() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("config.json");
+        let now = std::time::SystemTime::now();
+        let (past, ahead) = (now - Duration::from_secs(60), now + Duration::from_secs(3600));
+        let make = |name: &str, modified| {
+            let file = File::create(dir.path().join(name)).unwrap();
+            file.set_modified(modified).unwrap();
+            file
+        };
         for name in [".config.json.4194304-0.tmp", ".config.json.my-own.tmp", ".other.1-0.tmp"] {
-            std::fs::write(dir.path().join(name), "x").unwrap();
+            make(name, past);
         }
-        let in_use = dir.path().join(".config.json.4194303-0.tmp");
-        let theirs = File::create(&in_use).unwrap();
+        make(".config.json.4194304-1.tmp", ahead);
+        let theirs = make(".config.json.4194303-0.tmp", past);
         theirs.try_lock().unwrap();
+        // As the first versions write: without a lock.
+        let young = make(".config.json.4194303-1.tmp", now + Duration::from_secs(9));
         let ours = Replacement::prepare(&target, b"{}", 0o600).unwrap();
         remove_leftovers(&target);
         let (left, own) = (names(dir.path()), format!(".config.json.{}-", std::process::id()));
@@ -181,9 +193,15 @@ mod tests {
         let others: Vec<_> = left.iter().filter(|name| !name.starts_with(&own)).collect();
         assert_eq!(
             others,
-            [".config.json.4194303-0.tmp", ".config.json.my-own.tmp", ".other.1-0.tmp"]
+            [
+                ".config.json.4194303-0.tmp",
+                ".config.json.4194303-1.tmp",
+                ".config.json.my-own.tmp",
+                ".other.1-0.tmp"
+            ]
         );
         drop(theirs);
+        young.set_modified(past).unwrap();
         ours.publish().unwrap();
         remove_leftovers(&target);
         assert_eq!(names(dir.path()), [".config.json.my-own.tmp", ".other.1-0.tmp", "config.json"]);

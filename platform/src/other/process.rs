@@ -72,11 +72,10 @@ pub struct Server {
 /// # Errors
 /// `NotFound` when there is no such program, any other kind when it cannot be started.
 pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    crate::forget_descriptors(&mut command);
+    let mut child = command.spawn()?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(io::Error::other("the child has no pipes"));
     };

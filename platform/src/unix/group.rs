@@ -10,17 +10,29 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
-/// How often, and with which pauses, [`kill_all`] tries to see the groups.
+/// How often, and with which pauses, is waited for what should come at once.
 const LOOKS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
+/// A thread that only waits.
+const STACK: usize = 64 << 10;
 
-/// The groups whose first process is not reaped. Held while one starts and while one is given up.
-static GROUPS: Mutex<Vec<libc::pid_t>> = Mutex::new(Vec::new());
+/// Never held while a program starts: that waits for its disk.
+static GROUPS: Mutex<Groups> =
+    Mutex::new(Groups { numbers: Vec::new(), starting: 0, is_over: false });
 
-fn groups() -> MutexGuard<'static, Vec<libc::pid_t>> {
+struct Groups {
+    /// The groups whose first process is not reaped.
+    numbers: Vec<libc::pid_t>,
+    /// How many more are being started.
+    starting: usize,
+    /// [`kill_all`] was called: what comes into being later is killed as well.
+    is_over: bool,
+}
+
+fn groups() -> MutexGuard<'static, Groups> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -36,22 +48,27 @@ impl Group {
     pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
         see_children_end();
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let start = guardian::Start::new();
         // SAFETY: the closure calls only functions that are safe between fork and exec (getpid, send,
         // close_range and in its place open, getdents64, getrlimit, fcntl and close) and allocates nothing.
         unsafe {
-            command.pre_exec(|| {
-                guardian::tell(libc::getpid());
+            command.pre_exec(move || {
+                start.tell_began(libc::getpid());
                 descriptors::keep_from_exec();
                 Ok(())
             });
         }
+        groups().starting += 1;
+        let spawned = command.spawn().inspect_err(|_| start.tell_failed());
         let mut groups = groups();
-        guardian::tell(guardian::BEGIN);
-        let mut child = command.spawn().inspect_err(|_| guardian::tell(guardian::FAILED))?;
-        let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
-        groups.push(pid);
+        groups.starting -= 1;
+        let mut child = spawned?;
+        let group = Self(libc::pid_t::try_from(child.id()).map_err(io::Error::other)?);
+        groups.numbers.push(group.0);
+        if groups.is_over {
+            group.kill();
+        }
         drop(groups);
-        let group = Self(pid);
         match (child.stdin.take(), child.stdout.take()) {
             (Some(input), Some(output)) => Ok((group, input, output)),
             _ => Err(io::Error::other("the child has no pipes")),
@@ -99,29 +116,55 @@ impl Drop for Group {
     fn drop(&mut self) {
         let mut groups = groups();
         self.kill();
-        groups.retain(|group| *group != self.0);
-        guardian::tell(-self.0);
-        // SAFETY: a null status is allowed; the pid is that of a child that nothing else reaps.
-        unsafe { libc::waitpid(self.0, std::ptr::null_mut(), libc::WNOHANG) };
+        groups.numbers.retain(|group| *group != self.0);
+        guardian::tell_over(self.0);
+        drop(groups);
+        reap(self.0);
     }
 }
 
-/// Does not wait for long: a program on a disk that does not answer may be just being started.
+/// Reaps the first process of a group that was killed, which may still be on its way to its end.
+fn reap(pid: libc::pid_t) {
+    if is_reaped(pid, libc::WNOHANG) {
+        return;
+    }
+    let wait = move || while !is_reaped(pid, 0) {};
+    let waits = std::thread::Builder::new().name("mcpproxy-reaper".into()).stack_size(STACK);
+    if waits.spawn(wait).is_err() {
+        // A killed process is gone at once, unless a disk holds it.
+        for _ in 0..LOOKS {
+            std::thread::sleep(PAUSE);
+            if is_reaped(pid, libc::WNOHANG) {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether there is nothing to reap any more.
+fn is_reaped(pid: libc::pid_t, flags: libc::c_int) -> bool {
+    // SAFETY: a null status is allowed; the pid is that of a child that nothing else reaps.
+    match unsafe { libc::waitpid(pid, std::ptr::null_mut(), flags) } {
+        0 => false,
+        -1 => io::Error::last_os_error().kind() != io::ErrorKind::Interrupted,
+        _ => true,
+    }
+}
+
+/// Does not wait for long for groups that are just being started: a disk may not answer.
 pub fn kill_all() {
     for _ in 0..LOOKS {
-        let groups = match GROUPS.try_lock() {
-            Ok(groups) => groups,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                std::thread::sleep(PAUSE);
-                continue;
-            }
-        };
-        for group in groups.iter() {
+        let mut groups = groups();
+        groups.is_over = true;
+        for group in &groups.numbers {
             // SAFETY: as in `Group::signal`; the lock is held.
             unsafe { libc::killpg(*group, libc::SIGKILL) };
         }
-        return;
+        if groups.starting == 0 {
+            return;
+        }
+        drop(groups);
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -140,4 +183,48 @@ fn see_children_end() {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    /// The number of a group that is given up while its first process runs.
+    fn given_up() -> libc::pid_t {
+        let mut command = command("sleep".as_ref());
+        let (group, ..) = Group::start(command.arg("600")).unwrap();
+        group.0
+    }
+
+    #[test]
+    fn a_program_that_is_slow_to_start_keeps_no_other_group_from_its_end() {
+        let (slow, mut release) = std::io::pipe().unwrap();
+        let mut waiting = command("true".as_ref());
+        // SAFETY: the closure only reads, into memory of its own.
+        unsafe {
+            waiting.pre_exec(move || std::io::Read::read(&mut &slow, &mut [0]).map(drop));
+        }
+        let start = std::thread::spawn(move || Group::start(&mut waiting).map(drop));
+        while groups().starting == 0 {
+            std::thread::sleep(PAUSE);
+        }
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(given_up()));
+        let other = is_done.recv_timeout(Duration::from_secs(60));
+        release.write_all(b"x").unwrap();
+        start.join().unwrap().unwrap();
+        assert!(other.is_ok());
+    }
+
+    #[test]
+    fn the_first_process_of_a_group_that_is_given_up_is_reaped() {
+        let numbers: Vec<_> = (0..20).map(|_| given_up()).collect();
+        for number in numbers {
+            // SAFETY: signal 0 only asks. A process that is not reaped still answers.
+            let is_there = || unsafe { libc::kill(number, 0) } == 0;
+            let looks = (0..3000).take_while(|_| is_there());
+            assert!(looks.inspect(|_| std::thread::sleep(PAUSE)).count() < 3000, "{number}");
+        }
+    }
 }

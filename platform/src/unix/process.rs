@@ -44,7 +44,8 @@ pub struct Server {
 ///
 /// The child begins life with the signal mask and the dispositions that this process was started
 /// with, except SIGPIPE, which Rust's runtime has already replaced: it gets the default. On Linux it
-/// dies when the calling thread does. Of our descriptors it gets the standard streams.
+/// dies when the calling thread does. Of our descriptors it gets the standard streams, and
+/// no variable that tells of others.
 ///
 /// # Errors
 /// `NotFound` when there is no such program (or its interpreter is missing), any other kind when
@@ -54,6 +55,7 @@ pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
     let signals = Signals::take()?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    crate::forget_descriptors(&mut command);
     // SAFETY: getpid only returns a number.
     let parent = unsafe { libc::getpid() };
     let for_child = signals.clone();

@@ -4,7 +4,7 @@ use super::owner;
 use crate::activation::state::{Counters, Funnel};
 use crate::activation::{HourlyWindow, Mark, State};
 
-/// At most 16 clients, 25 hours and 9 counters, however many events it stands for; of one install.
+/// At most 16 clients, 25 hours, and the counters with those of later versions, however many events it stands for; of one install.
 #[derive(Default)]
 pub struct Deferred {
     /// [`owner`] of the install; 0 when it was not known.

@@ -142,7 +142,7 @@ pub fn image(transaction: &Transaction<'_>) -> Result<Records, Failure> {
 pub fn assemble<'a>(
     records: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + Clone,
 ) -> Option<State> {
-    // Every program seals every record: a bad one under a name that is not known is damage, too.
+    // Every program seals every record: a bad one under a name that is not known is damage as well.
     let mut others = records.clone().into_iter().filter(|(name, _)| !is_known(name));
     if !others.all(|(name, value)| codec::is_sealed(name, value)) {
         return None;

@@ -82,7 +82,7 @@ pub(super) const CONNECT: Command = Command {
 pub(super) const DISCONNECT: Command = Command {
     path: &["disconnect"],
     summary: "Take our entry out of the configuration of an MCP client",
-    about: "If nobody else has written the file since, it is what it was before, to the byte. An entry that\n\
+    about: "If no other program has written the file since, it becomes what it was before, to the byte. An entry that\n\
             `connect` did not write, or that was changed since, stays as it is.",
     operands: Operands::One("CLIENT"),
     options: &[

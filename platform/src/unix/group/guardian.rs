@@ -11,10 +11,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-/// A child is about to be forked: what was told last does not count as failed.
-pub const BEGIN: i32 = i32::MIN;
-/// The group that was told last has not come into being.
-pub const FAILED: i32 = 0;
+/// What it is told: a start, and the number of its group; the negative number once the group is no more,
+/// whatever its start; 0 for a group that has not come into being.
+type Message = [i32; 2];
+const LENGTH: usize = size_of::<Message>();
 
 /// As many groups are guarded.
 const MOST: usize = 4096;
@@ -32,7 +32,8 @@ static SOCKET: AtomicI32 = AtomicI32::new(-1);
 #[derive(Debug)]
 pub struct Guard;
 
-/// Starts the guardian, before there are threads. It is no child of ours: those are servers.
+/// Starts the guardian, before there are threads. It is no child of ours, for those are
+/// servers; only process 1 adopts it, and does not wait for it.
 pub fn guard() -> Guard {
     let Ok((ours, its)) = UnixStream::pair() else { return Guard };
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -73,18 +74,42 @@ impl Drop for Guard {
     }
 }
 
-/// Tells the guardian of a group (its number), or that it is no more (the negative number). Safe between
-/// fork and exec; never waits.
-pub fn tell(message: i32) {
+/// One start of a group. Several may be on their way at once, and the number of one that fails is not known
+/// to us.
+#[derive(Clone, Copy)]
+pub struct Start(i32);
+
+impl Start {
+    pub fn new() -> Self {
+        static NEXT: AtomicI32 = AtomicI32::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// For the first process of the group, between fork and exec.
+    pub fn tell_began(self, group: libc::pid_t) {
+        tell([self.0, group]);
+    }
+
+    pub fn tell_failed(self) {
+        tell([self.0, 0]);
+    }
+}
+
+/// Before the number of the group is free for others.
+pub fn tell_over(group: libc::pid_t) {
+    tell([0, -group]);
+}
+
+/// Safe between fork and exec; never waits.
+fn tell(message: Message) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     const FLAGS: libc::c_int = libc::MSG_DONTWAIT;
     let socket = SOCKET.load(Ordering::Acquire);
     if socket >= 0 {
-        let bytes = message.to_ne_bytes();
-        // SAFETY: the bytes live through the call.
-        unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), FLAGS) };
+        // SAFETY: the message is as long as is said and lives through the call.
+        unsafe { libc::send(socket, message.as_ptr().cast(), LENGTH, FLAGS) };
     }
 }
 
@@ -104,12 +129,12 @@ fn never_signal(socket: &UnixStream) -> bool {
 /// The life of the guardian.
 fn serve(socket: libc::c_int) -> ! {
     apart(socket);
-    let mut groups = Groups { numbers: [0; MOST], count: 0, last: None };
-    let mut bytes = [0; 4];
+    let mut groups = Groups { begun: [[0; 2]; MOST], count: 0 };
+    let mut message: Message = [0; 2];
     loop {
-        // SAFETY: the buffer is as long as is said. The messages are of four bytes each and are never split.
-        match unsafe { libc::read(libc::STDIN_FILENO, bytes.as_mut_ptr().cast(), bytes.len()) } {
-            4 => groups.hear(i32::from_ne_bytes(bytes)),
+        // SAFETY: the buffer is as long as is said. The messages are of one length and never split.
+        match unsafe { libc::read(libc::STDIN_FILENO, message.as_mut_ptr().cast(), LENGTH) } {
+            length if length == LENGTH as isize => groups.hear(message),
             -1 if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {}
             _ => break,
         }
@@ -135,44 +160,42 @@ fn apart(socket: libc::c_int) {
         }
         libc::dup2(socket, libc::STDIN_FILENO);
         let nothing = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
-        libc::dup2(nothing, libc::STDOUT_FILENO);
-        libc::dup2(nothing, libc::STDERR_FILENO);
+        for ours in [libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+            if libc::dup2(nothing, ours) == -1 {
+                libc::close(ours);
+            }
+        }
     }
     crate::unix::descriptors::close_all();
 }
 
 struct Groups {
-    numbers: [libc::pid_t; MOST],
+    /// What was told when they began.
+    begun: [Message; MOST],
     count: usize,
-    last: Option<libc::pid_t>,
 }
 
 impl Groups {
-    fn hear(&mut self, message: i32) {
-        match message {
-            BEGIN => self.last = None,
-            FAILED => {
-                if let Some(last) = self.last.take() {
-                    self.forget(|number| number == last);
-                }
+    fn hear(&mut self, message: Message) {
+        let [start, group] = message;
+        if group > 0 {
+            if let Some(free) = self.begun.get_mut(self.count) {
+                *free = message;
+                self.count += 1;
             }
-            1.. => {
-                self.last = Some(message);
-                if let Some(free) = self.numbers.get_mut(self.count) {
-                    *free = message;
-                    self.count += 1;
-                }
-            }
-            _ => self.forget(|number| number == -message),
+        } else if group == 0 {
+            self.forget(|begun| begun[0] == start);
+        } else {
+            self.forget(|begun| begun[1] == -group);
         }
     }
 
-    fn forget(&mut self, is_over: impl Fn(libc::pid_t) -> bool) {
+    fn forget(&mut self, is_over: impl Fn(Message) -> bool) {
         let mut at = 0;
         while at < self.count {
-            if self.numbers.get(at).is_some_and(|number| is_over(*number)) {
+            if self.begun.get(at).is_some_and(|begun| is_over(*begun)) {
                 self.count -= 1;
-                self.numbers.swap(at, self.count);
+                self.begun.swap(at, self.count);
             } else {
                 at += 1;
             }
@@ -185,7 +208,7 @@ impl Groups {
         let mut left = patience;
         loop {
             // SAFETY: signal 0 only asks.
-            self.forget(|number| unsafe { libc::killpg(number, 0) } != 0);
+            self.forget(|[_, number]| unsafe { libc::killpg(number, 0) } != 0);
             if self.count == 0 || left.is_zero() {
                 return;
             }
@@ -195,9 +218,24 @@ impl Groups {
     }
 
     fn signal(&self, signal: libc::c_int) {
-        for number in self.numbers.iter().take(self.count) {
+        for [_, number] in self.begun.iter().take(self.count) {
             // SAFETY: killpg touches no memory; the group had a process a moment ago.
             unsafe { libc::killpg(*number, signal) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_on_their_way_at_once_are_told_apart() {
+        let mut groups = Groups { begun: [[0; 2]; MOST], count: 0 };
+        // The third has the number that the first one no longer needed.
+        for message in [[1, 700], [2, 800], [3, 700], [1, 0], [0, -800], [4, 900], [5, 0]] {
+            groups.hear(message);
+        }
+        assert_eq!(groups.begun.get(..groups.count), Some(&[[3, 700], [4, 900]][..]));
     }
 }
