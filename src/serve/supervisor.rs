@@ -33,8 +33,9 @@ pub(super) const LOOK: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(10);
 /// Changes of lists that come together are asked for together.
 const TOGETHER: Duration = Duration::from_millis(50);
-/// How long a server behind HTTP may take to end its session.
-const FAREWELL: Duration = Duration::from_secs(8);
+/// How long a server behind HTTP may take to end its session, and a little longer than the processes of one over
+/// standard streams may take to end.
+pub(super) const FAREWELL: Duration = Duration::from_secs(8);
 
 /// Runs until `server` is to stop, and nothing of it lives any more. It begins when those `before` it, which
 /// had its name, have come so far.
