@@ -1,7 +1,7 @@
 //! How much a peer may ask before it reads what it was answered.
 //!
 //! One rule: requests are not received while more than 64 answers (or 16 MiB of them) are unwritten, and a peer
-//! that keeps 64 of them so for 30 s is disconnected.
+//! that keeps 64 of them so for 30 s is disconnected. What is no request is received however many are handled.
 //!
 //! The SDK receives a request, runs its handler and writes the answer in three places that do not wait for
 //! each other: a peer that asks and never reads fills the memory. The bound is put around the transport. Over
@@ -9,10 +9,13 @@
 //! the events and posts the answers, and it would wait for itself: there [`Gate`] holds the events back, before
 //! that task.
 
-use rmcp::model::{GetExtensions as _, JsonRpcMessage};
+use rmcp::model::{
+    ClientRequest, ErrorCode, ErrorData, GetExtensions as _, JsonRpcMessage, ServerRequest,
+};
 use rmcp::service::{RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use serde::Serialize;
+use std::any::Any;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,8 +30,13 @@ use tokio_util::sync::CancellationToken;
 const MOST_UNWRITTEN: usize = 64;
 /// Nor with more bytes of them. An answer of that size is no fault of the peer: it only has to be written first.
 const MOST_BYTES: usize = 16 << 20;
-/// Requests of one peer that are handled at once. Further ones wait; that is no fault of the peer.
+/// Requests of one peer that are handled at once.
 const MOST_HANDLED: usize = 256;
+/// Pings beside them, which the SDK answers by itself: full is not gone.
+const MOST_PINGS: usize = 64;
+/// How long the next message waits for one of them to end. After that it is received all the same, and a request
+/// is refused: a cancellation may be what they wait for.
+const PLACE: Duration = Duration::from_secs(1);
 /// How long a peer may leave the bound reached without reading one answer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the end of a transport over HTTP may take, and how long it has to be silent before.
@@ -182,7 +190,10 @@ pub struct Bounded<T> {
     answers: Answers,
     source: Source,
     handled: Arc<Semaphore>,
+    pings: Arc<Semaphore>,
     place: Option<OwnedSemaphorePermit>,
+    /// Since when a place is waited for.
+    waits_since: Option<Instant>,
 }
 
 /// Kept in the extensions of a request, which live for as long as it is handled.
@@ -193,7 +204,8 @@ impl<T> Bounded<T> {
     /// Bounds `inner`.
     pub fn new(inner: T, answers: Answers, source: Source) -> Self {
         let handled = Arc::new(Semaphore::new(MOST_HANDLED));
-        Self { inner, answers, source, handled, place: None }
+        let pings = Arc::new(Semaphore::new(MOST_PINGS));
+        Self { inner, answers, source, handled, pings, place: None, waits_since: None }
     }
 
     /// The next message, once there is room for one.
@@ -201,20 +213,53 @@ impl<T> Bounded<T> {
     where
         T: Transport<R>,
     {
-        if self.source == Source::Stream {
+        if self.source == Source::Events {
+            return self.inner.receive().await;
+        }
+        loop {
             self.answers.room().await;
-            if self.place.is_none() {
-                self.place = self.handled.clone().acquire_owned().await.ok();
+            self.wait_for_place().await;
+            let mut message = self.inner.receive().await?;
+            let JsonRpcMessage::Request(asked) = &mut message else { return Some(message) };
+            if let Some(place) = self.place_for(&asked.request) {
+                asked.request.extensions_mut().insert(Place(Arc::new(place)));
+                return Some(message);
             }
+            // It is owed like any other answer: a peer that does not read it is not received from.
+            let refusal = TxJsonRpcMessage::<R>::error(busy(), Some(asked.id.clone()));
+            tokio::spawn(Transport::<R>::send(self, refusal));
         }
-        let mut message = self.inner.receive().await?;
-        if let JsonRpcMessage::Request(asked) = &mut message
-            && let Some(place) = self.place.take()
-        {
-            asked.request.extensions_mut().insert(Place(Arc::new(place)));
-        }
-        Some(message)
     }
+
+    /// Waits for the place of a request that may come next, but not for long. (The SDK drops this future
+    /// whenever something else happens: what it came to stands in `self`.)
+    async fn wait_for_place(&mut self) {
+        if self.place.is_some() {
+            return;
+        }
+        let until = *self.waits_since.get_or_insert_with(Instant::now) + PLACE;
+        let place = tokio::time::timeout_at(until, self.handled.clone().acquire_owned()).await;
+        self.place = place.ok().and_then(Result::ok);
+        if self.place.is_some() {
+            self.waits_since = None;
+        }
+    }
+
+    fn place_for(&mut self, request: &dyn Any) -> Option<OwnedSemaphorePermit> {
+        let free = || self.handled.clone().try_acquire_owned().ok();
+        let place = self.place.take().or_else(free);
+        let for_ping = || self.pings.clone().try_acquire_owned().ok();
+        place.or_else(|| is_ping(request).then(for_ping).flatten())
+    }
+}
+
+fn is_ping(request: &dyn Any) -> bool {
+    matches!(request.downcast_ref(), Some(ClientRequest::PingRequest(_)))
+        || matches!(request.downcast_ref(), Some(ServerRequest::PingRequest(_)))
+}
+
+fn busy() -> ErrorData {
+    ErrorData::new(ErrorCode(-32000), "too many requests are open; wait for answers", None)
 }
 
 impl<R: ServiceRole, T: Transport<R>> Transport<R> for Bounded<T> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,9 @@ const KILLED: Duration = Duration::from_secs(1);
 /// The pauses between two looks at a group.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 const LONGEST_LOOK: Duration = Duration::from_millis(100);
+/// How long after the end of the first process its output is still looked at. The end may be heard of before the
+/// system's word that there is something to read.
+const LAST_LOOK: Duration = Duration::from_millis(100);
 /// A thread that only waits.
 const STACK: usize = 64 << 10;
 
@@ -48,6 +51,7 @@ impl Processes {
         let output = Output {
             output,
             is_over: Box::pin(over.clone().cancelled_owned()),
+            last_look: None,
             _ends: Arc::new(token.clone().drop_guard()),
         };
         let input = Input { pipe: pipe.clone(), _ends: output._ends.clone() };
@@ -182,6 +186,7 @@ impl AsyncWrite for Input {
 pub struct Output {
     output: ChildStdout,
     is_over: Pin<Box<tokio_util::sync::WaitForCancellationFutureOwned>>,
+    last_look: Option<Pin<Box<Sleep>>>,
     _ends: Arc<DropGuard>,
 }
 
@@ -191,10 +196,54 @@ impl AsyncRead for Output {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let is_over = self.is_over.as_mut().poll(context).is_ready();
-        match Pin::new(&mut self.output).poll_read(context, into) {
+        let this = &mut *self;
+        // Before the read: what came until then is read.
+        let is_over = this.is_over.as_mut().poll(context).is_ready() && {
+            let last_look = this.last_look.get_or_insert_with(|| Box::pin(sleep(LAST_LOOK)));
+            last_look.as_mut().poll(context).is_ready()
+        };
+        match Pin::new(&mut this.output).poll_read(context, into) {
             Poll::Pending if is_over => Poll::Ready(Ok(())),
             result => result,
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::process::Stdio;
+    use tokio::io::AsyncReadExt as _;
+
+    /// One thread: while it is blocked, the runtime hears nothing of the pipe.
+    #[tokio::test]
+    async fn what_a_server_writes_before_it_ends_is_read_even_if_its_end_is_heard_of_first() {
+        let script = "read go; echo last; sleep 60 & echo $! >&2";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("sh");
+        let stdout = ChildStdout::from_std(child.stdout.take().expect("a pipe")).expect("one");
+        let over = CancellationToken::new();
+        let mut output = Output {
+            output: stdout,
+            is_over: Box::pin(over.clone().cancelled_owned()),
+            last_look: None,
+            _ends: Arc::new(CancellationToken::new().drop_guard()),
+        };
+        let mut line = [0; 5];
+        assert!(timeout(LAST_LOOK, output.read_exact(&mut line)).await.is_err());
+        drop(child.stdin.take());
+        child.wait().expect("its end");
+        over.cancel();
+        let read = timeout(Duration::from_secs(60), output.read_exact(&mut line)).await;
+        read.expect("in time").expect("what it wrote");
+        assert_eq!(&line, b"last\n");
+        // Another process holds the pipe open, and is not waited for.
+        let rest = timeout(Duration::from_secs(30), output.read(&mut line)).await;
+        assert_eq!(rest.expect("an end").expect("nothing"), 0);
+        let mut sleeper = String::new();
+        let mut stderr = std::io::BufReader::new(child.stderr.take().expect("a pipe"));
+        std::io::BufRead::read_line(&mut stderr, &mut sleeper).expect("its id");
+        Command::new("kill").arg(sleeper.trim()).status().expect("kill");
     }
 }

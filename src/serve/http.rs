@@ -4,7 +4,7 @@
 
 use super::gateway::Gateway;
 use super::hub::Hub;
-use super::limits::{Limits, limited};
+use super::limits::{self, Limits, limited};
 use super::recorder::Happened;
 use super::sessions::Sessions;
 use super::{page, report};
@@ -23,8 +23,6 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// The largest request of an MCP client: arguments may hold pictures.
-const MOST_BYTES: usize = 32 << 20;
 /// The largest body of the API.
 const MOST_API_BYTES: usize = 1024;
 
@@ -59,7 +57,7 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
         .disable_allowed_origins()
-        .with_max_request_body_bytes(MOST_BYTES)
+        .with_max_request_body_bytes(limits::MOST_BYTES)
         .with_cancellation_token(sessions);
     let mcp = StreamableHttpService::new(
         move || Ok(gateway.for_session()),

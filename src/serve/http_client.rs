@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio_stream::Stream;
 
 type Events = Pin<Box<dyn Stream<Item = Result<Sse, SseError>> + Send>>;
-type Failed = StreamableHttpError<reqwest::Error>;
+/// How a request to a server fails.
+pub type Failed = StreamableHttpError<reqwest::Error>;
 type Headers = HashMap<HeaderName, HeaderValue>;
 
 /// A client whose answers are counted.
@@ -80,6 +81,22 @@ impl HttpClient {
 
     fn gated(&self, events: Events) -> Events {
         Box::pin(Gate::new(events, self.answers.clone()))
+    }
+}
+
+/// What a server answers that is there and not (or no longer) for us.
+const REFUSALS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
+
+/// Whether the server answered, if only that it is busy or broken; not if it refused us.
+pub fn was_answered(error: &Failed) -> bool {
+    match error {
+        Failed::HttpStatus(_)
+        | Failed::ResponseBodyTooLarge { .. }
+        | Failed::UnexpectedContentType(_)
+        | Failed::Deserialize(_) => true,
+        // The SDK has no other place for the status than its words.
+        Failed::UnexpectedServerResponse(words) => !REFUSALS.iter().any(|it| words.starts_with(it)),
+        _ => false,
     }
 }
 

@@ -62,8 +62,8 @@ const CONFIG_LOOK: Duration = Duration::from_secs(1);
 const LOOKS_A_MINUTE: u32 = 60;
 /// How long calls may take to finish once it was asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long servers may take to end after that.
-const FAREWELL: Duration = Duration::from_secs(8);
+/// How long servers may take to end after that: longer than the farewell to each, so that none is cut off.
+const CLOSE: Duration = supervisor::FAREWELL.saturating_add(Duration::from_secs(2));
 /// How long the last answers may take to be written, and the last events to be recorded.
 const LAST: Duration = Duration::from_millis(500);
 
@@ -242,7 +242,7 @@ async fn serve(
             let _ = tokio::time::timeout(LAST, served).await;
         }
     }
-    hub.close(FAREWELL).await;
+    hub.close(CLOSE).await;
     recorder.drained(LAST).await;
     let _ = tokio::task::spawn_blocking(move || telemetry.stop()).await;
     Ok(())

@@ -4,7 +4,7 @@
 
 use super::child::Processes;
 use super::connection::{self, Connection};
-use super::http_client::Probe;
+use super::http_client::{Failed, Probe, was_answered};
 use super::hub::{Hub, Live, Server, Status};
 use super::recorder::Happened;
 use crate::config::servers::Transport;
@@ -33,8 +33,9 @@ pub(super) const LOOK: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(10);
 /// Changes of lists that come together are asked for together.
 const TOGETHER: Duration = Duration::from_millis(50);
-/// How long a server behind HTTP may take to end its session.
-const FAREWELL: Duration = Duration::from_secs(8);
+/// How long a server behind HTTP may take to end its session, and a little longer than the processes of one over
+/// standard streams may take to end.
+pub(super) const FAREWELL: Duration = Duration::from_secs(8);
 
 /// Runs until `server` is to stop, and nothing of it lives any more. It begins when those `before` it, which
 /// had its name, have come so far.
@@ -230,7 +231,7 @@ const SILENT: &str = "it does not answer any more";
 /// The server could not be asked.
 const GONE: &str = "it is gone";
 
-/// `None` when the server answers, whatever it says; else why it is taken to be gone.
+/// `None` when the server answers, whatever it says (that it is busy, for one); else why it is taken to be gone.
 async fn is_there(peer: &Peer<RoleClient>, probe: &Probe) -> Option<&'static str> {
     let modern = peer.peer_info().is_some_and(|info| {
         info.protocol_version.as_str() >= ProtocolVersion::V_2026_07_28.as_str()
@@ -238,7 +239,7 @@ async fn is_there(peer: &Peer<RoleClient>, probe: &Probe) -> Option<&'static str
     if modern {
         match tokio::time::timeout(ANSWER, probe.ask()).await {
             Ok(Some(Ok(()))) => return None,
-            Ok(Some(Err(_))) => return Some(GONE),
+            Ok(Some(Err(error))) => return (!was_answered(&error)).then_some(GONE),
             Err(_) => return Some(SILENT),
             // Over standard streams there is no queue to wait in.
             Ok(None) => {}
@@ -257,6 +258,14 @@ async fn is_there(peer: &Peer<RoleClient>, probe: &Probe) -> Option<&'static str
     match answer {
         Ok(_) | Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse) => None,
         Err(ServiceError::Timeout { .. }) => Some(SILENT),
+        Err(ServiceError::TransportSend(error)) => match error.error.downcast_ref::<Failed>() {
+            // So do some say that they do not know the session any more.
+            Some(Failed::UnexpectedServerResponse(words)) if words.starts_with("HTTP 400") => {
+                Some(FORGOTTEN)
+            }
+            Some(error) if was_answered(error) => None,
+            _ => Some(GONE),
+        },
         Err(_) => Some(GONE),
     }
 }

@@ -102,34 +102,57 @@ impl ServerHandler for Slow {
     }
 }
 
+async fn ask(write: &mut (impl tokio::io::AsyncWrite + Unpin), id: usize, method: &str) {
+    let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\"}}\n");
+    write.write_all(line.as_bytes()).await.expect("a reader");
+}
+
 #[tokio::test]
-async fn requests_that_are_handled_are_bounded_and_no_fault_of_their_peer() {
+async fn requests_that_are_handled_are_bounded_and_all_else_passes() {
     let (ours, theirs) = tokio::io::duplex(4096);
     let (read, write) = tokio::io::split(ours);
-    let answers = Answers::new(SHORT);
+    let answers = Answers::new(LONG);
     let transport = AsyncRwTransport::new_server(read, write);
     let transport = Bounded::new(transport, answers.clone(), Source::Stream);
     let handled = transport.handled.clone();
     let (sender, mut begun) = mpsc::unbounded_channel();
     let service = serve_directly(Slow(sender), transport, None);
-    let (_unread, mut write) = tokio::io::split(theirs);
-    let asking = tokio::spawn(async move {
-        for id in 0..1000 {
-            let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/list\"}}\n");
-            write.write_all(line.as_bytes()).await.expect("a reader");
-        }
-        std::future::pending::<Infallible>().await
-    });
-    for _ in 0..MOST_HANDLED {
-        tokio::time::timeout(LONG, begun.recv()).await.expect("in time").expect("a request");
+    let (read, mut write) = tokio::io::split(theirs);
+    let mut lines = BufReader::new(read).lines();
+    let mut begins =
+        async || tokio::time::timeout(LONG, begun.recv()).await.expect("in time").expect("one");
+    let mut answer = async || -> serde_json::Value {
+        let line = tokio::time::timeout(LONG, lines.next_line()).await.expect("in time");
+        serde_json::from_str(&line.expect("text").expect("a line")).expect("JSON")
+    };
+    for id in 0..MOST_HANDLED {
+        ask(&mut write, id, "tools/list").await;
+        begins().await;
     }
-    // The next one waits for a place: there is none, and none is handled without one.
     assert_eq!(handled.available_permits(), 0);
-    tokio::time::sleep(SHORT * 2).await;
-    assert!(begun.try_recv().is_err());
+    // More of them are refused, far more than may be unwritten, and none is handled.
+    for id in 1000..1000 + 2 * MOST_UNWRITTEN {
+        ask(&mut write, id, "tools/list").await;
+        let refused = answer().await;
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&id.into(), &(-32000).into()));
+    }
+    ask(&mut write, 7000, "ping").await;
+    let pong = answer().await;
+    assert_eq!((&pong["id"], pong["result"].is_object()), (&7000.into(), true));
+    // A cancellation makes place for another.
+    let cancel = b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":0}}\n";
+    write.write_all(cancel).await.expect("a reader");
+    for id in 8000.. {
+        ask(&mut write, id, "tools/list").await;
+        tokio::select! {
+            () = begins() => break,
+            // It came before the place was free.
+            _ = answer() => {}
+        }
+    }
     assert_eq!(answers.given_up(), None);
-    asking.abort();
-    assert!(service.cancel().await.is_ok());
+    drop((write, lines));
+    tokio::time::timeout(LONG, service.waiting()).await.expect("it hears of the end").expect("one");
 }
 
 #[test]

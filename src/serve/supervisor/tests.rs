@@ -22,6 +22,7 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -40,6 +41,8 @@ struct Seen {
     release: Notify,
     begun: watch::Sender<usize>,
     looks: watch::Sender<usize>,
+    /// The status that looks are answered with; 0: as they should be.
+    status: AtomicU16,
 }
 
 #[derive(Clone)]
@@ -91,6 +94,9 @@ async fn counted(
     }
     if is_discovery || text.contains("\"ping\"") {
         seen.looks.send_modify(|count| *count += 1);
+        if let Ok(status) = StatusCode::from_u16(seen.status.load(Ordering::Relaxed)) {
+            return status.into_response();
+        }
     }
     next.run(Request::from_parts(head, Body::from(bytes))).await
 }
@@ -208,6 +214,38 @@ async fn quick_calls_and_looks_do_not_wait_for_a_slow_call() {
             assert_eq!(slow.await.expect("an answer"), "slow");
             assert!(server.live().is_some(), "{what}");
         }
+        hub.close(LONG).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_busy_is_there_and_one_that_refuses_is_not() {
+    for era in [Era::Older, Era::Modern] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let seen = Arc::new(Seen::default());
+        let entries = json!({"mcpServers": {"http": over_http(era, seen.clone()).await}});
+        let hub = hub(&dir.path().join("data"), Duration::from_millis(20));
+        hub.apply(servers::parse(entries.to_string().as_bytes()).expect("entries"));
+        let server = hub.server("http").expect("a server");
+        eventually("it is connected", || server.live()).await;
+        let asked = server.clone();
+        let slow = tokio::spawn(async move { call(&asked, "slow").await });
+        let mut begins = seen.begun.subscribe();
+        let wait = begins.wait_for(|count| *count > 0);
+        tokio::time::timeout(LONG, wait).await.expect("it begins").expect("a count");
+        for status in [429, 500, 503] {
+            seen.status.store(status, Ordering::Relaxed);
+            server.doubt();
+            let (mut looks, before) = (seen.looks.subscribe(), *seen.looks.borrow());
+            let wait = looks.wait_for(|count| *count >= before + 4);
+            let what = format!("{era:?} is asked while it answers {status}");
+            tokio::time::timeout(LONG, wait).await.expect(&what).expect("a count");
+            assert!(server.live().is_some(), "{what}");
+        }
+        seen.release.notify_one();
+        assert_eq!(slow.await.expect("an answer"), "slow");
+        seen.status.store(403, Ordering::Relaxed);
+        eventually(&format!("{era:?} is gone"), || server.live().is_none().then_some(())).await;
         hub.close(LONG).await;
     }
 }
