@@ -1,6 +1,8 @@
 //! A data directory or configuration in the hands of others is used by no host, and `doctor` says what to do.
 #![cfg(all(unix, feature = "full"))]
 
+use mcpproxy::config;
+use mcpproxy::paths::DataDir;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
@@ -139,6 +141,21 @@ fn what_others_may_write_is_refused() {
     home.is_refused("data_dir", "others may write a directory or link on the way");
     set(&home.path(""), 0o1777);
     home.is_used();
+}
+
+/// Running hosts look at the stamp again and again.
+#[test]
+fn a_change_of_rights_is_told_like_a_change_of_the_configuration() {
+    let home = Home::new();
+    let dir = DataDir::at(home.data());
+    let ours = config::stamp(&dir);
+    let all = [(home.data(), 0o777, 0o700), (home.config(), 0o666, 0o600)];
+    for (path, open, closed) in all.into_iter().chain([(home.path("."), 0o777, 0o700)]) {
+        set(&path, open);
+        assert_ne!(config::stamp(&dir), ours);
+        set(&path, closed);
+        assert_eq!(config::stamp(&dir), ours);
+    }
 }
 
 #[test]

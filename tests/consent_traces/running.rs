@@ -44,12 +44,16 @@ fn a_corrupt_config_never_turns_telemetry_back_on_and_turns_it_off() {
 fn an_objection_stops_what_is_counted_a_second_later() {
     const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
     type Objection = (&'static str, fn(&Home));
-    let objections: [Objection; 3] = [
+    let objections: [Objection; 4] = [
         ("the config", |home| home.config(OFF)),
         ("`telemetry disable`", |home| {
             let mut disable = std::process::Command::new(MCPPROXY);
             disable.args(["telemetry", "disable", "--data-dir"]).arg(home.data());
             assert!(disable.output().expect("it runs").status.success());
+        }),
+        ("others may write the data directory", |home| {
+            let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+            std::fs::set_permissions(home.data(), open).expect("opened");
         }),
         ("the data directory is removed", |home| {
             std::fs::remove_dir_all(home.data()).expect("removed");
