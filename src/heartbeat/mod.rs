@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod attempt;
 pub(crate) mod host;
+pub mod lifetime;
 pub mod permission;
 pub mod post;
 pub mod preview;

@@ -3,6 +3,7 @@
 //! One rule: a time in the future is reset to now and nothing is sent for it; a clock that jumped
 //! must not cause a burst.
 
+use super::lifetime;
 use super::timing::{
     LEASE, LEASE_NEEDED, LIVE_FOR, PENDING_MAX_AGE, RETRY_AFTER_MAX, TICK, Timing,
 };
@@ -56,6 +57,7 @@ pub fn host_started(state: &mut State, start: &HostStart<'_>, now: u64) {
         state.sender.first_start = now;
         state.sender.initial_delay = start.initial_delay;
     }
+    lifetime::begin(state, start.identity, now);
     let install = &mut state.install;
     if install.current_version != start.version {
         // The first version ever has none before it: the empty text moves along.
@@ -82,6 +84,7 @@ pub fn adopt(state: &mut State, identity: &Identity) {
     if identity.rotated_from.as_ref() == Some(known) {
         state.funnel.clients.clear();
         state.pending = None;
+        lifetime::rotate(state, identity);
     } else if !known.is_empty() {
         *state = State::default();
     }
