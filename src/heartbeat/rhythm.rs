@@ -6,10 +6,16 @@
 use super::timing::{ALONE, APART, DAY, MIDNIGHT_DELAY, RETIRED_FOR, Timing};
 use crate::activation::State;
 use crate::activation::state::{Retired, Second, Sender};
+use crate::json;
 
 /// 00:00 UTC after `time`.
 pub fn next_midnight(time: u64) -> u64 {
     (time / DAY + 1) * DAY
+}
+
+/// Whether both are on one UTC day.
+pub fn is_one_day(one: u64, other: u64) -> bool {
+    one / DAY == other / DAY
 }
 
 /// The timestamp from which the next heartbeat is counted; 0 when none was acknowledged yet.
@@ -53,7 +59,7 @@ pub fn regular(state: &State, timing: &Timing, running_since: Option<u64>) -> Op
 /// after there was one. Without it a user of one day who started slowly would count as never activated.
 pub fn second(state: &State, timing: &Timing, now: u64) -> Option<u64> {
     let sender = &state.sender;
-    let is_first_day = counted_from(sender) / DAY == now / DAY;
+    let is_first_day = is_one_day(counted_from(sender), now);
     let called = first_real_call(state);
     let may_come = sender.second == Second::Open && called != 0 && is_first_day;
     may_come.then(|| called.saturating_add(timing.second_delay()))
@@ -62,6 +68,14 @@ pub fn second(state: &State, timing: &Timing, now: u64) -> Option<u64> {
 /// When an upstream tool first returned a result; 0 is never.
 fn first_real_call(state: &State) -> u64 {
     state.days.real_tool_call_at
+}
+
+/// Whether a payload says that a tool ever returned a result.
+pub fn reports_real_call(payload: &[u8]) -> bool {
+    let value = json::parse(payload).ok();
+    let activation = value.as_ref().and_then(|value| value.get("activation"));
+    let flag = activation.and_then(|activation| activation.get("first_real_tool_call_ever"));
+    flag.is_some_and(|flag| flag.as_bool() == Some(true))
 }
 
 /// `due`, or later when the host has been running since before the 00:00 UTC that came last before it: many
