@@ -99,6 +99,9 @@ impl Attempt<'_> {
     fn deliver(&self, live: &dyn Fn(&State) -> Live) -> Result<Outcome, Outcome> {
         let permission = self.permission()?;
         let target = permission.target.map_err(Outcome::Unable)?;
+        if !target.is_loopback() {
+            machine::never_shift_clock();
+        }
         let state = self.store.read().map_err(unable)?;
         let now = (self.clock)();
         match schedule::would_begin(&state, now, &self.turn()) {

@@ -9,8 +9,9 @@ use super::timing::{
 use super::{lifetime, rhythm};
 use crate::activation::State;
 use crate::activation::state::{LiveMark, Pending, Second};
-use crate::contract::RoutingMode;
+use crate::contract::{RoutingMode, SCHEMA_VERSION};
 use crate::identity::{FIRST_PLAUSIBLE_TIME, Identity};
+use crate::json;
 
 /// Processes read their clocks moments apart; a lease this much longer than possible is not the future.
 const CLOCK_SLACK: u64 = 5;
@@ -226,6 +227,7 @@ fn reset_future_times(state: &mut State, now: u64) -> bool {
     }
     let sender = &mut state.sender;
     let furthest = now.saturating_add(AHEAD);
+    let [newer, older] = &mut sender.retired;
     let mut any = false;
     for time in [
         &mut sender.first_start,
@@ -234,8 +236,8 @@ fn reset_future_times(state: &mut State, now: u64) -> bool {
         &mut sender.timestamp,
         &mut sender.timestamp_of,
         &mut sender.last_start,
-        &mut sender.retired[0].at,
-        &mut sender.retired[1].at,
+        &mut newer.at,
+        &mut older.at,
     ] {
         if *time > furthest {
             *time = now;
@@ -255,10 +257,12 @@ pub fn still_mine(state: &State, now: u64, nonce: u64) -> bool {
     sender.lease_owner == nonce && sender.lease_until >= now.saturating_add(LEASE_NEEDED)
 }
 
-/// Whether stored bytes may still be sent for this identity: not too old (nor, for a clock that went
-/// back, too far ahead), and not made for another id.
+/// Whether stored bytes may still be sent for this identity: of the contract that this program sends, not too
+/// old (nor, for a clock that went back, too far ahead), and not made for another id.
 pub fn pending_is_valid(pending: &Pending, now: u64, id: &str, created_at: &str) -> bool {
-    now.abs_diff(pending.made_at) <= PENDING_MAX_AGE
+    let contract = json::parse(&pending.bytes).ok().and_then(|v| v.get("schema_version")?.as_u64());
+    contract == Some(SCHEMA_VERSION)
+        && now.abs_diff(pending.made_at) <= PENDING_MAX_AGE
         && pending.anonymous_id == id
         && pending.anonymous_id_created_at == created_at
 }
@@ -313,7 +317,7 @@ pub fn fail(
     sender.failures = sender.failures.saturating_add(1);
     sender.last_attempt = now;
     let backoff = timing.backoff(sender.failures, nonce);
-    sender.retry_after = match failure {
+    let retry_after = match failure {
         Failure::Transient(None) => backoff,
         Failure::Transient(Some(after)) => {
             let after = after.clamp(1, RETRY_AFTER_MAX);
@@ -322,7 +326,8 @@ pub fn fail(
         }
         Failure::UntilTomorrow => until_tomorrow(state, now, timing, sent),
     };
-    state.sender.retry_after
+    state.sender.retry_after = retry_after;
+    retry_after
 }
 
 /// Discards `sent`, if it is still pending. Seconds until the next UTC day.
