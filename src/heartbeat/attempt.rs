@@ -189,10 +189,8 @@ impl Attempt<'_> {
             return Ok(());
         };
         let now = (self.clock)();
-        let refuse = |state: &mut State| {
-            schedule::refuse(state, now, self.nonce, &self.timing, &pending.bytes);
-        };
-        self.patiently(refuse).map_err(unable)?;
+        self.patiently(|state| schedule::refuse(state, now, self.nonce, &self.timing))
+            .map_err(unable)?;
         Err(Outcome::Refused(refusal))
     }
 

@@ -125,3 +125,7 @@ fn hash(text: &str) -> u64 {
 #[cfg(test)]
 #[path = "rhythm_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "rhythm_simulation.rs"]
+mod simulation;

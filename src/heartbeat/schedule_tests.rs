@@ -248,11 +248,18 @@ fn what_is_refused_is_discarded_until_the_next_utc_day_and_keeps_its_counts() {
 }
 
 #[test]
-fn a_late_refusal_does_not_touch_the_bytes_that_came_after() {
+fn a_late_answer_changes_nothing_for_bytes_that_came_after_nor_for_a_refusal_meanwhile() {
     let mut state = started(1000);
     state.pending = Some(pending(b"b"));
-    fail(&mut state, NOW, ME, Failure::UntilTomorrow, &USUAL, b"a");
-    assert_eq!(state.pending, Some(pending(b"b")));
+    let before = state.clone();
+    for failure in [Failure::UntilTomorrow, Failure::Transient(None)] {
+        fail(&mut state, NOW, ME, failure, &USUAL, b"a");
+        assert_eq!(state, before);
+    }
+    let wait = fail(&mut state, NOW, OTHER, Failure::UntilTomorrow, &USUAL, b"b");
+    let late = fail(&mut state, NOW + 9, ME, Failure::Transient(None), &USUAL, b"b");
+    assert_eq!(late, wait - 9);
+    assert_eq!(go(&mut state, NOW + 3600), Begin::BackingOff(wait - 3600));
 }
 
 #[test]
@@ -267,6 +274,7 @@ fn bytes_of_a_day_ahead_of_a_clock_that_was_set_back_block_that_day_too() {
 #[test]
 fn retry_after_is_honoured_within_bounds() {
     let mut state = started(1000);
+    state.pending = Some(pending(b"a"));
     let mut fail_after = |s| fail(&mut state, NOW, ME, Failure::Transient(Some(s)), &USUAL, b"a");
     assert_eq!(fail_after(7200), 7200);
     assert_eq!(fail_after(3), 3);
@@ -279,7 +287,7 @@ fn a_refusal_of_the_gate_is_counted_drops_the_bytes_and_waits_for_the_next_day()
     let mut state = started(1000);
     assert_eq!(go(&mut state, NOW), Begin::Go);
     state.pending = Some(pending(b"a"));
-    refuse(&mut state, NOW, ME, &USUAL, b"a");
+    refuse(&mut state, NOW, ME, &USUAL);
     assert_eq!((state.install.anonymity_violations, &state.pending), (1, &None));
     let midnight = rhythm::next_midnight(NOW);
     assert_eq!(go(&mut state, NOW), Begin::BackingOff(midnight - NOW));
@@ -420,7 +428,7 @@ fn a_retired_version_is_quiet_for_28_days_and_then_asks_once() {
     assert_eq!(go(&mut state.clone(), again - 1), Begin::Retired(1));
     assert_eq!(go(&mut state, again), Begin::Go);
     rhythm::retire(&mut state.sender, "1.0.0", again);
-    fail(&mut state, again, ME, Failure::UntilTomorrow, &USUAL, b"a");
+    release(&mut state, ME);
     assert_eq!(go(&mut state, again + DAY), Begin::Retired(RETIRED_FOR - DAY));
     // Two versions in turns: neither makes the store forget the other.
     rhythm::retire(&mut state.sender, "v1.0.1", again + DAY);
