@@ -3,7 +3,7 @@
 use super::*;
 use crate::activation::state::Counters;
 use crate::contract::{EnvKind, EnvMarkers, LaunchSource, SurfaceRequests};
-use crate::heartbeat::timing::{ALONE, APART, DAY, MIDNIGHT_DELAY, RETIRED_FOR};
+use crate::heartbeat::timing::{ALONE, DAY, RETIRED_FOR};
 
 const NOW: u64 = 1_800_000_000;
 const ME: u64 = 11;
