@@ -17,6 +17,7 @@ pub mod connect;
 pub mod connect;
 pub mod consent;
 pub mod contract;
+pub mod diagnostics;
 #[cfg(feature = "cli")]
 mod doctor;
 pub mod environment;
@@ -37,5 +38,6 @@ mod telemetry;
 #[cfg(feature = "web")]
 pub mod web;
 
+pub use activation::Ending;
 pub use heartbeat::host::{Host, LiveCounts};
 pub use telemetry::{Event, Snapshot, Telemetry};

@@ -296,9 +296,8 @@ fn a_refusal_of_the_gate_is_counted_drops_the_bytes_and_waits_for_the_next_day()
 
 #[test]
 fn stored_bytes_are_valid_for_a_day_and_one_identity() {
-    let of_contract = |version: u64| format!("{{\"schema_version\":{version}}}");
-    let bytes = pending(of_contract(SCHEMA_VERSION).as_bytes());
-    let other = pending(of_contract(SCHEMA_VERSION - 1).as_bytes());
+    let bytes = pending(b"{\"schema_version\":4}");
+    let other = pending(b"{\"schema_version\":3}");
     assert!(!pending_is_valid(&other, NOW, "id", "then"), "of an older contract");
     let valid = |now, id, at| pending_is_valid(&bytes, now, id, at);
     assert!(valid(NOW + PENDING_MAX_AGE, "id", "then"));
@@ -306,6 +305,8 @@ fn stored_bytes_are_valid_for_a_day_and_one_identity() {
     assert!(valid(NOW - 10, "id", "then"), "a clock that was set back a little");
     assert!(!valid(NOW - PENDING_MAX_AGE - 1, "id", "then"));
     assert!(!valid(NOW, "other", "then") && !valid(NOW, "id", "later"));
+    let older = pending(b"{\"schema_version\":3}");
+    assert!(!pending_is_valid(&older, NOW, "id", "then"), "the program was upgraded meanwhile");
 }
 
 #[test]
