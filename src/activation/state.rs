@@ -106,6 +106,38 @@ pub struct Sender {
     pub lease_owner: u64,
     /// When the lease ends.
     pub lease_until: u64,
+    /// The `timestamp` of the acknowledged heartbeat from which the next one is counted.
+    pub timestamp: u64,
+    /// The `last_success` that goes with `timestamp`. A program that knows no `timestamp` moves `last_success`
+    /// alone, and that is what counts then.
+    pub timestamp_of: u64,
+    /// When a host started last.
+    pub last_start: u64,
+    /// Whether a second heartbeat may come on the first day.
+    pub second: Second,
+    /// The versions of the product that the endpoint retired last.
+    pub retired: [Retired; 2],
+}
+
+/// Where the one second heartbeat of an install's first day stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Second {
+    /// None comes: no heartbeat was acknowledged yet, or it is over.
+    #[default]
+    None,
+    /// The first heartbeat was acknowledged and reported no real tool call.
+    Open,
+    /// The pending bytes are the second heartbeat.
+    Pending,
+}
+
+/// A version of the product that the endpoint wants no more heartbeats of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// A hash of the version; see `heartbeat::rhythm`.
+    pub version: u64,
+    /// When the endpoint said so; 0 is never.
+    pub at: u64,
 }
 
 /// A heartbeat whose acknowledgement has not been recorded.

@@ -5,7 +5,9 @@
 
 use super::{Origin, Part, Windows};
 use crate::activation::codec::{Damaged, Reader, Writer};
-use crate::activation::state::{Counters, Funnel, Install, LATER, LiveMark, Pending, Sender};
+use crate::activation::state::{
+    Counters, Funnel, Install, LATER, LiveMark, Pending, Retired, Second, Sender,
+};
 use crate::activation::{ActiveDays, Days, HourlyWindow, State};
 use crate::contract::{
     EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode, ServerProtocolCounts,
@@ -226,6 +228,13 @@ impl Part for Sender {
             self.lease_owner,
             self.lease_until,
         ]);
+        body.add(self.timestamp != 0, |body| body.number(self.timestamp));
+        body.add(self.timestamp_of != 0, |body| body.number(self.timestamp_of));
+        body.add(self.last_start != 0, |body| body.number(self.last_start));
+        body.add(self.second != Second::None, |body| body.number(self.second as u64));
+        let [newer, older] = self.retired;
+        let retired = [newer.version, newer.at, older.version, older.at];
+        body.add(retired != [0; 4], |body| body.numbers(retired));
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
@@ -248,6 +257,18 @@ impl Part for Sender {
             retry_after,
             lease_owner,
             lease_until,
+            timestamp: body.added(Reader::number)?,
+            timestamp_of: body.added(Reader::number)?,
+            last_start: body.added(Reader::number)?,
+            second: match body.added(Reader::number)? {
+                1 => Second::Open,
+                2 => Second::Pending,
+                _ => Second::None,
+            },
+            retired: body.added(|body| {
+                let [version, at, older, before] = body.numbers()?;
+                Ok([Retired { version, at }, Retired { version: older, at: before }])
+            })?,
         })
     }
 }

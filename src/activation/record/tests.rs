@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::activation::codec::checksum;
-use crate::activation::state::{Counters, Funnel, Install, LATER, Pending, Sender};
+use crate::activation::state::{
+    Counters, Funnel, Install, LATER, Pending, Retired, Second, Sender,
+};
 use crate::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts};
 use proptest::prelude::*;
 
@@ -31,6 +33,11 @@ fn full() -> State {
         retry_after: 6,
         lease_owner: u64::MAX,
         lease_until: 8,
+        timestamp: 9,
+        timestamp_of: 10,
+        last_start: 11,
+        second: Second::Pending,
+        retired: [Retired { version: 12, at: 13 }, Retired { version: 14, at: 15 }],
     };
     state.pending = Some(Pending {
         bytes: vec![0xff; 8192],
@@ -79,6 +86,14 @@ fn first() -> State {
     state.counters = before(state.counters);
     state.funnel.real_tool_call = false;
     state.funnel.later_flags = 0;
+    state.sender = Sender {
+        timestamp: 0,
+        timestamp_of: 0,
+        last_start: 0,
+        second: Second::None,
+        retired: Default::default(),
+        ..state.sender
+    };
     let pending = state.pending.as_mut().unwrap();
     pending.counters = before(pending.counters);
     state
