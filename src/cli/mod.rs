@@ -71,10 +71,11 @@ impl Call {
     /// The data directory of this call.
     fn dir(&self) -> Result<DataDir, Failure> {
         let around = Surroundings::of_this_process();
-        let dir = DataDir::resolve(self.data_dir.as_deref(), around).map_err(|error| match error {
-            PathError::EmptyFlag => Failure { code: 2, ..Failure::failed(error.to_string()) },
-            _ => Failure::failed(error.to_string()),
-        })?;
+        let dir =
+            DataDir::resolve(self.data_dir.as_deref(), around).map_err(|error| match error {
+                PathError::EmptyFlag => Failure { code: 2, ..Failure::failed(error.to_string()) },
+                _ => Failure::failed(error.to_string()),
+            })?;
         if around.own(CLOCK_VARIABLE).is_some() {
             // What is shown has the time of the hosts: the reading shifts the clock, if it leads to loopback.
             let _ = Permission::read(&dir, around);

@@ -154,10 +154,7 @@ impl Attempt<'_> {
                 return Err(Outcome::Unable("the first-run notice was not shown yet".to_owned()));
             }
             let (id, made) = (&identity.anonymous_id, &identity.created_at);
-            if !state
-                .pending
-                .as_ref()
-                .is_some_and(|p| schedule::pending_is_valid(p, now, id, made))
+            if !state.pending.as_ref().is_some_and(|p| schedule::pending_is_valid(p, now, id, made))
             {
                 // Whether a new one is due is asked without them.
                 schedule::discard(state);
