@@ -4,13 +4,13 @@ use crate::receiver::{Receiver, Reply};
 use std::path::Path;
 use std::process::{Command, Output};
 
-struct Ran {
-    code: Option<i32>,
-    stdout: Vec<u8>,
-    stderr: String,
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
 }
 
-fn run(home: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+pub fn run(home: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ran {
     let output: Output = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
         .arg("telemetry")
         .args(args)
