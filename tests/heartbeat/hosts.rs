@@ -57,6 +57,11 @@ fn child() {
                 telemetry.provide_live(LiveCounts::default);
                 println!("ok woken");
             }
+            Ok("caught") => {
+                let caught = std::panic::catch_unwind(|| panic!("as it was told"));
+                println!("ok {}", caught.is_err());
+            }
+            Ok("panic") => panic!("as it was told"),
             Ok("threads") => {
                 let tasks = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
                 println!("ok {tasks}");
@@ -173,6 +178,38 @@ fn wait_for_config(home: &Path) {
         assert!(Instant::now() < until, "no id was made");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn a_host_that_unwinds_crashed_and_one_that_caught_a_panic_did_not() {
+    let receiver = Receiver::start([]);
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", receiver.endpoint())];
+    let ended = |commands: &[&str]| {
+        let home = home();
+        let mut host = HostProcess::start(home.path(), "tap", &with(&variables));
+        wait_for_config(home.path());
+        for command in commands {
+            assert_eq!(host.ask(command), "true");
+        }
+        let panics = commands.is_empty();
+        if panics {
+            writeln!(host.stdin.as_mut().expect("open"), "panic").expect("a child that listens");
+            assert!(!host.child.wait().expect("an end").success());
+        } else {
+            host.leave();
+        }
+        let shown = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
+            .args(["telemetry", "show-payload"])
+            .env_clear()
+            .env("HOME", home.path())
+            .env("MCPPROXY_HOME", home.path().join("data"))
+            .output()
+            .expect("it starts");
+        let payload: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("a payload");
+        payload["previous_shutdown"].clone()
+    };
+    assert_eq!(ended(&["caught"]), "clean");
+    assert_eq!(ended(&[]), "crash");
 }
 
 #[test]
