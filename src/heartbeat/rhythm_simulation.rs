@@ -69,6 +69,7 @@ impl Install {
                     version: "v1.0.0",
                     installer_stamp: None,
                     initial_delay: 300,
+                    started_at: now,
                 };
                 schedule::host_started(&mut self.state, &start, now);
                 checks.insert((now + ANSWER, host));
@@ -330,6 +331,7 @@ impl Machine {
                     version: "v1.0.0",
                     installer_stamp: None,
                     initial_delay: 300,
+                    started_at: *now,
                 };
                 schedule::host_started(&mut self.state, &start, *now);
                 self.hosts[place] = Some((*now, None));
@@ -430,7 +432,7 @@ impl Machine {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn no_two_acknowledged_payloads_are_of_one_utc_day_but_the_one_exception(
