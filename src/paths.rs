@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const HOME_VARIABLE: &str =
     if matches!(std::env::consts::OS.as_bytes(), b"windows") { "USERPROFILE" } else { "HOME" };
 
+/// The user's own data directory, in the home directory.
+const HOME_DIRECTORY: &str = ".mcpproxy";
+
 /// Written by a system package when it is installed first: it starts nothing by itself.
 pub const SYSTEM_STAMP: &str = "/var/lib/mcpproxy/installed";
 
@@ -55,12 +58,21 @@ impl std::error::Error for PathError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataDir {
     root: PathBuf,
+    /// `~/.mcpproxy`, where that is another directory.
+    users: Option<PathBuf>,
 }
 
 impl DataDir {
-    /// A data directory at `root`, which need not exist.
+    /// A data directory at `root`, which need not exist, and no user's beside it.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), users: None }
+    }
+
+    /// This one, with the user's own data directory at `users`.
+    #[must_use]
+    pub fn beside(self, users: impl Into<PathBuf>) -> Self {
+        let users = Some(users.into()).filter(|users| *users != self.root);
+        Self { users, ..self }
     }
 
     /// The data directory of this process. `flag` is `--data-dir`, or what an embedding host says.
@@ -84,12 +96,26 @@ impl DataDir {
             None => match around.all("MCPPROXY_HOME").find(|found| !found.value.is_empty()) {
                 Some(found) => (home_variable(found)?, "MCPPROXY_HOME"),
                 None => match home {
-                    Some(home) if !home.is_empty() => (Path::new(home).join(".mcpproxy"), "HOME"),
+                    Some(home) if !home.is_empty() => {
+                        (Path::new(home).join(HOME_DIRECTORY), "HOME")
+                    }
                     _ => return Err(PathError::NoHome),
                 },
             },
         };
-        absolute(&path).map(Self::at).ok_or(PathError::NotAbsolute(name))
+        let root = absolute(&path).ok_or(PathError::NotAbsolute(name))?;
+        let home = home.filter(|home| !home.is_empty());
+        let users = home.and_then(|home| absolute(&Path::new(home).join(HOME_DIRECTORY)));
+        Ok(match users {
+            Some(users) => Self::at(root).beside(users),
+            None => Self::at(root),
+        })
+    }
+
+    /// The user's own data directory, `~/.mcpproxy`, when this is another one: consent is read there too.
+    /// `None` also without a home directory.
+    pub fn users(&self) -> Option<Self> {
+        self.users.as_ref().map(Self::at)
     }
 
     /// The directory itself.
@@ -200,6 +226,22 @@ mod tests {
         for (flag, homes, home, expected) in cases {
             assert_eq!(resolve(flag, homes, home), Ok(expected.into()), "{flag:?} {homes:?}");
         }
+    }
+
+    #[test]
+    fn the_users_own_directory_stands_beside_every_other() {
+        let users = |flag: Option<&str>, home: Option<&str>| {
+            let absolute = |path: &Path| Some(Path::new("/cwd").join(path));
+            let (flag, home) = (flag.map(OsStr::new), home.map(OsStr::new));
+            DataDir::resolve_from(flag, &around(&[(3, "/parent")]), home, &absolute)
+                .map(|dir| dir.users().map(|users| users.root))
+        };
+        assert_eq!(users(Some("/flag"), Some("/h")), Ok(Some("/h/.mcpproxy".into())));
+        assert_eq!(users(None, Some("/h")), Ok(Some("/h/.mcpproxy".into())));
+        assert_eq!(users(None, Some("h")), Ok(Some("/cwd/h/.mcpproxy".into())));
+        assert_eq!(users(Some("/h/.mcpproxy"), Some("/h")), Ok(None));
+        assert_eq!(users(Some("/flag"), None), Ok(None));
+        assert_eq!(users(Some("/flag"), Some("")), Ok(None));
     }
 
     #[test]

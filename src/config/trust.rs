@@ -4,6 +4,7 @@
 //! none of it, but a directory with the sticky bit on the way, such as `/tmp`. Who may change the config may start
 //! programs and allow what the user objected to.
 
+use super::Whose;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, Owner, Standing};
 use std::ffi::OsString;
@@ -37,37 +38,42 @@ pub struct Distrust {
 
 impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.place {
-            Place::Directory => "the data directory",
-            Place::WayToDirectory => "a directory or link on the way to the data directory",
-            Place::Config => "the configuration",
-            Place::WayToConfig => {
-                "a directory or link on the way to what the configuration links to"
-            }
-        };
-        match self.is_foreign {
-            true => write!(f, "{what} belongs to another user"),
-            false => write!(f, "others may write {what}"),
-        }
+        self.write(f, Whose::Given)
     }
 }
 
 impl Distrust {
-    /// What to do about it.
-    pub fn advice(self) -> &'static str {
+    fn write(self, f: &mut dyn fmt::Write, whose: Whose) -> fmt::Result {
+        let directory = whose.directory();
+        let (what, of) = match self.place {
+            Place::Directory => (directory, ""),
+            Place::WayToDirectory => ("a directory or link on the way to ", directory),
+            Place::Config => ("the configuration", ""),
+            Place::WayToConfig => {
+                ("a directory or link on the way to what the configuration links to", "")
+            }
+        };
         match self.is_foreign {
-            true => {
-                "run mcpproxy as its owner, make it yours (chown), or name another data directory with --data-dir or MCPPROXY_HOME"
-            }
-            false => {
-                "take their rights away (chmod go-w), or name another data directory with --data-dir or MCPPROXY_HOME"
-            }
+            true => write!(f, "{what}{of} belongs to another user"),
+            false => write!(f, "others may write {what}{of}"),
         }
     }
 
+    /// What to do about it.
+    pub fn advice(self, whose: Whose) -> String {
+        let to_do = match self.is_foreign {
+            true => "run mcpproxy as its owner, make it yours (chown)",
+            false => "take their rights away (chmod go-w)",
+        };
+        format!("{to_do}, or {}", whose.elsewhere())
+    }
+
     /// What is wrong and what to do, for a message of one line.
-    pub fn in_words(self) -> String {
-        format!("{self}; {}", self.advice())
+    pub fn in_words(self, whose: Whose) -> String {
+        let mut words = String::new();
+        // Writing to a string never fails.
+        let _ = self.write(&mut words, whose);
+        format!("{words}; {}", self.advice(whose))
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! One rule: never kept across a wait.
 
-use crate::build_info;
-use crate::config::{self, ConfigState, TelemetryConfig};
-use crate::consent::{self, Consent, Target};
+use crate::config::TelemetryConfig;
+use crate::consent::{self, Configs, Consent, Target};
+use crate::contract::product::OWN_PRODUCT;
 use crate::identity::{self, Identity};
 use crate::machine::Surroundings;
 use crate::paths::DataDir;
@@ -16,23 +16,25 @@ pub struct Permission {
     pub consent: Consent,
     /// Where to send, or why nowhere.
     pub target: Result<Target, String>,
-    /// Our section of the config.
+    /// What the configs ask for, whatever is effective.
+    pub preference: Option<bool>,
+    /// Our section of the given config.
     pub telemetry: TelemetryConfig,
     /// Only client names of the vocabulary may be sent.
     pub known_client_names_only: bool,
 }
 
 impl Permission {
-    /// Reads the config once, and decides.
+    /// Reads the configs once, and decides.
     pub fn read(dir: &DataDir, around: &Surroundings) -> Self {
-        let config = config::read(dir);
-        let telemetry = config.telemetry().cloned().unwrap_or_default();
+        let configs = Configs::read(dir);
+        let product = OWN_PRODUCT;
         Self {
-            consent: consent::decide(around, &config),
-            target: target(around, &config),
-            known_client_names_only: telemetry.known_client_names_only
-                || build_info::KNOWN_CLIENT_NAMES_ONLY,
-            telemetry,
+            consent: consent::decide(around, &configs, product, None),
+            target: target(around, &configs, product),
+            known_client_names_only: configs.known_client_names_only(product),
+            preference: configs.preference(),
+            telemetry: configs.given.telemetry().cloned().unwrap_or_default(),
         }
     }
 
@@ -42,8 +44,8 @@ impl Permission {
     }
 }
 
-fn target(around: &Surroundings, config: &ConfigState) -> Result<Target, String> {
-    match consent::endpoint(around, config) {
+fn target(around: &Surroundings, configs: &Configs, product: &str) -> Result<Target, String> {
+    match consent::endpoint(around, configs, product, None) {
         Some(target) => target.map_err(|error| error.to_string()),
         None => Err("no endpoint is compiled in or configured".to_owned()),
     }

@@ -10,8 +10,7 @@ use super::schedule;
 use super::timing::Timing;
 use crate::activation::state::LiveMark;
 use crate::activation::{Claim, Deferred, Mark, State, Store, StoreError, owner};
-use crate::config::{self, Stamp};
-use crate::consent::{Consent, Effective};
+use crate::consent::{self, Consent, Effective, Stamps};
 use crate::contract::RoutingMode;
 use crate::identity;
 use crate::machine::{self, Surroundings};
@@ -22,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long an event relies on the last look at the config: two `stat`s for each would cost as much as
+/// How long an event relies on the last look at the configs: their `stat`s for each would cost as much as
 /// storing it. An objection stops what comes after this time; what is sent has a look of its own.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -60,7 +59,7 @@ pub(crate) struct Session {
 
 /// Consent, the identity it was read with, and the store that it allows.
 struct Watch {
-    stamp: Stamp,
+    stamp: Stamps,
     consent: Consent,
     anonymous_id: Option<String>,
     store: Option<Arc<Store>>,
@@ -135,7 +134,7 @@ fn directory_is_gone() -> Consent {
 impl Session {
     pub(crate) fn new(dir: DataDir, host: Host, around: &'static Surroundings) -> Self {
         let timing = Timing::of(around);
-        let stamp = config::stamp(&dir);
+        let stamp = consent::stamps(&dir);
         let permission = Permission::read(&dir, around);
         let allowed = permission.consent.effective != Effective::Off;
         let owner = owner_of(&permission);
@@ -194,13 +193,13 @@ impl Session {
         if self.is_look_due() { self.look() } else { self.allowed() }
     }
 
-    /// Reads consent again if the config changed since the last look: two `stat`s when it did not. Whether
+    /// Reads consent again if a config changed since the last look: a few `stat`s when none did. Whether
     /// telemetry is allowed.
     pub(crate) fn look(&self) -> bool {
         let mut watch = lock(&self.watch);
         self.looked.store(milliseconds(), Ordering::Release);
         // The stamp first: a change after it is seen by the next look.
-        let stamp = config::stamp(&self.dir);
+        let stamp = consent::stamps(&self.dir);
         let was_off = watch.consent.effective == Effective::Off;
         if stamp == watch.stamp {
             return !was_off;

@@ -83,7 +83,7 @@ impl Status {
         Self {
             now,
             consent: permission.consent,
-            preference: permission.telemetry.enabled,
+            preference: permission.preference,
             endpoint: permission.target.ok().map(|target| target.url().to_owned()),
             id,
             id_trouble,
