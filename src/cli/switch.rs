@@ -3,8 +3,8 @@
 //! One rule: says what is effective afterwards, not only what was asked for.
 
 use super::{Call, Failure, output};
-use crate::config::Whose;
-use crate::consent::{self, Configs, Consent, Effective, Switch, Switched};
+use crate::config::Which;
+use crate::consent::{self, Configs, Consent, Effective, Switch, Switched, Whose};
 use crate::contract::product::OWN_PRODUCT;
 use crate::machine::Surroundings;
 use crate::paths::DataDir;
@@ -23,7 +23,7 @@ pub(super) fn enable(call: &Call) -> Result<ExitCode, Failure> {
 fn enable_all(dir: &DataDir, around: &Surroundings) -> Result<String, Failure> {
     check_enabled(&consent::switch(dir, Switch::All, true))?;
     let configs = Configs::read(dir);
-    let consent = consent::decide(around, &configs, OWN_PRODUCT, None);
+    let consent = consent::decide(around, &configs, Whose::OWN);
     // Of our own product; the switches of all others are named below.
     let mut said = match consent.effective {
         Effective::On => "Telemetry is enabled.".to_owned(),
@@ -64,7 +64,7 @@ fn check_enabled(switched: &Switched) -> Result<(), Failure> {
     if switched.failed.is_empty() {
         return Ok(());
     }
-    let changed = switched.written.iter().map(|whose| format!("; {} was changed", whose.file()));
+    let changed = switched.written.iter().map(|which| format!("; {} was changed", which.file()));
     Err(Failure::failed(errors(switched) + &changed.collect::<String>()))
 }
 
@@ -97,20 +97,20 @@ fn is_switch(consent: &Consent) -> bool {
 }
 
 fn errors(switched: &Switched) -> String {
-    let each = switched.failed.iter().map(|(whose, error)| error.of(*whose));
+    let each = switched.failed.iter().map(|(which, error)| error.of(*which));
     each.collect::<Vec<_>>().join("; ")
 }
 
 /// How far off reaches, although not all of it could be written.
 fn state(switched: &Switched, objections: &[Consent]) -> String {
     match switched.written.first() {
-        Some(Whose::Users) => format!(
+        Some(Which::Users) => format!(
             "; {} was changed, and that stops the hosts of every data directory",
-            Whose::Users.file()
+            Which::Users.file()
         ),
-        Some(Whose::Given) => format!(
+        Some(Which::Given) => format!(
             "; {} was changed, and that stops the hosts of this data directory only",
-            Whose::Given.file()
+            Which::Given.file()
         ),
         None if !objections.is_empty() => "; telemetry is off as it is".to_owned(),
         None => "; MCPPROXY_TELEMETRY=0 stops it until then".to_owned(),

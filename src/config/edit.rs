@@ -3,7 +3,7 @@
 //! One rule: nobody edits outside the lock, and what cannot be read is never written.
 
 use super::trust::{self, Distrust};
-use super::{NewValue, Step, TelemetryConfig, Whose, reader, text};
+use super::{NewValue, Step, TelemetryConfig, Which, reader, text};
 use crate::json::write_str;
 use crate::paths::DataDir;
 use std::fmt;
@@ -35,14 +35,14 @@ pub enum EditError {
 
 impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.of(Whose::Given))
+        f.write_str(&self.of(Which::Given))
     }
 }
 
 impl EditError {
     /// In words, about this config.
-    pub fn of(&self, whose: Whose) -> String {
-        let (file, lock) = (whose.file(), whose.lock());
+    pub fn of(&self, which: Which) -> String {
+        let (file, lock) = (which.file(), which.lock());
         match self {
             Self::Busy => {
                 format!("{file} is being edited by another process ({lock} is held): try again")
@@ -53,18 +53,18 @@ impl EditError {
             Self::Unusable(why) => {
                 format!("{file} was not changed: {why}; repair it or move it away, then try again")
             }
-            Self::Untrusted(why) => format!("{file} was not changed: {}", why.in_words(whose)),
+            Self::Untrusted(why) => format!("{file} was not changed: {}", why.in_words(which)),
             Self::Directory(kind) => format!(
                 "{} cannot be made: {kind}; {}",
-                whose.directory(),
-                match whose {
-                    Whose::Given => "use --data-dir or MCPPROXY_HOME to name a writable one",
-                    Whose::Users => "make the home directory writable",
+                which.directory(),
+                match which {
+                    Which::Given => "use --data-dir or MCPPROXY_HOME to name a writable one",
+                    Which::Users => "make the home directory writable",
                 }
             ),
             Self::Lock(why) => format!(
                 "{file} was not changed: {lock} cannot be used: {why}; make {} writable, or move what is in the way",
-                whose.directory()
+                which.directory()
             ),
             Self::Write(kind) => format!(
                 "{file} was not changed: it cannot be replaced: {kind}; make its directory writable"

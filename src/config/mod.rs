@@ -22,18 +22,18 @@ pub use reader::{MAX_BYTES, member, read, read_users, stamp, text_member};
 pub use text::{Step, set_member};
 
 /// How messages name the config; the real path may name the user.
-pub const DISPLAY_NAME: &str = Whose::Given.file();
+pub const DISPLAY_NAME: &str = Which::Given.file();
 
 /// Which config: that of the data directory, or the user's own beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum Which {
     /// Of the data directory.
     Given,
     /// Of `~/.mcpproxy`, where the data directory is another one.
     Users,
 }
 
-impl Whose {
+impl Which {
     /// How messages name the file.
     pub const fn file(self) -> &'static str {
         match self {

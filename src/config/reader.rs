@@ -3,7 +3,7 @@
 //! One rule: only "there is no such file" means [`ConfigState::Missing`]; every other trouble is
 //! [`ConfigState::Unusable`], because an opt-out may be in what could not be read.
 
-use super::{ConfigState, Stamp, TelemetryConfig, Whose, products, trust};
+use super::{ConfigState, Stamp, TelemetryConfig, Which, products, trust};
 use crate::json::{self, Value};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::FileIdentity;
@@ -37,7 +37,7 @@ pub fn read_users(users: &DataDir) -> ConfigState {
         Ok(None) => ConfigState::Missing,
         _ => match trust::check(users) {
             Ok(()) => read(users),
-            Err(why) => ConfigState::Unusable(why.in_words(Whose::Users)),
+            Err(why) => ConfigState::Unusable(why.in_words(Which::Users)),
         },
     }
 }
@@ -69,7 +69,7 @@ fn nanoseconds(time: std::time::SystemTime) -> i128 {
 
 /// As [`load`], of a config that is in the hands of this user alone.
 pub(super) fn load_trusted(dir: &DataDir) -> Result<Option<Vec<u8>>, String> {
-    trust::check(dir).map_err(|why| why.in_words(Whose::Given))?;
+    trust::check(dir).map_err(|why| why.in_words(Which::Given))?;
     load(&dir.config())
 }
 

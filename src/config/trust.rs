@@ -4,7 +4,7 @@
 //! none of it, but a directory with the sticky bit on the way, such as `/tmp`. Who may change the config may start
 //! programs and allow what the user objected to.
 
-use super::Whose;
+use super::Which;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, Owner, Standing};
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ const MOST_LINKS: usize = 40;
 
 /// What others have in their hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Part {
     /// The data directory itself.
     Directory,
     /// A directory or link on the way to it.
@@ -31,25 +31,25 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Distrust {
     /// Where it is wrong.
-    pub place: Place,
+    pub part: Part,
     /// It belongs to another user; else others may write it.
     pub is_foreign: bool,
 }
 
 impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, Whose::Given)
+        self.write(f, Which::Given)
     }
 }
 
 impl Distrust {
-    fn write(self, f: &mut dyn fmt::Write, whose: Whose) -> fmt::Result {
-        let directory = whose.directory();
-        let (what, of) = match self.place {
-            Place::Directory => (directory, ""),
-            Place::WayToDirectory => ("a directory or link on the way to ", directory),
-            Place::Config => ("the configuration", ""),
-            Place::WayToConfig => {
+    fn write(self, f: &mut dyn fmt::Write, which: Which) -> fmt::Result {
+        let directory = which.directory();
+        let (what, of) = match self.part {
+            Part::Directory => (directory, ""),
+            Part::WayToDirectory => ("a directory or link on the way to ", directory),
+            Part::Config => ("the configuration", ""),
+            Part::WayToConfig => {
                 ("a directory or link on the way to what the configuration links to", "")
             }
         };
@@ -60,20 +60,20 @@ impl Distrust {
     }
 
     /// What to do about it.
-    pub fn advice(self, whose: Whose) -> String {
+    pub fn advice(self, which: Which) -> String {
         let to_do = match self.is_foreign {
             true => "run mcpproxy as its owner, make it yours (chown)",
             false => "take their rights away (chmod go-w)",
         };
-        format!("{to_do}, or {}", whose.elsewhere())
+        format!("{to_do}, or {}", which.elsewhere())
     }
 
     /// What is wrong and what to do, for a message of one line.
-    pub fn in_words(self, whose: Whose) -> String {
+    pub fn in_words(self, which: Which) -> String {
         let mut words = String::new();
         // Writing to a string never fails.
-        let _ = self.write(&mut words, whose);
-        format!("{words}; {}", self.advice(whose))
+        let _ = self.write(&mut words, which);
+        format!("{words}; {}", self.advice(which))
     }
 }
 
@@ -85,10 +85,10 @@ pub fn check(dir: &DataDir) -> Result<(), Distrust> {
     }
     let Ok(root) = std::path::absolute(dir.root()) else { return Ok(()) };
     let start = PathBuf::from("/");
-    let found = walk(start, names(&root), [Place::WayToDirectory, Place::Directory])?;
+    let found = walk(start, names(&root), [Part::WayToDirectory, Part::Directory])?;
     let Some(root) = found else { return Ok(()) };
     let config = dir.config().file_name().map(OsString::from);
-    walk(root, config.into_iter().collect(), [Place::WayToConfig, Place::Config]).map(drop)
+    walk(root, config.into_iter().collect(), [Part::WayToConfig, Part::Config]).map(drop)
 }
 
 /// The names of a path, the last one first.
@@ -105,7 +105,7 @@ fn names(path: &Path) -> Vec<OsString> {
 fn walk(
     mut at: PathBuf,
     mut left: Vec<OsString>,
-    [way, end]: [Place; 2],
+    [way, end]: [Part; 2],
 ) -> Result<Option<PathBuf>, Distrust> {
     let mut links = 0;
     while let Some(name) = left.pop() {
@@ -115,8 +115,8 @@ fn walk(
         }
         at.push(name);
         let Ok(found) = files::standing(&at) else { return Ok(None) };
-        let place = if left.is_empty() && !found.is_link { end } else { way };
-        judge(&found, place, place == end)?;
+        let part = if left.is_empty() && !found.is_link { end } else { way };
+        judge(&found, part, part == end)?;
         if found.is_link {
             links += 1;
             let Ok(target) = std::fs::read_link(&at) else { return Ok(None) };
@@ -133,7 +133,7 @@ fn walk(
     Ok(Some(at))
 }
 
-fn judge(found: &Standing, place: Place, is_end: bool) -> Result<(), Distrust> {
+fn judge(found: &Standing, part: Part, is_end: bool) -> Result<(), Distrust> {
     let is_foreign = match found.owner {
         Owner::Trusted => false,
         // Of another user namespace, as the root of a sandbox is: fine on the way, where it cannot be written.
@@ -143,7 +143,7 @@ fn judge(found: &Standing, place: Place, is_end: bool) -> Result<(), Distrust> {
     // In a directory with the sticky bit, a name can be changed by its owner alone.
     let is_open = !found.is_link && found.others_write && (is_end || !found.is_sticky);
     match is_foreign || is_open {
-        true => Err(Distrust { place, is_foreign }),
+        true => Err(Distrust { part, is_foreign }),
         false => Ok(()),
     }
 }
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_way_may_be_sticky_and_its_end_may_not() {
-        let judged = |found: &Standing, is_end| judge(found, Place::Directory, is_end).is_ok();
+        let judged = |found: &Standing, is_end| judge(found, Part::Directory, is_end).is_ok();
         for is_end in [true, false] {
             assert!(judged(&standing(Owner::Trusted, false, false), is_end));
             assert!(!judged(&standing(Owner::Trusted, true, false), is_end));

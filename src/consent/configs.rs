@@ -3,7 +3,7 @@
 //! One rule: an objection in either counts, so one without the other says nothing.
 
 use crate::build_info;
-use crate::config::{self, ConfigState, Stamp, TelemetryConfig, Whose};
+use crate::config::{self, ConfigState, Stamp, TelemetryConfig, Which};
 use crate::paths::DataDir;
 use std::fs;
 
@@ -41,14 +41,14 @@ impl Configs {
         Self { given: config::read(dir), users: users(dir).map(|users| config::read_users(&users)) }
     }
 
-    /// Each with whose it is, the nearest first.
-    pub fn each(&self) -> impl Iterator<Item = (Whose, &ConfigState)> {
-        let users = self.users.iter().map(|config| (Whose::Users, config));
-        std::iter::once((Whose::Given, &self.given)).chain(users)
+    /// Each with which it is, the nearest first.
+    pub fn each(&self) -> impl Iterator<Item = (Which, &ConfigState)> {
+        let users = self.users.iter().map(|config| (Which::Users, config));
+        std::iter::once((Which::Given, &self.given)).chain(users)
     }
 
-    fn sections(&self) -> impl Iterator<Item = (Whose, &TelemetryConfig)> {
-        self.each().filter_map(|(whose, config)| Some((whose, config.telemetry()?)))
+    fn sections(&self) -> impl Iterator<Item = (Which, &TelemetryConfig)> {
+        self.each().filter_map(|(which, config)| Some((which, config.telemetry()?)))
     }
 
     /// What is asked for, whatever is effective: one "no" is one for all.

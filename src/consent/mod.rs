@@ -12,6 +12,7 @@ pub use endpoint::{EndpointError, Target};
 pub use switch::{Switch, Switched, switch};
 
 use crate::build_info;
+use crate::contract::product::OWN_PRODUCT;
 use crate::environment::{Surroundings, names};
 
 /// The variables that can object. They are kept of every environment that is read, and each has a rule.
@@ -74,14 +75,23 @@ impl Build<'static> {
     };
 }
 
-/// Decides about `product` for this build. `told` is the endpoint that its host was told (`--endpoint`).
-pub fn decide(
-    around: &Surroundings,
-    configs: &Configs,
-    product: &str,
-    told: Option<&str>,
-) -> Consent {
-    rules::decide(around, configs, &rules::Asked { product, told }, Build::THIS)
+/// Whose consent is asked for: a product, and the endpoint that its host named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whose<'a> {
+    /// The product's name.
+    pub product: &'a str,
+    /// `--endpoint`, or what an embedding host says.
+    pub endpoint: Option<&'a str>,
+}
+
+impl Whose<'static> {
+    /// Our own product.
+    pub const OWN: Self = Self { product: OWN_PRODUCT, endpoint: None };
+}
+
+/// Decides for this build.
+pub fn decide(around: &Surroundings, configs: &Configs, whose: Whose<'_>) -> Consent {
+    rules::decide(around, configs, whose, Build::THIS)
 }
 
 /// What keeps `product` off, the nearest first; empty when nothing does.
@@ -89,18 +99,16 @@ pub fn objections(around: &Surroundings, configs: &Configs, product: &str) -> Ve
     rules::objections(around, configs, product).collect()
 }
 
-/// Where heartbeats of `product` go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
-/// `telemetry.products.NAME.endpoint`, for our own product also `telemetry.endpoint`, else what its host was
-/// `told`, else what was compiled in; `None` when none of them names an endpoint. Empty values name none.
-/// The variable counts for other products towards loopback only: see [`ignored_endpoint`].
+/// Where heartbeats of a product go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
+/// `telemetry.products.NAME.endpoint`, for our own product also `telemetry.endpoint`, else what its host named,
+/// else what was compiled in; `None` when none of them names an endpoint. Empty values name none. The variable
+/// counts for other products towards loopback only: see [`ignored_endpoint`].
 pub fn endpoint(
     around: &Surroundings,
     configs: &Configs,
-    product: &str,
-    told: Option<&str>,
+    whose: Whose<'_>,
 ) -> Option<Result<Target, EndpointError>> {
-    let asked = rules::Asked { product, told };
-    rules::endpoint(around, configs, &asked, build_info::ENDPOINT).map(|(_, target)| target)
+    rules::endpoint(around, configs, whose, build_info::ENDPOINT).map(|(_, target)| target)
 }
 
 /// What a user must know when the variable names an endpoint that does not count for `product`.

@@ -1,27 +1,19 @@
 //! The rules of consent, in order: objections first, then what keeps a build local.
 
-use super::{Build, Configs, Consent, Effective, EndpointError, Target, VARIABLES};
-use crate::config::{ConfigState, ProductConfig, TelemetryConfig, Whose};
+use super::{Build, Configs, Consent, Effective, EndpointError, Target, VARIABLES, Whose};
+use crate::config::{ConfigState, ProductConfig, TelemetryConfig, Which};
 use crate::contract::product::OWN_PRODUCT;
 use crate::environment::Surroundings;
-
-/// What is decided about.
-pub(super) struct Asked<'a> {
-    /// Its name.
-    pub(super) product: &'a str,
-    /// The endpoint that its host was told.
-    pub(super) told: Option<&'a str>,
-}
 
 pub(super) fn decide(
     around: &Surroundings,
     configs: &Configs,
-    asked: &Asked<'_>,
+    whose: Whose<'_>,
     build: Build<'_>,
 ) -> Consent {
-    objections(around, configs, asked.product)
+    objections(around, configs, whose.product)
         .next()
-        .or_else(|| local_only(around, configs, asked, build))
+        .or_else(|| local_only(around, configs, whose, build))
         .unwrap_or_else(|| verdict(Effective::On, "default", "nothing objects"))
 }
 
@@ -31,10 +23,10 @@ pub(super) fn objections<'a>(
     configs: &'a Configs,
     product: &'a str,
 ) -> impl Iterator<Item = Consent> + 'a {
-    let for_all = configs.each().filter_map(|(whose, config)| objection_of_config(whose, config));
-    let for_one = configs.each().filter_map(move |(whose, config)| {
+    let for_all = configs.each().filter_map(|(which, config)| objection_of_config(which, config));
+    let for_one = configs.each().filter_map(move |(which, config)| {
         let mut said = config.telemetry()?.product(product);
-        said.find_map(|said| objection_to_product(whose, product, said))
+        said.find_map(|said| objection_to_product(which, product, said))
     });
     objection_of_environment(around).into_iter().chain(for_all).chain(for_one)
 }
@@ -86,46 +78,46 @@ fn near_name(value: &str) -> bool {
 }
 
 /// How the rules name a config.
-const fn word(whose: Whose) -> &'static str {
-    match whose {
-        Whose::Given => "config",
-        Whose::Users => "user-config",
+const fn word(which: Which) -> &'static str {
+    match which {
+        Which::Given => "config",
+        Which::Users => "user-config",
     }
 }
 
 /// What a config says about every product.
-fn objection_of_config(whose: Whose, config: &ConfigState) -> Option<Consent> {
-    let file = whose.file();
+fn objection_of_config(which: Which, config: &ConfigState) -> Option<Consent> {
+    let file = which.file();
     match config {
         ConfigState::Unusable(why) => Some(verdict(
             Effective::Off,
-            &format!("{}:unusable", word(whose)),
+            &format!("{}:unusable", word(which)),
             &format!("{file} cannot be used, and it may hold an objection: {why}"),
         )),
         ConfigState::Loaded(TelemetryConfig { enabled: Some(false), .. }) => {
-            Some(switched_off(whose, "telemetry.enabled", "false", ""))
+            Some(switched_off(which, "telemetry.enabled", "false", ""))
         }
         ConfigState::Loaded(TelemetryConfig { disabled: Some(true), .. }) => {
-            Some(switched_off(whose, "telemetry.disabled", "true", ""))
+            Some(switched_off(which, "telemetry.disabled", "true", ""))
         }
         _ => None,
     }
 }
 
 /// What a config says about one product.
-fn objection_to_product(whose: Whose, name: &str, said: &ProductConfig) -> Option<Consent> {
+fn objection_to_product(which: Which, name: &str, said: &ProductConfig) -> Option<Consent> {
     let (key, value) = match (said.enabled, said.disabled) {
         (Some(false), _) => ("enabled", "false"),
         (_, Some(true)) => ("disabled", "true"),
         _ => return None,
     };
     let key = format!("telemetry.products.{name}.{key}");
-    Some(switched_off(whose, &key, value, &format!(" --product {name}")))
+    Some(switched_off(which, &key, value, &format!(" --product {name}")))
 }
 
-fn switched_off(whose: Whose, key: &str, value: &str, option: &str) -> Consent {
-    let rule = format!("{}:{key}", word(whose));
-    let file = whose.file();
+fn switched_off(which: Which, key: &str, value: &str, option: &str) -> Consent {
+    let rule = format!("{}:{key}", word(which));
+    let file = which.file();
     let detail =
         format!("`{key}` is {value} in {file}; `mcpproxy telemetry enable{option}` changes it");
     Consent { effective: Effective::Off, rule, detail }
@@ -135,11 +127,11 @@ fn switched_off(whose: Whose, key: &str, value: &str, option: &str) -> Consent {
 fn local_only(
     around: &Surroundings,
     configs: &Configs,
-    asked: &Asked<'_>,
+    whose: Whose<'_>,
     build: Build<'_>,
 ) -> Option<Consent> {
     let local = |rule: &str, detail: &str| Some(verdict(Effective::LocalOnly, rule, detail));
-    let Some((source, target)) = endpoint(around, configs, asked, build.endpoint) else {
+    let Some((source, target)) = endpoint(around, configs, whose, build.endpoint) else {
         return local("endpoint:none", "no endpoint is compiled in or configured: nothing is sent");
     };
     let target = match target {
@@ -170,19 +162,19 @@ const VARIABLE: &str = "MCPPROXY_TELEMETRY_ENDPOINT";
 pub(super) fn endpoint(
     around: &Surroundings,
     configs: &Configs,
-    asked: &Asked<'_>,
+    whose: Whose<'_>,
     compiled_in: Option<&str>,
 ) -> Option<(&'static str, Result<Target, EndpointError>)> {
-    let own = configs.given.telemetry().filter(|_| asked.product == OWN_PRODUCT);
-    let variable = around.own(VARIABLE).filter(|_| !ignores_variable(around, asked.product));
+    let own = configs.given.telemetry().filter(|_| whose.product == OWN_PRODUCT);
+    let variable = around.own(VARIABLE).filter(|_| !ignores_variable(around, whose.product));
     let sources = [
         (VARIABLE, variable),
-        ("`telemetry.products` of the configuration", configs.endpoint_of(asked.product)),
+        ("`telemetry.products` of the configuration", configs.endpoint_of(whose.product)),
         (
             "`telemetry.endpoint` of the configuration",
             own.and_then(|telemetry| telemetry.endpoint.as_deref()),
         ),
-        ("--endpoint", asked.told),
+        ("--endpoint", whose.endpoint),
         ("compiled in", compiled_in),
     ];
     sources.into_iter().find_map(|(source, value)| Some((source, Target::new(named(value)?))))

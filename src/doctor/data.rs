@@ -1,8 +1,8 @@
 //! The data directory and what is in it.
 
 use super::Check;
-use crate::config::trust::{self, Place};
-use crate::config::{self, ConfigState, DISPLAY_NAME, Whose};
+use crate::config::trust::{self, Part};
+use crate::config::{self, ConfigState, DISPLAY_NAME, Which};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileSystem};
 use std::path::Path;
@@ -19,10 +19,10 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
     }
     let mut checks = Vec::new();
     if let Err(why) = trust::check(dir)
-        && matches!(why.place, Place::Directory | Place::WayToDirectory)
+        && matches!(why.part, Part::Directory | Part::WayToDirectory)
     {
         let found = format!("{why}: telemetry is off, and no server is used");
-        checks.push(Check::fail(DIRECTORY, found, why.advice(Whose::Given)));
+        checks.push(Check::fail(DIRECTORY, found, why.advice(Which::Given)));
     }
     if let Err(e) = files::check_writable(nearest) {
         let found = format!("it cannot be written: {}", e.kind());
@@ -55,7 +55,7 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
 pub(super) fn config(dir: &DataDir) -> Check {
     if let Err(why) = trust::check(dir) {
         let found = format!("it is not read: {why}");
-        return Check::fail("config", found, why.advice(Whose::Given));
+        return Check::fail("config", found, why.advice(Which::Given));
     }
     match config::read(dir) {
         ConfigState::Missing => Check::ok("config", "there is none; everything is as by default"),

@@ -3,8 +3,7 @@
 //! One rule: never kept across a wait.
 
 use crate::config::TelemetryConfig;
-use crate::consent::{self, Configs, Consent, Target};
-use crate::contract::product::OWN_PRODUCT;
+use crate::consent::{self, Configs, Consent, Target, Whose};
 use crate::identity::{self, Identity};
 use crate::machine::Surroundings;
 use crate::paths::DataDir;
@@ -28,11 +27,11 @@ impl Permission {
     /// Reads the configs once, and decides.
     pub fn read(dir: &DataDir, around: &Surroundings) -> Self {
         let configs = Configs::read(dir);
-        let product = OWN_PRODUCT;
+        let whose = Whose::OWN;
         Self {
-            consent: consent::decide(around, &configs, product, None),
-            target: target(around, &configs, product),
-            known_client_names_only: configs.known_client_names_only(product),
+            consent: consent::decide(around, &configs, whose),
+            target: target(around, &configs, whose),
+            known_client_names_only: configs.known_client_names_only(whose.product),
             preference: configs.preference(),
             telemetry: configs.given.telemetry().cloned().unwrap_or_default(),
         }
@@ -44,8 +43,8 @@ impl Permission {
     }
 }
 
-fn target(around: &Surroundings, configs: &Configs, product: &str) -> Result<Target, String> {
-    match consent::endpoint(around, configs, product, None) {
+fn target(around: &Surroundings, configs: &Configs, whose: Whose<'_>) -> Result<Target, String> {
+    match consent::endpoint(around, configs, whose) {
         Some(target) => target.map_err(|error| error.to_string()),
         None => Err("no endpoint is compiled in or configured".to_owned()),
     }

@@ -128,7 +128,7 @@ pub fn run(options: Options) -> Result<(), ServeError> {
         let place = config::DISPLAY_NAME;
         ServeError::Config(format!(
             "the servers of {place} are not used: {}",
-            why.in_words(config::Whose::Given)
+            why.in_words(config::Which::Given)
         ))
     })?;
     let entries = servers::servers(&options.dir)

@@ -4,8 +4,7 @@
 
 use super::hub::{Hub, Status as ServerStatus};
 use crate::build_info;
-use crate::consent::{self, Configs, Consent, Switch};
-use crate::contract::product::OWN_PRODUCT;
+use crate::consent::{self, Configs, Consent, Switch, Whose};
 use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
 use crate::heartbeat::{preview, sent};
 use crate::json;
@@ -150,10 +149,10 @@ pub async fn switch(dir: DataDir, enabled: bool) -> Result<Node, String> {
     let consent: Consent = aside(move || {
         let switched = consent::switch(&dir, Switch::All, enabled);
         match switched.failed.first() {
-            Some((whose, error)) => Err(error.of(*whose)),
+            Some((which, error)) => Err(error.of(*which)),
             None => {
                 let around = Surroundings::of_this_process();
-                Ok(consent::decide(around, &Configs::read(&dir), OWN_PRODUCT, None))
+                Ok(consent::decide(around, &Configs::read(&dir), Whose::OWN))
             }
         }
     })

@@ -26,8 +26,8 @@ fn config(enabled: Option<bool>, endpoint: Option<&str>) -> ConfigState {
 
 /// About our own product, with one config.
 fn decide(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> Consent {
-    let asked = Asked { product: OWN_PRODUCT, told: None };
-    super::decide(around, &Configs::from(config.clone()), &asked, build)
+    let whose = Whose::OWN;
+    super::decide(around, &Configs::from(config.clone()), whose, build)
 }
 
 fn rule(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> (Effective, String) {
@@ -142,17 +142,17 @@ fn an_objection_in_either_config_stops_every_product_and_says_in_which() {
     ] {
         let configs = Configs { given, users };
         for product in [OWN_PRODUCT, "notes-mcp"] {
-            let asked = Asked { product, told: None };
-            let found = super::decide(&around(&[]), &configs, &asked, RELEASE);
+            let whose = Whose { product, endpoint: None };
+            let found = super::decide(&around(&[]), &configs, whose, RELEASE);
             assert_eq!((found.effective, found.rule.as_str()), (Effective::Off, rule));
-            let file = if rule.starts_with("user") { Whose::Users } else { Whose::Given };
+            let file = if rule.starts_with("user") { Which::Users } else { Which::Given };
             assert!(found.detail.contains(file.file()), "{}", found.detail);
         }
     }
     for users in [None, Some(ConfigState::Missing), Some(loaded(ON))] {
         let configs = Configs { given: ConfigState::Missing, users };
-        let asked = Asked { product: "notes-mcp", told: None };
-        let found = super::decide(&around(&[]), &configs, &asked, RELEASE);
+        let whose = Whose { product: "notes-mcp", endpoint: None };
+        let found = super::decide(&around(&[]), &configs, whose, RELEASE);
         assert_eq!(found.effective, Effective::On);
     }
 }
@@ -160,8 +160,8 @@ fn an_objection_in_either_config_stops_every_product_and_says_in_which() {
 #[test]
 fn the_switch_of_a_product_stops_that_one_alone() {
     let decided = |configs: &Configs, product: &str| {
-        let asked = Asked { product, told: None };
-        super::decide(&around(&[]), configs, &asked, RELEASE)
+        let whose = Whose { product, endpoint: None };
+        super::decide(&around(&[]), configs, whose, RELEASE)
     };
     let rules = [
         (loaded(NOTES_OFF), None, "config:telemetry.products.notes-mcp.enabled"),
@@ -200,9 +200,9 @@ fn a_products_endpoint_is_the_users_word_then_the_hosts_then_what_is_compiled_in
     let host = |given: &str, variable: Option<&str>, product: &str, told| {
         let variables = variable.map(|value| (0, VARIABLE, value));
         let configs = Configs::from(loaded(given));
-        let asked = Asked { product, told };
+        let whose = Whose { product, endpoint: told };
         let around = around(variables.as_slice());
-        let found = endpoint(&around, &configs, &asked, Some("https://compiled.example"));
+        let found = endpoint(&around, &configs, whose, Some("https://compiled.example"));
         found.map(|(_, target)| target.map(|target| target.host().to_owned()))
     };
     let general = r#"{"endpoint":"https://general.example"}"#;
