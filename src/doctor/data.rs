@@ -3,6 +3,7 @@
 use super::Check;
 use crate::config::trust::{self, Part};
 use crate::config::{self, ConfigState, DISPLAY_NAME, Which};
+use crate::consent::Configs;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileSystem};
 use std::path::Path;
@@ -65,6 +66,22 @@ pub(super) fn config(dir: &DataDir) -> Check {
             format!("{DISPLAY_NAME}: {why}"),
             "repair it or move it away; until then telemetry is off, and no server is used",
         ),
+    }
+}
+
+/// The user's own config, where it is another one and is there.
+pub(super) fn users_config(dir: &DataDir) -> Option<Check> {
+    const USERS: &str = "user_config";
+    match Configs::read(dir).users? {
+        ConfigState::Missing => None,
+        ConfigState::Loaded(_) => {
+            Some(Check::ok(USERS, format!("{} is strict JSON", Which::Users.file())))
+        }
+        ConfigState::Unusable(why) => Some(Check::fail(
+            USERS,
+            format!("{}: {why}", Which::Users.file()),
+            "repair it or move it away; until then telemetry is off in every data directory",
+        )),
     }
 }
 
