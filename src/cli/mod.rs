@@ -34,6 +34,7 @@ mod verify;
 mod version;
 
 use crate::machine::{self, Surroundings};
+use crate::notice;
 use crate::paths::{DataDir, PathError};
 use commands::{Command, Entry};
 use parse::Request;
@@ -137,6 +138,7 @@ impl fmt::Display for Failure {
 
 /// Runs one command line (without the program's name).
 pub fn run(args: Vec<OsString>) -> ExitCode {
+    notice::set_program();
     match answer(args) {
         Ok(code) => code,
         Err(failure) => {

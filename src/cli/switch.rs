@@ -38,7 +38,8 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
 fn set(dir: &DataDir, enabled: bool) -> Result<Consent, Failure> {
     let around = Surroundings::of_this_process();
     consent::set(dir, around, enabled).map_err(|error| {
-        let state = match consent::decide(around, &config::read(dir)).effective {
+        let state = match consent::decide(around, &config::read(dir), consent::Whose::OWN).effective
+        {
             _ if enabled => "",
             Effective::Off => "; telemetry is off as it is",
             _ => "; MCPPROXY_TELEMETRY=0 stops it, too",

@@ -13,9 +13,10 @@ mod text;
 pub mod trust;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
-pub(crate) use file::remove_leftovers;
 pub use file::{Lock, lock};
+pub(crate) use file::{lock_file, remove_leftovers};
 pub use layout::NewValue;
+pub(crate) use reader::file_stamp;
 pub use reader::{MAX_BYTES, member, read, stamp, text_member};
 pub use text::{Step, set_member};
 
@@ -38,6 +39,13 @@ pub struct TelemetryConfig {
     pub endpoint: Option<String>,
     /// `telemetry.client_names` is `"known"`.
     pub known_client_names_only: bool,
+}
+
+impl TelemetryConfig {
+    /// `telemetry.products.NAME.endpoint`: the user's word for one product.
+    pub fn endpoint_of(&self, _product: &str) -> Option<&str> {
+        None
+    }
 }
 
 /// What reading the config gave.

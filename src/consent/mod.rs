@@ -9,6 +9,7 @@ pub use endpoint::{EndpointError, Target};
 
 use crate::build_info;
 use crate::config::{self, ConfigState, EDIT_DEADLINE, EditError};
+use crate::contract::product::OWN_PRODUCT;
 use crate::environment::{Surroundings, names};
 use crate::paths::DataDir;
 
@@ -72,25 +73,41 @@ impl Build<'static> {
     };
 }
 
-/// Decides for this build.
-pub fn decide(around: &Surroundings, config: &ConfigState) -> Consent {
-    rules::decide(around, config, Build::THIS)
+/// Whose consent is asked for: a product, and the endpoint that its host named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whose<'a> {
+    /// The product's name.
+    pub product: &'a str,
+    /// `--endpoint`, or what an embedding host says.
+    pub endpoint: Option<&'a str>,
 }
 
-/// Where heartbeats of this build go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
-/// `telemetry.endpoint`, else what was compiled in; `None` when none of them names an endpoint. Empty
-/// values name none.
+impl Whose<'static> {
+    /// Our own product.
+    pub const OWN: Self = Self { product: OWN_PRODUCT, endpoint: None };
+}
+
+/// Decides for this build.
+pub fn decide(around: &Surroundings, config: &ConfigState, whose: Whose<'_>) -> Consent {
+    rules::decide(around, config, whose, Build::THIS)
+}
+
+/// Where heartbeats of this build go. Of our own product: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
+/// `telemetry.endpoint`, else what was compiled in. Of any other: `endpoint` under its name in the config, else
+/// what its host named, else what was compiled in; the variable only towards this machine. `None` when none of
+/// them names an endpoint. Empty values name none.
 pub fn endpoint(
     around: &Surroundings,
     config: &ConfigState,
+    whose: Whose<'_>,
 ) -> Option<Result<Target, EndpointError>> {
-    rules::endpoint(around, config, build_info::ENDPOINT).map(|(_, target)| target)
+    rules::endpoint(around, config, whose, build_info::ENDPOINT).map(|(_, target)| target)
 }
 
 /// Sets `telemetry.enabled` in the config, and decides again. An error changed nothing.
 pub fn set(dir: &DataDir, around: &Surroundings, enabled: bool) -> Result<Consent, EditError> {
     config::edit(dir, EDIT_DEADLINE, |editing| editing.set_bool("enabled", enabled))?;
-    Ok(decide(around, &config::read(dir)))
+    Ok(decide(around, &config::read(dir), Whose::OWN))
 }
 
 /// What the user asked for in the config, whatever is effective.

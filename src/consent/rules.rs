@@ -1,13 +1,19 @@
 //! The rules of consent, in order: objections first, then what keeps a build local.
 
-use super::{Build, Consent, Effective, EndpointError, Target, VARIABLES};
+use super::{Build, Consent, Effective, EndpointError, Target, VARIABLES, Whose};
 use crate::config::{ConfigState, DISPLAY_NAME};
+use crate::contract::product::OWN_PRODUCT;
 use crate::environment::Surroundings;
 
-pub(super) fn decide(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> Consent {
+pub(super) fn decide(
+    around: &Surroundings,
+    config: &ConfigState,
+    whose: Whose<'_>,
+    build: Build<'_>,
+) -> Consent {
     objection_of_environment(around)
         .or_else(|| objection_of_config(config))
-        .or_else(|| local_only(around, config, build))
+        .or_else(|| local_only(around, config, whose, build))
         .unwrap_or_else(|| verdict(Effective::On, "default", "nothing objects"))
 }
 
@@ -66,9 +72,14 @@ fn objection_of_config(config: &ConfigState) -> Option<Consent> {
 }
 
 /// Why this build only records and shows.
-fn local_only(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> Option<Consent> {
+fn local_only(
+    around: &Surroundings,
+    config: &ConfigState,
+    whose: Whose<'_>,
+    build: Build<'_>,
+) -> Option<Consent> {
     let local = |rule: &str, detail: &str| Some(verdict(Effective::LocalOnly, rule, detail));
-    let Some((source, target)) = endpoint(around, config, build.endpoint) else {
+    let Some((source, target)) = endpoint(around, config, whose, build.endpoint) else {
         return local("endpoint:none", "no endpoint is compiled in or configured: nothing is sent");
     };
     let target = match target {
@@ -92,18 +103,38 @@ fn local_only(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> 
     None
 }
 
-/// The endpoint and what names it.
+/// The endpoint and what names it. Our own product: the variable, else the config, else the build. Any other:
+/// the user's word in the config, else its host, else the build; the variable, which is for tests, comes before
+/// them and counts only where it leads to this machine.
 pub(super) fn endpoint(
     around: &Surroundings,
     config: &ConfigState,
+    whose: Whose<'_>,
     compiled_in: Option<&str>,
 ) -> Option<(&'static str, Result<Target, EndpointError>)> {
-    let configured = config.telemetry().and_then(|telemetry| telemetry.endpoint.as_deref());
-    let sources = [
-        ("MCPPROXY_TELEMETRY_ENDPOINT", around.own("MCPPROXY_TELEMETRY_ENDPOINT")),
-        ("`telemetry.endpoint` of the configuration", configured),
-        ("compiled in", compiled_in),
-    ];
+    let telemetry = config.telemetry();
+    let variable = around.own("MCPPROXY_TELEMETRY_ENDPOINT");
+    let stays_here = |value: &&str| Target::new(value).is_ok_and(|target| target.is_loopback());
+    let sources = match whose.product {
+        OWN_PRODUCT => [
+            ("MCPPROXY_TELEMETRY_ENDPOINT", variable),
+            (
+                "`telemetry.endpoint` of the configuration",
+                telemetry.and_then(|telemetry| telemetry.endpoint.as_deref()),
+            ),
+            ("--endpoint", whose.endpoint),
+            ("compiled in", compiled_in),
+        ],
+        product => [
+            ("MCPPROXY_TELEMETRY_ENDPOINT", variable.filter(stays_here)),
+            (
+                "`endpoint` of the product in the configuration",
+                telemetry.and_then(|telemetry| telemetry.endpoint_of(product)),
+            ),
+            ("--endpoint", whose.endpoint),
+            ("compiled in", compiled_in),
+        ],
+    };
     sources.into_iter().find_map(|(source, value)| {
         let value = value.map(str::trim).filter(|value| !value.is_empty())?;
         Some((source, Target::new(value)))
@@ -153,7 +184,7 @@ mod tests {
     }
 
     fn rule(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> (Effective, String) {
-        let consent = decide(around, config, build);
+        let consent = decide(around, config, Whose::OWN, build);
         (consent.effective, consent.rule)
     }
 
@@ -236,7 +267,8 @@ mod tests {
             [(0, "MCPPROXY_TELEMETRY", "1"), (1, "MCPPROXY_TELEMETRY", "0")],
             [(0, "DO_NOT_TRACK", "1"), (0, "MCPPROXY_TELEMETRY", "1")],
         ] {
-            let consent = decide(&around(&variables), &config(Some(true), None), RELEASE);
+            let consent =
+                decide(&around(&variables), &config(Some(true), None), Whose::OWN, RELEASE);
             assert_eq!(consent.effective, Effective::Off, "{variables:?}");
         }
         let allowed = [(0, "MCPPROXY_TELEMETRY", "1"), (0, "DO_NOT_TRACK", "0")];
@@ -312,7 +344,7 @@ mod tests {
         ] {
             let config = config(Some(true), Some(endpoint));
             check(&[], &config, RELEASE, Effective::LocalOnly, expected);
-            assert!(!decide(&around(&[]), &config, RELEASE).detail.contains("s3cret"));
+            assert!(!decide(&around(&[]), &config, Whose::OWN, RELEASE).detail.contains("s3cret"));
         }
     }
 

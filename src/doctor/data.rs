@@ -1,7 +1,7 @@
 //! The data directory and what is in it.
 
 use super::Check;
-use crate::config::trust::{self, Place};
+use crate::config::trust::{self, Part};
 use crate::config::{self, ConfigState, DISPLAY_NAME};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileSystem};
@@ -19,7 +19,7 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
     }
     let mut checks = Vec::new();
     if let Err(why) = trust::check(dir)
-        && matches!(why.place, Place::Directory | Place::WayToDirectory)
+        && matches!(why.part, Part::Directory | Part::WayToDirectory)
     {
         let found = format!("{why}: telemetry is off, and no server is used");
         checks.push(Check::fail(DIRECTORY, found, why.advice()));

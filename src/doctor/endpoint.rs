@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ADDRESSES: usize = 4;
 
 pub(super) fn check(dir: &DataDir, around: &Surroundings, is_online: bool) -> Vec<Check> {
-    let target = match consent::endpoint(around, &config::read(dir)) {
+    let target = match consent::endpoint(around, &config::read(dir), consent::Whose::OWN) {
         None => {
             return vec![Check::ok(ENDPOINT, "none is compiled in or configured: nothing is sent")];
         }
