@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const HOME_VARIABLE: &str =
     if matches!(std::env::consts::OS.as_bytes(), b"windows") { "USERPROFILE" } else { "HOME" };
 
+/// The user's own data directory, in the home directory.
+const HOME_DIRECTORY: &str = ".mcpproxy";
+
 /// Written by a system package when it is installed first: it starts nothing by itself.
 pub const SYSTEM_STAMP: &str = "/var/lib/mcpproxy/installed";
 
@@ -61,13 +64,24 @@ pub struct DataDir {
 }
 
 /// Where the state of one product and endpoint host lies: store, checkpoint, copies of what was sent, id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Place {
     root: PathBuf,
     /// The data directory that it is in.
     home: PathBuf,
+    /// `~/.mcpproxy`, where that is another directory.
+    users: Option<PathBuf>,
     product: String,
 }
+
+impl PartialEq for Place {
+    /// Of one directory, whoever names it.
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
+    }
+}
+
+impl Eq for Place {}
 
 impl std::ops::Deref for DataDir {
     type Target = Place;
@@ -90,7 +104,11 @@ impl Place {
 
     /// The data directory that it is in.
     pub fn data_dir(&self) -> DataDir {
-        DataDir::at(&self.home)
+        let dir = DataDir::at(&self.home);
+        match &self.users {
+            Some(users) => dir.beside(users),
+            None => dir,
+        }
     }
 
     /// Whether it is that of our own product: the data directory itself, where the config holds the id.
@@ -130,10 +148,18 @@ impl Place {
 }
 
 impl DataDir {
-    /// A data directory at `root`, which need not exist.
+    /// A data directory at `root`, which need not exist, and no user's beside it.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
-        Self { own: Place { home: root.clone(), root, product: OWN_PRODUCT.to_owned() } }
+        let product = OWN_PRODUCT.to_owned();
+        Self { own: Place { home: root.clone(), root, users: None, product } }
+    }
+
+    /// This one, with the user's own data directory at `users`.
+    #[must_use]
+    pub fn beside(self, users: impl Into<PathBuf>) -> Self {
+        let users = Some(users.into()).filter(|users| *users != self.own.root);
+        Self { own: Place { users, ..self.own } }
     }
 
     /// Where the state of `product` towards the endpoint host `host` lies. The host is as
@@ -152,6 +178,7 @@ impl DataDir {
         Place {
             root: self.product(product).join(name),
             home: self.own.root.clone(),
+            users: self.own.users.clone(),
             product: product.to_owned(),
         }
     }
@@ -192,12 +219,26 @@ impl DataDir {
             None => match around.all("MCPPROXY_HOME").find(|found| !found.value.is_empty()) {
                 Some(found) => (home_variable(found)?, "MCPPROXY_HOME"),
                 None => match home {
-                    Some(home) if !home.is_empty() => (Path::new(home).join(".mcpproxy"), "HOME"),
+                    Some(home) if !home.is_empty() => {
+                        (Path::new(home).join(HOME_DIRECTORY), "HOME")
+                    }
                     _ => return Err(PathError::NoHome),
                 },
             },
         };
-        absolute(&path).map(Self::at).ok_or(PathError::NotAbsolute(name))
+        let root = absolute(&path).ok_or(PathError::NotAbsolute(name))?;
+        let home = home.filter(|home| !home.is_empty());
+        let users = home.and_then(|home| absolute(&Path::new(home).join(HOME_DIRECTORY)));
+        Ok(match users {
+            Some(users) => Self::at(root).beside(users),
+            None => Self::at(root),
+        })
+    }
+
+    /// The user's own data directory, `~/.mcpproxy`, when this is another one: consent is read there too.
+    /// `None` also without a home directory.
+    pub fn users(&self) -> Option<Self> {
+        self.own.users.as_ref().map(Self::at)
     }
 
     /// `mcp_config.json`: the user's configuration, telemetry section included.
@@ -278,6 +319,22 @@ mod tests {
         for (flag, homes, home, expected) in cases {
             assert_eq!(resolve(flag, homes, home), Ok(expected.into()), "{flag:?} {homes:?}");
         }
+    }
+
+    #[test]
+    fn the_users_own_directory_stands_beside_every_other() {
+        let users = |flag: Option<&str>, home: Option<&str>| {
+            let absolute = |path: &Path| Some(Path::new("/cwd").join(path));
+            let (flag, home) = (flag.map(OsStr::new), home.map(OsStr::new));
+            DataDir::resolve_from(flag, &around(&[(3, "/parent")]), home, &absolute)
+                .map(|dir| dir.users().map(|users| users.root().to_owned()))
+        };
+        assert_eq!(users(Some("/flag"), Some("/h")), Ok(Some("/h/.mcpproxy".into())));
+        assert_eq!(users(None, Some("/h")), Ok(Some("/h/.mcpproxy".into())));
+        assert_eq!(users(None, Some("h")), Ok(Some("/cwd/h/.mcpproxy".into())));
+        assert_eq!(users(Some("/h/.mcpproxy"), Some("/h")), Ok(None));
+        assert_eq!(users(Some("/flag"), None), Ok(None));
+        assert_eq!(users(Some("/flag"), Some("")), Ok(None));
     }
 
     #[test]

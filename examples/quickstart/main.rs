@@ -126,6 +126,9 @@ impl Stage<'_> {
         command
             .arg("mcpproxy")
             .env("MCPPROXY_HOME", self.data_dir)
+            // `telemetry disable` speaks for the user, and the one of this story is not you.
+            .env("HOME", self.data_dir)
+            .env("USERPROFILE", self.data_dir)
             .env("MCPPROXY_TELEMETRY_ENDPOINT", &self.endpoint)
             .env("MCPPROXY_TELEMETRY_INITIAL_DELAY", "1");
         command

@@ -85,6 +85,13 @@ const OUTPUT: Opt = Opt {
     help: if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" },
 };
 
+const PRODUCT: Opt = Opt {
+    long: "product",
+    short: None,
+    value: Some("NAME"),
+    help: "Of one product; `mcpproxy telemetry status` lists them",
+};
+
 /// The options of every command.
 pub const GLOBAL: &[Opt] =
     &[DATA_DIR, Opt { long: "help", short: Some('h'), value: None, help: "Show help" }];
@@ -271,18 +278,20 @@ pub const COMMANDS: &[Command] = &[
     Command {
         path: &["telemetry", "enable"],
         summary: "Allow telemetry in the configuration",
-        about: "Sets `telemetry.enabled` to true. An objection in the environment still counts.",
+        about: "Sets `telemetry.enabled` to true, in the data directory and where ~/.mcpproxy objects. An objection\n\
+                in the environment still counts. With --product, only that product's own switch is removed.",
         operands: Operands::None,
-        options: &[],
+        options: &[PRODUCT],
         data_dir: true,
         entry: Entry::Parsed(super::switch::enable),
     },
     Command {
         path: &["telemetry", "disable"],
         summary: "Stop telemetry, running processes included",
-        about: "Sets `telemetry.enabled` to false. Nothing is sent about it.",
+        about: "Sets `telemetry.enabled` to false for all products, in ~/.mcpproxy and in the data directory. With\n\
+                --product, only that product stops. Nothing is sent about it.",
         operands: Operands::None,
-        options: &[],
+        options: &[PRODUCT],
         data_dir: true,
         entry: Entry::Parsed(super::switch::disable),
     },

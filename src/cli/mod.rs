@@ -33,6 +33,7 @@ mod upstream;
 mod verify;
 mod version;
 
+use crate::config;
 use crate::machine::{self, Surroundings};
 use crate::notice;
 use crate::paths::{DataDir, PathError};
@@ -75,6 +76,14 @@ impl Call {
                 _ => Failure::failed(error.to_string()),
             },
         )
+    }
+
+    /// The product of this call, spelled as in the contract; ours is one of them.
+    fn product(&self) -> Result<Option<String>, Failure> {
+        let Some(text) = self.value("product") else { return Ok(None) };
+        let named = config::product_name(&text.to_string_lossy());
+        let wrong = |error| Failure { code: 2, ..Failure::failed(format!("--product: {error}")) };
+        named.map(Some).map_err(wrong)
     }
 
     /// The arguments in canonical order, for entries that parse themselves.

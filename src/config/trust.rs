@@ -4,6 +4,7 @@
 //! none of it, but a directory with the sticky bit on the way, such as `/tmp`. Who may change the config may start
 //! programs and allow what the user objected to.
 
+use super::Which;
 use crate::paths::{DataDir, Place};
 use mcpproxy_platform::files::{self, Owner, Standing};
 use std::ffi::OsString;
@@ -41,39 +42,44 @@ pub struct Distrust {
 
 impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.part {
-            Part::Directory => "the data directory",
-            Part::WayToDirectory => "a directory or link on the way to the data directory",
-            Part::Config => "the configuration",
-            Part::WayToConfig => {
-                "a directory or link on the way to what the configuration links to"
-            }
-            Part::Product => "the directory of a product in the data directory",
-            Part::Install => "the file with the id of a product in the data directory",
-        };
-        match self.is_foreign {
-            true => write!(f, "{what} belongs to another user"),
-            false => write!(f, "others may write {what}"),
-        }
+        self.write(f, Which::Given)
     }
 }
 
 impl Distrust {
-    /// What to do about it.
-    pub fn advice(self) -> &'static str {
+    fn write(self, f: &mut dyn fmt::Write, which: Which) -> fmt::Result {
+        let directory = which.directory();
+        let (what, of) = match self.part {
+            Part::Directory => (directory, ""),
+            Part::WayToDirectory => ("a directory or link on the way to ", directory),
+            Part::Config => ("the configuration", ""),
+            Part::WayToConfig => {
+                ("a directory or link on the way to what the configuration links to", "")
+            }
+            Part::Product => ("the directory of a product in ", directory),
+            Part::Install => ("the file with the id of a product in ", directory),
+        };
         match self.is_foreign {
-            true => {
-                "run mcpproxy as its owner, make it yours (chown), or name another data directory with --data-dir or MCPPROXY_HOME"
-            }
-            false => {
-                "take their rights away (chmod go-w), or name another data directory with --data-dir or MCPPROXY_HOME"
-            }
+            true => write!(f, "{what}{of} belongs to another user"),
+            false => write!(f, "others may write {what}{of}"),
         }
     }
 
+    /// What to do about it.
+    pub fn advice(self, which: Which) -> String {
+        let to_do = match self.is_foreign {
+            true => "run mcpproxy as its owner, make it yours (chown)",
+            false => "take their rights away (chmod go-w)",
+        };
+        format!("{to_do}, or {}", which.elsewhere())
+    }
+
     /// What is wrong and what to do, for a message of one line.
-    pub fn in_words(self) -> String {
-        format!("{self}; {}", self.advice())
+    pub fn in_words(self, which: Which) -> String {
+        let mut words = String::new();
+        // Writing to a string never fails.
+        let _ = self.write(&mut words, which);
+        format!("{words}; {}", self.advice(which))
     }
 }
 

@@ -3,8 +3,7 @@
 //! One rule: a connection is made only when asked for, and nothing is sent over it but a TLS greeting.
 
 use super::Check;
-use crate::config;
-use crate::consent::{self, Target};
+use crate::consent::{self, Configs, Target, Whose};
 use crate::machine::Surroundings;
 use crate::paths::DataDir;
 use std::io;
@@ -19,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ADDRESSES: usize = 4;
 
 pub(super) fn check(dir: &DataDir, around: &Surroundings, is_online: bool) -> Vec<Check> {
-    let target = match consent::endpoint(around, &config::read(dir), consent::Whose::OWN) {
+    let target = match consent::endpoint(around, &Configs::read(dir), Whose::OWN) {
         None => {
             return vec![Check::ok(ENDPOINT, "none is compiled in or configured: nothing is sent")];
         }

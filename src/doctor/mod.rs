@@ -76,6 +76,7 @@ pub(crate) fn examine(dir: &DataDir, around: &Surroundings, is_online: bool) -> 
     let mut checks = vec![version()];
     checks.extend(data::directory(dir));
     checks.push(data::config(dir));
+    checks.extend(data::users_config(dir));
     checks.extend(data::api_key(dir));
     checks.push(telemetry::consent(&status));
     checks.push(telemetry::identity(&status));

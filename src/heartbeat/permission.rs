@@ -2,9 +2,7 @@
 //!
 //! One rule: never kept across a wait.
 
-use crate::build_info;
-use crate::config::{self, ConfigState, TelemetryConfig};
-use crate::consent::{self, Consent, Effective, Target, Whose};
+use crate::consent::{self, Configs, Consent, Effective, Target, Whose};
 use crate::identity::install::{self, InstallError};
 use crate::identity::{self, Identity, IdentityError, Kept};
 use crate::machine::Surroundings;
@@ -20,8 +18,8 @@ pub struct Permission {
     pub target: Result<Target, String>,
     /// Where the state towards that endpoint lies.
     pub place: Place,
-    /// Our section of the config.
-    pub telemetry: TelemetryConfig,
+    /// What the configs ask for, whatever is effective.
+    pub preference: Option<bool>,
     /// What is kept of the identity, or why it cannot be read.
     pub kept: Result<Kept, IdentityError>,
     /// Only client names of the vocabulary may be sent.
@@ -29,21 +27,20 @@ pub struct Permission {
 }
 
 impl Permission {
-    /// Reads the config once, and decides.
+    /// Reads the configs once, and decides.
     pub fn read(subject: &Subject, around: &Surroundings) -> Self {
-        let config = config::read(&subject.dir);
-        let telemetry = config.telemetry().cloned().unwrap_or_default();
+        let configs = Configs::read(&subject.dir);
         let whose = Whose { product: &subject.product.name, endpoint: subject.endpoint.as_deref() };
-        let target = target(around, &config, whose);
+        let target = target(around, &configs, whose);
         let place = subject.place(target.as_ref().ok());
         let kept = match place.is_own() {
-            true => Ok(Kept::from(&telemetry)),
+            true => Ok(configs.given.telemetry().map(Kept::from).unwrap_or_default()),
             false => match install::read(&place) {
                 Ok(file) => Ok(file.unwrap_or_default().kept),
                 Err(error) => Err(error.into()),
             },
         };
-        let mut consent = consent::decide(around, &config, whose);
+        let mut consent = consent::decide(around, &configs, whose);
         if let Err(IdentityError::Install(error @ InstallError::Untrusted(_))) = &kept
             && consent.effective != Effective::Off
         {
@@ -55,9 +52,8 @@ impl Permission {
             target,
             place,
             kept,
-            known_client_names_only: telemetry.known_client_names_only
-                || build_info::KNOWN_CLIENT_NAMES_ONLY,
-            telemetry,
+            known_client_names_only: configs.known_client_names_only(whose.product),
+            preference: configs.preference(),
         }
     }
 
@@ -92,8 +88,8 @@ impl Permission {
     }
 }
 
-fn target(around: &Surroundings, config: &ConfigState, whose: Whose<'_>) -> Result<Target, String> {
-    match consent::endpoint(around, config, whose) {
+fn target(around: &Surroundings, configs: &Configs, whose: Whose<'_>) -> Result<Target, String> {
+    match consent::endpoint(around, configs, whose) {
         Some(target) => target.map_err(|error| error.to_string()),
         None => Err("no endpoint is compiled in or configured".to_owned()),
     }

@@ -10,9 +10,8 @@ use super::schedule;
 use super::timing::Timing;
 use crate::activation::state::LiveMark;
 use crate::activation::{Claim, DEADLINE, Deferred, Mark, State, Store, StoreError, owner};
-use crate::config::trust;
-use crate::config::{self, Stamp};
-use crate::consent::{Consent, Effective};
+use crate::config::{self, trust};
+use crate::consent::{self, Consent, Effective, Stamps};
 use crate::contract::RoutingMode;
 use crate::identity;
 use crate::machine::{self, Surroundings};
@@ -24,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long an event relies on the last look at the config: two `stat`s for each would cost as much as
+/// How long an event relies on the last look at the configs: their `stat`s for each would cost as much as
 /// storing it. An objection stops what comes after this time; what is sent has a look of its own.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -62,7 +61,7 @@ pub(crate) struct Session {
 
 /// Consent, the identity it was read with, and the store that it allows.
 struct Watch {
-    stamp: Stamps,
+    stamp: Stamp,
     consent: Consent,
     /// Where the state lies: another one when the endpoint's host changes.
     place: Place,
@@ -78,15 +77,12 @@ struct Watch {
     had_directory: bool,
 }
 
-/// Of the config, and of what is kept of a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamps(Stamp, Option<Stamp>);
+/// Identifies one version of the configs, and of what is kept of a product.
+type Stamp = (Stamps, Option<config::Stamp>);
 
-impl Stamps {
-    fn of(place: &Place) -> Self {
-        let of_install = || (config::file_stamp(&place.install()), trust::check_place(place).err());
-        Self(config::stamp(&place.data_dir()), (!place.is_own()).then(of_install))
-    }
+fn stamp(place: &Place) -> Stamp {
+    let of_install = || (config::file_stamp(&place.install()), trust::check_place(place).err());
+    (consent::stamps(&place.data_dir()), (!place.is_own()).then(of_install))
 }
 
 /// A store that could not be opened.
@@ -155,7 +151,7 @@ impl Session {
             false => Permission::read(&subject, around).place,
         };
         // The stamp first: a change after it is seen by the next look.
-        let mut stamp = Stamps::of(&place);
+        let mut stamp = stamp(&place);
         let permission = Permission::read(&subject, around);
         if permission.place != place {
             stamp.1 = None;
@@ -225,13 +221,13 @@ impl Session {
         if self.is_look_due() { self.look() } else { self.allowed() }
     }
 
-    /// Reads consent again if the config changed since the last look: two `stat`s when it did not. Whether
+    /// Reads consent again if a config changed since the last look: a few `stat`s when none did. Whether
     /// telemetry is allowed.
     pub(crate) fn look(&self) -> bool {
         let mut watch = lock(&self.watch);
         self.looked.store(milliseconds(), Ordering::Release);
         // The stamp first: a change after it is seen by the next look.
-        let stamp = Stamps::of(&watch.place);
+        let stamp = stamp(&watch.place);
         let was_off = watch.consent.effective == Effective::Off;
         if stamp == watch.stamp {
             return !was_off;

@@ -74,7 +74,9 @@ impl fmt::Display for InstallError {
                 f,
                 "{name} is damaged ({why}): nothing is sent; `mcpproxy telemetry reset-id --product NAME` makes a new one"
             ),
-            Self::Untrusted(why) => write!(f, "{name} is not used: {}", why.in_words()),
+            Self::Untrusted(why) => {
+                write!(f, "{name} is not used: {}", why.in_words(config::Which::Given))
+            }
             Self::Missing => f.write_str("the directory of the product was removed"),
             Self::Lock(why) => write!(
                 f,

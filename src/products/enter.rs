@@ -6,6 +6,7 @@
 use super::Subject;
 use super::listing::{Listed, places, product_names};
 use crate::activation::{State, Store, StoreError};
+use crate::config::Which;
 use crate::config::trust::{self, Distrust};
 use crate::identity::install::{self, Begin, Editing, InstallError};
 use crate::identity::{self, IdentityError};
@@ -51,7 +52,7 @@ impl fmt::Display for EnterError {
                 f,
                 "this product has state for {MOST_HOSTS} endpoint hosts already: it is not counted towards another; remove those that are no longer used from <data dir>/products"
             ),
-            Self::Untrusted(why) => f.write_str(&why.in_words()),
+            Self::Untrusted(why) => f.write_str(&why.in_words(Which::Given)),
             Self::Directory(kind) => write!(
                 f,
                 "the directory of the product cannot be made: {kind}; make the data directory writable"

@@ -4,7 +4,7 @@
 
 use super::hub::{Hub, Status as ServerStatus};
 use crate::build_info;
-use crate::consent::{self, Consent};
+use crate::consent::{self, Configs, Consent, Switch, Whose};
 use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
 use crate::heartbeat::{preview, sent};
 use crate::json;
@@ -144,12 +144,20 @@ pub async fn sent(dir: DataDir) -> Result<Node, String> {
     .await
 }
 
-/// `PUT /api/v1/telemetry`: sets the preference, and says what is effective then.
+/// `PUT /api/v1/telemetry`: switches every product as `telemetry enable` and `disable` do, and says what is
+/// effective then for this one.
 pub async fn switch(dir: DataDir, enabled: bool) -> Result<Node, String> {
-    let around = Surroundings::of_this_process();
-    let consent: Consent = aside(move || consent::set(&dir, around, enabled))
-        .await?
-        .map_err(|error| error.to_string())?;
+    let consent: Consent = aside(move || {
+        let switched = consent::switch(&dir, Switch::All, enabled);
+        match switched.failed.first() {
+            Some((which, error)) => Err(error.of(*which)),
+            None => {
+                let around = Surroundings::of_this_process();
+                Ok(consent::decide(around, &Configs::read(&dir), Whose::OWN))
+            }
+        }
+    })
+    .await??;
     Ok(Node::Object(vec![
         ("preference", if enabled { "enabled" } else { "disabled" }.into()),
         ("effective", consent.effective.as_str().into()),

@@ -6,7 +6,6 @@
 pub(crate) mod storage;
 
 use crate::activation::{State, Store};
-use crate::config::TelemetryConfig;
 use crate::consent::{self, Consent, Effective};
 use crate::contract::{Activation, LaunchSource, timestamp};
 use crate::gate::PrivateWords;
@@ -68,7 +67,7 @@ impl Status {
                 schedule::adopt(&mut state, &identity);
                 let to_be_written = permission.has_to_write(now);
                 let obstacle = if to_be_written { storage::config_obstacle(&dir) } else { None };
-                (id_of(&permission.telemetry), obstacle)
+                (id_of(&permission), obstacle)
             }
             Err(error) => (None, Some(error.to_string())),
         };
@@ -83,7 +82,7 @@ impl Status {
         Self {
             now,
             consent: permission.consent,
-            preference: permission.telemetry.enabled,
+            preference: permission.preference,
             endpoint: permission.target.ok().map(|target| target.url().to_owned()),
             id,
             id_trouble,
@@ -189,8 +188,8 @@ impl Status {
     }
 }
 
-/// The id and its date as they stand in the config.
-fn id_of(telemetry: &TelemetryConfig) -> Option<(String, Option<String>)> {
-    let id = telemetry.anonymous_id.clone()?;
-    Some((id, telemetry.anonymous_id_created_at.clone()))
+/// The id and its date as they are written.
+fn id_of(permission: &Permission) -> Option<(String, Option<String>)> {
+    let kept = permission.kept.as_ref().ok()?;
+    Some((kept.anonymous_id.clone()?, kept.created_at.clone()))
 }

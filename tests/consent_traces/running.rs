@@ -48,7 +48,9 @@ fn an_objection_stops_what_is_counted_a_second_later() {
         ("the config", |home| home.config(OFF)),
         ("`telemetry disable`", |home| {
             let mut disable = std::process::Command::new(MCPPROXY);
+            // It writes into the user's own config too: never into that of whoever runs this test.
             disable.args(["telemetry", "disable", "--data-dir"]).arg(home.data());
+            disable.env_clear().env("HOME", home.text());
             assert!(disable.output().expect("it runs").status.success());
         }),
         ("others may write the data directory", |home| {
