@@ -28,6 +28,7 @@ pub mod machine;
 mod node;
 pub mod notice;
 pub mod paths;
+pub mod products;
 #[cfg(feature = "serve")]
 pub mod serve;
 mod status;
@@ -38,4 +39,5 @@ mod telemetry;
 pub mod web;
 
 pub use heartbeat::host::{Host, LiveCounts};
+pub use products::HostProduct;
 pub use telemetry::{Event, Snapshot, Telemetry};

@@ -35,6 +35,7 @@ mod version;
 
 use crate::config;
 use crate::machine::{self, Surroundings};
+use crate::notice;
 use crate::paths::{DataDir, PathError};
 use commands::{Command, Entry};
 use parse::Request;
@@ -146,6 +147,7 @@ impl fmt::Display for Failure {
 
 /// Runs one command line (without the program's name).
 pub fn run(args: Vec<OsString>) -> ExitCode {
+    notice::set_program();
     match answer(args) {
         Ok(code) => code,
         Err(failure) => {

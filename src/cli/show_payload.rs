@@ -8,6 +8,7 @@ use crate::contract::timestamp;
 use crate::heartbeat::preview::{self, Preview};
 use crate::identity::PROVISIONAL_ID;
 use crate::machine::{self, Surroundings};
+use crate::products::Subject;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -26,7 +27,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     };
     let dir = call.dir()?;
     let around = Surroundings::of_this_process();
-    let preview = preview::preview(&dir, around, now, &|| preview::own_fields(&dir));
+    let subject = Subject::own(dir.clone());
+    let preview = preview::preview(&subject, around, now, &|| preview::own_fields(&dir));
     explain(&preview);
     match write(&preview.bytes) {
         // Whoever closed the pipe has seen enough.

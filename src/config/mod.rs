@@ -14,10 +14,11 @@ mod text;
 pub mod trust;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
-pub(crate) use file::remove_leftovers;
 pub use file::{Lock, lock};
+pub(crate) use file::{lock_file, remove_leftovers};
 pub use layout::NewValue;
 pub use products::{ProductConfig, product_name};
+pub(crate) use reader::file_stamp;
 pub use reader::{MAX_BYTES, member, read, read_users, stamp, text_member};
 pub use text::{Step, set_member};
 

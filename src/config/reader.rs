@@ -47,7 +47,8 @@ pub fn stamp(dir: &DataDir) -> Stamp {
     (file_stamp(&dir.config()), trust::check(dir).err())
 }
 
-fn file_stamp(path: &Path) -> Option<(i128, u64, u64)> {
+/// The stamp of one file.
+pub(crate) fn file_stamp(path: &Path) -> Option<(i128, u64, u64)> {
     match fs::metadata(path) {
         Ok(meta) => {
             let mtime = meta.modified().map_or(0, nanoseconds);

@@ -5,7 +5,7 @@
 //! programs and allow what the user objected to.
 
 use super::Which;
-use crate::paths::DataDir;
+use crate::paths::{DataDir, Place};
 use mcpproxy_platform::files::{self, Owner, Standing};
 use std::ffi::OsString;
 use std::fmt;
@@ -25,6 +25,10 @@ pub enum Part {
     Config,
     /// A directory or link on the way to what the config is a link to.
     WayToConfig,
+    /// The directory of a product, or one on the way to it from the data directory.
+    Product,
+    /// The file with a product's id, or what it is a link to.
+    Install,
 }
 
 /// Why config and data directory are not used. Never holds a path.
@@ -52,6 +56,8 @@ impl Distrust {
             Part::WayToConfig => {
                 ("a directory or link on the way to what the configuration links to", "")
             }
+            Part::Product => ("the directory of a product in ", directory),
+            Part::Install => ("the file with the id of a product in ", directory),
         };
         match self.is_foreign {
             true => write!(f, "{what}{of} belongs to another user"),
@@ -89,6 +95,25 @@ pub fn check(dir: &DataDir) -> Result<(), Distrust> {
     let Some(root) = found else { return Ok(()) };
     let config = dir.config().file_name().map(OsString::from);
     walk(root, config.into_iter().collect(), [Part::WayToConfig, Part::Config]).map(drop)
+}
+
+/// As [`check`], and everything from there to the file with the id of a product.
+pub fn check_place(place: &Place) -> Result<(), Distrust> {
+    let dir = place.data_dir();
+    check(&dir)?;
+    let Ok(below) = place.root().strip_prefix(dir.root()) else { return Ok(()) };
+    if place.is_own() || !files::has_owners() {
+        return Ok(());
+    }
+    let Ok(mut at) = std::path::absolute(dir.root()) else { return Ok(()) };
+    for name in below {
+        match walk(at, vec![name.to_owned()], [Part::Product; 2])? {
+            Some(found) => at = found,
+            None => return Ok(()),
+        }
+    }
+    let file = place.install().file_name().map(OsString::from);
+    walk(at, file.into_iter().collect(), [Part::Product, Part::Install]).map(drop)
 }
 
 /// The names of a path, the last one first.

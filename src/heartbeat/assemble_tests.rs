@@ -10,6 +10,7 @@ fn identity() -> Identity {
         anonymous_id: "A1B2c3d4-0000-1000-8000-00805F9B34FB".into(),
         created_at: "2026-11-22T14:46:00Z".into(),
         rotated_from: None,
+        carried_over: false,
     }
 }
 

@@ -206,6 +206,7 @@ async fn serve(
         routing_mode: RoutingMode::RetrieveTools,
         data_dir: Some(PathBuf::from(options.dir.root())),
         launched_by: options.launched_by,
+        product: None,
     }));
     let recorder = Recorder::new(telemetry.clone());
     let hub = Hub::new(recorder.clone(), options.server_stderr);

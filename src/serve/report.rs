@@ -11,6 +11,7 @@ use crate::json;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::paths::DataDir;
+use crate::products::Subject;
 use crate::status::Status;
 
 /// Members of `telemetry status -o json` that stand beside `telemetry` in the status API, not in it.
@@ -115,7 +116,7 @@ pub async fn payload(dir: DataDir) -> Result<(Node, Node), String> {
     aside(move || {
         let around = Surroundings::of_this_process();
         let own = || preview::own_fields(&dir);
-        let preview = preview::preview(&dir, around, machine::now(), &own);
+        let preview = preview::preview(&Subject::own(dir.clone()), around, machine::now(), &own);
         let bytes = String::from_utf8(preview.bytes).map_err(|_| "the payload is not UTF-8")?;
         let meta = Node::Object(vec![
             ("pending", preview.pending.into()),

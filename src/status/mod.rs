@@ -6,7 +6,6 @@
 pub(crate) mod storage;
 
 use crate::activation::{State, Store};
-use crate::config::TelemetryConfig;
 use crate::consent::{self, Consent, Effective};
 use crate::contract::{Activation, LaunchSource, timestamp};
 use crate::gate::PrivateWords;
@@ -14,10 +13,10 @@ use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::timing::Timing;
 use crate::heartbeat::{attempt, preview, schedule};
-use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::paths::DataDir;
+use crate::products::Subject;
 
 /// Everything that is shown.
 pub(crate) struct Status {
@@ -45,7 +44,7 @@ pub(crate) struct Status {
 impl Status {
     /// Reads the config and peeks into the store of `dir`, at `now`.
     pub(crate) fn read(dir: DataDir, around: &Surroundings, now: u64) -> Self {
-        let permission = Permission::read(&dir, around);
+        let permission = Permission::read(&Subject::own(dir.clone()), around);
         let (mut state, found) = match Store::peek(&dir, now) {
             Ok(Some(state)) => (state, storage::store(&dir)),
             other => {
@@ -62,13 +61,13 @@ impl Status {
         let obstacle = storage::obstacle(&dir);
         let trouble = attempt::obstacle(&dir);
         let store = obstacle.unwrap_or(found);
-        let (id, id_trouble) = match identity::expected(&permission.telemetry, now) {
+        let (id, id_trouble) = match permission.expected(now) {
             Ok(identity) => {
                 // What another install left behind is not this one's history.
                 schedule::adopt(&mut state, &identity);
-                let to_be_written = identity::is_to_be_written(&permission.telemetry, now);
+                let to_be_written = permission.has_to_write(now);
                 let obstacle = if to_be_written { storage::config_obstacle(&dir) } else { None };
-                (id_of(&permission.telemetry), obstacle)
+                (id_of(&permission), obstacle)
             }
             Err(error) => (None, Some(error.to_string())),
         };
@@ -189,8 +188,8 @@ impl Status {
     }
 }
 
-/// The id and its date as they stand in the config.
-fn id_of(telemetry: &TelemetryConfig) -> Option<(String, Option<String>)> {
-    let id = telemetry.anonymous_id.clone()?;
-    Some((id, telemetry.anonymous_id_created_at.clone()))
+/// The id and its date as they are written.
+fn id_of(permission: &Permission) -> Option<(String, Option<String>)> {
+    let kept = permission.kept.as_ref().ok()?;
+    Some((kept.anonymous_id.clone()?, kept.created_at.clone()))
 }

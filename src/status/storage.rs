@@ -4,7 +4,7 @@
 
 use crate::activation::{Health, Store, StoreError};
 use crate::config::DISPLAY_NAME;
-use crate::paths::DataDir;
+use crate::paths::{DataDir, Place};
 use mcpproxy_platform::files;
 
 /// Bytes without which a store cannot be made, and a change to one may not be kept.
@@ -14,7 +14,7 @@ const NEEDED: u64 = 64 * 1024;
 pub(crate) type Shown = (&'static str, Option<String>);
 
 /// A store that can be read.
-pub(crate) fn store(dir: &DataDir) -> Shown {
+pub(crate) fn store(dir: &Place) -> Shown {
     let happened = match Store::peek_health(dir) {
         Ok(None | Some(Health::Sound | Health::Fresh)) => None,
         Ok(Some(health)) => Some(health.to_string()),
@@ -62,12 +62,12 @@ pub(crate) fn config_obstacle(dir: &DataDir) -> Option<String> {
 }
 
 /// One while a file is replaced; to begin with, the store and its directory, two locks, config and checkpoint.
-fn files_needed(dir: &DataDir) -> u64 {
+fn files_needed(dir: &Place) -> u64 {
     if dir.store().exists() { 1 } else { 7 }
 }
 
 /// Why nothing can be recorded here, and so nothing sent.
-pub(crate) fn obstacle(dir: &DataDir) -> Option<Shown> {
+pub(crate) fn obstacle(dir: &Place) -> Option<Shown> {
     if let Err(error) = Store::check(dir) {
         return Some(trouble(&error));
     }

@@ -141,6 +141,7 @@ fn observe(options: Options, queue: &Queue) {
         routing_mode: RoutingMode::Tap,
         data_dir: options.data_dir,
         launched_by: options.launched_by,
+        product: None,
     });
     if !telemetry.is_on() {
         return;

@@ -71,7 +71,7 @@ const WALLS: &[(&str, Wall, &str)] = &[
     ),
     (
         "paths",
-        Wall::Only(&["environment"]),
+        Wall::Only(&["contract", "environment"]),
         "in the room that owns the file; here are names and nothing else",
     ),
     (
