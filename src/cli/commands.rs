@@ -92,6 +92,16 @@ const PRODUCT: Opt = Opt {
     help: "Of one product; `mcpproxy telemetry status` lists them",
 };
 
+const ENDPOINT: Opt = Opt {
+    long: "endpoint",
+    short: None,
+    value: Some("URL"),
+    help: "With --product, where it had several (default: the newest)",
+};
+
+const EXACT: Opt =
+    Opt { long: "exact", short: None, value: None, help: "Show the whole id on a terminal" };
+
 /// The options of every command.
 pub const GLOBAL: &[Opt] =
     &[DATA_DIR, Opt { long: "help", short: Some('h'), value: None, help: "Show help" }];
@@ -251,10 +261,11 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         path: &["telemetry", "status"],
-        summary: "Show whether anything is sent, why, and what is known about this install",
-        about: "Reads only: nothing is created, nothing is sent.",
+        summary: "Show which products send, where to, when the last heartbeat was, and why others do not",
+        about: "Reads only: nothing is created, nothing is sent. With --product, everything that is known about this\n\
+                install of it; `--product mcpproxy` is the gateway's own.",
         operands: Operands::None,
-        options: &[OUTPUT],
+        options: &[PRODUCT, ENDPOINT, EXACT, OUTPUT],
         data_dir: true,
         entry: Entry::Parsed(super::status::run),
     },
@@ -270,6 +281,9 @@ pub const COMMANDS: &[Command] = &[
                 value: Some("TIME"),
                 help: "As if it were this time: seconds since 1970, or 2026-11-22T14:46:00Z",
             },
+            PRODUCT,
+            ENDPOINT,
+            EXACT,
             Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "json" },
         ],
         data_dir: true,
@@ -310,21 +324,26 @@ pub const COMMANDS: &[Command] = &[
         summary: "Send the heartbeat if it is due, and say what happened",
         about: "A running host does the same on its own, once a day.",
         operands: Operands::None,
-        options: &[Opt {
-            long: "now",
-            short: None,
-            value: None,
-            help: "Also if it is not due or the last attempt failed; never without consent",
-        }],
+        options: &[
+            Opt {
+                long: "now",
+                short: None,
+                value: None,
+                help: "Also if it is not due or the last attempt failed; never without consent",
+            },
+            PRODUCT,
+            ENDPOINT,
+        ],
         data_dir: true,
         entry: SEND,
     },
     Command {
         path: &["telemetry", "reset-id"],
         summary: "Become a new install: new id, empty history",
-        about: "Removes what was counted and the copies of what was sent.",
+        about: "Removes what was counted and the copies of what was sent, of one product alone: mcpproxy's own unless\n\
+                --product names another.",
         operands: Operands::None,
-        options: &[],
+        options: &[PRODUCT, ENDPOINT],
         data_dir: true,
         entry: Entry::Parsed(super::reset_id::run),
     },

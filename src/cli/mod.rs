@@ -2,6 +2,7 @@
 //!
 //! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
+mod about;
 #[cfg(feature = "autostart")]
 mod autostart;
 pub mod commands;

@@ -2,8 +2,10 @@
 //!
 //! One rule: `--now` overrides when, never whether.
 
+use super::about::About;
 use super::{Call, Failure, output};
 use crate::activation::{State, Store};
+use crate::config::EDIT_DEADLINE;
 use crate::consent::{Consent, Effective};
 use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
@@ -13,19 +15,19 @@ use crate::heartbeat::{assemble, nonce, preview};
 use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::notice::{self, Notice, Program};
-use crate::paths::DataDir;
-use crate::products::Subject;
+use crate::products::{self, Subject};
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
-    let said = send(&call.dir()?, call.has("now")).map_err(Failure::failed)?;
+    let about = About::in_use(call, Surroundings::of_this_process())?;
+    let said = send(&about.subject, call.has("now")).map_err(Failure::failed)?;
     output::print(&format!("{said}\n"))
 }
 
 /// What happened; else why nothing was acknowledged.
-fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
+fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
     let around = Surroundings::of_this_process();
-    let subject = &Subject::own(dir.clone());
+    let dir = &subject.dir;
     let permission = Permission::read(subject, around);
     let place = &permission.place;
     if permission.consent.effective != Effective::On {
@@ -38,6 +40,9 @@ fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
     if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
     }
+    // Where no host of this endpoint has started yet, this is the first.
+    products::enter(subject, place, permission.endpoint().as_deref(), now, EDIT_DEADLINE)
+        .map_err(|error| format!("not sent: {error}"))?;
     let store = Store::open(place, machine::now).map_err(|e| format!("not sent: {e}"))?;
     // To ask for it is no consent to more than the notice says: it comes first here, too.
     let identity = identity::ensure(place, now)

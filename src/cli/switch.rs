@@ -2,7 +2,7 @@
 //!
 //! One rule: says what is effective afterwards, not only what was asked for.
 
-use super::{Call, Failure, output};
+use super::{Call, Failure, about, output};
 use crate::config::Which;
 use crate::consent::{self, Configs, Consent, Effective, Switch, Switched, Whose};
 use crate::contract::product::OWN_PRODUCT;
@@ -86,9 +86,21 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
         None => "Telemetry is disabled for all products".to_owned(),
     };
     output::print(&format!(
-        "{whose}{}. Running processes stop before their next write or send.\n",
-        also.unwrap_or_default()
+        "{whose}{}. Running processes stop before their next write or send.\n{}",
+        also.unwrap_or_default(),
+        product.as_deref().and_then(|name| stranger(&dir, name)).unwrap_or_default()
     ))
+}
+
+/// A product may be switched off before it ever runs; but a slip of the pen would switch off nothing.
+fn stranger(dir: &DataDir, name: &str) -> Option<String> {
+    let known = about::known(dir);
+    (!known.iter().any(|known| known == name)).then(|| {
+        format!(
+            "No host of {name} ever started in this data directory; known: {}.\n",
+            known.join(", ")
+        )
+    })
 }
 
 /// Whether `telemetry disable` is what objects.

@@ -51,14 +51,15 @@ impl Configs {
         self.each().filter_map(|(which, config)| Some((which, config.telemetry()?)))
     }
 
-    /// What is asked for, whatever is effective: one "no" is one for all.
-    pub fn preference(&self) -> Option<bool> {
+    /// What is asked for `product`, whatever is effective: one "no" is enough.
+    pub fn preference(&self, product: &str) -> Option<bool> {
         let said = |telemetry: &TelemetryConfig| match telemetry.disabled {
             Some(true) => Some(false),
             _ => telemetry.enabled,
         };
         let all = self.sections().filter_map(|(_, telemetry)| said(telemetry));
-        all.reduce(|one, other| one && other)
+        let of_product = self.objects_to(product).then_some(false);
+        all.chain(of_product).reduce(|one, other| one && other)
     }
 
     /// Whether `product` may send only client names of the vocabulary.

@@ -18,7 +18,7 @@ pub struct Permission {
     pub target: Result<Target, String>,
     /// Where the state towards that endpoint lies.
     pub place: Place,
-    /// What the configs ask for, whatever is effective.
+    /// What the configs ask for this product, whatever is effective.
     pub preference: Option<bool>,
     /// What is kept of the identity, or why it cannot be read.
     pub kept: Result<Kept, IdentityError>,
@@ -29,10 +29,15 @@ pub struct Permission {
 impl Permission {
     /// Reads the configs once, and decides.
     pub fn read(subject: &Subject, around: &Surroundings) -> Self {
+        Self::read_in(subject, None, around)
+    }
+
+    /// As [`Self::read`], with what is kept in this place, if one is given, whatever the endpoint is.
+    pub fn read_in(subject: &Subject, place: Option<&Place>, around: &Surroundings) -> Self {
         let configs = Configs::read(&subject.dir);
         let whose = Whose { product: &subject.product.name, endpoint: subject.endpoint.as_deref() };
         let target = target(around, &configs, whose);
-        let place = subject.place(target.as_ref().ok());
+        let place = place.cloned().unwrap_or_else(|| subject.place(target.as_ref().ok()));
         let kept = match place.is_own() {
             true => Ok(configs.given.telemetry().map(Kept::from).unwrap_or_default()),
             false => match install::read(&place) {
@@ -53,7 +58,7 @@ impl Permission {
             place,
             kept,
             known_client_names_only: configs.known_client_names_only(whose.product),
-            preference: configs.preference(),
+            preference: configs.preference(whose.product),
         }
     }
 

@@ -43,9 +43,34 @@ pub(crate) fn trouble(error: &StoreError) -> Shown {
     (state, Some(error.to_string()))
 }
 
-/// Why no id can be kept: the config, or the file that it is a link to, cannot be replaced or locked.
-pub(crate) fn config_obstacle(dir: &DataDir) -> Option<String> {
+/// Why no id can be kept: that of our own product in the config, that of any other beside its store.
+pub(crate) fn id_obstacle(place: &Place) -> Option<String> {
     let none = "no id can be kept, and nothing is sent";
+    match place.is_own() {
+        true => config_obstacle(&place.data_dir(), none),
+        false => install_obstacle(place, none),
+    }
+}
+
+/// The directory of the product cannot be written, or nothing can be locked.
+fn install_obstacle(place: &Place, none: &str) -> Option<String> {
+    let directory = place.root().ancestors().find(|path| path.exists())?;
+    if let Err(error) = files::check_writable(directory) {
+        let kind = error.kind();
+        return Some(format!(
+            "{none}: the directory of the product cannot be written ({kind}); make it writable"
+        ));
+    }
+    let lock = place.data_dir().products_lock();
+    if !lock.parent().is_some_and(|directory| directory.exists()) {
+        return None;
+    }
+    let reason = files::reason(&files::check_usable(&lock).err()?);
+    Some(format!("{none}: <data dir>/products/.lock cannot be used ({reason})"))
+}
+
+/// The config, or the file that it is a link to, cannot be replaced or locked.
+fn config_obstacle(dir: &DataDir, none: &str) -> Option<String> {
     let config = std::fs::canonicalize(dir.config()).unwrap_or_else(|_| dir.config());
     let place = config.ancestors().skip(1).find(|path| path.exists())?;
     if let Err(error) = files::check_writable(place) {
