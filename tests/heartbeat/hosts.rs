@@ -25,6 +25,7 @@ fn child() {
         routing_mode: if role == "serve" { RoutingMode::RetrieveTools } else { RoutingMode::Tap },
         data_dir: None,
         launched_by: None,
+        product: None,
     });
     telemetry.provide_live(|| LiveCounts { server_count: Some(1), ..LiveCounts::default() });
     println!("\nok {} {:?}", telemetry.is_on(), begun.elapsed().as_millis());

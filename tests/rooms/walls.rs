@@ -26,6 +26,7 @@ pub const ROOMS: &[&str] = &[
     "node",
     "notice",
     "paths",
+    "products",
     "serve",
     "status",
     "tap",
