@@ -14,6 +14,7 @@ pub const ROOMS: &[&str] = &[
     "connect",
     "consent",
     "contract",
+    "diagnostics",
     "doctor",
     "environment",
     "gate",
