@@ -259,7 +259,8 @@ fn store(directory: &Path) {
 fn events(directory: &Path) {
     let start = |name: &str, routing_mode| {
         let data_dir = Some(directory.join(name));
-        let telemetry = Telemetry::start(Host { routing_mode, data_dir, launched_by: None });
+        let telemetry =
+            Telemetry::start(Host { routing_mode, data_dir, launched_by: None, product: None });
         assert!(telemetry.is_on(), "an objection in the environment of this bench");
         for event in [Event::ServerConnected, Event::ClientSeen { name: "zed" }, DISCOVERY] {
             telemetry.record(event);

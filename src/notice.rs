@@ -58,12 +58,6 @@ impl From<InstallError> for NoticeError {
     }
 }
 
-/// Where a notice goes.
-pub trait Screen: Write {
-    /// Whether a person is likely to see it.
-    fn is_visible(&self) -> bool;
-}
-
 /// Standard error; an error where there is none, so that the notice does not count as shown.
 struct Stderr;
 
@@ -78,12 +72,6 @@ impl Write for Stderr {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
-    }
-}
-
-impl Screen for Stderr {
-    fn is_visible(&self) -> bool {
-        io::stderr().is_terminal()
     }
 }
 
@@ -131,12 +119,13 @@ pub fn show_once(
     identity: &Identity,
     now: u64,
 ) -> Result<Showing, NoticeError> {
-    show_once_to(&mut Stderr, notice, store, identity, now)
+    let is_visible = io::stderr().is_terminal();
+    show_once_to((&mut Stderr, is_visible), notice, store, identity, now)
 }
 
-/// As [`show_once`], to any screen.
+/// As [`show_once`], to any writer, and whether a person is likely to see what goes there.
 pub fn show_once_to(
-    out: &mut dyn Screen,
+    (out, is_visible): (&mut dyn Write, bool),
     notice: &Notice<'_>,
     store: &Store,
     identity: &Identity,
@@ -175,7 +164,7 @@ pub fn show_once_to(
                         anonymous_id: identity.anonymous_id.clone(),
                         host: notice.host.to_owned(),
                         written_at,
-                        visible_at: if out.is_visible() { written_at } else { 0 },
+                        visible_at: if is_visible { written_at } else { 0 },
                     },
                 )?;
                 Ok::<_, NoticeError>((Showing::Shown, true))

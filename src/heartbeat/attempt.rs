@@ -105,6 +105,7 @@ impl Attempt<'_> {
         }
         let identity = identity::ensure(self.place(), now)
             .map_err(|error| Outcome::Unable(format!("no anonymous id can be kept: {error}")))?;
+        let state = self.adopted(state, &identity)?;
         self.see_notice(&identity, &target, &state)?;
         let policy = ClientPolicy {
             private: PrivateWords::lazy(machine::private_words),
@@ -132,6 +133,18 @@ impl Attempt<'_> {
             Effective::On => Ok(permission),
             _ => Err(Outcome::NotAllowed(permission.consent)),
         }
+    }
+
+    /// The state once it belongs to this id: what another install left says nothing about this one.
+    fn adopted(&self, state: State, identity: &Identity) -> Result<State, Outcome> {
+        if state.install.anonymous_id == identity.anonymous_id {
+            return Ok(state);
+        }
+        let adopted = self.patiently(|state| {
+            schedule::adopt(state, identity);
+            state.clone()
+        });
+        adopted.map_err(unable)
     }
 
     /// Nothing leaves before its user was told.
