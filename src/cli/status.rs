@@ -77,6 +77,7 @@ fn table_of_all(list: &List) -> String {
     for note in &list.notes {
         let _ = writeln!(out, "{note}");
     }
+    let _ = writeln!(out, "Data directory: {}", list.dir.root().to_string_lossy());
     out.push_str("`mcpproxy telemetry status --product NAME` shows one product in full.\n");
     out
 }

@@ -14,7 +14,7 @@ use crate::paths::DataDir;
 use crate::products::Subject;
 use crate::status::Status;
 
-/// Members of `telemetry status -o json` that stand beside `telemetry` in the status API, not in it.
+/// Members of `telemetry status --product mcpproxy -o json` that stand beside `telemetry` in the status API, not in it.
 const OF_THE_MACHINE: &[&str] =
     &["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"];
 
@@ -32,12 +32,12 @@ fn members(dir: DataDir) -> Vec<(&'static str, Node)> {
     }
 }
 
-/// Members of `telemetry status -o json` that the tool of that name leaves out: what a tool answers goes
+/// Members of `telemetry status --product mcpproxy -o json` that the tool of that name leaves out: what a tool answers goes
 /// to the model, and that is often another machine. The id and the user's paths stay on this one.
 const NOT_FOR_MODELS: &[&str] =
     &["anonymous_id", "anonymous_id_created_at", "anonymous_id_trouble", "data_dir", "endpoint"];
 
-/// What `telemetry status -o json` says, as far as it may leave the machine.
+/// What `telemetry status --product mcpproxy -o json` says, as far as it may leave the machine.
 pub async fn telemetry(dir: DataDir) -> Result<serde_json::Value, String> {
     let text = aside(|| {
         let mut members = members(dir);

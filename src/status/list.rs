@@ -25,6 +25,7 @@ pub(crate) struct Row {
 
 /// All products, ours first.
 pub(crate) struct List {
+    pub(crate) dir: DataDir,
     pub(crate) rows: Vec<Row>,
     pub(crate) notes: Vec<&'static str>,
 }
@@ -39,13 +40,15 @@ impl List {
             .iter()
             .find_map(|listed| consent::ignored_endpoint(around, listed.place.product()));
         let notes = ignored.into_iter().chain(consent::reach_of_shell_exports(around)).collect();
-        Self { rows: std::iter::once(own).chain(others).collect(), notes }
+        let dir = dir.clone();
+        Self { dir, rows: std::iter::once(own).chain(others).collect(), notes }
     }
 
     /// As `telemetry status -o json` shows it.
     pub(crate) fn to_node(&self) -> Node {
         let notes = self.notes.iter().map(|note| (*note).into()).collect();
         Node::Object(vec![
+            ("data_dir", self.dir.root().to_string_lossy().as_ref().into()),
             ("products", Node::List(self.rows.iter().map(Row::to_node).collect())),
             ("notes", Node::List(notes)),
         ])

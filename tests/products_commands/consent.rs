@@ -29,7 +29,7 @@ fn disable_in_a_plain_shell_stops_a_host_that_keeps_its_state_elsewhere() {
         succeeds(&home.run(&["telemetry", "disable"]));
         tap.must_fall_silent();
         let sent = receiver.connections();
-        assert_eq!(home.status(&[], &[LOOPBACK])["rule"], "user-config:telemetry.enabled");
+        assert_eq!(home.status("mcpproxy", &[LOOPBACK])["rule"], "user-config:telemetry.enabled");
         // Switched on again, it goes on: so it was this that had stopped it.
         succeeds(&home.run(&["telemetry", "enable"]));
         assert_eq!(receiver.connections(), sent, "nothing was sent while it was off");
@@ -46,11 +46,11 @@ fn both_configs_are_written_and_both_are_taken_back() {
     for file in [home.users_config(), home.given_config()] {
         assert!(read(&file).contains("\"enabled\": false"), "{}", read(&file));
     }
-    check(&home.status(&[], &[]), "off", "config:telemetry.enabled");
+    check(&home.status("mcpproxy", &[]), "off", "config:telemetry.enabled");
     let mut allowing = home.command(&["telemetry", "enable", "--data-dir"]);
     let enabled = allowing.arg(home.path("given")).envs([LOOPBACK]).output().expect("it starts");
     assert_eq!(succeeds(&enabled), "Telemetry is enabled.\n");
-    check(&home.status(&[], &[LOOPBACK]), "on", "default");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "on", "default");
     assert!(read(&home.users_config()).starts_with("{\n  \"mine\": [1, 2],\n"));
 }
 
@@ -59,17 +59,17 @@ fn where_nothing_objects_enable_makes_no_config_of_the_users_own() {
     let home = Home::new();
     succeeds(&home.run_given(&["telemetry", "enable"]));
     assert!(home.given_config().exists() && !home.users_config().exists());
-    assert_eq!(home.status(&[], &[])["preference"], "enabled");
+    assert_eq!(home.status("mcpproxy", &[])["preference"], "enabled");
 }
 
 #[test]
 fn enable_takes_a_near_name_back() {
     let home = Home::new();
     write(&home.users_config(), r#"{"telemetry":{"disabled":true,"x":1}}"#);
-    check(&home.status(&[], &[LOOPBACK]), "off", "user-config:telemetry.disabled");
-    assert_eq!(home.status(&[], &[])["preference"], "disabled");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "off", "user-config:telemetry.disabled");
+    assert_eq!(home.status("mcpproxy", &[])["preference"], "disabled");
     succeeds(&home.run(&["telemetry", "enable"]));
-    check(&home.status(&[], &[LOOPBACK]), "on", "default");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "on", "default");
     assert!(!read(&home.users_config()).contains("disabled"));
 }
 
@@ -86,7 +86,7 @@ fn an_objection_in_either_config_stops_and_the_status_says_in_which() {
         let home = Home::new();
         given.into_iter().for_each(|text| write(&home.given_config(), text));
         users.into_iter().for_each(|text| write(&home.users_config(), text));
-        let status = home.status(&[], &[LOOPBACK]);
+        let status = home.status("mcpproxy", &[LOOPBACK]);
         check(&status, "off", rule);
         assert!(status["detail"].as_str().is_some_and(|detail| detail.contains(file)), "{status}");
         // The host says nothing either, and makes nothing.
@@ -103,7 +103,8 @@ fn an_objection_in_either_config_stops_and_the_status_says_in_which() {
 fn without_a_home_directory_the_given_config_counts_alone() {
     let home = Home::new();
     write(&home.users_config(), OFF);
-    let mut command = home.command(&["telemetry", "status", "-o", "json", "--data-dir"]);
+    let words = ["telemetry", "status", "--product", "mcpproxy", "-o", "json", "--data-dir"];
+    let mut command = home.command(&words);
     command.arg(home.path("given")).env_remove("HOME").envs([LOOPBACK]);
     check(&json(&command.output().expect("it starts")), "on", "default");
 }
@@ -114,16 +115,16 @@ fn a_file_that_is_both_is_read_and_written_once() {
     write(&home.given_config(), OFF);
     std::fs::create_dir_all(home.path("home")).expect("made");
     symlink(home.path("given"), home.path("home/.mcpproxy")).expect("a link");
-    check(&home.status(&[], &[LOOPBACK]), "off", "config:telemetry.enabled");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "off", "config:telemetry.enabled");
     let enabled = home.run_given(&["telemetry", "enable"]);
     succeeds(&enabled);
-    check(&home.status(&[], &[LOOPBACK]), "on", "default");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "on", "default");
     // And where the link is the file.
     let home = Home::new();
     write(&home.given_config(), OFF);
     std::fs::create_dir_all(home.path("home/.mcpproxy")).expect("made");
     symlink(home.given_config(), home.users_config()).expect("a link");
-    check(&home.status(&[], &[LOOPBACK]), "off", "config:telemetry.enabled");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "off", "config:telemetry.enabled");
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_config_that_cannot_be_written_is_named_and_the_other_one_is_written() {
             "<data dir>/mcp_config.json was changed, and that stops the hosts of this data directory only",
         ],
     );
-    check(&home.status(&[], &[LOOPBACK]), "off", "config:telemetry.enabled");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "off", "config:telemetry.enabled");
 
     let home = Home::new();
     std::fs::create_dir_all(home.path("given/config.lock")).expect("made");
@@ -150,7 +151,7 @@ fn a_config_that_cannot_be_written_is_named_and_the_other_one_is_written() {
             "~/.mcpproxy/mcp_config.json was changed, and that stops the hosts of every data directory",
         ],
     );
-    check(&home.status(&[], &[LOOPBACK]), "off", "user-config:telemetry.enabled");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "off", "user-config:telemetry.enabled");
 
     let home = Home::new();
     for place in ["given/config.lock", "home/.mcpproxy/config.lock"] {
@@ -171,7 +172,7 @@ fn the_config_of_another_user_is_a_doubt_and_a_doubt_is_off() {
         eprintln!("SKIPPED: only root can give a file away");
         return;
     }
-    let status = home.status(&[], &[LOOPBACK]);
+    let status = home.status("mcpproxy", &[LOOPBACK]);
     check(&status, "off", "user-config:unusable");
     let detail = status["detail"].as_str().expect("text");
     assert!(detail.contains("belongs to another user") && detail.contains("set HOME"), "{detail}");
@@ -184,7 +185,7 @@ fn the_config_of_another_user_is_a_doubt_and_a_doubt_is_off() {
     // What is not there objects to nothing, in whose home ever it is not.
     std::fs::remove_file(home.users_config()).expect("removed");
     chown(home.path("home"), Some(54_321), None).expect("given away");
-    check(&home.status(&[], &[LOOPBACK]), "on", "default");
+    check(&home.status("mcpproxy", &[LOOPBACK]), "on", "default");
 }
 
 #[test]
@@ -193,7 +194,7 @@ fn a_config_that_others_may_write_is_a_doubt() {
     write(&home.users_config(), ON);
     let open = std::fs::Permissions::from_mode(0o666);
     std::fs::set_permissions(home.users_config(), open).expect("opened");
-    let status = home.status(&[], &[LOOPBACK]);
+    let status = home.status("mcpproxy", &[LOOPBACK]);
     check(&status, "off", "user-config:unusable");
     assert!(status["detail"].as_str().is_some_and(|detail| detail.contains("chmod go-w")));
 }

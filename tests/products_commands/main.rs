@@ -59,10 +59,10 @@ impl Home {
         command.arg("--data-dir").arg(self.path("given")).output().expect("it starts")
     }
 
-    /// `telemetry status` of the data directory that is not the user's own, with these variables.
-    fn status(&self, words: &[&str], variables: &[(&str, &str)]) -> Value {
-        let mut command = self.command(&["telemetry", "status", "-o", "json"]);
-        command.args(words).arg("--data-dir").arg(self.path("given"));
+    /// `telemetry status` of one product in the data directory that is not the user's own, with these variables.
+    fn status(&self, product: &str, variables: &[(&str, &str)]) -> Value {
+        let mut command = self.command(&["telemetry", "status", "-o", "json", "--product"]);
+        command.arg(product).arg("--data-dir").arg(self.path("given"));
         json(&command.envs(variables.iter().copied()).output().expect("it starts"))
     }
 }
