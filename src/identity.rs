@@ -6,6 +6,7 @@
 pub mod install;
 
 use crate::config::{self, ConfigState, EDIT_DEADLINE, EditError, TelemetryConfig};
+use crate::consent::Configs;
 use crate::contract::table::Text;
 use crate::contract::timestamp;
 use crate::paths::Place;
@@ -195,13 +196,12 @@ pub(crate) fn ensure_within(
     deadline: Duration,
 ) -> Result<Identity, IdentityError> {
     let dir = place.data_dir();
-    let configured = match config::read(&dir) {
-        ConfigState::Unusable(why) => return Err(EditError::Unusable(why).into()),
+    let configs = Configs::read(&dir);
+    let configured = match &configs.given {
+        ConfigState::Unusable(why) => return Err(EditError::Unusable(why.clone()).into()),
+        _ if configs.objects_to(place.product()) => return Err(IdentityError::Off),
         ConfigState::Missing => TelemetryConfig::default(),
-        ConfigState::Loaded(telemetry) if telemetry.enabled == Some(false) => {
-            return Err(IdentityError::Off);
-        }
-        ConfigState::Loaded(telemetry) => telemetry,
+        ConfigState::Loaded(telemetry) => telemetry.clone(),
     };
     if !place.is_own() {
         return ensure_of_product(place, now, deadline);
@@ -210,7 +210,7 @@ pub(crate) fn ensure_within(
         return Ok(identity);
     }
     config::edit(&dir, deadline, |editing| {
-        if editing.telemetry().enabled == Some(false) {
+        if editing.telemetry().objects_to(place.product()) {
             return Err(IdentityError::Off);
         }
         let kept = Kept::from(editing.telemetry());

@@ -44,7 +44,7 @@ fn enable_all(dir: &DataDir, around: &Surroundings) -> Result<String, Failure> {
 }
 
 fn enable_product(dir: &DataDir, around: &Surroundings, name: &str) -> Result<String, Failure> {
-    let was_off = Configs::read(dir).objects_to(name);
+    let was_off = Configs::read(dir).switches_off(name);
     check_enabled(&consent::switch(dir, Switch::Product(name), true))?;
     let objections = consent::objections(around, &Configs::read(dir), name);
     let done = match was_off {

@@ -91,6 +91,13 @@ pub struct TelemetryConfig {
 }
 
 impl TelemetryConfig {
+    /// Whether it switches this product off, alone or with all others.
+    pub fn objects_to(&self, product: &str) -> bool {
+        self.enabled == Some(false)
+            || self.disabled == Some(true)
+            || self.product(product).any(ProductConfig::objects)
+    }
+
     /// What is said about one product.
     pub fn product(&self, name: &str) -> impl Iterator<Item = &ProductConfig> {
         self.products.iter().filter(move |(known, _)| known == name).map(|(_, product)| product)

@@ -3,7 +3,7 @@
 //! One rule: an objection in either counts, so one without the other says nothing.
 
 use crate::build_info;
-use crate::config::{self, ConfigState, Stamp, TelemetryConfig, Which};
+use crate::config::{self, ConfigState, ProductConfig, Stamp, TelemetryConfig, Which};
 use crate::paths::DataDir;
 use std::fs;
 
@@ -58,7 +58,7 @@ impl Configs {
             _ => telemetry.enabled,
         };
         let all = self.sections().filter_map(|(_, telemetry)| said(telemetry));
-        let of_product = self.objects_to(product).then_some(false);
+        let of_product = self.switches_off(product).then_some(false);
         all.chain(of_product).reduce(|one, other| one && other)
     }
 
@@ -78,9 +78,18 @@ impl Configs {
         })
     }
 
-    /// Whether any config switches off this product, and this product alone.
+    /// Whether a config objects to this product, or may do so because it cannot be read.
     pub fn objects_to(&self, product: &str) -> bool {
-        self.sections().any(|(_, telemetry)| telemetry.product(product).any(|p| p.objects()))
+        self.each().any(|(_, config)| match config {
+            ConfigState::Missing => false,
+            ConfigState::Loaded(telemetry) => telemetry.objects_to(product),
+            ConfigState::Unusable(_) => true,
+        })
+    }
+
+    /// Whether a config has a switch of this product alone, and it is off.
+    pub fn switches_off(&self, product: &str) -> bool {
+        self.sections().any(|(_, telemetry)| telemetry.product(product).any(ProductConfig::objects))
     }
 
     /// The products that a config switches off, each once.
