@@ -172,7 +172,10 @@ pub fn private_words() -> (Vec<String>, Vec<String>) {
             b"HOME" | b"USERPROFILE" => names.extend(home(&value)),
             _ => {}
         }
-        values.push(value);
+        // What a product is called is said to everybody.
+        if !name.starts_with(b"MCPPROXY_PRODUCT") {
+            values.push(value);
+        }
     };
     for (name, value) in std::env::vars_os() {
         add(name.as_encoded_bytes(), lossy(value));

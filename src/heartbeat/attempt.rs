@@ -180,8 +180,9 @@ impl Attempt<'_> {
             }
             let (id, made) = (&identity.anonymous_id, &identity.created_at);
             let kept = state.pending.take_if(|p| schedule::pending_is_valid(p, now, id, made));
-            let pending =
-                kept.unwrap_or_else(|| assemble::pending(state, identity, live, policy, now));
+            let pending = kept.unwrap_or_else(|| {
+                assemble::pending(&self.subject.product, state, identity, live, policy, now)
+            });
             state.pending = Some(pending.clone());
             Ok(pending)
         });
@@ -195,7 +196,7 @@ impl Attempt<'_> {
         identity: &Identity,
         policy: &ClientPolicy,
     ) -> Result<(), Outcome> {
-        let own = assemble::own(pending, identity);
+        let own = assemble::own(pending, &self.subject.product, identity);
         let Err(refusal) = gate::check(&pending.bytes, Some(&own), &policy.private) else {
             return Ok(());
         };

@@ -66,7 +66,7 @@ pub fn preview(
                 private: PrivateWords::lazy(machine::private_words),
                 known_only: permission.known_client_names_only,
             };
-            assemble::assemble(&state, &identity, &live, &policy, now).encode()
+            assemble::assemble(&subject.product, &state, &identity, &live, &policy, now).encode()
         }
     };
     let consent = permission.consent;
