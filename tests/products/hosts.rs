@@ -152,6 +152,46 @@ fn the_users_word_comes_before_the_hosts_and_the_variable_only_leads_to_this_mac
     assert_eq!(counts, [1, 1, 1]);
 }
 
+/// What an installer of mcpproxy leaves in the environment says nothing about the products on that machine.
+#[test]
+fn a_product_comes_from_an_installer_when_it_is_told_so_and_not_by_the_variable() {
+    for (option, is_told) in [("--launched-by=installer", true), ("--launched-by=unknown", false)] {
+        let (home, receiver) = (Home::new(), Receiver::start([]));
+        let endpoint = receiver.endpoint();
+        let options = ["--product", "notes-mcp", "--endpoint", &endpoint, option];
+        let variables = [("MCPPROXY_LAUNCHED_BY", "installer")];
+        let mut tap = Tap::start(&home, &options, &variables);
+        tap.call();
+        let payload = body(&receiver.wait_for(1, PATIENCE)[0]);
+        assert_eq!(text(&payload, "/launch_source") == "installer", is_told, "{payload}");
+    }
+}
+
+/// The user names another receiver while a host runs: that is told before anything goes there.
+#[test]
+fn a_host_that_runs_follows_the_users_word_and_tells_of_the_new_receiver() {
+    let home = Home::new();
+    let [first, second] = [(); 2].map(|()| Receiver::start([]));
+    let mut tap = Tap::of(&home, "notes-mcp", &first);
+    first.wait_for(1, PATIENCE);
+    let config = format!(
+        r#"{{"telemetry":{{"products":{{"notes-mcp":{{"endpoint":"{}"}}}}}}}}"#,
+        second.endpoint()
+    );
+    std::fs::write(home.data().join("mcp_config.json"), config).expect("written");
+    let until = Instant::now() + PATIENCE;
+    while second.requests().is_empty() {
+        assert!(Instant::now() < until, "nothing goes to the receiver that the user named");
+        tap.call();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let told = format!("a day to 127.0.0.1:{}", second.port());
+    assert!(tap.end().contains(&told));
+    let [old, new] = [&first, &second].map(|receiver| payloads(receiver).remove(0));
+    assert_ne!(old["anonymous_id"], new["anonymous_id"]);
+    assert_eq!(first.requests().len(), 1);
+}
+
 #[test]
 fn names_that_do_not_fit_are_told_in_one_line_and_the_server_runs_on_uncounted() {
     let receiver = Receiver::start([]);
