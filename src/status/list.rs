@@ -71,27 +71,20 @@ impl Row {
     fn of(listed: &Listed, around: &Surroundings, now: u64) -> Self {
         let subject = listed.subject();
         let permission = Permission::read(&subject, around);
-        let is_in_use = permission.place == listed.place;
+        // Only its next host can tell where to a place without an endpoint belongs.
+        let is_in_use = listed.has_lost_endpoint() || permission.place == listed.place;
         let its_own = subject.endpoint.as_deref().and_then(|endpoint| Target::new(endpoint).ok());
-        let (consent, host) = match &listed.file {
+        let host = its_own.map(|target| target.authority()).unwrap_or_default();
+        let consent = match &listed.file {
+            Ok(_) => permission.consent,
             // Nothing is sent under an id that cannot be read.
             Err(error) => {
                 let (rule, detail) = ("product:unreadable".to_owned(), error.to_string());
-                (Consent { effective: Effective::Off, rule, detail }, String::new())
-            }
-            Ok(_) if is_in_use => (permission.consent.clone(), permission.host()),
-            Ok(_) => {
-                let host = its_own.map(|target| target.authority());
-                (permission.consent.clone(), host.unwrap_or_default())
+                Consent { effective: Effective::Off, rule, detail }
             }
         };
-        Self {
-            product: subject.product,
-            consent,
-            host,
-            is_in_use: is_in_use || listed.file.is_err(),
-            last_success: last_success(&listed.place, now),
-        }
+        let last_success = last_success(&listed.place, now);
+        Self { product: subject.product, consent, host, is_in_use, last_success }
     }
 
     fn to_node(&self) -> Node {

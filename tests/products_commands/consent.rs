@@ -24,8 +24,8 @@ fn disable_in_a_plain_shell_stops_a_host_that_keeps_its_state_elsewhere() {
             true => command.env("MCPPROXY_HOME", home.path("given")),
             false => command.arg("--data-dir").arg(home.path("given")),
         };
-        let mut tap = Tap::start(&mut command, &[], &receiver);
-        Tap::must_send(&receiver);
+        let mut tap = Tap::start(&mut command, &receiver);
+        tap.must_send(&receiver);
         succeeds(&home.run(&["telemetry", "disable"]));
         tap.must_fall_silent();
         let sent = receiver.connections();
@@ -33,7 +33,7 @@ fn disable_in_a_plain_shell_stops_a_host_that_keeps_its_state_elsewhere() {
         // Switched on again, it goes on: so it was this that had stopped it.
         succeeds(&home.run(&["telemetry", "enable"]));
         assert_eq!(receiver.connections(), sent, "nothing was sent while it was off");
-        tap.must_send_again(&receiver);
+        tap.must_send(&receiver);
     }
 }
 
@@ -92,7 +92,7 @@ fn an_objection_in_either_config_stops_and_the_status_says_in_which() {
         // The host says nothing either, and makes nothing.
         let receiver = Receiver::start([]);
         let mut command = home.command(&["tap", "--data-dir"]);
-        let mut tap = Tap::start(command.arg(home.path("given")), &[], &receiver);
+        let mut tap = Tap::start(command.arg(home.path("given")), &receiver);
         tap.call();
         assert!(!tap.has_telemetry_thread());
         assert!(!home.path("given/telemetry").exists());

@@ -20,12 +20,23 @@ pub struct Tap {
 }
 
 impl Tap {
-    pub fn start(command: &mut Command, options: &[&str], receiver: &Receiver) -> Self {
+    /// Of our own product.
+    pub fn start(command: &mut Command, receiver: &Receiver) -> Self {
+        command.env("MCPPROXY_TELEMETRY_ENDPOINT", receiver.endpoint());
+        Self::spawn(command)
+    }
+
+    /// Of another product, in the data directory that is not the user's own.
+    pub fn of(home: &Home, product: &str, version: &str, receiver: &Receiver) -> Self {
+        let mut command = home.command(&["tap", "--product", product]);
+        command.args(["--product-version", version, "--endpoint", &receiver.endpoint()]);
+        Self::spawn(command.arg("--data-dir").arg(home.path("given")))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let shell: [&OsStr; 4] = ["--", "sh", "-c", SERVER].map(OsStr::new);
         let mut child = command
-            .args(options)
             .args(shell)
-            .env("MCPPROXY_TELEMETRY_ENDPOINT", receiver.endpoint())
             .env("MCPPROXY_TELEMETRY_INITIAL_DELAY", "0")
             .env("MCPPROXY_TELEMETRY_INTERVAL", "1")
             .stdin(Stdio::piped())
@@ -64,20 +75,15 @@ impl Tap {
         })
     }
 
-    /// Uses it until one more heartbeat arrives than there are: after an objection it sends again when something
-    /// passes.
-    pub fn must_send_again(&mut self, receiver: &Receiver) {
+    /// Uses it until one more heartbeat arrives than there are: the first one, and after an objection, when
+    /// something passes.
+    pub fn must_send(&mut self, receiver: &Receiver) {
         let (sent, until) = (receiver.requests().len(), Instant::now() + PATIENCE);
         while receiver.requests().len() == sent {
             assert!(Instant::now() < until, "it stays silent");
             self.call();
             std::thread::sleep(Duration::from_millis(20));
         }
-    }
-
-    /// Waits for one more heartbeat than there are.
-    pub fn must_send(receiver: &Receiver) {
-        receiver.wait_for(receiver.requests().len() + 1, PATIENCE);
     }
 }
 
