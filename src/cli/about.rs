@@ -15,14 +15,18 @@ pub(super) struct About {
     pub(super) subject: Subject,
     /// The place that was chosen, whatever the configuration says about the next host.
     pub(super) place: Place,
-    /// What is kept there cannot be read.
-    pub(super) is_damaged: bool,
+    /// Nothing there says to which endpoint it belongs.
+    has_lost_endpoint: bool,
 }
 
 impl About {
     /// Our own product, which has one place for all endpoints.
     fn own(dir: DataDir) -> Self {
-        Self { place: dir.place(OWN_PRODUCT, ""), subject: Subject::own(dir), is_damaged: false }
+        Self {
+            place: dir.place(OWN_PRODUCT, ""),
+            subject: Subject::own(dir),
+            has_lost_endpoint: false,
+        }
     }
 
     /// The product that `call` names, ours if it names none; of several endpoint hosts the newest, if it
@@ -61,11 +65,11 @@ impl About {
             )));
         };
         let mut subject = found.subject();
-        let is_damaged = found.file.is_err();
-        if is_damaged && let Some(target) = endpoint {
+        let has_lost_endpoint = found.has_lost_endpoint();
+        if has_lost_endpoint && let Some(target) = endpoint {
             subject.endpoint = Some(target.endpoint().to_owned());
         }
-        Ok(Self { subject, place: found.place.clone(), is_damaged })
+        Ok(Self { subject, place: found.place.clone(), has_lost_endpoint })
     }
 
     /// As [`Self::of`], of the place that the next heartbeat is sent from: the configuration may lead to
@@ -73,7 +77,7 @@ impl About {
     pub(super) fn in_use(call: &Call, around: &Surroundings) -> Result<Self, Failure> {
         let about = Self::of(call)?;
         let permission = Permission::read(&about.subject, around);
-        if about.is_damaged || permission.place == about.place {
+        if about.has_lost_endpoint || permission.place == about.place {
             return Ok(about);
         }
         match call.value("endpoint") {

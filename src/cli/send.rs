@@ -40,9 +40,11 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
     if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
     }
-    // Where no host of this endpoint has started yet, this is the first.
-    products::enter(subject, place, permission.endpoint().as_deref(), now, EDIT_DEADLINE)
-        .map_err(|error| format!("not sent: {error}"))?;
+    // Where no host of this endpoint has started yet, this is the first. A command makes none the newest.
+    if permission.anonymous_id().is_none() {
+        products::enter(subject, place, permission.endpoint().as_deref(), now, EDIT_DEADLINE)
+            .map_err(|error| format!("not sent: {error}"))?;
+    }
     let store = Store::open(place, machine::now).map_err(|e| format!("not sent: {e}"))?;
     // To ask for it is no consent to more than the notice says: it comes first here, too.
     let identity = identity::ensure(place, now)

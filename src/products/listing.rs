@@ -25,6 +25,13 @@ impl Listed {
         self.file.as_ref().map_or(0, |file| file.used_at)
     }
 
+    /// Which endpoint it belongs to is not written here: it was damaged, or is since it was repaired.
+    pub fn has_lost_endpoint(&self) -> bool {
+        let endpoint = self.file.as_ref().ok().and_then(|file| file.endpoint.as_ref());
+        let without = self.place.data_dir().place(self.place.product(), "");
+        endpoint.is_none() && self.place != without
+    }
+
     /// The product as its last host here named it.
     pub fn subject(&self) -> Subject {
         let file = self.file.clone().unwrap_or_default();

@@ -2,9 +2,10 @@
 //!
 //! One rule: what is shown of a product here is what [`super::Status`] shows of it in full.
 
+use super::unseen::Unseen;
 use crate::activation::Store;
 use crate::consent::{self, Consent, Effective, Target};
-use crate::contract::{Product, timestamp};
+use crate::contract::timestamp;
 use crate::heartbeat::permission::Permission;
 use crate::machine::Surroundings;
 use crate::node::Node;
@@ -13,7 +14,8 @@ use crate::products::{self, Listed, Subject};
 
 /// One product towards one endpoint host.
 pub(crate) struct Row {
-    pub(crate) product: Product,
+    pub(crate) subject: Subject,
+    pub(crate) place: Place,
     pub(crate) consent: Consent,
     /// Empty without an endpoint.
     pub(crate) host: String,
@@ -44,6 +46,15 @@ impl List {
         Self { dir, rows: std::iter::once(own).chain(others).collect(), notes }
     }
 
+    /// The notices that no person could see yet.
+    pub(crate) fn unseen(&self, around: &Surroundings, now: u64) -> Vec<Unseen> {
+        let in_use = self.rows.iter().filter(|row| row.is_in_use);
+        let find = |row: &Row| {
+            Unseen::find(&row.subject, &row.place, &row.consent, &row.host, around, now)
+        };
+        in_use.filter_map(find).collect()
+    }
+
     /// As `telemetry status -o json` shows it.
     pub(crate) fn to_node(&self) -> Node {
         let notes = self.notes.iter().map(|note| (*note).into()).collect();
@@ -60,46 +71,40 @@ impl Row {
         let subject = Subject::own(dir.clone());
         let permission = Permission::read(&subject, around);
         Self {
-            product: subject.product,
             host: permission.host(),
             is_in_use: true,
             last_success: last_success(&permission.place, now),
             consent: permission.consent,
+            place: permission.place,
+            subject,
         }
     }
 
     fn of(listed: &Listed, around: &Surroundings, now: u64) -> Self {
         let subject = listed.subject();
         let permission = Permission::read(&subject, around);
-        let is_in_use = permission.place == listed.place;
+        // Only its next host can tell where to a place without an endpoint belongs.
+        let is_in_use = listed.has_lost_endpoint() || permission.place == listed.place;
         let its_own = subject.endpoint.as_deref().and_then(|endpoint| Target::new(endpoint).ok());
-        let (consent, host) = match &listed.file {
+        let host = its_own.map(|target| target.authority()).unwrap_or_default();
+        let consent = match &listed.file {
+            Ok(_) => permission.consent,
             // Nothing is sent under an id that cannot be read.
             Err(error) => {
                 let (rule, detail) = ("product:unreadable".to_owned(), error.to_string());
-                (Consent { effective: Effective::Off, rule, detail }, String::new())
-            }
-            Ok(_) if is_in_use => (permission.consent.clone(), permission.host()),
-            Ok(_) => {
-                let host = its_own.map(|target| target.authority());
-                (permission.consent.clone(), host.unwrap_or_default())
+                Consent { effective: Effective::Off, rule, detail }
             }
         };
-        Self {
-            product: subject.product,
-            consent,
-            host,
-            is_in_use: is_in_use || listed.file.is_err(),
-            last_success: last_success(&listed.place, now),
-        }
+        let (place, last_success) = (listed.place.clone(), last_success(&listed.place, now));
+        Self { subject, place, consent, host, is_in_use, last_success }
     }
 
     fn to_node(&self) -> Node {
         let host = Some(self.host.as_str()).filter(|host| !host.is_empty());
         let last = Some(self.last_success).filter(|at| *at != 0);
         Node::Object(vec![
-            ("name", self.product.name.as_str().into()),
-            ("version", self.product.version.as_str().into()),
+            ("name", self.subject.product.name.as_str().into()),
+            ("version", self.subject.product.version.as_str().into()),
             ("effective", self.consent.effective.as_str().into()),
             ("rule", self.consent.rule.as_str().into()),
             ("detail", self.consent.detail.as_str().into()),

@@ -24,8 +24,8 @@ fn disable_in_a_plain_shell_stops_a_host_that_keeps_its_state_elsewhere() {
             true => command.env("MCPPROXY_HOME", home.path("given")),
             false => command.arg("--data-dir").arg(home.path("given")),
         };
-        let mut tap = Tap::start(&mut command, &[], &receiver);
-        Tap::must_send(&receiver);
+        let mut tap = Tap::start(&mut command, &receiver);
+        tap.must_send(&receiver);
         succeeds(&home.run(&["telemetry", "disable"]));
         tap.must_fall_silent();
         let sent = receiver.connections();
@@ -33,7 +33,7 @@ fn disable_in_a_plain_shell_stops_a_host_that_keeps_its_state_elsewhere() {
         // Switched on again, it goes on: so it was this that had stopped it.
         succeeds(&home.run(&["telemetry", "enable"]));
         assert_eq!(receiver.connections(), sent, "nothing was sent while it was off");
-        tap.must_send_again(&receiver);
+        tap.must_send(&receiver);
     }
 }
 
@@ -92,7 +92,7 @@ fn an_objection_in_either_config_stops_and_the_status_says_in_which() {
         // The host says nothing either, and makes nothing.
         let receiver = Receiver::start([]);
         let mut command = home.command(&["tap", "--data-dir"]);
-        let mut tap = Tap::start(command.arg(home.path("given")), &[], &receiver);
+        let mut tap = Tap::start(command.arg(home.path("given")), &receiver);
         tap.call();
         assert!(!tap.has_telemetry_thread());
         assert!(!home.path("given/telemetry").exists());
@@ -182,7 +182,7 @@ fn the_config_of_another_user_is_a_doubt_and_a_doubt_is_off() {
         assert_eq!(doctor.status.code(), Some(1));
         assert!(said(&doctor).contains("user_config"), "{}", said(&doctor));
     }
-    // What is not there objects to nothing, in whose home ever it is not.
+    // A missing config objects to nothing, in the home directory of another user as well.
     std::fs::remove_file(home.users_config()).expect("removed");
     chown(home.path("home"), Some(54_321), None).expect("given away");
     check(&home.status("mcpproxy", &[LOOPBACK]), "on", "default");

@@ -2,6 +2,7 @@
 //! real hosts, a real receiver, real files.
 #![cfg(all(target_os = "linux", feature = "heartbeat", feature = "tap"))]
 
+mod commands;
 mod consent;
 #[allow(dead_code)]
 #[path = "../support/receiver.rs"]
