@@ -2,4 +2,7 @@
 //!
 //! One rule: nothing is acknowledged before it is on disk, and nothing is kept that names anybody.
 
+pub mod definitions;
 pub mod row;
+pub mod snapshot;
+pub mod view;
