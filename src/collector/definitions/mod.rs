@@ -21,5 +21,5 @@ pub use activity::{
 pub use day::{Day, IsoWeek, Now};
 pub use install::{Install, NEVER};
 pub use retention::{Cell, Cohort, Measure, Retention, State, retention};
-pub use share::Share;
+pub use share::{FEW, Share};
 pub use who::{Audience, Who};
