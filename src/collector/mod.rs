@@ -2,4 +2,9 @@
 //!
 //! One rule: nothing is acknowledged before it is on disk, and nothing is kept that names anybody.
 
+pub mod heartbeat;
+pub mod kept;
 pub mod row;
+pub mod store;
+#[cfg(test)]
+mod testing;
