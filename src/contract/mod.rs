@@ -7,6 +7,7 @@
 pub mod client_name;
 mod compare;
 mod payload;
+pub mod product;
 mod shapes;
 pub mod table;
 mod terms;
@@ -16,6 +17,7 @@ mod wire;
 pub use payload::{
     Activation, BuiltinToolCalls, EnvMarkers, Payload, ServerProtocolCounts, SurfaceRequests,
 };
+pub use product::Product;
 pub(crate) use shapes::is_version;
 pub use tables::ROOT;
 pub use terms::{Arch, CallBucket, Edition, EnvKind, LaunchSource, Os, RoutingMode, TokensBucket};
