@@ -4,6 +4,7 @@
 
 pub mod definitions;
 pub mod heartbeat;
+pub mod keeper;
 pub mod kept;
 pub mod pages;
 pub mod report;
