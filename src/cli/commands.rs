@@ -341,9 +341,14 @@ pub const COMMANDS: &[Command] = &[
     Command {
         path: &["telemetry", "schema"],
         summary: "Print the JSON Schema of the heartbeat",
-        about: "",
+        about: "Version 4 is sent; heartbeats of version 3 are still received and verified.",
         operands: Operands::None,
-        options: &[],
+        options: &[Opt {
+            long: "version",
+            short: None,
+            value: Some("VERSION"),
+            help: "3 or 4 (default: 4)",
+        }],
         data_dir: false,
         entry: Entry::Parsed(super::schema::run),
     },

@@ -15,6 +15,7 @@ pub const ROOMS: &[&str] = &[
     "connect",
     "consent",
     "contract",
+    "diagnostics",
     "doctor",
     "environment",
     "gate",
