@@ -4,6 +4,10 @@
 
 #[cfg(feature = "autostart")]
 mod autostart;
+#[cfg(feature = "collector")]
+mod collector;
+#[cfg(feature = "collector")]
+mod collector_report;
 pub mod commands;
 #[cfg(feature = "cli")]
 mod completions;

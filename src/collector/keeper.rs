@@ -4,6 +4,7 @@
 //! never wait for it.
 
 use super::definitions::Now;
+use super::http::Clock;
 use super::snapshot::Snapshot;
 use super::store::{Reader, StoreError};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -16,9 +17,6 @@ use tracing::{error, info};
 const REST: Duration = Duration::from_secs(60);
 /// It works at most one part in so many of the time.
 const PART: u32 = 20;
-
-/// Tells the time: seconds since 1970.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The newest snapshot.
 pub struct Keeper {

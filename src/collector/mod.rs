@@ -2,13 +2,17 @@
 //!
 //! One rule: nothing is acknowledged before it is on disk, and nothing is kept that names anybody.
 
+mod connections;
 pub mod definitions;
 pub mod heartbeat;
+pub mod http;
 pub mod keeper;
 pub mod kept;
 pub mod pages;
+pub mod receive;
 pub mod report;
 pub mod row;
+pub mod service;
 pub mod snapshot;
 pub mod store;
 #[cfg(test)]

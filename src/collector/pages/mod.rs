@@ -12,6 +12,7 @@ mod parts;
 mod query;
 mod retention;
 
+use super::http::Clock;
 use super::report::{self, Form};
 use super::snapshot::Snapshot;
 use super::view::{Selection, Topic, View};
@@ -43,7 +44,7 @@ pub struct Pages {
     /// The newest snapshot.
     pub snapshot: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
     /// Seconds since 1970: for the age of the snapshot.
-    pub clock: Box<dyn Fn() -> u64 + Send + Sync>,
+    pub clock: Clock,
 }
 
 type App = State<Arc<Pages>>;
@@ -72,9 +73,9 @@ pub fn router(pages: Arc<Pages>, base: &str) -> Router {
     router.with_state(pages)
 }
 
-/// The address of the pages that holds the key, for the one who starts the collector.
-pub fn link(base: &str, access: &Access) -> String {
-    format!("{base}/?key={}", access.key().reveal())
+/// What follows the base path in the address that opens the pages: the only place that shows the key.
+pub fn entrance(access: &Access) -> String {
+    format!("/?key={}", access.key().reveal())
 }
 
 async fn show(State(pages): App, request: Request, topic: Topic) -> Response {

@@ -79,30 +79,35 @@ impl Key {
         Ok(Self(key))
     }
 
+    /// The key that was given; `None` when there is none yet. Nothing is changed.
+    pub fn given(source: &KeySource, dir: &Path) -> Result<Option<Self>, StoreError> {
+        match source {
+            KeySource::Variable(text) => Self::read(text, "MCPPROXY_COLLECTOR_KEY").map(Some),
+            KeySource::File(path) => Self::from_file(path, "the file of --key-file")?
+                .ok_or(StoreError::KeyFile(io::ErrorKind::NotFound))
+                .map(Some),
+            KeySource::Own => Self::from_file(&dir.join(FILE), "collector.key"),
+        }
+    }
+
     /// The key of this database: the given one if it fits, or a new one if there is no fingerprint.
     pub fn settle(
-        source: &KeySource,
+        given: Option<Self>,
         dir: &Path,
         connection: &Connection,
     ) -> Result<Self, StoreError> {
         let known = fingerprint(connection)?;
-        let own = dir.join(FILE);
-        let key = match source {
-            KeySource::Variable(text) => Self::read(text, "MCPPROXY_COLLECTOR_KEY")?,
-            KeySource::File(path) => Self::from_file(path, "the file of --key-file")?
-                .ok_or(StoreError::KeyFile(io::ErrorKind::NotFound))?,
-            KeySource::Own => match Self::from_file(&own, "collector.key")? {
-                Some(key) => key,
-                None if known.is_some() => return Err(StoreError::KeyMissing),
-                None => {
-                    let key = Self::make()?;
-                    // On disk before the fingerprint is: a database without its key is worth nothing.
-                    let text = format!("{}\n", hex(&key.0));
-                    files::write_atomically(&own, text.as_bytes(), 0o600)
-                        .map_err(|error| StoreError::KeyFile(error.kind()))?;
-                    key
-                }
-            },
+        let key = match given {
+            Some(key) => key,
+            None if known.is_some() => return Err(StoreError::KeyMissing),
+            None => {
+                let key = Self::make()?;
+                // On disk before the fingerprint is: a database without its key is worth nothing.
+                let text = format!("{}\n", hex(&key.0));
+                files::write_atomically(&dir.join(FILE), text.as_bytes(), 0o600)
+                    .map_err(|error| StoreError::KeyFile(error.kind()))?;
+                key
+            }
         };
         match known {
             Some(known) if known == key.fingerprint() => Ok(key),
@@ -126,6 +131,15 @@ impl Key {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::KeyFile(error.kind())),
         }
+    }
+}
+
+/// Whether others on this machine may read the key's file.
+pub fn is_exposed(source: &KeySource, dir: &Path) -> bool {
+    match source {
+        KeySource::Own => files::is_readable_by_others(&dir.join(FILE)),
+        KeySource::File(path) => files::is_readable_by_others(path),
+        KeySource::Variable(_) => false,
     }
 }
 

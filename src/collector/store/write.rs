@@ -4,7 +4,7 @@
 //! the batch was.
 
 use super::error::StoreError;
-use super::key::{Key, KeySource};
+use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
 use super::{database, read, sql};
@@ -68,13 +68,14 @@ impl Store {
     pub fn open(options: &StoreOptions) -> Result<Self, products::ProductError> {
         let names = options.products.iter().map(|name| products::named(name));
         let names = names.collect::<Result<Vec<_>, _>>()?;
+        let key = Key::given(&options.key, &options.dir)?;
         database::prepare(&options.dir, options.ephemeral)?;
         let lock = FileLock::open(&options.dir.join("collector.lock"))
             .and_then(|lock| lock.acquire(LockMode::Exclusive, Duration::ZERO))
             .map_err(|error| StoreError::Directory(error.kind()))?
             .ok_or(StoreError::Taken)?;
         let mut connection = database::open(&options.dir)?;
-        let key = Key::settle(&options.key, &options.dir, &connection)?;
+        let key = Key::settle(key, &options.dir, &connection)?;
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in &names {
             products::add_to(&change, name)?;
@@ -148,6 +149,11 @@ impl Store {
         self.products = Some((version, products));
         Ok(outcomes)
     }
+}
+
+/// Whether others on this machine may read the file of the key.
+pub fn key_is_exposed(options: &StoreOptions) -> bool {
+    key::is_exposed(&options.key, &options.dir)
 }
 
 /// Adds one to a count.
