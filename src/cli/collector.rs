@@ -44,9 +44,6 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let offset = clock_offset(listen)?;
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
-    if store::key_is_exposed(&store) {
-        warn!("others on this machine may read the key: its file is not 0600");
-    }
     let options = Options { store, listen, base_path: base_path.clone(), clock };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
@@ -65,6 +62,9 @@ fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
     } else {
         // A closed pipe is no reason to stop.
         let _ = output::print(&format!("Receiving heartbeats at {url}\n"));
+    }
+    if announced.key_is_exposed {
+        warn!("others on this machine may read the key: its file is not 0600");
     }
     if announced.products == 0 {
         warn!(

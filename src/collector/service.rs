@@ -5,7 +5,8 @@
 use super::connections;
 use super::http::{self, App, Clock};
 use super::receive::Receiver;
-use super::store::{ProductError, StoreError, StoreOptions};
+use super::row::Standing;
+use super::store::{self, ProductError, StoreError, StoreOptions};
 use crate::web::listen::Front;
 use std::fmt;
 use std::io;
@@ -64,6 +65,8 @@ pub struct Announced {
     pub address: SocketAddr,
     /// How many products are received.
     pub products: usize,
+    /// Others on this machine may read the file of the key.
+    pub key_is_exposed: bool,
 }
 
 /// Receives until it is asked to stop (SIGINT, SIGTERM, SIGHUP).
@@ -80,7 +83,11 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
     let products = receiver.reader().and_then(|reader| reader.products());
     let products = products.map_err(|error| CollectorError::Product(error.into()))?;
-    let announced = Announced { address: front.address, products: products.len() };
+    let announced = Announced {
+        address: front.address,
+        products: products.iter().filter(|one| one.standing != Standing::Removed).count(),
+        key_is_exposed: store::key_is_exposed(&options.store),
+    };
     let app = Arc::new(App { receiver, clock: options.clock });
     let router = http::router(app.clone(), &options.base_path);
     runtime.block_on(async move {
