@@ -1,4 +1,5 @@
 //! A real HTTP receiver on loopback that answers as it is told, hangs, or hangs up.
+#![allow(dead_code)]
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};

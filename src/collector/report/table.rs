@@ -49,7 +49,10 @@ pub fn reasons(out: LeftOut) -> Option<String> {
 fn notes(view: &View) -> Vec<String> {
     let mut notes = Vec::new();
     if view.activity.installs == 0 {
-        notes.push("No installs yet: the first heartbeat comes about five minutes after a start.".to_owned());
+        notes.push(
+            "No installs yet: the first heartbeat comes about five minutes after a start."
+                .to_owned(),
+        );
     }
     if let Some(out) = reasons(view.left_out) {
         notes.push(format!("Left out: {out}. --all shows everything."));

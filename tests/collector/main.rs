@@ -1,0 +1,14 @@
+//! The collector as its maintainer runs it: a process, real sockets, real clients, and what goes wrong.
+
+mod answers;
+mod client;
+mod commands;
+mod crashes;
+mod disk;
+#[path = "../support/endure.rs"]
+mod endure;
+mod load;
+mod pages;
+#[path = "../support/receiver.rs"]
+mod receiver;
+mod running;
