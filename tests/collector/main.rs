@@ -9,5 +9,6 @@ mod disk;
 mod endure;
 mod load;
 #[path = "../support/receiver.rs"]
+#[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
 mod running;
