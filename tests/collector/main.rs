@@ -10,5 +10,6 @@ mod endure;
 mod load;
 mod pages;
 #[path = "../support/receiver.rs"]
+#[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
 mod running;

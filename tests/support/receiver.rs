@@ -1,5 +1,4 @@
 //! A real HTTP receiver on loopback that answers as it is told, hangs, or hangs up.
-#![allow(dead_code)]
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
