@@ -82,6 +82,30 @@ fn heartbeats_of_one_day_share_its_row_and_the_fourth_is_too_many() {
 }
 
 #[test]
+fn the_times_of_an_install_that_is_gone_are_forgotten() {
+    let place = place();
+    let mut store = Store::open(&options(place.path())).expect("a database");
+    let gone = heartbeat(NOON - 26 * 3600);
+    assert_eq!(stored(&mut store, &gone, NOON), Outcome::Stored);
+    let times = || {
+        let file = rusqlite::Connection::open(place.path().join("collector.db")).expect("a file");
+        let sizes = "SELECT LENGTH(recent) FROM installs ORDER BY last_day";
+        let mut statement = file.prepare(sizes).expect("a statement");
+        let sizes = statement.query_map([], |row| row.get(0)).expect("rows");
+        sizes.collect::<Result<Vec<u32>, _>>().expect("sizes")
+    };
+    let mut other = heartbeat(NOON + 2 * DAY);
+    other.id = "another".to_owned();
+    assert_eq!(stored(&mut store, &other, NOON + 2 * DAY), Outcome::Stored);
+    assert_eq!(times(), [16, 16], "a repetition would still be known");
+    other.claimed += 2 * DAY;
+    assert_eq!(stored(&mut store, &other, NOON + 4 * DAY), Outcome::Stored);
+    assert_eq!(times(), [0, 16]);
+    let rows = Reader::open(place.path()).and_then(|reader| reader.rows("notes-mcp"));
+    assert_eq!(rows.map(|rows| rows.len()), Ok(2), "and the installs stay");
+}
+
+#[test]
 fn a_clock_that_is_wrong_counts_for_the_day_of_receipt() {
     let place = place();
     let mut store = Store::open(&options(place.path())).expect("a database");
