@@ -9,6 +9,8 @@ pub mod activation;
 pub mod autostart;
 pub mod build_info;
 pub mod cli;
+#[cfg(feature = "collector")]
+pub mod collector;
 pub mod config;
 #[cfg(feature = "connect")]
 pub mod connect;

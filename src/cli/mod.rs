@@ -5,6 +5,10 @@
 mod about;
 #[cfg(feature = "autostart")]
 mod autostart;
+#[cfg(feature = "collector")]
+mod collector;
+#[cfg(feature = "collector")]
+mod collector_report;
 pub mod commands;
 #[cfg(feature = "cli")]
 mod completions;

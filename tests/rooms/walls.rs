@@ -10,6 +10,7 @@ pub const ROOMS: &[&str] = &[
     "autostart",
     "build_info",
     "cli",
+    "collector",
     "config",
     "connect",
     "consent",

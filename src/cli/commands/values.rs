@@ -16,8 +16,12 @@ pub enum Values {
 /// What may stand for `name` in the help of the command `path`.
 pub fn values(path: &[&str], name: &str) -> Values {
     match (path, name) {
-        (["serve"], "FORMAT") => Values::Words(&["text", "json"]),
+        (["serve"] | ["collector"], "FORMAT") => Values::Words(&["text", "json"]),
         (["telemetry", "show-payload"], "FORMAT") => Values::Words(&["json"]),
+        (["collector", "report"], "FORMAT") => Values::Words(&["table", "csv", "json"]),
+        (["collector", "report"], "PAGE") => {
+            Values::Words(&["overview", "retention", "activation"])
+        }
         (_, "FORMAT") => Values::Words(&["table", "json", "yaml"]),
         (["detect"], "SOURCE") => Values::Words(&["tray", "login_item"]),
         (_, "SOURCE") => Values::Words(&["tray", "login_item", "cli", "installer", "unknown"]),

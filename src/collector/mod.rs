@@ -1,0 +1,20 @@
+//! The maintainer's end: receives heartbeats, keeps them, and shows who stays.
+//!
+//! One rule: it acknowledges a heartbeat after it is on disk, and keeps no name, address or id of a person.
+
+mod connections;
+pub mod definitions;
+pub mod heartbeat;
+pub mod http;
+pub mod keeper;
+pub mod kept;
+pub mod pages;
+pub mod receive;
+pub mod report;
+pub mod row;
+pub mod service;
+pub mod snapshot;
+pub mod store;
+#[cfg(test)]
+mod testing;
+pub mod view;

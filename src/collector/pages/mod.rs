@@ -1,0 +1,175 @@
+//! The pages that a maintainer reads: overview, retention, activation, each with its CSV and JSON.
+//!
+//! One rule: made on the server of one snapshot, for the key only. No script, no other server, nothing kept by
+//! the browser but the cookie.
+
+pub mod access;
+mod activation;
+mod chart;
+mod frame;
+mod overview;
+mod parts;
+mod query;
+mod retention;
+
+use super::http::Clock;
+use super::report::{self, Form};
+use super::snapshot::Snapshot;
+use super::view::{Selection, Topic, View};
+use crate::web::answer;
+use access::Access;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::{get, post};
+use maud::Markup;
+use std::sync::Arc;
+
+/// What the browser is held to: the style of this server, forms to this server, and no more.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+const STYLE: &str = include_str!("style.css");
+/// A key, and some space for its name and for escapes.
+const MOST_FORM_BYTES: usize = 2048;
+
+/// What the pages are made of.
+pub struct Pages {
+    /// Who may read them.
+    pub access: Access,
+    /// The newest snapshot.
+    pub snapshot: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
+    /// Seconds since 1970: for the age of the snapshot.
+    pub clock: Clock,
+}
+
+type App = State<Arc<Pages>>;
+
+/// All routes of the pages, below `base` (empty, or such as `/t`).
+pub fn router(pages: Arc<Pages>, base: &str) -> Router {
+    let page = |topic| get(move |app: App, request: Request| show(app, request, topic));
+    let mut router = Router::new()
+        .route(&format!("{base}/"), page(Topic::Overview))
+        .route(&format!("{base}/style.css"), get(style))
+        .route(&format!("{base}/open"), post(open));
+    if !base.is_empty() {
+        // Links of pages are relative: they need the final slash.
+        let to = format!("{base}/");
+        router = router.route(base, get(async move || Redirect::permanent(&to)));
+    }
+    for topic in Topic::ALL {
+        router = router.route(&format!("{base}/{}", topic.name()), page(topic));
+        for (form, ending) in [(Form::Csv, "csv"), (Form::Json, "json")] {
+            let handler = async move |State(pages): App, request: Request| {
+                export(&pages, &request, topic, form)
+            };
+            router = router.route(&format!("{base}/{}.{ending}", topic.name()), get(handler));
+        }
+    }
+    router.with_state(pages)
+}
+
+/// What follows the base path in the address that opens the pages: the only place that shows the key.
+pub fn entrance(access: &Access) -> String {
+    format!("/?key={}", access.key().reveal())
+}
+
+async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
+    let (uri, headers) = (request.uri(), request.headers());
+    if let Some(given) = query::key(uri.query().unwrap_or_default()) {
+        return enter(&pages, &given, headers, topic);
+    }
+    if !pages.access.is_given(headers) {
+        return closed(StatusCode::UNAUTHORIZED, frame::LOCKED);
+    }
+    let snapshot = (pages.snapshot)();
+    match query::selection(uri, &snapshot) {
+        Ok(selection) => {
+            let view = View::of(&snapshot, selection);
+            let age = (pages.clock)().saturating_sub(snapshot.made_at.0);
+            let names: Vec<&str> = snapshot.names().collect();
+            let endpoint = endpoint(headers, uri.path());
+            html(StatusCode::OK, frame::page(&view, topic, &names, age, &endpoint))
+        }
+        Err(error) => html(error.status(), frame::message("Not a view", &error.to_string())),
+    }
+}
+
+/// Where heartbeats go, as the reader reaches it: the address of the page without its last part.
+fn endpoint(headers: &HeaderMap, path: &str) -> String {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_host = |host: &&str| {
+        host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    };
+    let host = text("host").filter(is_host).unwrap_or("collector.example.org");
+    let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let base = path.rsplit_once('/').map_or("", |(base, _)| base);
+    format!("{scheme}://{host}{base}")
+}
+
+fn export(pages: &Pages, request: &Request, topic: Topic, form: Form) -> Response {
+    if !pages.access.is_given(request.headers()) {
+        return secured(answer::failure(StatusCode::UNAUTHORIZED, access::NO_KEY));
+    }
+    let snapshot = (pages.snapshot)();
+    match query::selection(request.uri(), &snapshot) {
+        Ok(selection) => {
+            let text = report::write(&View::of(&snapshot, selection), topic, form);
+            let kind = match form {
+                Form::Json => "application/json",
+                Form::Csv => "text/csv; charset=utf-8; header=present",
+                Form::Table => "text/plain; charset=utf-8",
+            };
+            let mut response = ([(CONTENT_TYPE, kind)], text).into_response();
+            if form == Form::Csv {
+                let name = format!("attachment; filename=\"{}.csv\"", topic.name());
+                let name = HeaderValue::from_str(&name);
+                response.headers_mut().extend(name.map(|name| (CONTENT_DISPOSITION, name)));
+            }
+            secured(response)
+        }
+        Err(error) => secured(answer::failure(error.status(), &error.to_string())),
+    }
+}
+
+/// The form of the closed page.
+async fn open(State(pages): App, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let Ok(body) = to_bytes(request.into_body(), MOST_FORM_BYTES).await else {
+        return closed(StatusCode::PAYLOAD_TOO_LARGE, frame::LOCKED);
+    };
+    let given = query::key(&String::from_utf8_lossy(&body)).unwrap_or_default();
+    enter(&pages, &given, &headers, Topic::Overview)
+}
+
+/// The right key becomes a cookie, and the address without it is shown.
+fn enter(pages: &Pages, given: &str, headers: &HeaderMap, topic: Topic) -> Response {
+    let Some(cookie) = pages.access.cookie(given, headers) else {
+        return closed(StatusCode::UNAUTHORIZED, frame::WRONG);
+    };
+    let to = HeaderValue::from_str(&query::address(topic, "", &Selection::default()));
+    let to = to.unwrap_or(HeaderValue::from_static("./"));
+    secured((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, to)]).into_response())
+}
+
+async fn style() -> Response {
+    secured(([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response())
+}
+
+fn closed(status: StatusCode, sentence: &str) -> Response {
+    html(status, frame::closed(sentence))
+}
+
+fn html(status: StatusCode, page: Markup) -> Response {
+    let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)];
+    secured((status, headers, Body::from(page.into_string())).into_response())
+}
+
+fn secured(mut response: Response) -> Response {
+    answer::secure(&mut response);
+    response
+}
