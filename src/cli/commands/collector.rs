@@ -44,8 +44,8 @@ const EPHEMERAL: Opt = Opt {
 pub(super) const RUN: Command = Command {
     path: &["collector"],
     summary: "Receive the heartbeats of your products, keep them, and show who stays",
-    about: "Answers POST /heartbeat, and acknowledges a heartbeat after it is on disk. Keeps no address and no\n\
-            JSON, and a keyed hash in place of each id. Put a proxy with TLS in front of it.\n\n  \
+    about: "Answers POST /heartbeat, and acknowledges what is on disk. Keeps no address, no heartbeat as it was\n\
+            sent, and of ids a keyed hash. Put a proxy with TLS in front of it.\n\n  \
             mcpproxy collector --product notes-mcp",
     operands: Operands::None,
     options: &[
