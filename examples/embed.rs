@@ -15,6 +15,7 @@ fn host(data_dir: String) {
         routing_mode: RoutingMode::RetrieveTools,
         data_dir: Some(data_dir.into()),
         launched_by: None,
+        product: None,
     };
     // ------------------------------------------------------------------------------------------------
     let telemetry = Telemetry::start(host);

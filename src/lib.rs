@@ -31,6 +31,7 @@ pub mod machine;
 mod node;
 pub mod notice;
 pub mod paths;
+pub mod products;
 #[cfg(feature = "serve")]
 pub mod serve;
 mod status;
@@ -41,4 +42,5 @@ mod telemetry;
 pub mod web;
 
 pub use heartbeat::host::{Host, LiveCounts};
+pub use products::HostProduct;
 pub use telemetry::{Event, Snapshot, Telemetry};

@@ -21,7 +21,8 @@ pub use live_evidence::LiveEvidence;
 /// Kept of every environment, besides what classification asks for and what can object.
 const KEPT: &[&str] = &["MCPPROXY_HOME", "HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"];
 /// Kept of this process only: they speak to one process.
-const KEPT_OF_OWN: &[&str] = &[launch_source::VARIABLE, "XPC_SERVICE_NAME"];
+const KEPT_OF_OWN: &[&str] =
+    &[launch_source::VARIABLE, "XPC_SERVICE_NAME", "MCPPROXY_PRODUCT", "MCPPROXY_PRODUCT_VERSION"];
 /// Settings for tests, kept of this process only.
 const KEPT_OF_OWN_PREFIX: &str = "MCPPROXY_TELEMETRY_";
 
@@ -171,7 +172,10 @@ pub fn private_words() -> (Vec<String>, Vec<String>) {
             b"HOME" | b"USERPROFILE" => names.extend(home(&value)),
             _ => {}
         }
-        values.push(value);
+        // What a product is called is said to everybody.
+        if !name.starts_with(b"MCPPROXY_PRODUCT") {
+            values.push(value);
+        }
     };
     for (name, value) in std::env::vars_os() {
         add(name.as_encoded_bytes(), lossy(value));

@@ -2,6 +2,7 @@
 //!
 //! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
+mod about;
 #[cfg(feature = "autostart")]
 mod autostart;
 #[cfg(feature = "collector")]
@@ -37,7 +38,9 @@ mod upstream;
 mod verify;
 mod version;
 
+use crate::config;
 use crate::machine::{self, Surroundings};
+use crate::notice;
 use crate::paths::{DataDir, PathError};
 use commands::{Command, Entry};
 use parse::Request;
@@ -78,6 +81,14 @@ impl Call {
                 _ => Failure::failed(error.to_string()),
             },
         )
+    }
+
+    /// The product of this call, spelled as in the contract; ours is one of them.
+    fn product(&self) -> Result<Option<String>, Failure> {
+        let Some(text) = self.value("product") else { return Ok(None) };
+        let named = config::product_name(&text.to_string_lossy());
+        let wrong = |error| Failure { code: 2, ..Failure::failed(format!("--product: {error}")) };
+        named.map(Some).map_err(wrong)
     }
 
     /// The arguments in canonical order, for entries that parse themselves.
@@ -141,6 +152,7 @@ impl fmt::Display for Failure {
 
 /// Runs one command line (without the program's name).
 pub fn run(args: Vec<OsString>) -> ExitCode {
+    notice::set_program();
     match answer(args) {
         Ok(code) => code,
         Err(failure) => {

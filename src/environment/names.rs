@@ -27,7 +27,10 @@ pub(super) const WSL: &str = "WSL_DISTRO_NAME";
 
 /// The variables that can object to telemetry, of this process and of every ancestor. What a value of each
 /// says is in `consent`, which does not build without a rule for every name.
-pub const OBJECTIONS: &[&str] = &["DO_NOT_TRACK", "MCPPROXY_TELEMETRY"];
+///
+/// The last two are near names: a user who sets one of them has objected.
+pub const OBJECTIONS: &[&str] =
+    &["DO_NOT_TRACK", "MCPPROXY_TELEMETRY", "MCPPROXY_TELEMETRY_DISABLED", "MCPPROXY_DO_NOT_TRACK"];
 
 const LISTS: &[&[&str]] = &[
     CI_PROVIDER,

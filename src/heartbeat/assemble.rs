@@ -8,10 +8,11 @@ use crate::activation::{State, clients};
 use crate::build_info;
 use crate::contract::{
     Activation, AgentEnv, CallBucket, EnvKind, EnvMarkers, LaunchSource, Payload, Product,
-    RoutingMode, ServerProtocolCounts, Shutdown, TokensBucket, timestamp,
+    RoutingMode, ServerProtocolCounts, Shutdown, TokensBucket, product, timestamp,
 };
 use crate::gate::{self, Own, PrivateWords};
 use crate::identity::Identity;
+use crate::json;
 
 /// The process-bound fields of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +87,9 @@ pub fn versions(install: &Install) -> (&str, &str) {
     (build_info::VERSION, previous)
 }
 
-/// The heartbeat of this install at `now`.
+/// The heartbeat of this install of `product` at `now`.
 pub fn assemble(
+    product: &Product,
     state: &State,
     identity: &Identity,
     live: &Live,
@@ -99,7 +101,7 @@ pub fn assemble(
     let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls, later: _ } =
         state.counters;
     Payload {
-        product: product(),
+        product: product.clone(),
         anonymous_id: identity.anonymous_id.clone(),
         env_kind: live.env_kind,
         env_markers: live.env_markers,
@@ -131,11 +133,6 @@ pub fn assemble(
         server_protocol_counts: live.server_protocol_counts,
         diagnostics: None,
     }
-}
-
-/// The product that this host speaks for.
-fn product() -> Product {
-    Product::own(build_info::VERSION)
 }
 
 /// The day of the id, as it is sent: two products that were first started in one second must not be joined
@@ -171,13 +168,14 @@ pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> 
 
 /// The payload with what must be known again when it is retried or acknowledged.
 pub fn pending(
+    product: &Product,
     state: &State,
     identity: &Identity,
     live: &Live,
     policy: &ClientPolicy,
     now: u64,
 ) -> Pending {
-    let payload = assemble(state, identity, live, policy, now);
+    let payload = assemble(product, state, identity, live, policy, now);
     Pending {
         bytes: payload.encode(),
         made_at: now,
@@ -191,16 +189,25 @@ pub fn pending(
     }
 }
 
-/// What the gate must find in stored bytes.
-pub fn own(pending: &Pending, identity: &Identity) -> Own {
+/// What the gate must find in stored bytes. They may be of an earlier version of the product, which they say
+/// themselves.
+pub fn own(pending: &Pending, product: &Product, identity: &Identity) -> Own {
+    let version = version_in(&pending.bytes).unwrap_or_else(|| product.version.clone());
     Own {
-        product: product(),
+        product: Product { name: product.name.clone(), version },
         anonymous_id: identity.anonymous_id.clone(),
         anonymous_id_created_at: day_of_id(identity),
         version: pending.version.clone(),
         previous_version: Some(pending.previous_version.clone()),
         timestamp: timestamp::format(pending.made_at),
     }
+}
+
+/// The product's version in a payload, if it is spelled like one.
+fn version_in(bytes: &[u8]) -> Option<String> {
+    let payload = json::parse(bytes).ok()?;
+    let version = payload.get("product")?.get("version")?.as_str()?;
+    product::is_version(version).then(|| version.to_owned())
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ fn child() {
         routing_mode: if role == "serve" { RoutingMode::RetrieveTools } else { RoutingMode::Tap },
         data_dir: None,
         launched_by: None,
+        product: None,
     });
     telemetry.provide_live(|| LiveCounts { server_count: Some(1), ..LiveCounts::default() });
     println!("\nok {} {:?}", telemetry.is_on(), begun.elapsed().as_millis());
@@ -173,7 +174,7 @@ fn eight_hosts_send_one_heartbeat() {
     std::thread::sleep(Duration::from_secs(2));
     let mut notices = 0;
     for host in hosts {
-        notices += usize::from(host.leave().1.contains("telemetry disable"));
+        notices += usize::from(host.leave().1.contains("mcpproxy: mcpproxy counts its installs"));
     }
     assert_eq!((receiver.requests().len(), notices), (1, 1), "one request, one notice");
 }

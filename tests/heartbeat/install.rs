@@ -11,6 +11,7 @@ use mcpproxy::heartbeat::timing::Timing;
 use mcpproxy::identity::{self, Identity};
 use mcpproxy::machine::{self, Surroundings, Variable};
 use mcpproxy::paths::DataDir;
+use mcpproxy::products::Subject;
 use std::cell::Cell;
 
 /// An install whose first heartbeat is due.
@@ -121,7 +122,7 @@ impl Install {
     ) -> Outcome {
         let clock = || self.clock.get();
         let attempt = Attempt {
-            dir: &self.dir,
+            subject: &Subject::own(self.dir.clone()),
             store: &self.store,
             around: &self.around,
             timing: self.timing,
@@ -134,7 +135,7 @@ impl Install {
     }
 
     pub fn preview(&self) -> Preview {
-        preview(&self.dir, &self.around, self.clock.get(), &live)
+        preview(&Subject::own(self.dir.clone()), &self.around, self.clock.get(), &live)
     }
 
     pub fn disable(&self) {
