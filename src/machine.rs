@@ -21,8 +21,7 @@ pub use live_evidence::LiveEvidence;
 /// Kept of every environment, besides what classification asks for and what can object.
 const KEPT: &[&str] = &["MCPPROXY_HOME", "HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"];
 /// Kept of this process only: they speak to one process.
-const KEPT_OF_OWN: &[&str] =
-    &[launch_source::VARIABLE, "XPC_SERVICE_NAME", "MCPPROXY_PRODUCT", "MCPPROXY_PRODUCT_VERSION"];
+const KEPT_OF_OWN: &[&str] = &[launch_source::VARIABLE, "XPC_SERVICE_NAME"];
 /// Settings for tests, kept of this process only.
 const KEPT_OF_OWN_PREFIX: &str = "MCPPROXY_TELEMETRY_";
 
@@ -56,6 +55,7 @@ impl Surroundings {
                 let name = name.into_string().ok()?;
                 let kept = is_kept(name.as_bytes())
                     || KEPT_OF_OWN.contains(&name.as_str())
+                    || names::OF_PRODUCTS.contains(&name.as_str())
                     || name.starts_with(KEPT_OF_OWN_PREFIX);
                 kept.then(|| Variable { origin: 0, name, value: lossy(value) })
             })
@@ -173,7 +173,7 @@ pub fn private_words() -> (Vec<String>, Vec<String>) {
             _ => {}
         }
         // What a product is called is said to everybody.
-        if !name.starts_with(b"MCPPROXY_PRODUCT") {
+        if !name.starts_with(names::PREFIX_OF_PRODUCTS.as_bytes()) {
             values.push(value);
         }
     };

@@ -32,6 +32,12 @@ pub(super) const WSL: &str = "WSL_DISTRO_NAME";
 pub const OBJECTIONS: &[&str] =
     &["DO_NOT_TRACK", "MCPPROXY_TELEMETRY", "MCPPROXY_TELEMETRY_DISABLED", "MCPPROXY_DO_NOT_TRACK"];
 
+/// The variables by which a product is named to a host, name and version. They are read of this process alone,
+/// and are no business of the programs that it starts.
+pub const OF_PRODUCTS: [&str; 2] = ["MCPPROXY_PRODUCT", "MCPPROXY_PRODUCT_VERSION"];
+/// How these begin, and whatever is said about a product in a variable.
+pub const PREFIX_OF_PRODUCTS: &str = OF_PRODUCTS[0];
+
 const LISTS: &[&[&str]] = &[
     CI_PROVIDER,
     CI_GENERIC,

@@ -346,8 +346,8 @@ impl Session {
             Err(error) => {
                 if !error.is_busy() {
                     watch.trouble = Some(Trouble::new(error.is_final(), watch.trouble));
+                    watch.uncounted = Some(error);
                 }
-                watch.uncounted = Some(error);
                 false
             }
         }

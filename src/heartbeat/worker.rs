@@ -13,7 +13,7 @@ use crate::config::{self, EDIT_DEADLINE};
 use crate::consent::Effective;
 use crate::contract::LaunchSource;
 use crate::heartbeat::permission::Permission;
-use crate::identity::{self, Identity, IdentityError};
+use crate::identity::{self, IdentityError};
 use crate::machine;
 use crate::notice::{self, Notice, Program};
 use crate::paths::SYSTEM_STAMP;
@@ -117,17 +117,16 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     recorded.map_err(|_| START_AGAIN)?;
     // Last, because a store that changed hands has not shown it. Nothing is sent before it was shown.
     if session.consent().effective == Effective::On {
-        show_notice(session, store, &identity, now)?;
+        show_notice(session, store, now)?;
     }
     Ok(())
 }
 
 /// Shows the notice, if this install has not shown it for the endpoint host that is in use.
-fn show_notice(session: &Session, store: &Store, identity: &Identity, now: u64) -> Result<(), u64> {
+fn show_notice(session: &Session, store: &Store, now: u64) -> Result<(), u64> {
     let permission = Permission::read(&session.subject, session.around);
-    if permission.place != *store.place() {
-        return Err(START_AGAIN);
-    }
+    let identity = permission.identity(now).filter(|_| permission.place == *store.place());
+    let Some(identity) = identity else { return Err(START_AGAIN) };
     let state = store.read().map_err(|_| START_AGAIN)?;
     let due = schedule::next_due(&state, &session.timing);
     let notice = Notice {
@@ -137,7 +136,7 @@ fn show_notice(session: &Session, store: &Store, identity: &Identity, now: u64) 
         dir: &session.subject.dir,
         program: Program::current(),
     };
-    notice::show_once(&notice, store, identity, now).map(drop).map_err(|_| TICK)
+    notice::show_once(&notice, store, &identity, now).map(drop).map_err(|_| TICK)
 }
 
 /// Identifies the installation that brought this program, if an installer did: who was told by a per-user
@@ -179,6 +178,10 @@ fn tick(session: &Session, store: &Store) -> u64 {
     }
     // An id that is a year old by now is another one from here on, also to the events of this host.
     session.settle(EDIT_DEADLINE);
+    // The user may have named another receiver since.
+    if let Err(wait) = show_notice(session, store, now) {
+        return wait;
+    }
     let attempt = Attempt {
         subject: &session.subject,
         store,

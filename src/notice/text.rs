@@ -64,7 +64,17 @@ impl fmt::Display for Notice<'_> {
                     "mcpproxy:                 or DO_NOT_TRACK=1, which stops every product"
                 )
             }
-            // A program that embeds the library has no such commands.
+            // A program that embeds the library has no such commands; the user's own configuration is read all the same.
+            None if *product != OWN_PRODUCT => {
+                writeln!(
+                    f,
+                    "mcpproxy:   switch off    DO_NOT_TRACK=1 in its environment, which stops every product, or"
+                )?;
+                writeln!(
+                    f,
+                    "mcpproxy:                 {{\"telemetry\":{{\"products\":{{\"{product}\":{{\"enabled\":false}}}}}}}} in ~/.mcpproxy/mcp_config.json"
+                )
+            }
             None => writeln!(
                 f,
                 "mcpproxy:   switch off    DO_NOT_TRACK=1 in its environment, which stops every product"
@@ -128,5 +138,7 @@ mod tests {
         let notice = Notice { product: "p", host: "h", first_in: 1, dir: &dir, program: &program };
         let text = notice.to_string();
         assert!(!text.contains("telemetry disable") && text.contains("DO_NOT_TRACK=1"), "{text}");
+        let switch = r#"{"telemetry":{"products":{"p":{"enabled":false}}}}"#;
+        assert!(text.contains(switch), "{text}");
     }
 }

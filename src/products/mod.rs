@@ -13,12 +13,8 @@ use crate::build_info;
 use crate::consent::Target;
 use crate::contract::Product;
 use crate::contract::product::{self, NameError, OWN_PRODUCT};
-use crate::environment::Surroundings;
+use crate::environment::{Surroundings, names};
 use crate::paths::{DataDir, Place};
-
-/// The variables by which a product is named to a host. They are read of this process alone, and are no
-/// business of the programs that it starts.
-pub const VARIABLES: [&str; 2] = ["MCPPROXY_PRODUCT", "MCPPROXY_PRODUCT_VERSION"];
 
 /// What a host says about the product that it belongs to, as it was said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,18 +46,16 @@ impl HostProduct {
         version: Option<String>,
         around: &Surroundings,
     ) -> Option<Self> {
-        let [of_name, of_version] = VARIABLES.map(|variable| {
+        let [of_name, of_version] = names::OF_PRODUCTS.map(|variable| {
             around.own(variable).filter(|value| !value.is_empty()).map(str::to_owned)
         });
-        let built = Self::of_this_build();
-        Some(Self {
-            name: name.or(of_name).or_else(|| built.as_ref().map(|built| built.name.clone()))?,
-            version: version
-                .or(of_version)
-                .or(built.map(|built| built.version))
-                .unwrap_or_default(),
-            ..Self::default()
-        })
+        let version = version.or(of_version);
+        let Some(name) = name.or(of_name) else {
+            // The version of the build is that of its product and of no other.
+            let built = Self::of_this_build()?;
+            return Some(Self { version: version.unwrap_or(built.version), ..built });
+        };
+        Some(Self { name, version: version.unwrap_or_default(), ..Self::default() })
     }
 }
 

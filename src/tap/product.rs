@@ -5,6 +5,7 @@
 
 use crate::consent::Target;
 use crate::contract::product;
+use crate::environment::{launch_source, names};
 use crate::machine::{self, Surroundings};
 use crate::products::HostProduct;
 use std::ffi::OsString;
@@ -59,9 +60,9 @@ fn complain(why: &str) {
 
 /// The variables that speak to this tap and not to the server below it, which may be a host of its own.
 pub fn kept_back() -> Vec<OsString> {
-    let of_products = std::env::vars_os()
-        .map(|(name, _)| name)
-        .filter(|name| name.to_str().is_some_and(|name| name.starts_with("MCPPROXY_PRODUCT")));
-    let ours = ["MCPPROXY_LAUNCHED_BY", "MCPPROXY_TELEMETRY_ENDPOINT"].map(OsString::from);
+    let of_products = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        name.to_str().is_some_and(|name| name.starts_with(names::PREFIX_OF_PRODUCTS))
+    });
+    let ours = [launch_source::VARIABLE, "MCPPROXY_TELEMETRY_ENDPOINT"].map(OsString::from);
     of_products.chain(ours).collect()
 }

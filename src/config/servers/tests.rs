@@ -294,6 +294,9 @@ fn the_variables_for_windows_are_for_windows_only() {
     let is_passed = |name: &str| passed_variables().any(|passed| passed == name);
     assert_eq!(is_passed("APPDATA"), cfg!(windows));
     assert!(is_passed("TMPDIR") && !is_passed("MCPPROXY_TELEMETRY_ENDPOINT"));
+    for name in ["MCPPROXY_LAUNCHED_BY", "MCPPROXY_PRODUCT", "MCPPROXY_PRODUCT_VERSION"] {
+        assert!(!is_passed(name), "{name}");
+    }
 }
 
 #[test]
