@@ -41,6 +41,7 @@ mod telemetry;
 #[cfg(feature = "web")]
 pub mod web;
 
+pub use activation::Ending;
 pub use heartbeat::host::{Host, LiveCounts};
 pub use products::HostProduct;
 pub use telemetry::{Event, Snapshot, Telemetry};

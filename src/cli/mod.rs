@@ -39,9 +39,13 @@ mod verify;
 mod version;
 
 use crate::config;
+use crate::contract::product::OWN_PRODUCT;
+use crate::heartbeat::permission::Permission;
+use crate::heartbeat::timing::CLOCK_VARIABLE;
 use crate::machine::{self, Surroundings};
 use crate::notice;
 use crate::paths::{DataDir, PathError};
+use crate::products::Subject;
 use commands::{Command, Entry};
 use parse::Request;
 use std::ffi::{OsStr, OsString};
@@ -75,12 +79,20 @@ impl Call {
 
     /// The data directory of this call.
     fn dir(&self) -> Result<DataDir, Failure> {
-        DataDir::resolve(self.data_dir.as_deref(), Surroundings::of_this_process()).map_err(
-            |error| match error {
+        let around = Surroundings::of_this_process();
+        let dir =
+            DataDir::resolve(self.data_dir.as_deref(), around).map_err(|error| match error {
                 PathError::EmptyFlag => Failure { code: 2, ..Failure::failed(error.to_string()) },
                 _ => Failure::failed(error.to_string()),
-            },
-        )
+            })?;
+        if around.own(CLOCK_VARIABLE).is_some() {
+            // What is shown has the time of the hosts: the reading shifts the clock, if it leads to loopback.
+            let product = self.product()?.unwrap_or_else(|| OWN_PRODUCT.to_owned());
+            if let Some(subject) = Subject::known(&dir, &product) {
+                let _ = Permission::read(&subject, around);
+            }
+        }
+        Ok(dir)
     }
 
     /// The product of this call, spelled as in the contract; ours is one of them.

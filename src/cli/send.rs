@@ -11,7 +11,7 @@ use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{assemble, nonce, preview};
+use crate::heartbeat::{assemble, nonce, preview, rhythm};
 use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::notice::{self, Notice, Program};
@@ -35,7 +35,7 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
     }
     let now = machine::now();
     let timing = Timing::of(around);
-    let started = |state: State| schedule::next_due(&state, &timing).is_some();
+    let started = |state: State| rhythm::next_due(&state, &timing, None, now).is_some();
     let known = || Store::peek(place, now).map(|state| state.or_else(|| Store::remembered(place)));
     if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
@@ -70,6 +70,7 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
         timing,
         nonce: nonce(),
         asked_at: at_once.then_some(now),
+        running_since: None,
         clock: &machine::now,
         stopped: &|| false,
     };
@@ -90,6 +91,10 @@ fn say(outcome: Outcome, at_once: bool) -> Result<String, String> {
         Outcome::Waiting(Begin::NotDue(wait)) => Ok(format!("not due: next in {}", span(wait))),
         Outcome::Waiting(Begin::BackingOff(wait)) => Ok(format!(
             "not due: the last attempt failed, next in {}; --now tries at once",
+            span(wait)
+        )),
+        Outcome::Waiting(Begin::Retired(wait)) => Ok(format!(
+            "not due: the endpoint retired this version, it is asked again in {}; --now asks at once",
             span(wait)
         )),
         Outcome::Waiting(Begin::LeasedByOther(_)) => {

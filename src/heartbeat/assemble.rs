@@ -2,6 +2,7 @@
 //!
 //! One rule: pure. The same inputs give the same bytes, so what is shown is what is sent.
 
+use super::lifetime;
 use super::timing::LIVE_FOR;
 use crate::activation::state::{Counters, Funnel, Install, LiveMark, Pending};
 use crate::activation::{State, clients};
@@ -98,8 +99,7 @@ pub fn assemble(
 ) -> Payload {
     let (version, previous_version) = versions(&state.install);
     let installer = state.install.installer_pending;
-    let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls, later: _ } =
-        state.counters;
+    let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls, .. } = state.counters;
     Payload {
         product: product.clone(),
         anonymous_id: identity.anonymous_id.clone(),
@@ -122,16 +122,24 @@ pub fn assemble(
         routing_mode: live.routing_mode,
         timestamp: timestamp::format(now),
         anonymous_id_created_at: day_of_id(identity),
-        // filled by the store's new records
-        carried_over: false,
-        days_since_install: 0,
-        active_days_30d: 0,
-        previous_shutdown: Shutdown::Unknown,
+        carried_over: identity.rotated_from.is_some(),
+        days_since_install: lifetime::days_since_install(state, identity, now),
+        active_days_30d: state.days.active.count(now),
+        previous_shutdown: previous_shutdown(&state.counters),
         surface_requests: Some(surface_requests),
         builtin_tool_calls: Some(builtin_tool_calls),
         upstream_tool_call_count_bucket: Some(CallBucket::of(upstream_tool_calls)),
         server_protocol_counts: live.server_protocol_counts,
         diagnostics: None,
+    }
+}
+
+/// How the hosts ended that ended since the last acknowledgement: one crash is not hidden by those that did not.
+fn previous_shutdown(counters: &Counters) -> Shutdown {
+    match (counters.ended_crashed, counters.ended_clean) {
+        (0, 0) => Shutdown::Unknown,
+        (0, _) => Shutdown::Clean,
+        _ => Shutdown::Crash,
     }
 }
 
@@ -147,6 +155,7 @@ pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> 
         connected_server,
         mcp_client,
         retrieve_tools_call,
+        real_tool_call,
         clients: names,
         later_flags: _,
     } = &state.funnel;
@@ -154,8 +163,7 @@ pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> 
         first_connected_server_ever: *connected_server,
         first_mcp_client_ever: *mcp_client,
         first_retrieve_tools_call_ever: *retrieve_tools_call,
-        // filled by the store's new records
-        first_real_tool_call_ever: false,
+        first_real_tool_call_ever: *real_tool_call,
         // Again, although they were scanned when recorded: what is private may have changed since.
         mcp_clients_seen_ever: clients::sanitize(names, policy.known_only, &|name| {
             gate::scan(name, &policy.private).is_some()

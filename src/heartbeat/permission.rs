@@ -1,11 +1,13 @@
 //! Consent, id, endpoint and place as config and product say at this moment, read as one.
 //!
-//! One rule: never kept across a wait.
+//! One rule: never kept across a wait. A clock that a test shifts is shifted from the first reading on that
+//! leads to loopback.
 
+use super::timing::{CLOCK_VARIABLE, clock_offset};
 use crate::consent::{self, Configs, Consent, Effective, Target, Whose};
 use crate::identity::install::{self, InstallError};
 use crate::identity::{self, Identity, IdentityError, Kept};
-use crate::machine::Surroundings;
+use crate::machine::{self, Surroundings};
 use crate::paths::Place;
 use crate::products::Subject;
 
@@ -37,6 +39,11 @@ impl Permission {
         let configs = Configs::read(&subject.dir);
         let whose = Whose { product: &subject.product.name, endpoint: subject.endpoint.as_deref() };
         let target = target(around, &configs, whose);
+        if target.as_ref().is_ok_and(Target::is_loopback)
+            && let Some(offset) = around.own(CLOCK_VARIABLE).and_then(clock_offset)
+        {
+            machine::shift_clock(offset);
+        }
         let place = place.cloned().unwrap_or_else(|| subject.place(target.as_ref().ok()));
         let kept = match place.is_own() {
             true => Ok(configs.given.telemetry().map(Kept::from).unwrap_or_default()),

@@ -9,7 +9,7 @@ use super::permission::Permission;
 use super::schedule;
 use super::timing::Timing;
 use crate::activation::state::LiveMark;
-use crate::activation::{Claim, DEADLINE, Deferred, Mark, State, Store, StoreError, owner};
+use crate::activation::{Claim, DEADLINE, Deferred, Ending, Mark, State, Store, StoreError, owner};
 use crate::config::{self, trust};
 use crate::consent::{self, Consent, Effective, Stamps};
 use crate::contract::RoutingMode;
@@ -41,6 +41,10 @@ pub(crate) struct Session {
     /// Names this process in marks and in the lease; not 0.
     pub(crate) nonce: u64,
     pub(crate) started_at: u64,
+    /// As [`Self::started_at`], by [`coarse_time`], which no setting of the clock moves.
+    began: Duration,
+    /// A server of this host has answered.
+    answered: AtomicBool,
     live: Mutex<Option<Provider>>,
     watch: Mutex<Watch>,
     /// A copy of the watch's verdict that `record` reads without a lock.
@@ -57,6 +61,8 @@ pub(crate) struct Session {
     waiting: Mutex<Option<Deferred>>,
     signal: Mutex<Signal>,
     wake: Condvar,
+    /// How this host ended is noted.
+    ended: AtomicBool,
 }
 
 /// Consent, the identity it was read with, and the store that it allows.
@@ -166,6 +172,8 @@ impl Session {
             timing,
             nonce: super::nonce(),
             started_at: machine::now(),
+            began: coarse_time(),
+            answered: AtomicBool::new(false),
             live: Mutex::new(None),
             watch: Mutex::new(Watch {
                 stamp,
@@ -186,6 +194,7 @@ impl Session {
             waiting: Mutex::default(),
             signal: Mutex::new(Signal::default()),
             wake: Condvar::new(),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -480,18 +489,51 @@ impl Session {
         }
     }
 
-    /// Removes this host's mark, if it is still the one that is stored.
-    pub(crate) fn withdraw(&self) {
+    /// Removes this host's mark, if it is still the one that is stored, and notes how the host ended; the first
+    /// word holds. In one transaction that waits for others no longer than any.
+    pub(crate) fn withdraw(&self, ending: Ending) {
         let opened = lock(&self.watch).store.is_some();
         if !opened || !self.look() {
             return;
         }
         let Some(store) = self.store() else { return };
+        let is_news = !self.ended.swap(true, Ordering::AcqRel);
+        let count = |state: &mut State, claim: Option<&Claim<'_>>| {
+            let is_ours = |state: &State| {
+                claim.is_none_or(|claim| claim.owner == owner(&state.install.anonymous_id))
+            };
+            if !is_ours(state) {
+                claim.into_iter().for_each(|claim| (claim.adopt)(state));
+            }
+            // What ended is no host of another install.
+            if is_ours(state) {
+                state.apply(&Mark::Ended(ending), machine::now());
+            }
+        };
         let _ = store.update(false, |state| {
+            if is_news {
+                self.with_claim(&store, |claim| count(state, claim));
+            }
             let ours = |mark: &mut LiveMark| mark.nonce == self.nonce;
             let _ = state.live_tap.take_if(ours);
             let _ = state.live_serve.take_if(ours);
         });
+    }
+
+    /// A server has answered: what this host says of its servers is no longer the beginning only.
+    pub(crate) fn server_answered(&self) {
+        self.answered.store(true, Ordering::Release);
+    }
+
+    /// Seconds until this host may send although no server has answered: a heartbeat that was due before it
+    /// started would go out before any server was tried, and say that none is connected.
+    pub(crate) fn unsettled(&self) -> Option<u64> {
+        if self.answered.load(Ordering::Acquire) {
+            return None;
+        }
+        let limit = Duration::from_secs(self.timing.settle());
+        let left = limit.saturating_sub(coarse_time().saturating_sub(self.began));
+        (!left.is_zero()).then(|| left.as_secs() + u64::from(left.subsec_nanos() > 0))
     }
 
     /// Asks the background thread for a new mark soon.

@@ -4,6 +4,7 @@
 
 use super::assemble::Live;
 use super::attempt::{Attempt, Outcome};
+use super::rhythm;
 use super::schedule::{self, Begin, HostStart};
 use super::session::Session;
 use super::timing::TICK;
@@ -108,7 +109,8 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     let before = store.read().map_err(|_| START_AGAIN)?;
     let mut after = before.clone();
     schedule::host_started(&mut after, &start, now);
-    // Most starts change nothing that has to survive a power failure.
+    // Most starts change nothing that has to survive a power failure: what it forgets of them is one start.
+    after.sender.last_start = before.sender.last_start;
     let durable = after != before;
     let recorded = store.update(durable, |state| {
         schedule::host_started(state, &start, now);
@@ -128,7 +130,7 @@ fn show_notice(session: &Session, store: &Store, now: u64) -> Result<(), u64> {
     let identity = permission.identity(now).filter(|_| permission.place == *store.place());
     let Some(identity) = identity else { return Err(START_AGAIN) };
     let state = store.read().map_err(|_| START_AGAIN)?;
-    let due = schedule::next_due(&state, &session.timing);
+    let due = rhythm::next_due(&state, &session.timing, None, now);
     let notice = Notice {
         product: &session.subject.product.name,
         host: &permission.host(),
@@ -182,6 +184,9 @@ fn tick(session: &Session, store: &Store) -> u64 {
     if let Err(wait) = show_notice(session, store, now) {
         return wait;
     }
+    if let Some(wait) = session.unsettled() {
+        return wait.min(TICK);
+    }
     let attempt = Attempt {
         subject: &session.subject,
         store,
@@ -189,25 +194,28 @@ fn tick(session: &Session, store: &Store) -> u64 {
         timing: session.timing,
         nonce: session.nonce,
         asked_at: None,
+        running_since: Some(session.started_at),
         clock: &machine::now,
         stopped: &|| session.stopped(),
     };
     let outcome = attempt.run(&|_| Live::from(&session.mark(machine::now())));
-    wait_after(&outcome, session).min(TICK)
+    wait_after(&outcome).min(TICK)
 }
 
-fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
+fn wait_after(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::Waiting(
             Begin::NotDue(wait)
             | Begin::LeasedByOther(wait)
             | Begin::BackingOff(wait)
+            | Begin::Retired(wait)
             | Begin::GatewayAlive(wait)
             | Begin::ClockReset(wait)
             | Begin::ClockUnset(wait),
         ) => *wait,
         Outcome::Waiting(Begin::Go) | Outcome::Busy | Outcome::Abandoned => START_AGAIN,
-        Outcome::Acknowledged(_) => session.timing.interval,
+        // Bytes of yesterday, perhaps: those of today are due in their turn.
+        Outcome::Acknowledged(_) => START_AGAIN,
         Outcome::Failed { retry_in, .. } => *retry_in,
         Outcome::Refused(refusal) => {
             let what = format_args!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");

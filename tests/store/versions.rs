@@ -205,13 +205,15 @@ fn an_event_keeps_what_a_later_program_added_to_its_record() {
     for name in ["windows", "funnel", "sender", "install"] {
         let value = record(&dir, name).expect("a record");
         // This program's own additions come first, and hold nothing.
-        let value = match name {
-            "funnel" => {
-                let (body, length) = (&value[1..value.len() - 8], 22_u64.to_le_bytes());
-                sealed(name.as_bytes(), &[b"\x02", body, &[0; 8], b"a third window", &length])
-            }
-            _ => with_addition(name, &value),
+        let own = match name {
+            "funnel" => 8,
+            "sender" => 64,
+            _ => 0,
         };
+        let (addition, nothing) = (b"a third window", vec![0; own]);
+        let length = (own as u64 + 14).to_le_bytes();
+        let body = &value[1..value.len() - 8];
+        let value = sealed(name.as_bytes(), &[b"\x02", body, &nothing, addition, &length]);
         with_records(&dir, |all| all.put(name.as_bytes(), &value));
     }
     let holds = |name: &str| {
@@ -246,11 +248,11 @@ fn flags_that_only_a_later_program_knows_are_merged_from_the_checkpoint() {
     let store = open(&dir);
     record_surely(&store, Mark::UpstreamCall);
     let older = std::fs::read(dir.store().join("data.mdb")).expect("the file");
-    store.update(true, |state| state.funnel.later_flags = 0b101).expect("a change");
+    store.update(true, |state| state.funnel.later_flags = 0b110).expect("a change");
     drop(store);
     std::fs::write(dir.store().join("data.mdb"), older).expect("the older copy");
-    assert_eq!(peek(&dir).funnel.later_flags, 0b101);
-    assert_eq!(open(&dir).read().map(|state| state.funnel.later_flags), Ok(0b101));
+    assert_eq!(peek(&dir).funnel.later_flags, 0b110);
+    assert_eq!(open(&dir).read().map(|state| state.funnel.later_flags), Ok(0b110));
 }
 
 #[test]
@@ -291,7 +293,7 @@ fn a_mark_of_a_later_layout_stops_no_host() {
 #[test]
 fn damage_beside_a_later_version_that_is_known_is_damage() {
     let (_root, dir) = filled();
-    open(&dir).update(true, |state| state.funnel.later_flags = 1).expect("a change");
+    open(&dir).update(true, |state| state.funnel.later_flags = 2).expect("a change");
     assert_eq!(record(&dir, "funnel").map(|value| value[0]), Some(2));
     let mut damaged = record(&dir, "counters").expect("a record");
     damaged[3] ^= 1;
@@ -299,7 +301,7 @@ fn damage_beside_a_later_version_that_is_known_is_damage() {
     assert!(matches!(Store::peek(&dir, NOW), Err(StoreError::Damaged(_))));
     let store = open(&dir);
     assert_eq!(store.health(), Health::Restored { quarantined_at: Some(NOW) });
-    assert_eq!(store.read().map(|state| state.funnel.later_flags), Ok(1));
+    assert_eq!(store.read().map(|state| state.funnel.later_flags), Ok(2));
 }
 
 #[test]
