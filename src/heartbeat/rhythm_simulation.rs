@@ -69,6 +69,7 @@ impl Install {
                     version: "v1.0.0",
                     installer_stamp: None,
                     initial_delay: 300,
+                    started_at: now,
                 };
                 schedule::host_started(&mut self.state, &start, now);
                 checks.insert((now + ANSWER, host));
@@ -330,6 +331,7 @@ impl Machine {
                     version: "v1.0.0",
                     installer_stamp: None,
                     initial_delay: 300,
+                    started_at: *now,
                 };
                 schedule::host_started(&mut self.state, &start, *now);
                 self.hosts[place] = Some((*now, None));
