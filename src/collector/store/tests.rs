@@ -319,3 +319,19 @@ fn the_receiver_answers_in_order_and_says_a_rule_and_a_place() {
     assert_eq!((count("stored"), count("duplicate")), (Some(700), Some(300)));
     assert_eq!((count("refused.shape"), count("refused.size")), (Some(2), Some(1)));
 }
+
+#[test]
+fn a_commit_is_on_disk_and_not_in_a_cache() {
+    let place = place();
+    let connection = database::open(place.path()).expect("a database");
+    let pragma = |name: &str| -> String {
+        let value = connection
+            .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        format!("{:?}", value.expect("a value"))
+    };
+    assert_eq!(pragma("synchronous"), "Integer(2)", "FULL");
+    assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+    assert_eq!(pragma("fullfsync"), "Integer(1)");
+    let reader = database::open_to_read(place.path()).expect("a reader");
+    assert!(reader.execute("DELETE FROM installs", []).is_err(), "a reader writes nothing");
+}
