@@ -306,8 +306,9 @@ pub const COMMANDS: &[Command] = &[
     Command {
         path: &["telemetry", "status"],
         summary: "Show which products send, where to, when the last heartbeat was, and why others do not",
-        about: "Reads only: nothing is created, nothing is sent. With --product, everything that is known about this\n\
-                install of it; `--product mcpproxy` is the gateway's own.",
+        about: "Nothing is created, nothing is sent. On a terminal, a notice that nobody could see yet is shown, and\n\
+                counts as seen. With --product, everything that is known about this install of it; `--product mcpproxy`\n\
+                is the gateway's own.",
         operands: Operands::None,
         options: &[PRODUCT, ENDPOINT, EXACT, OUTPUT],
         data_dir: true,

@@ -39,7 +39,6 @@ mod verify;
 mod version;
 
 use crate::config;
-use crate::contract::product::OWN_PRODUCT;
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::timing::CLOCK_VARIABLE;
 use crate::machine::{self, Surroundings};
@@ -87,10 +86,7 @@ impl Call {
             })?;
         if around.own(CLOCK_VARIABLE).is_some() {
             // What is shown has the time of the hosts: the reading shifts the clock, if it leads to loopback.
-            let product = self.product()?.unwrap_or_else(|| OWN_PRODUCT.to_owned());
-            if let Some(subject) = Subject::known(&dir, &product) {
-                let _ = Permission::read(&subject, around);
-            }
+            let _ = Permission::read(&Subject::own(dir.clone()), around);
         }
         Ok(dir)
     }

@@ -19,8 +19,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     if call.value("output").is_some_and(|format| format != "json") {
         return Err(Failure::usage(place, "the payload is shown as json only: use -o json"));
     }
-    // Shifts the clock, if a test wants that.
-    call.dir()?;
+    let around = Surroundings::of_this_process();
+    let subject = About::in_use(call, around)?.subject;
     let now = match call.value("at") {
         Some(at) => time(at).ok_or_else(|| {
             let how = "--at takes seconds since 1970 or a time such as 2026-11-22T14:46:00Z";
@@ -28,8 +28,6 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         })?,
         None => machine::now(),
     };
-    let around = Surroundings::of_this_process();
-    let subject = About::in_use(call, around)?.subject;
     let own = || preview::own_fields(&subject.dir);
     let preview = preview::preview(&subject, around, now, &own);
     explain(&preview);

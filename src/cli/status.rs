@@ -1,6 +1,7 @@
 //! `mcpproxy telemetry status`: whether anything is sent, why, and what is known about this install.
 //!
-//! One rule: no side effects.
+//! One rule: no side effects but one: on a terminal it shows a notice that nobody could see yet, and remembers
+//! that a person saw it.
 
 use super::about::About;
 use super::output::{self, Format, shortened};
@@ -11,34 +12,44 @@ use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::status::Status;
 use crate::status::list::{List, Row};
+use crate::status::unseen::Unseen;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "telemetry status")?;
-    let around = Surroundings::of_this_process();
+    let (around, now) = (Surroundings::of_this_process(), machine::now());
+    let on_terminal = format == Format::Table && std::io::stdout().is_terminal();
     if call.value("product").is_none() && call.value("endpoint").is_none() {
-        let list = List::read(&call.dir()?, around, machine::now());
-        return print(format, || table_of_all(&list), || list.to_node());
+        let list = List::read(&call.dir()?, around, now);
+        let unseen = if on_terminal { list.unseen(around, now) } else { Vec::new() };
+        return print(format, now, &unseen, || table_of_all(&list), || list.to_node());
     }
     let About { subject, place, .. } = About::in_use(call, around)?;
-    let status = Status::read(subject, place, around, machine::now());
-    let is_exact = call.has("exact") || !std::io::stdout().is_terminal();
-    print(format, || table(&status, is_exact), || node(&status))
+    let status = Status::read(subject, place, around, now);
+    let unseen = status.unseen(around).filter(|_| on_terminal);
+    let is_exact = call.has("exact") || !on_terminal;
+    print(format, now, unseen.as_slice(), || table(&status, is_exact), || node(&status))
 }
 
+/// Behind a table, the notices that nobody could see yet.
 fn print(
     format: Format,
+    now: u64,
+    unseen: &[Unseen],
     table: impl FnOnce() -> String,
     node: impl FnOnce() -> Node,
 ) -> Result<ExitCode, Failure> {
-    output::print(&match format {
-        Format::Table => table(),
+    let notices = unseen.iter().map(|unseen| format!("\n{}", unseen.text));
+    let done = output::print(&match format {
+        Format::Table => table() + &notices.collect::<String>(),
         Format::Json => node().to_json(),
         #[cfg(feature = "cli")]
         Format::Yaml => output::yaml(&node())?,
-    })
+    })?;
+    unseen.iter().for_each(|unseen| unseen.seen(now));
+    Ok(done)
 }
 
 /// The product in front: what stands behind it is the same for all of them.
@@ -68,7 +79,8 @@ fn table_of_all(list: &List) -> String {
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(list.rows.iter().map(|row| {
         let host = if row.host.is_empty() { "none" } else { &row.host };
-        let (name, version) = (row.product.name.clone(), row.product.version.clone());
+        let (name, version) =
+            (row.subject.product.name.clone(), row.subject.product.version.clone());
         [name, version, state(row).to_owned(), host.to_owned(), time(row.last_success)]
     }));
     let mut out = output::columns(&rows);
@@ -87,7 +99,7 @@ fn reasons(list: &List) -> String {
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
     for row in list.rows.iter().filter(|row| row.consent.effective != Effective::On) {
         let reason = format!("{} ({})", row.consent.detail, row.consent.rule);
-        let name = row.product.name.as_str();
+        let name = row.subject.product.name.as_str();
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, names)) if names.contains(&name) => {}
             Some((_, names)) => names.push(name),

@@ -183,7 +183,7 @@ fn an_id_that_took_the_place_of_another_is_carried_over_and_begins_its_own_days(
     state.apply(&Mark::UpstreamResult, made - DAY);
     let id = Identity { rotated_from: Some("the id before".to_owned()), ..id };
     crate::heartbeat::schedule::adopt(&mut state, &id);
-    let payload = assemble(&state, &id, &live(), &policy(&[], false), NOW);
+    let payload = assemble(&notes(), &state, &id, &live(), &policy(&[], false), NOW);
     assert!(payload.carried_over && payload.activation.first_real_tool_call_ever);
     assert_eq!(payload.days_since_install, NOW / DAY - made / DAY);
 }
@@ -213,7 +213,7 @@ fn an_end_between_assembling_and_acknowledgement_is_not_lost() {
     ] {
         let mut state = State::default();
         state.apply(&Mark::Ended(before), NOW);
-        let sent = pending(&state, &identity(), &live(), &policy(&[], false), NOW);
+        let sent = pending(&notes(), &state, &identity(), &live(), &policy(&[], false), NOW);
         let bytes = sent.bytes.clone();
         state.pending = Some(sent);
         if let Some(ending) = meanwhile {

@@ -131,7 +131,7 @@ fn show_notice(session: &Session, store: &Store, now: u64) -> Result<(), u64> {
     let identity = permission.identity(now).filter(|_| permission.place == *store.place());
     let Some(identity) = identity else { return Err(START_AGAIN) };
     let state = store.read().map_err(|_| START_AGAIN)?;
-    let due = rhythm::next_due(&state, &session.timing, None, now);
+    let due = rhythm::next_due(&state, &session.timing, Some(session.started_at), now);
     let notice = Notice {
         product: &session.subject.product.name,
         host: &permission.host(),

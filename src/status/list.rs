@@ -2,9 +2,10 @@
 //!
 //! One rule: what is shown of a product here is what [`super::Status`] shows of it in full.
 
+use super::unseen::Unseen;
 use crate::activation::Store;
 use crate::consent::{self, Consent, Effective, Target};
-use crate::contract::{Product, timestamp};
+use crate::contract::timestamp;
 use crate::heartbeat::permission::Permission;
 use crate::machine::Surroundings;
 use crate::node::Node;
@@ -13,7 +14,8 @@ use crate::products::{self, Listed, Subject};
 
 /// One product towards one endpoint host.
 pub(crate) struct Row {
-    pub(crate) product: Product,
+    pub(crate) subject: Subject,
+    pub(crate) place: Place,
     pub(crate) consent: Consent,
     /// Empty without an endpoint.
     pub(crate) host: String,
@@ -44,6 +46,15 @@ impl List {
         Self { dir, rows: std::iter::once(own).chain(others).collect(), notes }
     }
 
+    /// The notices that nobody could see yet.
+    pub(crate) fn unseen(&self, around: &Surroundings, now: u64) -> Vec<Unseen> {
+        let in_use = self.rows.iter().filter(|row| row.is_in_use);
+        let find = |row: &Row| {
+            Unseen::find(&row.subject, &row.place, &row.consent, &row.host, around, now)
+        };
+        in_use.filter_map(find).collect()
+    }
+
     /// As `telemetry status -o json` shows it.
     pub(crate) fn to_node(&self) -> Node {
         let notes = self.notes.iter().map(|note| (*note).into()).collect();
@@ -60,11 +71,12 @@ impl Row {
         let subject = Subject::own(dir.clone());
         let permission = Permission::read(&subject, around);
         Self {
-            product: subject.product,
             host: permission.host(),
             is_in_use: true,
             last_success: last_success(&permission.place, now),
             consent: permission.consent,
+            place: permission.place,
+            subject,
         }
     }
 
@@ -83,16 +95,16 @@ impl Row {
                 Consent { effective: Effective::Off, rule, detail }
             }
         };
-        let last_success = last_success(&listed.place, now);
-        Self { product: subject.product, consent, host, is_in_use, last_success }
+        let (place, last_success) = (listed.place.clone(), last_success(&listed.place, now));
+        Self { subject, place, consent, host, is_in_use, last_success }
     }
 
     fn to_node(&self) -> Node {
         let host = Some(self.host.as_str()).filter(|host| !host.is_empty());
         let last = Some(self.last_success).filter(|at| *at != 0);
         Node::Object(vec![
-            ("name", self.product.name.as_str().into()),
-            ("version", self.product.version.as_str().into()),
+            ("name", self.subject.product.name.as_str().into()),
+            ("version", self.subject.product.version.as_str().into()),
             ("effective", self.consent.effective.as_str().into()),
             ("rule", self.consent.rule.as_str().into()),
             ("detail", self.consent.detail.as_str().into()),

@@ -5,6 +5,7 @@
 
 pub(crate) mod list;
 pub(crate) mod storage;
+pub(crate) mod unseen;
 
 use crate::activation::{State, Store};
 use crate::consent::{self, Consent, Effective};
@@ -18,6 +19,7 @@ use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::paths::{DataDir, Place};
 use crate::products::Subject;
+use unseen::Unseen;
 
 /// Everything that is shown.
 pub(crate) struct Status {
@@ -27,6 +29,8 @@ pub(crate) struct Status {
     pub(crate) consent: Consent,
     pub(crate) preference: Option<bool>,
     pub(crate) endpoint: Option<String>,
+    /// The endpoint's host, as notices name it; empty without an endpoint.
+    pub(crate) host: String,
     /// The id and its date as they are written.
     pub(crate) id: Option<(String, Option<String>)>,
     /// Why there is no id that could be sent.
@@ -84,6 +88,7 @@ impl Status {
         let installer = state.install.installer_pending;
         Self {
             now,
+            host: permission.host(),
             consent: permission.consent,
             preference: permission.preference,
             endpoint: permission.target.ok().map(|target| target.url().to_owned()),
@@ -107,6 +112,11 @@ impl Status {
         let subject = Subject::own(dir);
         let place = subject.place(None);
         Self::read(subject, place, around, now)
+    }
+
+    /// The notice, if nobody could see it yet.
+    pub(crate) fn unseen(&self, around: &Surroundings) -> Option<Unseen> {
+        Unseen::find(&self.subject, &self.place, &self.consent, &self.host, around, self.now)
     }
 
     /// What the config asks for, in a word.

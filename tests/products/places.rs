@@ -225,6 +225,7 @@ fn where_a_visible_notice_is_required_a_written_one_is_not_enough() {
             timing: Timing::default(),
             nonce: 7,
             asked_at: Some(NOW),
+            running_since: None,
             clock: &|| NOW,
             stopped: &|| false,
         };

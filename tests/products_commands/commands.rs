@@ -297,39 +297,71 @@ fn an_id_that_cannot_be_read_is_told_and_repaired_by_reset_id() {
     assert!(home.status("notes-mcp", &[])["anonymous_id"].is_string());
 }
 
+/// Runs a command on a terminal; `None`, said aloud, where there is none to have.
+fn on_terminal(home: &Home, words: &[&str]) -> Option<String> {
+    let script = "import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let mut terminal = Command::new("python3");
+    terminal.args(["-c", script, MCPPROXY]).args(words).arg("--data-dir").arg(home.path("given"));
+    terminal.env_clear().env("HOME", home.path("home")).stdin(Stdio::null());
+    terminal.env("PATH", std::env::var_os("PATH").expect("PATH"));
+    let output = terminal.output().ok().filter(|output| output.status.success());
+    if output.is_none() {
+        eprintln!("SKIPPED: python3 is not installed, or has no terminal to give");
+    }
+    output.as_ref().map(said)
+}
+
 /// Who has the id may erase what was received under it, and a screen is seen by others.
 #[test]
 fn a_terminal_shows_eight_digits_of_the_id() {
     let (home, receiver) = (Home::new(), Receiver::start([]));
     Tap::of(&home, "notes-mcp", "1.4.0", &receiver).must_send(&receiver);
     let id = last_id(&receiver);
-    let on_terminal = |words: &[&str]| {
-        let script =
-            "import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
-        let mut python = home.command(&[]);
-        let given = home.path("given");
-        let mut terminal = Command::new("python3");
-        terminal.args(["-c", script, MCPPROXY, "telemetry"]).args(words);
-        terminal.args(["--product", "notes-mcp", "--data-dir"]).arg(given).env_clear();
-        terminal.envs(
-            python.stdin(Stdio::null()).get_envs().filter_map(|(name, value)| Some((name, value?))),
-        );
-        terminal.stdin(Stdio::null()).output().ok().filter(|output| output.status.success())
-    };
-    for words in [&["status"][..], &["show-payload"]] {
-        let Some(short) = on_terminal(words) else {
-            eprintln!("SKIPPED: python3 is not installed, or has no terminal to give");
-            return;
-        };
-        let short = said(&short);
+    for word in ["status", "show-payload"] {
+        let words = ["telemetry", word, "--product", "notes-mcp"];
+        let Some(short) = on_terminal(&home, &words) else { return };
         assert!(short.contains(&id[..8]) && !short.contains(&id), "{short}");
         assert!(short.contains("--exact"), "{short}");
         for option in [&["--exact"][..], &["-o", "json"]] {
-            let exact = on_terminal(&[words, option].concat()).expect("a terminal");
-            assert!(said(&exact).contains(&id), "{}", said(&exact));
+            let exact = on_terminal(&home, &[&words, option].concat()).expect("a terminal");
+            assert!(exact.contains(&id), "{exact}");
         }
-        let piped = home.run_given(&[&["telemetry"], words, &["--product", "notes-mcp"]].concat());
-        assert!(succeeds(&piped).contains(&id));
+        assert!(succeeds(&home.run_given(&words)).contains(&id));
+    }
+}
+
+/// What is kept beside the state of notes-mcp, for each endpoint host.
+fn install_files(home: &Home) -> Vec<String> {
+    let places = fs::read_dir(home.path("given/products/notes-mcp")).into_iter().flatten();
+    let files = places.flatten().map(|place| place.path().join("install.json"));
+    files.filter_map(|file| fs::read_to_string(file).ok()).collect()
+}
+
+#[test]
+fn a_notice_that_nobody_could_see_is_shown_by_status_on_a_terminal_and_is_seen_then() {
+    for words in [&["telemetry", "status"][..], &["telemetry", "status", "--product", "notes-mcp"]]
+    {
+        let (home, receiver) = (Home::new(), Receiver::start([]));
+        let options = ["--require-visible-notice"];
+        let mut tap = Tap::with(&home, &options, "notes-mcp", "1.4.0", &receiver);
+        // Written, and a host that need not wait has sent meanwhile, twice.
+        tap.until(|| install_files(&home).iter().any(|text| text.contains("written_at")));
+        let other = Receiver::start([]);
+        let mut free = Tap::of(&home, "files", "1.0.0", &other);
+        free.must_send(&other);
+        free.must_send(&other);
+        // No pipe makes it seen.
+        let piped = succeeds(&home.run_given(words));
+        assert!(!piped.contains("switch off"), "{piped}");
+        assert_eq!(receiver.connections(), 0);
+        let Some(shown) = on_terminal(&home, words) else { return };
+        for part in ["notes-mcp counts its installs", "telemetry disable --product notes-mcp"] {
+            assert!(shown.contains(part), "{part} is not in {shown}");
+        }
+        // The next host need not wait; this one looks again within a minute.
+        Tap::with(&home, &options, "notes-mcp", "1.4.0", &receiver).must_send(&receiver);
+        let again = on_terminal(&home, words).expect("a terminal");
+        assert!(!again.contains("counts its installs"), "{again}");
     }
 }
 

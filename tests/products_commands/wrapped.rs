@@ -28,7 +28,19 @@ impl Tap {
 
     /// Of another product, in the data directory that is not the user's own.
     pub fn of(home: &Home, product: &str, version: &str, receiver: &Receiver) -> Self {
+        Self::with(home, &[], product, version, receiver)
+    }
+
+    /// As [`Self::of`], with more options.
+    pub fn with(
+        home: &Home,
+        options: &[&str],
+        product: &str,
+        version: &str,
+        receiver: &Receiver,
+    ) -> Self {
         let mut command = home.command(&["tap", "--product", product]);
+        command.args(options);
         command.args(["--product-version", version, "--endpoint", &receiver.endpoint()]);
         Self::spawn(command.arg("--data-dir").arg(home.path("given")))
     }
@@ -57,34 +69,43 @@ impl Tap {
         assert!(self.output.read_line(&mut line).expect("an answer") > 0, "the server is gone");
     }
 
-    /// Uses it until its telemetry thread is gone: without one, nothing can be sent.
-    pub fn must_fall_silent(&mut self) {
-        let until = Instant::now() + PATIENCE;
-        while self.has_telemetry_thread() {
-            assert!(Instant::now() < until, "its telemetry thread lives on");
+    /// Uses it until something is so.
+    pub fn until(&mut self, is_so: impl Fn() -> bool) {
+        let give_up = Instant::now() + PATIENCE;
+        while !is_so() {
+            assert!(Instant::now() < give_up, "it does not come to that");
             self.call();
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    pub fn has_telemetry_thread(&self) -> bool {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
-        tasks.expect("a running process").flatten().any(|task| {
-            let name = std::fs::read_to_string(task.path().join("comm"));
-            name.is_ok_and(|name| name.starts_with("mcpproxy-"))
-        })
+    /// Uses it until its telemetry thread is gone: without one, nothing can be sent.
+    pub fn must_fall_silent(&mut self) {
+        let tasks = self.tasks();
+        self.until(|| !has_telemetry_thread(&tasks));
     }
 
     /// Uses it until one more heartbeat arrives than there are: the first one, and after an objection, when
     /// something passes.
     pub fn must_send(&mut self, receiver: &Receiver) {
-        let (sent, until) = (receiver.requests().len(), Instant::now() + PATIENCE);
-        while receiver.requests().len() == sent {
-            assert!(Instant::now() < until, "it stays silent");
-            self.call();
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let sent = receiver.requests().len();
+        self.until(|| receiver.requests().len() > sent);
     }
+
+    pub fn has_telemetry_thread(&self) -> bool {
+        has_telemetry_thread(&self.tasks())
+    }
+
+    fn tasks(&self) -> PathBuf {
+        format!("/proc/{}/task", self.child.id()).into()
+    }
+}
+
+fn has_telemetry_thread(tasks: &Path) -> bool {
+    std::fs::read_dir(tasks).expect("a running process").flatten().any(|task| {
+        let name = std::fs::read_to_string(task.path().join("comm"));
+        name.is_ok_and(|name| name.starts_with("mcpproxy-"))
+    })
 }
 
 impl Drop for Tap {
