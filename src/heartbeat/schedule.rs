@@ -288,6 +288,7 @@ pub fn acknowledge(state: &mut State, now: u64, nonce: u64, sent: &[u8]) -> bool
     sender.timestamp_of = now;
     sender.failures = 0;
     sender.retry_after = 0;
+    rhythm::wanted_again(sender, &pending.bytes);
     if pending.installer {
         state.install.installer_pending = false;
     }

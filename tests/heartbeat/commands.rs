@@ -79,6 +79,8 @@ fn a_retired_version_is_said_and_asks_only_when_a_user_wants_it() {
     let ran = run(home.path(), &["send", "--now"], &variables);
     assert!(ran.stdout.starts_with(b"sent: "), "{}", ran.stderr);
     assert_eq!(receiver.connections(), 2);
+    let status = json(&["status", "-o", "json"]);
+    assert_eq!(status["heartbeat"]["retired_until"], serde_json::Value::Null, "acknowledged since");
 }
 
 #[test]
