@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::collector::heartbeat::{Heartbeat, day};
-use crate::collector::receive::{Answer, Receiver};
+use crate::collector::receive::{Answer, Pending, Receiver};
 use crate::collector::row::Standing;
 use crate::collector::testing::{bytes_v3, heartbeat};
 use std::path::Path;
@@ -334,4 +334,25 @@ fn a_commit_is_on_disk_and_not_in_a_cache() {
     assert_eq!(pragma("fullfsync"), "Integer(1)");
     let reader = database::open_to_read(place.path()).expect("a reader");
     assert!(reader.execute("DELETE FROM installs", []).is_err(), "a reader writes nothing");
+}
+
+#[test]
+fn what_does_not_fit_in_the_queue_is_told_to_come_back() {
+    let place = place();
+    let receiver = Receiver::open(&options(place.path())).expect("a database");
+    // Another process keeps the writer waiting.
+    let other = rusqlite::Connection::open(place.path().join("collector.db")).expect("a file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
+    let beats: Vec<Vec<u8>> = (0..2_700).map(|install| bytes_v3(install, NOON)).collect();
+    let pending: Vec<Pending> = beats.iter().map(|bytes| receiver.submit(bytes, NOON)).collect();
+    let is_full = |pending: &&Pending| matches!(pending, Pending::Done(Answer::Unavailable(5)));
+    assert!(pending.iter().filter(is_full).count() > 0);
+    other.execute_batch("COMMIT").expect("the lock is free");
+    for answer in pending.into_iter().map(Pending::wait) {
+        assert!(matches!(answer, Answer::Stored | Answer::Unavailable(_)), "{answer:?}");
+    }
+    let again = receiver.accept_all(beats.iter().map(|bytes| (bytes.as_slice(), NOON)));
+    assert!(again.iter().all(|answer| matches!(answer, Answer::Stored | Answer::Duplicate)));
+    let rows = receiver.reader().and_then(|reader| reader.rows("mcpproxy"));
+    assert_eq!(rows.map(|rows| rows.len()), Ok(beats.len()));
 }
