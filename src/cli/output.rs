@@ -61,8 +61,8 @@ pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
     }
 }
 
-/// An id as it is shown on a screen that others may see: who has all of it may ask to erase what was received
-/// under it.
+/// An id as it is shown on a screen that others may see: all of it is what asks to erase what was received under
+/// it.
 pub(super) fn shortened(id: &str) -> String {
     match id.get(..8) {
         Some(start) => format!("{start}... (--exact shows all of it)"),

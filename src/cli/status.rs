@@ -1,6 +1,6 @@
 //! `mcpproxy telemetry status`: whether anything is sent, why, and what is known about this install.
 //!
-//! One rule: no side effects but one: on a terminal it shows a notice that nobody could see yet, and remembers
+//! One rule: no side effects but one: on a terminal it shows a notice that no person could see yet, and remembers
 //! that a person saw it.
 
 use super::about::About;
@@ -33,7 +33,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     print(format, now, unseen.as_slice(), || table(&status, is_exact), || node(&status))
 }
 
-/// Behind a table, the notices that nobody could see yet.
+/// Behind a table, the notices that no person could see yet.
 fn print(
     format: Format,
     now: u64,

@@ -46,7 +46,7 @@ impl List {
         Self { dir, rows: std::iter::once(own).chain(others).collect(), notes }
     }
 
-    /// The notices that nobody could see yet.
+    /// The notices that no person could see yet.
     pub(crate) fn unseen(&self, around: &Surroundings, now: u64) -> Vec<Unseen> {
         let in_use = self.rows.iter().filter(|row| row.is_in_use);
         let find = |row: &Row| {

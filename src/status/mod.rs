@@ -114,7 +114,7 @@ impl Status {
         Self::read(subject, place, around, now)
     }
 
-    /// The notice, if nobody could see it yet.
+    /// The notice, if no person could see it yet.
     pub(crate) fn unseen(&self, around: &Surroundings) -> Option<Unseen> {
         Unseen::find(&self.subject, &self.place, &self.consent, &self.host, around, self.now)
     }
