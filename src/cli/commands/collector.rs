@@ -95,7 +95,7 @@ pub(super) const RUN: Command = Command {
 pub(super) const PRODUCT_ADD: Command = Command {
     path: &["collector", "product", "add"],
     summary: "Receive a product from now on",
-    about: "Works while the collector runs. A product that was removed comes back with what was received.",
+    about: "Works while the collector runs. A product that was removed comes back with its installs.",
     operands: Operands::One("NAME"),
     options: &[EPHEMERAL],
     data_dir: true,
@@ -125,7 +125,7 @@ pub(super) const PRODUCT_RENAME: Command = Command {
 pub(super) const PRODUCT_REMOVE: Command = Command {
     path: &["collector", "product", "remove"],
     summary: "Refuse a product's heartbeats from now on",
-    about: "What was received stays; `product add` brings it back.",
+    about: "Its installs stay; `product add` brings them back.",
     operands: Operands::One("NAME"),
     options: &[],
     data_dir: true,
