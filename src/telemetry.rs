@@ -217,6 +217,9 @@ impl Telemetry {
     /// [`Recorded::NoStore`] when telemetry is off: an objection stops what comes a second after it.
     pub fn record(&self, event: Event<'_>) -> Recorded {
         let Some(session) = &self.session else { return Recorded::NoStore };
+        if matches!(event, Event::ServerConnected) {
+            session.server_answered();
+        }
         if self.is_known(&event) {
             return Recorded::Unchanged;
         }

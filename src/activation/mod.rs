@@ -5,12 +5,14 @@
 pub mod clients;
 #[cfg(feature = "activation")]
 mod codec;
+mod days;
 #[cfg(feature = "activation")]
 mod record;
 pub mod state;
 mod store;
 mod window;
 
+pub use days::{ActiveDays, DAY, Days};
 pub use state::State;
 pub use store::{Claim, Clock, DEADLINE, Deferred, Health, Recorded, Store, StoreError, owner};
 pub use window::HourlyWindow;
@@ -31,10 +33,25 @@ pub enum Mark<'a> {
     },
     /// An upstream tool was called.
     UpstreamCall,
+    /// An upstream tool returned a result.
+    UpstreamResult,
+    /// A client made a request today.
+    ClientActive,
+    /// A host ended.
+    Ended(Ending),
     /// A request arrived on a surface (index into the order of `SurfaceRequests`).
     Request(Surface),
     /// One of our own tools was called.
     Builtin(BuiltinTool),
+}
+
+/// How a host ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As it was meant to.
+    Clean,
+    /// It panicked, or the server that it wraps failed.
+    Crash,
 }
 
 /// Where a request arrived.

@@ -5,7 +5,7 @@
 
 use super::codec::{self, Damaged, Reader, Writer};
 use super::state::LiveMark;
-use super::{HourlyWindow, State};
+use super::{Days, HourlyWindow, State};
 
 mod bodies;
 
@@ -20,6 +20,8 @@ pub enum Key {
     Windows,
     /// [`State::counters`]
     Counters,
+    /// [`State::days`]
+    Days,
     /// [`State::sender`]
     Sender,
     /// [`State::pending`]
@@ -34,10 +36,11 @@ pub enum Key {
 
 impl Key {
     /// Every part of [`State`].
-    pub const PARTS: [Key; 8] = [
+    pub const PARTS: [Key; 9] = [
         Key::Funnel,
         Key::Windows,
         Key::Counters,
+        Key::Days,
         Key::Sender,
         Key::Pending,
         Key::Install,
@@ -60,6 +63,7 @@ impl Key {
             Key::Funnel => b"funnel",
             Key::Windows => b"windows",
             Key::Counters => b"counters",
+            Key::Days => b"days",
             Key::Sender => b"sender",
             Key::Pending => b"pending",
             Key::Install => b"install",
@@ -196,6 +200,9 @@ pub fn encode(state: &State, key: Key, there: Option<&[u8]>) -> Option<Vec<u8>> 
             renew(key, &windows, there)
         }
         Key::Counters => renew(key, &state.counters, there),
+        // The first programs know no such record: while there are no days there is none.
+        Key::Days if there.is_none() && state.days == Days::default() => return None,
+        Key::Days => renew(key, &state.days, there),
         Key::Sender => renew(key, &state.sender, there),
         Key::Pending => renew(key, state.pending.as_ref()?, there),
         Key::Install => renew(key, &state.install, there),
@@ -214,6 +221,7 @@ pub fn decode(state: &mut State, key: Key, value: Option<&[u8]>) -> Result<(), D
             open_or_default::<Windows>(key, value)?.put_into(state);
         }
         Key::Counters => state.counters = open_or_default(key, value)?,
+        Key::Days => state.days = open_or_default(key, value)?,
         Key::Sender => state.sender = open_or_default(key, value)?,
         Key::Pending => state.pending = value.map(|value| open(key, value)).transpose()?,
         Key::Install => state.install = open_or_default(key, value)?,

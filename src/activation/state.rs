@@ -1,6 +1,6 @@
 //! Everything the store holds, as plain values, and the pure functions that change it.
 
-use super::{BuiltinTool, HourlyWindow, Mark, Surface};
+use super::{BuiltinTool, Days, Ending, HourlyWindow, Mark, Surface};
 use crate::contract::client_name::{UNKNOWN, is_canonical};
 use crate::contract::{
     BuiltinToolCalls, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode,
@@ -21,6 +21,8 @@ pub struct State {
     pub tokens_saved: HourlyWindow,
     /// Counters since the last acknowledged heartbeat.
     pub counters: Counters,
+    /// Days of the install.
+    pub days: Days,
     /// When the next heartbeat is due and who sends it.
     pub sender: Sender,
     /// The bytes of a heartbeat whose acknowledgement has not been recorded.
@@ -56,6 +58,8 @@ pub struct Funnel {
     pub mcp_client: bool,
     /// A discovery tool was ever called.
     pub retrieve_tools_call: bool,
+    /// An upstream tool ever returned a result.
+    pub real_tool_call: bool,
     /// Canonical names, first in wins, at most 16.
     pub clients: Vec<String>,
     /// Flags that only later programs know, one for each bit: kept and merged like the others.
@@ -74,6 +78,10 @@ pub struct Counters {
     pub builtin_tool_calls: BuiltinToolCalls,
     /// Upstream tool calls.
     pub upstream_tool_calls: u64,
+    /// Hosts that ended as they were meant to.
+    pub ended_clean: u64,
+    /// Hosts that crashed, or whose server did.
+    pub ended_crashed: u64,
     /// Counters that only later programs know, in their order: kept and subtracted like the others, and
     /// reported by those programs only.
     pub later: [u64; LATER],
@@ -98,6 +106,38 @@ pub struct Sender {
     pub lease_owner: u64,
     /// When the lease ends.
     pub lease_until: u64,
+    /// The `timestamp` of the acknowledged heartbeat from which the next one is counted.
+    pub timestamp: u64,
+    /// The `last_success` that goes with `timestamp`. A program that knows no `timestamp` moves `last_success`
+    /// alone, and that is what counts then.
+    pub timestamp_of: u64,
+    /// When a host started last.
+    pub last_start: u64,
+    /// Whether a second heartbeat may come on the first day.
+    pub second: Second,
+    /// The versions of the product that the endpoint retired last.
+    pub retired: [Retired; 2],
+}
+
+/// Where the one second heartbeat of an install's first day stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Second {
+    /// None comes: no heartbeat was acknowledged yet, or it is over.
+    #[default]
+    None,
+    /// The first heartbeat was acknowledged and reported no real tool call.
+    Open,
+    /// The pending bytes are the second heartbeat.
+    Pending,
+}
+
+/// A version of the product that the endpoint wants no more heartbeats of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// A hash of the version; see `heartbeat::rhythm`.
+    pub version: u64,
+    /// When the endpoint said so; 0 is never.
+    pub at: u64,
 }
 
 /// A heartbeat whose acknowledgement has not been recorded.
@@ -184,12 +224,17 @@ impl State {
     /// Applies one mark.
     pub fn apply(&mut self, mark: &Mark<'_>, now: u64) -> Applied {
         let rare = self.funnel.apply(mark);
+        if rare && *mark == Mark::UpstreamResult {
+            self.days.real_tool_call_at = now;
+        }
+        let is_new_day = *mark == Mark::ClientActive && self.days.active.add(now);
         if let Mark::Discovery { indexed, returned } = *mark {
             self.discovery_calls.add(now, 1);
             self.tokens_saved.add(now, tokens_saved(indexed, returned));
         }
         let counted = self.counters.apply(mark);
-        Applied { changed: rare || counted || matches!(mark, Mark::Discovery { .. }), rare }
+        let moved = is_new_day || matches!(mark, Mark::Discovery { .. });
+        Applied { changed: rare || counted || moved, rare }
     }
 }
 
@@ -220,19 +265,26 @@ impl Funnel {
             }
             Mark::ServerConnected => !std::mem::replace(&mut self.connected_server, true),
             Mark::Discovery { .. } => !std::mem::replace(&mut self.retrieve_tools_call, true),
-            Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_) => false,
+            Mark::UpstreamResult => !std::mem::replace(&mut self.real_tool_call, true),
+            Mark::UpstreamCall
+            | Mark::ClientActive
+            | Mark::Ended(_)
+            | Mark::Request(_)
+            | Mark::Builtin(_) => false,
         }
     }
 
     /// Takes over flags and clients that `other` has and this one has not; true when there were any.
     pub fn merge(&mut self, other: &Funnel) -> bool {
         let flags = |it: &Self| {
-            (it.connected_server, it.mcp_client, it.retrieve_tools_call, it.later_flags)
+            let known = (it.connected_server, it.mcp_client, it.retrieve_tools_call);
+            (known, it.real_tool_call, it.later_flags)
         };
         let before = flags(self);
         self.connected_server |= other.connected_server;
         self.mcp_client |= other.mcp_client;
         self.retrieve_tools_call |= other.retrieve_tools_call;
+        self.real_tool_call |= other.real_tool_call;
         self.later_flags |= other.later_flags;
         let mut changed = before != flags(self);
         for client in &other.clients {
@@ -263,6 +315,8 @@ impl Counters {
         let (requests, builtin) = (&mut self.surface_requests, &mut self.builtin_tool_calls);
         Some(match *mark {
             Mark::UpstreamCall => &mut self.upstream_tool_calls,
+            Mark::Ended(Ending::Clean) => &mut self.ended_clean,
+            Mark::Ended(Ending::Crash) => &mut self.ended_crashed,
             Mark::Request(Surface::Mcp) => &mut requests.mcp,
             Mark::Request(Surface::Cli) => &mut requests.cli,
             Mark::Request(Surface::Webui) => &mut requests.webui,
@@ -271,17 +325,21 @@ impl Counters {
             Mark::Builtin(BuiltinTool::RetrieveTools) => &mut builtin.retrieve_tools,
             Mark::Builtin(BuiltinTool::CallTool) => &mut builtin.call_tool,
             Mark::Builtin(BuiltinTool::TelemetryStatus) => &mut builtin.telemetry_status,
-            Mark::Client(_) | Mark::ServerConnected | Mark::Discovery { .. } => return None,
+            Mark::Client(_)
+            | Mark::ServerConnected
+            | Mark::Discovery { .. }
+            | Mark::UpstreamResult
+            | Mark::ClientActive => return None,
         })
     }
 
     /// How many counters this program knows.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 11;
 
     /// Every counter that this program knows, in a fixed order: a new one comes last.
     pub fn to_array(self) -> [u64; Self::COUNT] {
-        let Self { surface_requests: r, builtin_tool_calls: b, upstream_tool_calls, later: _ } =
-            self;
+        let Self { surface_requests: r, builtin_tool_calls: b, upstream_tool_calls, .. } = self;
+        let Self { ended_clean, ended_crashed, later: _, .. } = self;
         [
             r.mcp,
             r.cli,
@@ -292,17 +350,21 @@ impl Counters {
             b.call_tool,
             b.telemetry_status,
             upstream_tool_calls,
+            ended_clean,
+            ended_crashed,
         ]
     }
 
     /// The inverse of [`Self::to_array`].
     pub fn from_array(all: [u64; Self::COUNT]) -> Self {
-        let [mcp, cli, webui, tray, unknown, retrieve_tools, call_tool, telemetry_status, upstream] =
-            all;
+        let [mcp, cli, webui, tray, unknown, counts @ ..] = all;
+        let [retrieve_tools, call_tool, telemetry_status, upstream, clean, crashed] = counts;
         Self {
             surface_requests: SurfaceRequests { mcp, cli, webui, tray, unknown },
             builtin_tool_calls: BuiltinToolCalls { retrieve_tools, call_tool, telemetry_status },
             upstream_tool_calls: upstream,
+            ended_clean: clean,
+            ended_crashed: crashed,
             later: [0; LATER],
         }
     }

@@ -9,7 +9,7 @@ use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{assemble, nonce, preview};
+use crate::heartbeat::{assemble, nonce, preview, rhythm};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
 use crate::{identity, notice};
@@ -29,7 +29,7 @@ fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
     }
     let now = machine::now();
     let timing = Timing::of(around);
-    let started = |state: State| schedule::next_due(&state, &timing).is_some();
+    let started = |state: State| rhythm::next_due(&state, &timing, None, now).is_some();
     let known = || Store::peek(dir, now).map(|state| state.or_else(|| Store::remembered(dir)));
     if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
@@ -51,6 +51,7 @@ fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
         timing,
         nonce: nonce(),
         asked_at: at_once.then_some(now),
+        running_since: None,
         clock: &machine::now,
         stopped: &|| false,
     };
@@ -71,6 +72,10 @@ fn say(outcome: Outcome, at_once: bool) -> Result<String, String> {
         Outcome::Waiting(Begin::NotDue(wait)) => Ok(format!("not due: next in {}", span(wait))),
         Outcome::Waiting(Begin::BackingOff(wait)) => Ok(format!(
             "not due: the last attempt failed, next in {}; --now tries at once",
+            span(wait)
+        )),
+        Outcome::Waiting(Begin::Retired(wait)) => Ok(format!(
+            "not due: the endpoint retired this version, it is asked again in {}; --now asks at once",
             span(wait)
         )),
         Outcome::Waiting(Begin::LeasedByOther(_)) => {

@@ -77,6 +77,13 @@ fn table(status: &Status) -> String {
     if let Some(trouble) = status.trouble.as_ref().filter(|_| status.store.0 == "ok") {
         let _ = writeln!(out, "\n{trouble}");
     }
+    if let Some(until) = status.retired_until() {
+        let until = timestamp::format(until);
+        let _ = writeln!(
+            out,
+            "\nThe endpoint retired this version: nothing is sent until {until}, when it is asked again."
+        );
+    }
     if let Some(note) = status.note {
         let _ = writeln!(out, "\n{note}");
     }

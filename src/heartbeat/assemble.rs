@@ -96,8 +96,7 @@ pub fn assemble(
 ) -> Payload {
     let (version, previous_version) = versions(&state.install);
     let installer = state.install.installer_pending;
-    let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls, later: _ } =
-        state.counters;
+    let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls, .. } = state.counters;
     Payload {
         anonymous_id: identity.anonymous_id.clone(),
         env_kind: live.env_kind,
@@ -131,6 +130,7 @@ pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> 
         connected_server,
         mcp_client,
         retrieve_tools_call,
+        real_tool_call: _,
         clients: names,
         later_flags: _,
     } = &state.funnel;

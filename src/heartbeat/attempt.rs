@@ -5,12 +5,13 @@
 use super::assemble::{self, ClientPolicy, Live};
 use super::permission::Permission;
 use super::post::{Answer, post};
-use super::retry_after;
-use super::schedule::{self, Begin, Failure};
+use super::schedule::{self, Begin, Failure, Turn};
 use super::sent::{self, Copy};
 use super::timing::Timing;
+use super::{retirement, retry_after, rhythm};
 use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
+use crate::build_info;
 use crate::consent::{Consent, Effective};
 use crate::contract::RoutingMode;
 use crate::gate::{self, PrivateWords, Refusal};
@@ -33,6 +34,8 @@ pub struct Attempt<'a> {
     pub nonce: u64,
     /// When a user asked to send whether it is due or not.
     pub asked_at: Option<u64>,
+    /// When the host started; `None` for a command line.
+    pub running_since: Option<u64>,
     /// Seconds since 1970.
     pub clock: &'a dyn Fn() -> u64,
     /// Asked just before connecting.
@@ -46,7 +49,7 @@ pub enum Outcome {
     Acknowledged(Vec<u8>),
     /// Not now.
     Waiting(Begin),
-    /// No acknowledgement; the same bytes are tried again in so many seconds.
+    /// No acknowledgement; the next attempt is in so many seconds.
     Failed {
         /// What happened.
         why: String,
@@ -83,12 +86,22 @@ impl Attempt<'_> {
         self.deliver(live).unwrap_or_else(|early| early)
     }
 
+    fn turn(&self) -> Turn<'_> {
+        Turn {
+            nonce: self.nonce,
+            timing: &self.timing,
+            asked_at: self.asked_at,
+            running_since: self.running_since,
+            version: build_info::VERSION,
+        }
+    }
+
     fn deliver(&self, live: &dyn Fn(&State) -> Live) -> Result<Outcome, Outcome> {
         let permission = self.permission()?;
         let target = permission.target.map_err(Outcome::Unable)?;
         let state = self.store.read().map_err(unable)?;
         let now = (self.clock)();
-        match schedule::would_begin(&state, now, self.nonce, &self.timing, self.asked_at) {
+        match schedule::would_begin(&state, now, &self.turn()) {
             Begin::Go | Begin::ClockReset(_) => {}
             other => return Err(Outcome::Waiting(other)),
         }
@@ -137,14 +150,24 @@ impl Attempt<'_> {
             if state.install.notice_shown_at == 0 {
                 return Err(Outcome::Unable("the first-run notice was not shown yet".to_owned()));
             }
-            match schedule::begin(state, now, self.nonce, &self.timing, self.asked_at) {
+            let (id, made) = (&identity.anonymous_id, &identity.created_at);
+            if !state
+                .pending
+                .as_ref()
+                .is_some_and(|p| schedule::pending_is_valid(p, now, id, made))
+            {
+                // Whether a new one is due is asked without them.
+                schedule::discard(state);
+            }
+            match schedule::begin(state, now, &self.turn()) {
                 Begin::Go => {}
                 other => return Err(Outcome::Waiting(other)),
             }
-            let (id, made) = (&identity.anonymous_id, &identity.created_at);
-            let kept = state.pending.take_if(|p| schedule::pending_is_valid(p, now, id, made));
-            let pending =
-                kept.unwrap_or_else(|| assemble::pending(state, identity, live, policy, now));
+            if let Some(kept) = &state.pending {
+                return Ok(kept.clone());
+            }
+            schedule::assembling(state, now, &self.turn());
+            let pending = assemble::pending(state, identity, live, policy, now);
             state.pending = Some(pending.clone());
             Ok(pending)
         });
@@ -163,8 +186,10 @@ impl Attempt<'_> {
             return Ok(());
         };
         let now = (self.clock)();
-        self.patiently(|state| schedule::refuse(state, now, self.nonce, &self.timing))
-            .map_err(unable)?;
+        let refuse = |state: &mut State| {
+            schedule::refuse(state, now, self.nonce, &self.timing, &pending.bytes);
+        };
+        self.patiently(refuse).map_err(unable)?;
         Err(Outcome::Refused(refusal))
     }
 
@@ -212,6 +237,7 @@ impl Attempt<'_> {
         if permission.identity(now).as_ref() != Some(identity) {
             return Err(Outcome::Abandoned);
         }
+        let mut retired = None;
         let (failure, why) = match answer {
             Answer::Status(200..=299, _) => {
                 // The copy first: a crash in between leaves an acknowledged payload that is kept.
@@ -228,15 +254,28 @@ impl Attempt<'_> {
                 let why = format!("the endpoint answered {status}; redirects are not followed");
                 (Failure::UntilTomorrow, why)
             }
+            Answer::Gone(body) => {
+                retired = retirement::version(&body, bytes);
+                let says = if retired.is_some() { "410: this version is retired" } else { "410" };
+                (Failure::UntilTomorrow, format!("the endpoint answered {says}"))
+            }
             Answer::Status(status, _) => {
                 (Failure::UntilTomorrow, format!("the endpoint answered {status}"))
             }
             Answer::NetworkError(why) => (Failure::Transient(None), why.to_owned()),
             Answer::NotBuilt(why) => (Failure::UntilTomorrow, why.to_owned()),
         };
-        let retry_in = self
-            .patiently(|state| schedule::fail(state, now, self.nonce, failure, &self.timing))
-            .map_err(unable)?;
+        let fail = |state: &mut State| {
+            if let Some(version) = &retired {
+                rhythm::retire(&mut state.sender, version, now);
+            }
+            let wait = schedule::fail(state, now, self.nonce, failure, &self.timing, bytes);
+            match rhythm::retired_until(&state.sender, self.turn().version, now) {
+                Some(until) => wait.max(until - now),
+                None => wait,
+            }
+        };
+        let retry_in = self.patiently(fail).map_err(unable)?;
         Ok(Outcome::Failed { why, retry_in })
     }
 

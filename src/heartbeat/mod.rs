@@ -6,11 +6,14 @@
 pub mod assemble;
 pub mod attempt;
 pub(crate) mod host;
+pub mod lifetime;
 pub mod permission;
 pub mod post;
 pub mod preview;
 pub mod proxy;
+mod retirement;
 mod retry_after;
+pub mod rhythm;
 pub mod schedule;
 pub mod sent;
 pub(crate) mod session;

@@ -12,16 +12,23 @@ use crate::consent::Target;
 pub enum Answer {
     /// A status, with the value of `Retry-After`.
     Status(u16, Option<String>),
+    /// 410, with the beginning of the body: it may say that a version is retired.
+    Gone(Vec<u8>),
     /// No answer: why, without addresses.
     NetworkError(&'static str),
     /// This build cannot reach such an endpoint.
     NotBuilt(&'static str),
 }
 
+/// As much of the body of a 410 as is read.
+#[cfg(feature = "heartbeat")]
+const GONE_BYTES: u64 = 2048;
+
 /// Posts `body`. Takes at most ten seconds.
 #[cfg(feature = "heartbeat")]
 pub fn post(target: &Target, body: &[u8], variable: &dyn Fn(&str) -> Option<String>) -> Answer {
     use super::timing::{CONNECT_TIMEOUT, REQUEST_TIMEOUT};
+    use std::io::Read as _;
     use std::time::Duration;
 
     if target.is_secure() && !cfg!(feature = "tls") {
@@ -58,6 +65,12 @@ pub fn post(target: &Target, body: &[u8], variable: &dyn Fn(&str) -> Option<Stri
         .header("connection", "close")
         .send(body);
     match sent {
+        Ok(response) if response.status().as_u16() == 410 => {
+            let mut body = Vec::new();
+            // One that is longer, or cut off, is not what we look for.
+            let _ = response.into_body().into_reader().take(GONE_BYTES).read_to_end(&mut body);
+            Answer::Gone(body)
+        }
         Ok(response) => {
             let after = response.headers().get("retry-after").and_then(|v| v.to_str().ok());
             // The body says nothing we need, and is not read.

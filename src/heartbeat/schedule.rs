@@ -1,13 +1,14 @@
 //! When to send and who sends: pure functions over the stored state, run inside its transactions.
 //!
-//! One rule: a time in the future is reset to now and nothing is sent for it; a clock that jumped
-//! must not cause a burst.
+//! One rule: a stored time that is more than a day ahead is reset to now and nothing is sent for it; one that
+//! is less far ahead stays. A clock that jumped must not cause a burst, nor a second heartbeat of one day.
 
 use super::timing::{
-    LEASE, LEASE_NEEDED, LIVE_FOR, PENDING_MAX_AGE, RETRY_AFTER_MAX, TICK, Timing,
+    AHEAD, LEASE, LEASE_NEEDED, LIVE_FOR, PENDING_MAX_AGE, RETRY_AFTER_MAX, TICK, Timing,
 };
+use super::{lifetime, rhythm};
 use crate::activation::State;
-use crate::activation::state::{LiveMark, Pending};
+use crate::activation::state::{LiveMark, Pending, Second};
 use crate::contract::RoutingMode;
 use crate::identity::{FIRST_PLAUSIBLE_TIME, Identity};
 
@@ -27,6 +28,8 @@ pub enum Begin {
     LeasedByOther(u64),
     /// The last attempt failed.
     BackingOff(u64),
+    /// The endpoint retired this version of the product.
+    Retired(u64),
     /// A gateway is alive; it sends for everybody.
     GatewayAlive(u64),
     /// A stored time lay in the future and was reset.
@@ -56,6 +59,11 @@ pub fn host_started(state: &mut State, start: &HostStart<'_>, now: u64) {
         state.sender.first_start = now;
         state.sender.initial_delay = start.initial_delay;
     }
+    if now >= FIRST_PLAUSIBLE_TIME {
+        // A clock that was set back does not undo a start.
+        state.sender.last_start = state.sender.last_start.max(now);
+    }
+    lifetime::begin(state, start.identity, now);
     let install = &mut state.install;
     if install.current_version != start.version {
         // The first version ever has none before it: the empty text moves along.
@@ -81,57 +89,65 @@ pub fn adopt(state: &mut State, identity: &Identity) {
     }
     if identity.rotated_from.as_ref() == Some(known) {
         state.funnel.clients.clear();
-        state.pending = None;
+        discard(state);
+        lifetime::rotate(state, identity);
     } else if !known.is_empty() {
         *state = State::default();
     }
     state.install.anonymous_id.clone_from(&identity.anonymous_id);
 }
 
-/// When the next heartbeat is due; `None` before any host has started.
-pub fn next_due(state: &State, timing: &Timing) -> Option<u64> {
-    let sender = &state.sender;
-    match (sender.last_success, sender.first_start) {
-        (0, 0) => None,
-        (0, first_start) => {
-            let delay = timing.initial_delay.unwrap_or(sender.initial_delay);
-            Some(first_start.saturating_add(delay))
-        }
-        (last_success, _) => Some(last_success.saturating_add(timing.interval)),
-    }
+/// The process that asks whether it may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    /// Names it in the lease; not 0.
+    pub nonce: u64,
+    /// When heartbeats are due.
+    pub timing: &'a Timing,
+    /// When a user asked to send whether it is due or not.
+    pub asked_at: Option<u64>,
+    /// When it started; `None` for a command line.
+    pub running_since: Option<u64>,
+    /// The version of the product that it sends for.
+    pub version: &'a str,
 }
 
 /// When the next attempt may begin: when it is due, and after a failure or a refusal not before the wait
-/// is over.
-pub fn next_attempt(state: &State, timing: &Timing) -> Option<u64> {
-    let sender = &state.sender;
-    let again = sender.last_attempt.saturating_add(sender.retry_after);
-    next_due(state, timing).map(|due| due.max(again))
+/// is over; `None` before any host has started. `running_since` is the start of the host that will send.
+pub fn next_attempt(
+    state: &State,
+    timing: &Timing,
+    running_since: Option<u64>,
+    now: u64,
+) -> Option<u64> {
+    let due = match &state.pending {
+        // They were due when they were made.
+        Some(pending) => pending.made_at.min(now),
+        None => rhythm::next_due(state, timing, running_since, now)?,
+    };
+    Some(due.max(again(state, timing, running_since)))
+}
+
+/// When the wait after the last attempt is over.
+fn again(state: &State, timing: &Timing, running_since: Option<u64>) -> u64 {
+    let again = state.sender.last_attempt.saturating_add(state.sender.retry_after);
+    if state.pending.is_some() || state.sender.retry_after == 0 {
+        return again;
+    }
+    // What was refused waits for the next day, and so for 00:00 UTC.
+    rhythm::across_midnight(again, state, timing, running_since)
 }
 
 /// What [`begin`] would answer, without changing anything.
-pub fn would_begin(
-    state: &State,
-    now: u64,
-    nonce: u64,
-    timing: &Timing,
-    asked_at: Option<u64>,
-) -> Begin {
-    // Only times and counts decide, so the copy leaves the stored bytes out.
-    let mut copy = State { sender: state.sender, ..State::default() };
-    begin(&mut copy, now, nonce, timing, asked_at)
+pub fn would_begin(state: &State, now: u64, turn: &Turn<'_>) -> Begin {
+    begin(&mut state.clone(), now, turn)
 }
 
-/// Takes the lease if a heartbeat is due. That a user asked for one (`asked_at`) overrides due and
-/// backoff, never the lease. An acknowledgement since then is what was asked for: eight users of `--now` at
-/// once get one, and no two payloads carry the same second, by which receivers know duplicates.
-pub fn begin(
-    state: &mut State,
-    now: u64,
-    nonce: u64,
-    timing: &Timing,
-    asked_at: Option<u64>,
-) -> Begin {
+/// Takes the lease if a heartbeat is due. That a user asked for one (`asked_at`) overrides due, backoff and
+/// that the version is retired, never the lease. An acknowledgement since then is what was asked for: eight
+/// users of `--now` at once get one, and no two payloads carry the same second, by which receivers know
+/// duplicates.
+pub fn begin(state: &mut State, now: u64, turn: &Turn<'_>) -> Begin {
     // A machine whose clock starts in 1970 at every boot would reset the last acknowledgement each time,
     // and send again each time its clock is set.
     if now < FIRST_PLAUSIBLE_TIME {
@@ -141,7 +157,7 @@ pub fn begin(
         return Begin::ClockReset(1);
     }
     let sender = &mut state.sender;
-    if sender.lease_owner != 0 && sender.lease_owner != nonce && now < sender.lease_until {
+    if sender.lease_owner != 0 && sender.lease_owner != turn.nonce && now < sender.lease_until {
         return Begin::LeasedByOther(sender.lease_until - now);
     }
     if sender.lease_owner != 0 {
@@ -150,39 +166,78 @@ pub fn begin(
         sender.lease_owner = 0;
         sender.failures = sender.failures.saturating_add(1);
         if sender.failures > 1 {
-            sender.retry_after = timing.backoff(sender.failures, nonce);
+            sender.retry_after = turn.timing.backoff(sender.failures, turn.nonce);
         }
     }
-    if asked_at.is_none_or(|at| state.sender.last_success >= at.min(now)) {
-        let due = next_due(state, timing);
-        match due {
-            None => return Begin::NotDue(timing.initial_delay(nonce)),
-            Some(due) if due > now => return Begin::NotDue(due - now),
-            Some(_) => {}
-        }
-        let sender = &state.sender;
-        let again = sender.last_attempt.saturating_add(sender.retry_after);
-        if sender.last_attempt != 0 && again > now {
-            return Begin::BackingOff(again - now);
-        }
+    // An acknowledgement that is ahead of the clock was before that was set back.
+    let answered = |at: u64| (at.min(now)..=now).contains(&state.sender.last_success);
+    if turn.asked_at.is_none_or(answered)
+        && let Some(wait) = wait(state, now, turn)
+    {
+        return wait;
     }
     let sender = &mut state.sender;
-    sender.lease_owner = nonce;
+    sender.lease_owner = turn.nonce;
     sender.lease_until = now + LEASE;
     sender.last_attempt = now;
     sender.retry_after = 0;
     Begin::Go
 }
 
-/// Resets every stored time that lies in the future. Whether there was one.
+/// Why it is not yet time, if it is not.
+fn wait(state: &State, now: u64, turn: &Turn<'_>) -> Option<Begin> {
+    let Turn { timing, running_since, .. } = *turn;
+    if let Some(until) = rhythm::retired_until(&state.sender, turn.version, now) {
+        return Some(Begin::Retired(until - now));
+    }
+    if state.pending.is_none() {
+        match rhythm::next_due(state, timing, running_since, now) {
+            None => return Some(Begin::NotDue(timing.initial_delay(turn.nonce))),
+            Some(due) if due > now => return Some(Begin::NotDue(due - now)),
+            Some(_) => {}
+        }
+    }
+    let again = again(state, timing, running_since);
+    (state.sender.last_attempt != 0 && again > now).then(|| Begin::BackingOff(again - now))
+}
+
+/// Notes, just before a heartbeat is assembled, whether it is the second one of the first day.
+pub fn assembling(state: &mut State, now: u64, turn: &Turn<'_>) {
+    let is_due = |due: Option<u64>| due.is_some_and(|due| due <= now);
+    if is_due(rhythm::second(state, turn.timing, now))
+        && !is_due(rhythm::regular(state, turn.timing, turn.running_since))
+    {
+        state.sender.second = Second::Pending;
+    }
+}
+
+/// Drops the pending bytes. What they reported stays in the store, and the next heartbeat reports it.
+pub fn discard(state: &mut State) {
+    state.pending = None;
+    if state.sender.second == Second::Pending {
+        state.sender.second = Second::None;
+    }
+}
+
+/// Resets every stored time that lies more than a day ahead. Whether there was one.
 fn reset_future_times(state: &mut State, now: u64) -> bool {
     if now < FIRST_PLAUSIBLE_TIME {
         return false;
     }
     let sender = &mut state.sender;
+    let furthest = now.saturating_add(AHEAD);
     let mut any = false;
-    for time in [&mut sender.first_start, &mut sender.last_success, &mut sender.last_attempt] {
-        if *time > now {
+    for time in [
+        &mut sender.first_start,
+        &mut sender.last_success,
+        &mut sender.last_attempt,
+        &mut sender.timestamp,
+        &mut sender.timestamp_of,
+        &mut sender.last_start,
+        &mut sender.retired[0].at,
+        &mut sender.retired[1].at,
+    ] {
+        if *time > furthest {
             *time = now;
             any = true;
         }
@@ -216,7 +271,16 @@ pub fn acknowledge(state: &mut State, now: u64, nonce: u64, sent: &[u8]) -> bool
         return false;
     };
     let sender = &mut state.sender;
+    let from = rhythm::counted_from(sender);
+    let is_first_day = rhythm::is_one_day(from, pending.made_at);
+    let is_second = sender.second == Second::Pending && is_first_day;
+    let may_follow = from == 0 || sender.second == Second::Open && is_first_day;
+    let is_open = may_follow && !rhythm::reports_real_call(&pending.bytes);
+    sender.second = if is_open { Second::Open } else { Second::None };
+    // The second one of the first day does not move the rhythm; nor does a clock that was set back.
+    sender.timestamp = if is_second { from } else { from.max(pending.made_at) };
     sender.last_success = now;
+    sender.timestamp_of = now;
     sender.failures = 0;
     sender.retry_after = 0;
     if pending.installer {
@@ -231,12 +295,19 @@ pub fn acknowledge(state: &mut State, now: u64, nonce: u64, sent: &[u8]) -> bool
 pub enum Failure {
     /// Worth another try soon: network errors, 408, 429, 5xx. With `Retry-After` in seconds.
     Transient(Option<u64>),
-    /// Not worth one before the next day: 3xx and other 4xx.
+    /// Not worth one before the next UTC day, and then not of the same bytes: 3xx and other 4xx.
     UntilTomorrow,
 }
 
-/// Records a failed attempt and releases the lease. Seconds until the next.
-pub fn fail(state: &mut State, now: u64, nonce: u64, failure: Failure, timing: &Timing) -> u64 {
+/// Records that an attempt to send `sent` failed, and releases the lease. Seconds until the next.
+pub fn fail(
+    state: &mut State,
+    now: u64,
+    nonce: u64,
+    failure: Failure,
+    timing: &Timing,
+    sent: &[u8],
+) -> u64 {
     release(state, nonce);
     let sender = &mut state.sender;
     sender.failures = sender.failures.saturating_add(1);
@@ -249,18 +320,28 @@ pub fn fail(state: &mut State, now: u64, nonce: u64, failure: Failure, timing: &
             // An endpoint may shorten the wait, but one that fails again and again may not hurry us.
             if sender.failures <= HURRIED_RETRIES { after } else { after.max(backoff) }
         }
-        Failure::UntilTomorrow => timing.interval,
+        Failure::UntilTomorrow => until_tomorrow(state, now, timing, sent),
     };
-    sender.retry_after
+    state.sender.retry_after
+}
+
+/// Discards `sent`, if it is still pending. Seconds until the next UTC day.
+fn until_tomorrow(state: &mut State, now: u64, timing: &Timing, sent: &[u8]) -> u64 {
+    let mut day = now;
+    if let Some(pending) = state.pending.as_ref().filter(|pending| pending.bytes == sent) {
+        // Their day may be ahead of a clock that was set back: an answer that was lost may have been a yes.
+        day = day.max(pending.made_at);
+        discard(state);
+    }
+    timing.interval.unwrap_or_else(|| rhythm::next_midnight(day) - now)
 }
 
 /// Drops the pending bytes that the gate refused and waits for the next day.
-pub fn refuse(state: &mut State, now: u64, nonce: u64, timing: &Timing) {
+pub fn refuse(state: &mut State, now: u64, nonce: u64, timing: &Timing, refused: &[u8]) {
     release(state, nonce);
     state.install.anonymity_violations = state.install.anonymity_violations.saturating_add(1);
-    state.pending = None;
     state.sender.last_attempt = now;
-    state.sender.retry_after = timing.interval;
+    state.sender.retry_after = until_tomorrow(state, now, timing, refused);
 }
 
 /// Gives the lease back, if it is still ours.

@@ -40,6 +40,10 @@ pub(crate) struct Session {
     /// Names this process in marks and in the lease; not 0.
     pub(crate) nonce: u64,
     pub(crate) started_at: u64,
+    /// As [`Self::started_at`], by [`coarse_time`], which no setting of the clock moves.
+    began: Duration,
+    /// A server of this host has answered.
+    answered: AtomicBool,
     live: Mutex<Option<Provider>>,
     watch: Mutex<Watch>,
     /// A copy of the watch's verdict that `record` reads without a lock.
@@ -147,6 +151,8 @@ impl Session {
             timing,
             nonce: super::nonce(),
             started_at: machine::now(),
+            began: coarse_time(),
+            answered: AtomicBool::new(false),
             live: Mutex::new(None),
             watch: Mutex::new(Watch {
                 stamp,
@@ -415,6 +421,22 @@ impl Session {
             let _ = state.live_tap.take_if(ours);
             let _ = state.live_serve.take_if(ours);
         });
+    }
+
+    /// A server has answered: what this host says of its servers is no longer the beginning only.
+    pub(crate) fn server_answered(&self) {
+        self.answered.store(true, Ordering::Release);
+    }
+
+    /// Seconds until this host may send although no server has answered: a heartbeat that was due before it
+    /// started would go out before any server was tried, and say that none is connected.
+    pub(crate) fn unsettled(&self) -> Option<u64> {
+        if self.answered.load(Ordering::Acquire) {
+            return None;
+        }
+        let limit = Duration::from_secs(self.timing.settle());
+        let left = limit.saturating_sub(coarse_time().saturating_sub(self.began));
+        (!left.is_zero()).then(|| left.as_secs() + u64::from(left.subsec_nanos() > 0))
     }
 
     /// Asks the background thread for a new mark soon.

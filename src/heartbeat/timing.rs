@@ -4,8 +4,23 @@ use crate::machine::{self, Surroundings};
 
 /// Seconds from the first host start to the first heartbeat, before jitter.
 pub const INITIAL_DELAY: u64 = 5 * 60;
-/// Seconds between two recorded acknowledgements.
-pub const INTERVAL: u64 = 24 * 60 * 60;
+/// Seconds of a UTC day.
+pub const DAY: u64 = 24 * 60 * 60;
+/// Seconds between the timestamps of two heartbeats, when a host started in between.
+pub const APART: u64 = 10 * 60 * 60;
+/// The same, when no host did: one host that runs on and on.
+pub const ALONE: u64 = 20 * 60 * 60;
+/// The longest that a host which runs across 00:00 UTC waits: all of them would send at once.
+pub const MIDNIGHT_DELAY: u64 = 60 * 60;
+/// Seconds that a host waits for the first answer of a server before it sends: how many servers are
+/// connected is not known before.
+pub const SETTLE: u64 = 60;
+/// The same where a test asks for other times.
+pub const SETTLE_IN_TESTS: u64 = 10;
+/// Seconds for which a version is quiet that the endpoint retired.
+pub const RETIRED_FOR: u64 = 28 * DAY;
+/// A stored time that is further ahead of the clock is wrong.
+pub const AHEAD: u64 = DAY;
 /// Seconds a process may call itself the sender. Longer than one request ([`REQUEST_TIMEOUT`]), short
 /// enough that the next process soon takes over from one that was killed.
 pub const LEASE: u64 = 20;
@@ -16,9 +31,9 @@ pub const REQUEST_TIMEOUT: u64 = 10;
 /// Seconds to connect.
 pub const CONNECT_TIMEOUT: u64 = 3;
 /// Stored bytes are retried for this long and then discarded, whatever the interval.
-pub const PENDING_MAX_AGE: u64 = 24 * 60 * 60;
+pub const PENDING_MAX_AGE: u64 = DAY;
 /// The longest `Retry-After` that is believed.
-pub const RETRY_AFTER_MAX: u64 = 24 * 60 * 60;
+pub const RETRY_AFTER_MAX: u64 = DAY;
 /// A live mark is believed for this long.
 pub const LIVE_FOR: u64 = 2 * 60;
 /// Seconds between two live marks of one host.
@@ -26,23 +41,20 @@ pub const TICK: u64 = 60;
 
 const DELAY_VARIABLE: &str = "MCPPROXY_TELEMETRY_INITIAL_DELAY";
 const INTERVAL_VARIABLE: &str = "MCPPROXY_TELEMETRY_INTERVAL";
+/// Seconds by which a host that sends to loopback shifts its clock, and a collector on loopback likewise.
+pub const CLOCK_VARIABLE: &str = "MCPPROXY_TEST_CLOCK_OFFSET";
 const BACKOFF_FIRST: u64 = 60;
 const BACKOFF_LAST: u64 = 6 * 60 * 60;
 
-/// When heartbeats are due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What tests and operators override of the times above.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// `MCPPROXY_TELEMETRY_INITIAL_DELAY`: replaces the stored, jittered delay of the install.
+    /// `MCPPROXY_TELEMETRY_INITIAL_DELAY`: replaces the stored, jittered delay of the install, and the five
+    /// minutes from the first real tool call to the second heartbeat of the first day.
     pub initial_delay: Option<u64>,
-    /// `MCPPROXY_TELEMETRY_INTERVAL`, else [`INTERVAL`]. A shorter interval shortens backoff in
-    /// proportion (never below a second); the lease and the age of stored bytes stay as they are.
-    pub interval: u64,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self { initial_delay: None, interval: INTERVAL }
-    }
+    /// `MCPPROXY_TELEMETRY_INTERVAL`: replaces the rhythm. One below a day shortens backoff in proportion
+    /// (never below a second); the lease and the age of stored bytes stay as they are.
+    pub interval: Option<u64>,
 }
 
 impl Timing {
@@ -54,6 +66,10 @@ impl Timing {
         for name in ignored {
             let what = "is not a whole number of seconds that can be used; it is ignored";
             machine::complain(&format_args!("mcpproxy: {name} {what}"));
+        }
+        if own(CLOCK_VARIABLE).is_some_and(|value| clock_offset(value).is_none()) {
+            let what = "is not a whole number of seconds that can be used; it is ignored";
+            machine::complain(&format_args!("mcpproxy: {CLOCK_VARIABLE} {what}"));
         }
         timing
     }
@@ -72,7 +88,7 @@ impl Timing {
             None => {}
         }
         match interval.map(seconds) {
-            Some(Some(interval)) if interval > 0 => timing.interval = interval,
+            Some(Some(interval)) if interval > 0 => timing.interval = Some(interval),
             Some(_) => ignored.push(INTERVAL_VARIABLE),
             None => {}
         }
@@ -93,11 +109,30 @@ impl Timing {
         wait + random % (wait / 10 + 1)
     }
 
+    /// Seconds from the first real tool call to the second heartbeat of the first day.
+    pub fn second_delay(&self) -> u64 {
+        self.initial_delay.unwrap_or(INITIAL_DELAY)
+    }
+
+    /// Seconds that a host waits for its first server at most.
+    pub fn settle(&self) -> u64 {
+        if *self == Self::default() { SETTLE } else { SETTLE_IN_TESTS }
+    }
+
     fn scaled(&self, seconds: u64) -> u64 {
-        if self.interval >= INTERVAL {
-            return seconds;
+        match self.interval {
+            Some(interval) if interval < DAY => (seconds * interval / DAY).max(1),
+            _ => seconds,
         }
-        (seconds * self.interval / INTERVAL).max(1)
+    }
+}
+
+/// The value of [`CLOCK_VARIABLE`]: whole seconds, negative ones too, a century at most either way.
+pub fn clock_offset(text: &str) -> Option<i64> {
+    let text = text.trim();
+    match text.strip_prefix('-') {
+        Some(back) => seconds(back).map(|seconds| -(seconds as i64)),
+        None => seconds(text).map(|seconds| seconds as i64),
     }
 }
 
@@ -135,7 +170,7 @@ mod tests {
     #[test]
     fn overrides_are_whole_seconds_and_scale_backoff() {
         let (timing, ignored) = Timing::from_values(Some("0"), Some(" 2 "));
-        assert_eq!(timing, Timing { initial_delay: Some(0), interval: 2 });
+        assert_eq!(timing, Timing { initial_delay: Some(0), interval: Some(2) });
         assert!(ignored.is_empty());
         assert_eq!((timing.backoff(1, 9), timing.backoff(30, 9)), (1, 1));
         let (timing, ignored) = Timing::from_values(Some("-1"), Some("0"));
@@ -144,5 +179,23 @@ mod tests {
         for bad in ["", "1s", "1e3", "99999999999999999999", "\u{661}"] {
             assert_eq!(Timing::from_values(Some(bad), None).1.len(), 1, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_clock_of_tests_goes_whole_seconds_forward_and_back() {
+        for (text, offset) in [("0", 0), ("86400", 86_400), (" -3600 ", -3600)] {
+            assert_eq!(clock_offset(text), Some(offset), "{text:?}");
+        }
+        for bad in ["", "-", "+5", "--5", "- 5x", "1d", "9999999999999999999"] {
+            assert_eq!(clock_offset(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_waits_a_minute_for_its_servers_and_in_tests_less() {
+        assert_eq!(Timing::default().settle(), 60);
+        let timing = Timing { initial_delay: Some(0), interval: None };
+        assert_eq!((timing.settle(), timing.second_delay()), (10, 0));
+        assert_eq!(Timing { initial_delay: None, interval: Some(5) }.settle(), 10);
     }
 }

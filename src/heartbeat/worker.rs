@@ -106,7 +106,8 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     let before = store.read().map_err(|_| START_AGAIN)?;
     let mut after = before.clone();
     schedule::host_started(&mut after, &start, now);
-    // Most starts change nothing that has to survive a power failure.
+    // Most starts change nothing that has to survive a power failure: what it forgets of them is one start.
+    after.sender.last_start = before.sender.last_start;
     let durable = after != before;
     let recorded = store.update(durable, |state| {
         schedule::host_started(state, &start, now);
@@ -151,6 +152,9 @@ fn tick(session: &Session, store: &Store) -> u64 {
     }
     // An id that is a year old by now is another one from here on, also to the events of this host.
     session.settle(EDIT_DEADLINE);
+    if let Some(wait) = session.unsettled() {
+        return wait.min(TICK);
+    }
     let attempt = Attempt {
         dir: &session.dir,
         store,
@@ -158,25 +162,28 @@ fn tick(session: &Session, store: &Store) -> u64 {
         timing: session.timing,
         nonce: session.nonce,
         asked_at: None,
+        running_since: Some(session.started_at),
         clock: &machine::now,
         stopped: &|| session.stopped(),
     };
     let outcome = attempt.run(&|_| Live::from(&session.mark(machine::now())));
-    wait_after(&outcome, session).min(TICK)
+    wait_after(&outcome).min(TICK)
 }
 
-fn wait_after(outcome: &Outcome, session: &Session) -> u64 {
+fn wait_after(outcome: &Outcome) -> u64 {
     match outcome {
         Outcome::Waiting(
             Begin::NotDue(wait)
             | Begin::LeasedByOther(wait)
             | Begin::BackingOff(wait)
+            | Begin::Retired(wait)
             | Begin::GatewayAlive(wait)
             | Begin::ClockReset(wait)
             | Begin::ClockUnset(wait),
         ) => *wait,
         Outcome::Waiting(Begin::Go) | Outcome::Busy | Outcome::Abandoned => START_AGAIN,
-        Outcome::Acknowledged(_) => session.timing.interval,
+        // Bytes of yesterday, perhaps: those of today are due in their turn.
+        Outcome::Acknowledged(_) => START_AGAIN,
         Outcome::Failed { retry_in, .. } => *retry_in,
         Outcome::Refused(refusal) => {
             let what = format_args!("mcpproxy: the anonymity gate refused a heartbeat: {refusal}");

@@ -6,6 +6,7 @@
 pub(crate) mod storage;
 
 use crate::activation::{State, Store};
+use crate::build_info;
 use crate::config::TelemetryConfig;
 use crate::consent::{self, Consent, Effective};
 use crate::contract::{Activation, LaunchSource, timestamp};
@@ -13,7 +14,7 @@ use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{attempt, preview, schedule};
+use crate::heartbeat::{attempt, preview, rhythm, schedule};
 use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
@@ -110,11 +111,18 @@ impl Status {
 
     /// When the next heartbeat is due, if one ever is.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        let next = schedule::next_attempt(&self.state, &self.timing)?;
+        let since = self.live.started_at;
+        let next = schedule::next_attempt(&self.state, &self.timing, since, self.now)?;
+        let next = self.retired_until().map_or(next, |until| next.max(until));
         let sends = self.consent.effective == Effective::On
             && self.id_trouble.is_none()
             && self.trouble.is_none();
         sends.then_some(next)
+    }
+
+    /// Until when the endpoint wants no heartbeat of this version, if it said so.
+    pub(crate) fn retired_until(&self) -> Option<u64> {
+        rhythm::retired_until(&self.state.sender, build_info::VERSION, self.now)
     }
 
     /// As `telemetry status -o json` shows it.
@@ -184,6 +192,7 @@ impl Status {
             ("pending", self.state.pending.is_some().into()),
             ("failures", u64::from(sender.failures).into()),
             ("installer_pending", self.state.install.installer_pending.into()),
+            ("retired_until", self.retired_until().map(timestamp::format).into()),
             ("trouble", self.trouble.clone().into()),
         ])
     }

@@ -12,30 +12,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// File, what stands there, what takes its place: a counter, and fields of three records.
-const CHANGES: [[&str; 3]; 16] = [
+const CHANGES: [[&str; 3]; 15] = [
     // A counter.
     [
         "state.rs",
         "    /// Counters that only later",
         "    /// New.\n    pub errors: u64,\n    /// Counters that only later",
     ],
-    ["state.rs", "COUNT: usize = 9;", "COUNT: usize = 10;"],
-    ["state.rs", "later: _ } =\n            self;", "later: _, errors } =\n            self;"],
+    ["state.rs", "COUNT: usize = 11;", "COUNT: usize = 12;"],
+    ["state.rs", "later: _, .. } = self;", "later: _, errors, .. } = self;"],
     [
         "state.rs",
-        "            upstream_tool_calls,\n        ]",
-        "            upstream_tool_calls,\n            errors,\n        ]",
+        "            ended_crashed,\n        ]",
+        "            ended_crashed,\n            errors,\n        ]",
     ],
-    ["state.rs", "telemetry_status, upstream] =", "telemetry_status, upstream, errors] ="],
+    ["state.rs", "upstream, clean, crashed] = counts", "upstream, clean, crashed, errors] = counts"],
     [
         "state.rs",
         "upstream_tool_calls: upstream,",
         "upstream_tool_calls: upstream,\n            errors,",
-    ],
-    [
-        "../heartbeat/assemble.rs",
-        "later: _ } =\n        state.counters",
-        "later: _, errors: _ } =\n        state.counters",
     ],
     // A field of the install.
     [

@@ -4,10 +4,11 @@
 //! See "Change a record" in CONTRIBUTING.md.
 
 use super::{Origin, Part, Windows};
-use crate::activation::HourlyWindow;
-use crate::activation::State;
 use crate::activation::codec::{Damaged, Reader, Writer};
-use crate::activation::state::{Counters, Funnel, Install, LATER, LiveMark, Pending, Sender};
+use crate::activation::state::{
+    Counters, Funnel, Install, LATER, LiveMark, Pending, Retired, Second, Sender,
+};
+use crate::activation::{ActiveDays, Days, HourlyWindow, State};
 use crate::contract::{
     EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode, ServerProtocolCounts,
 };
@@ -30,6 +31,9 @@ impl Part for Origin {
     }
 }
 
+/// The bit of [`Funnel::real_tool_call`] among the flags behind the clients; the next one is the next flag's.
+const REAL_TOOL_CALL: u64 = 1;
+
 impl Part for Funnel {
     fn write(&self, body: &mut Writer) {
         body.flag(self.connected_server);
@@ -37,7 +41,9 @@ impl Part for Funnel {
         body.flag(self.retrieve_tools_call);
         body.number(self.clients.len() as u64);
         self.clients.iter().for_each(|client| body.text(client));
-        body.add(self.later_flags != 0, |body| body.number(self.later_flags));
+        let real_tool_call = if self.real_tool_call { REAL_TOOL_CALL } else { 0 };
+        let flags = self.later_flags | real_tool_call;
+        body.add(flags != 0, |body| body.number(flags));
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
@@ -48,8 +54,15 @@ impl Part for Funnel {
             return Err(Damaged);
         }
         let clients = (0..count).map(|_| body.text()).collect::<Result<_, _>>()?;
-        let later_flags = body.added(Reader::number)?;
-        Ok(Self { connected_server, mcp_client, retrieve_tools_call, clients, later_flags })
+        let flags = body.added(Reader::number)?;
+        Ok(Self {
+            connected_server,
+            mcp_client,
+            retrieve_tools_call,
+            real_tool_call: flags & REAL_TOOL_CALL != 0,
+            clients,
+            later_flags: flags & !REAL_TOOL_CALL,
+        })
     }
 }
 
@@ -191,6 +204,18 @@ impl Part for Counters {
     }
 }
 
+impl Part for Days {
+    fn write(&self, body: &mut Writer) {
+        let (newest, mask) = self.active.parts();
+        body.numbers([newest, mask, self.first, self.real_tool_call_at]);
+    }
+
+    fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let [newest, mask, first, real_tool_call_at] = body.numbers()?;
+        Ok(Self { active: ActiveDays::of_parts(newest, mask), first, real_tool_call_at })
+    }
+}
+
 impl Part for Sender {
     fn write(&self, body: &mut Writer) {
         body.numbers([
@@ -203,6 +228,13 @@ impl Part for Sender {
             self.lease_owner,
             self.lease_until,
         ]);
+        body.add(self.timestamp != 0, |body| body.number(self.timestamp));
+        body.add(self.timestamp_of != 0, |body| body.number(self.timestamp_of));
+        body.add(self.last_start != 0, |body| body.number(self.last_start));
+        body.add(self.second != Second::None, |body| body.number(self.second as u64));
+        let [newer, older] = self.retired;
+        let retired = [newer.version, newer.at, older.version, older.at];
+        body.add(retired != [0; 4], |body| body.numbers(retired));
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
@@ -225,6 +257,18 @@ impl Part for Sender {
             retry_after,
             lease_owner,
             lease_until,
+            timestamp: body.added(Reader::number)?,
+            timestamp_of: body.added(Reader::number)?,
+            last_start: body.added(Reader::number)?,
+            second: match body.added(Reader::number)? {
+                1 => Second::Open,
+                2 => Second::Pending,
+                _ => Second::None,
+            },
+            retired: body.added(|body| {
+                let [version, at, older, before] = body.numbers()?;
+                Ok([Retired { version, at }, Retired { version: older, at: before }])
+            })?,
         })
     }
 }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::activation::codec::checksum;
-use crate::activation::state::{Counters, Install, LATER, Pending, Sender};
+use crate::activation::state::{
+    Counters, Funnel, Install, LATER, Pending, Retired, Second, Sender,
+};
 use crate::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts};
 use proptest::prelude::*;
 
@@ -14,9 +16,14 @@ fn full() -> State {
         state.discovery_calls.add(1_790_000_000 + hour * 3600, hour + 1);
     }
     state.tokens_saved.add(u64::MAX, u64::MAX);
-    state.counters = Counters::from_array([1, 2, 3, 4, 5, 6, 7, 8, u64::MAX]);
+    state.counters = Counters::from_array([1, 2, 3, 4, 5, 6, 7, 8, u64::MAX, 0, 0]);
+    state.counters.ended_crashed = 2;
     state.counters.later[LATER - 1] = 3;
+    state.funnel.real_tool_call = true;
     state.funnel.later_flags = 1 << 63;
+    state.days.active.add(1_790_000_000);
+    state.days.first = 20_000;
+    state.days.real_tool_call_at = 1_790_000_001;
     state.sender = Sender {
         first_start: 1,
         initial_delay: 300,
@@ -26,6 +33,11 @@ fn full() -> State {
         retry_after: 6,
         lease_owner: u64::MAX,
         lease_until: 8,
+        timestamp: 9,
+        timestamp_of: 10,
+        last_start: 11,
+        second: Second::Pending,
+        retired: [Retired { version: 12, at: 13 }, Retired { version: 14, at: 15 }],
     };
     state.pending = Some(Pending {
         bytes: vec![0xff; 8192],
@@ -34,7 +46,7 @@ fn full() -> State {
         anonymous_id_created_at: "created".to_owned(),
         version: "v1.2.3".to_owned(),
         previous_version: "v1.2.2".to_owned(),
-        counters: Counters { later: [7; LATER], ..Counters::from_array([9; 9]) },
+        counters: Counters { later: [7; LATER], ..Counters::from_array([9; 11]) },
         installer: true,
     });
     state.install = Install {
@@ -70,9 +82,20 @@ fn full() -> State {
 /// As the first programs write it: version 1, and nothing that only later ones know.
 fn first() -> State {
     let mut state = full();
-    state.counters = state.counters.known();
+    let before = |known: Counters| Counters { ended_clean: 0, ended_crashed: 0, ..known.known() };
+    state.counters = before(state.counters);
+    state.funnel.real_tool_call = false;
     state.funnel.later_flags = 0;
-    state.pending.as_mut().unwrap().counters = Counters::from_array([9; 9]);
+    state.sender = Sender {
+        timestamp: 0,
+        timestamp_of: 0,
+        last_start: 0,
+        second: Second::None,
+        retired: Default::default(),
+        ..state.sender
+    };
+    let pending = state.pending.as_mut().unwrap();
+    pending.counters = before(pending.counters);
     state
 }
 
@@ -124,8 +147,8 @@ fn sealed(key: Key, version: u8, body: &[u8], additions: &[u8]) -> Vec<u8> {
 #[test]
 fn what_a_later_program_added_stays_behind_what_this_one_writes() {
     // Before additions of its own, a part writes all that it knows; the counters have no others.
-    let others = [Key::Windows, Key::Sender, Key::Install, Key::Pending, Key::Serve, Key::Tap];
-    for key in others.into_iter().chain([Key::Funnel]) {
+    let others = [Key::Windows, Key::Days, Key::Sender, Key::Install, Key::Pending, Key::Serve];
+    for key in others.into_iter().chain([Key::Tap, Key::Funnel]) {
         let there = with_unknown(key, &encode(&full(), key, None).unwrap());
         let mut state = State::default();
         decode(&mut state, key, Some(&there)).unwrap();
@@ -200,9 +223,28 @@ fn windows_of_the_first_commits_are_read() {
     }
 }
 
+/// A flag is a bit for every program: one that does not know it keeps it with those that it does not know either.
+#[test]
+fn a_real_tool_call_is_the_first_of_the_later_flags() {
+    let value =
+        |funnel: Funnel| encode(&State { funnel, ..State::default() }, Key::Funnel, None).unwrap();
+    let ours = value(Funnel { real_tool_call: true, later_flags: 4, ..Funnel::default() });
+    assert_eq!(ours, value(Funnel { later_flags: 5, ..Funnel::default() }));
+    let mut state = State::default();
+    decode(&mut state, Key::Funnel, Some(&ours)).unwrap();
+    assert_eq!((state.funnel.real_tool_call, state.funnel.later_flags), (true, 4));
+}
+
+#[test]
+fn a_store_without_days_has_no_record_of_them() {
+    assert_eq!(encode(&State::default(), Key::Days, None), None);
+    let there = encode(&full(), Key::Days, None);
+    assert!(encode(&State::default(), Key::Days, there.as_deref()).is_some());
+}
+
 proptest! {
     #[test]
-    fn a_flipped_bit_is_always_noticed(part in 0..8_usize, at in any::<usize>(), bit in 0..8) {
+    fn a_flipped_bit_is_always_noticed(part in 0..Key::PARTS.len(), at in any::<usize>(), bit in 0..8) {
         let key = Key::PARTS[part];
         for state in [first(), full()] {
             let mut value = encode(&state, key, None).unwrap();
@@ -215,7 +257,7 @@ proptest! {
 
     #[test]
     fn any_bytes_under_a_good_checksum_are_read_or_refused(
-        part in 0..8_usize,
+        part in 0..Key::PARTS.len(),
         version in 0..4_u8,
         body in prop::collection::vec(any::<u8>(), 0..64),
         additions in prop::collection::vec(any::<u8>(), 0..64),

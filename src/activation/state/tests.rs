@@ -21,6 +21,27 @@ fn every_mark_moves_what_it_is_about_and_nothing_else() {
     assert_eq!(state.funnel, untouched.funnel);
 
     let mut state = untouched.clone();
+    let applied = state.apply(&Mark::UpstreamResult, T);
+    assert_eq!(applied, Applied { changed: true, rare: true });
+    assert_eq!(state.apply(&Mark::UpstreamResult, T + 1), Applied::default());
+    assert_eq!((state.funnel.real_tool_call, state.days.real_tool_call_at), (true, T));
+    assert_eq!(state.counters, untouched.counters);
+
+    let mut state = untouched.clone();
+    let applied = state.apply(&Mark::ClientActive, T);
+    assert_eq!(applied, Applied { changed: true, rare: false });
+    assert_eq!(state.apply(&Mark::ClientActive, T + 1), Applied::default());
+    assert_eq!(state.days.active.count(T), 1);
+    assert_eq!((state.funnel, state.counters), (untouched.funnel.clone(), untouched.counters));
+
+    let mut state = untouched.clone();
+    for ending in [Ending::Clean, Ending::Crash, Ending::Crash] {
+        let applied = state.apply(&Mark::Ended(ending), T);
+        assert_eq!(applied, Applied { changed: true, rare: false });
+    }
+    assert_eq!((state.counters.ended_clean, state.counters.ended_crashed), (1, 2));
+
+    let mut state = untouched.clone();
     let mark = Mark::Discovery { indexed: Some(12), returned: Some(2) };
     assert_eq!(state.apply(&mark, T), Applied { changed: true, rare: true });
     assert_eq!(state.apply(&mark, T), Applied { changed: true, rare: false });
@@ -72,7 +93,7 @@ fn a_name_that_the_contract_refuses_is_kept_as_unknown() {
 }
 
 fn counters() -> impl Strategy<Value = Counters> {
-    prop::array::uniform9(prop_oneof![0_u64..100, any::<u64>()]).prop_map(Counters::from_array)
+    prop::array::uniform11(prop_oneof![0_u64..100, any::<u64>()]).prop_map(Counters::from_array)
 }
 
 proptest! {
@@ -92,12 +113,13 @@ proptest! {
     }
 
     #[test]
-    fn flags_never_go_back(marks in prop::collection::vec(0..4_usize, 0..40)) {
+    fn flags_never_go_back(marks in prop::collection::vec(0..5_usize, 0..40)) {
         let all = [
             Mark::ServerConnected,
             Mark::Client("goose"),
             Mark::Discovery { indexed: None, returned: None },
             Mark::UpstreamCall,
+            Mark::UpstreamResult,
         ];
         let mut state = State::default();
         for index in marks {
@@ -106,6 +128,7 @@ proptest! {
             prop_assert!(!before.connected_server || state.funnel.connected_server);
             prop_assert!(!before.mcp_client || state.funnel.mcp_client);
             prop_assert!(!before.retrieve_tools_call || state.funnel.retrieve_tools_call);
+            prop_assert!(!before.real_tool_call || state.funnel.real_tool_call);
             prop_assert!(state.funnel.clients.starts_with(&before.clients));
         }
     }

@@ -82,8 +82,9 @@ fn count(transaction: &mut Transaction<'_>, marks: &[Mark<'_>], now: u64) -> Res
             }
         })?;
     }
-    let is_counted =
-        |mark: &Mark<'_>| matches!(mark, Mark::UpstreamCall | Mark::Request(_) | Mark::Builtin(_));
+    let is_counted = |mark: &Mark<'_>| {
+        matches!(mark, Mark::UpstreamCall | Mark::Ended(_) | Mark::Request(_) | Mark::Builtin(_))
+    };
     if marks.iter().any(is_counted) {
         parts::change(transaction, Key::Counters, |counters: &mut Counters| {
             for mark in marks {
@@ -168,7 +169,7 @@ impl Cell {
     // A flag that is set is one load: also where size is what the build optimizes for.
     #[inline(always)]
     pub fn record(&self, marks: &[Mark<'_>], now: u64, claim: Option<&Claim<'_>>) -> Recorded {
-        if marks.iter().all(|mark| self.cache.knows(mark)) && self.is_of(claim) {
+        if marks.iter().all(|mark| self.cache.knows(mark, now)) && self.is_of(claim) {
             return Recorded::Unchanged;
         }
         self.record_new(marks, now, claim)
@@ -338,8 +339,8 @@ impl Cell {
         now: u64,
         claim: Option<&Claim<'_>>,
     ) -> Result<Change<Recorded>, Failure> {
-        if owed.is_none() && self.is_of(claim) && marks.iter().all(|mark| self.cache.is_count(mark))
-        {
+        let is_count = |mark: &Mark<'_>| self.cache.is_count(mark, now);
+        if owed.is_none() && self.is_of(claim) && marks.iter().all(is_count) {
             count(transaction, marks, now)?;
             let (result, known) = (Recorded::Stored, None);
             return Ok(Change { result, known, sync: false, still_owed: false });

@@ -2,9 +2,9 @@
 
 use super::owner;
 use crate::activation::state::{Counters, Funnel};
-use crate::activation::{HourlyWindow, Mark, State};
+use crate::activation::{Days, HourlyWindow, Mark, State};
 
-/// At most 16 clients, 25 hours, and the counters with those of later versions, however many events it stands for; of one install.
+/// At most 16 clients, 25 hours, the days, and the counters with those of later versions, however many events it stands for; of one install.
 #[derive(Default)]
 pub struct Deferred {
     /// [`owner`] of the install; 0 when it was not known.
@@ -14,6 +14,7 @@ pub struct Deferred {
     discovery_calls: HourlyWindow,
     tokens_saved: HourlyWindow,
     counters: Counters,
+    days: Days,
 }
 
 impl Deferred {
@@ -61,6 +62,7 @@ impl Deferred {
         state.discovery_calls.merge(&self.discovery_calls, self.latest);
         state.tokens_saved.merge(&self.tokens_saved, self.latest);
         state.counters = state.counters.plus(self.counters);
+        state.days.merge(&self.days);
         state.funnel.merge(&self.funnel)
     }
 
@@ -85,6 +87,7 @@ impl Deferred {
             discovery_calls: std::mem::take(&mut self.discovery_calls),
             tokens_saved: std::mem::take(&mut self.tokens_saved),
             counters: self.counters,
+            days: self.days,
             ..State::default()
         };
         change(&mut state);
@@ -92,12 +95,14 @@ impl Deferred {
         self.discovery_calls = state.discovery_calls;
         self.tokens_saved = state.tokens_saved;
         self.counters = state.counters;
+        self.days = state.days;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activation::Ending;
 
     #[test]
     fn deferred_marks_end_where_written_ones_would() {
@@ -107,6 +112,9 @@ mod tests {
             Mark::ServerConnected,
             Mark::Discovery { indexed: Some(9), returned: Some(1) },
             Mark::UpstreamCall,
+            Mark::UpstreamResult,
+            Mark::ClientActive,
+            Mark::Ended(Ending::Crash),
             Mark::Client("zed"),
             Mark::Discovery { indexed: None, returned: None },
         ];
