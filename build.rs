@@ -1,52 +1,82 @@
-//! The contract compiler: `src/contract/heartbeat-v3.json` -> `$OUT_DIR/contract.rs`.
+//! The contract compiler: `src/contract/heartbeat-v3.json` and `-v4.json` -> `$OUT_DIR/contract.rs`.
 //!
 //! One rule: a keyword that is not implemented here is an error, so nothing in the schema can look like
 //! a promise that the gate does not keep. The output holds the tables of `src/contract/table.rs`, and
-//! one `const _: () = assert!(..)` for every fact that is also written by hand: a change on one side
-//! only does not build, and the message begins with the JSON pointer of the field.
+//! one `const _: () = assert!(..)` for every fact that is also written elsewhere (by hand, or in the other
+//! version): a change on one side only does not build, and the message begins with the JSON pointer of the
+//! field.
 
 // The reader of the product reads the contract too: one reader, one idea of what JSON is.
+#[path = "src/diagnostics/codes.rs"]
+mod codes;
 #[path = "src/json.rs"]
 mod json;
 #[path = "build/schema.rs"]
 mod schema;
 #[path = "build/tables.rs"]
 mod tables;
+#[path = "build/versions.rs"]
+mod versions;
 
 use schema::Contract;
+use tables::Difference;
 
-const SCHEMA: &str = "src/contract/heartbeat-v3.json";
+const V3: &str = "src/contract/heartbeat-v3.json";
+const V4: &str = "src/contract/heartbeat-v4.json";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/json.rs");
-    println!("cargo::rerun-if-changed={SCHEMA}");
+    println!("cargo::rerun-if-changed=src/diagnostics/codes.rs");
+    println!("cargo::rerun-if-changed={V3}");
+    println!("cargo::rerun-if-changed={V4}");
     // For `mcpproxy --version --verbose`.
     println!("cargo::rustc-env=MCPPROXY_TARGET={}", std::env::var("TARGET").unwrap_or_default());
     let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    let result = std::fs::read(SCHEMA)
-        .map_err(|e| format!("{SCHEMA}: {e}"))
-        .and_then(|text| compile(&text))
-        .and_then(|rust| {
-            let path = std::path::Path::new(&out).join("contract.rs");
-            std::fs::write(path, rust).map_err(|e| format!("contract.rs: {e}"))
-        });
-    if let Err(message) = result {
+    let path = std::path::Path::new(&out).join("contract.rs");
+    let written = compile()
+        .and_then(|rust| std::fs::write(path, rust).map_err(|e| format!("contract.rs: {e}")));
+    if let Err(message) = written {
         println!("cargo::error={message}");
     }
 }
 
-/// The Rust text for a schema, or one line: file, line, JSON pointer, what is wrong, how to fix it.
-fn compile(text: &[u8]) -> Result<String, String> {
+/// The Rust text for both schemas, or one line about the first that cannot be read.
+fn compile() -> Result<String, String> {
+    let (old, new) = (read(V3)?, read(V4)?);
+    let mut differences = versions::differences(&old, &new);
+    differences.extend(against_the_catalog(&new.codes));
+    Ok(tables::rust(&old, &new, &versions::ADDED, &differences))
+}
+
+/// One schema, or one line: file, line, JSON pointer, what is wrong, how to fix it.
+fn read(file: &str) -> Result<Contract, String> {
+    let text = &std::fs::read(file).map_err(|e| format!("{file}: {e}"))?;
     let line = |at: usize| 1 + text.iter().take(at).filter(|&&byte| byte == b'\n').count();
     let schema = json::parse(text).map_err(|e| {
-        format!("{SCHEMA}, line {}: not strict JSON: {e}{}", line(e.offset), near(text, e.offset))
+        format!("{file}, line {}: not strict JSON: {e}{}", line(e.offset), near(text, e.offset))
     })?;
-    let contract = Contract::read(&schema).map_err(|problem| {
-        format!("{SCHEMA}, line {}: {}: {}", line(problem.at), problem.pointer, problem.what)
-    })?;
-    Ok(tables::rust(&contract))
+    Contract::read(&schema).map_err(|problem| {
+        format!("{file}, line {}: {}: {}", line(problem.at), problem.pointer, problem.what)
+    })
+}
+
+/// The codes of the schema and of the catalog that the other does not have.
+fn against_the_catalog(schema: &[String]) -> Vec<Difference> {
+    let pointer = "/$defs/diagnostic_code/enum";
+    let only_there =
+        schema.iter().enumerate().filter(|(_, it)| !codes::CODES.contains(&it.as_str()));
+    let only_here = codes::CODES.iter().filter(|code| !schema.iter().any(|it| it == *code));
+    let more = only_there.map(|(at, code)| Difference {
+        pointer: format!("{pointer}/{at}"),
+        what: format!("{code} is not in src/diagnostics/codes.rs"),
+    });
+    let less = only_here.map(|code| Difference {
+        pointer: pointer.to_owned(),
+        what: format!("lacks {code} of src/diagnostics/codes.rs"),
+    });
+    more.chain(less).collect()
 }
 
 /// The key at a syntax error, else the last one before it: the field that was being edited.

@@ -1,7 +1,7 @@
 //! Writes a [`Contract`] as Rust: the tables, and the asserts that compare them with what is written
 //! by hand.
 
-use crate::schema::{Contract, Member, SHAPES, Shape};
+use crate::schema::{Contract, Member, Pattern, Shape};
 use std::fmt::Write as _;
 
 /// Collects the asserts; paths are the names from the root to a member, as `compare.rs` walks them.
@@ -76,6 +76,16 @@ impl Asserts {
                 &format!("{pointer}/const"),
                 &format!("{constant} in the schema, another number in src/contract"),
             ),
+            Shape::UpTo(most) => self.push(
+                &format!("most_is({at}, {most})"),
+                &format!("{pointer}/maximum"),
+                &format!("{most} in the schema, another limit in src/contract/mod.rs"),
+            ),
+            Shape::CodeCounts(most) => self.push(
+                &format!("most_is({at}, {most})"),
+                "/$defs/code_counts/maxProperties",
+                &format!("{most} in the schema, another limit in src/contract/mod.rs"),
+            ),
             Shape::Text(variant) => self.push(
                 &format!("text_is({at}, Text::{variant})"),
                 &format!("{pointer}/$ref"),
@@ -93,21 +103,23 @@ impl Asserts {
                     &format!("Text::{item} in the schema, another in src/contract/payload.rs"),
                 );
             }
-            Shape::Boolean | Shape::NullableBoolean | Shape::Count => {}
+            Shape::Boolean | Shape::NullableBoolean | Shape::Count | Shape::Code => {}
         }
     }
 }
 
 impl Shape {
     /// The word of `compare::kind` for this shape.
-    fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Shape::Object(_) => "object",
-            Shape::Enum(_) => "enum",
+            Shape::Enum(_) | Shape::Code => "enum",
             Shape::ConstInteger(_) => "constant",
             Shape::Boolean => "boolean",
             Shape::NullableBoolean => "boolean or null",
             Shape::Count => "count",
+            Shape::UpTo(_) => "bounded count",
+            Shape::CodeCounts(_) => "counts by code",
             Shape::Text(_) => "text",
             Shape::List { .. } => "list",
         }
@@ -121,6 +133,11 @@ impl Shape {
             Shape::Boolean => "Node::Boolean".to_owned(),
             Shape::NullableBoolean => "Node::NullableBoolean".to_owned(),
             Shape::Count => "Node::Count".to_owned(),
+            Shape::UpTo(most) => format!("Node::UpTo({most})"),
+            Shape::Code => "Node::Enum(DIAGNOSTIC_CODES)".to_owned(),
+            Shape::CodeCounts(most) => {
+                format!("Node::Counts {{ keys: DIAGNOSTIC_CODES, most: {most} }}")
+            }
             Shape::Text(variant) => format!("Node::Text(Text::{variant})"),
             Shape::List { max_items, item } => {
                 format!("Node::List {{ max_items: {max_items}, item: Text::{item} }}")
@@ -142,24 +159,43 @@ fn table(members: &[Member]) -> String {
     rust
 }
 
-/// The Rust text of `$OUT_DIR/contract.rs`.
-pub fn rust(contract: &Contract) -> String {
+/// What stands in one version of the contract and not in the other.
+pub struct Difference {
+    pub pointer: String,
+    pub what: String,
+}
+
+/// The Rust text of `$OUT_DIR/contract.rs`: both versions as tables; the asserts that compare what is sent
+/// (`new`) with what is written by hand; and one failing assert for every difference that there should
+/// not be.
+pub fn rust(old: &Contract, new: &Contract, added: &[&str], differences: &[Difference]) -> String {
     let mut asserts = Asserts::default();
-    asserts.members(&contract.members, &[]);
-    for ((name, pattern), (_, variant)) in contract.patterns.iter().zip(SHAPES) {
+    asserts.members(&new.members, &[]);
+    for Pattern { name, variant, pattern } in &new.patterns {
         asserts.push(
             &format!("same(Text::{variant}.pattern(), {pattern:?})"),
             &format!("/$defs/{name}/pattern"),
-            &format!("differs from Text::{variant}.pattern() in src/contract/table.rs"),
+            &format!("differs from Text::{variant}.pattern() in src/contract/shapes.rs"),
         );
     }
+    for Difference { pointer, what } in differences {
+        asserts.push("same(\"\", \"a difference\")", pointer, what);
+    }
     format!(
-        "/// The contract as a table, in the order of the schema.\n\
-         pub static ROOT: Node = Node::Object({});\n\
-         /// The JSON pointer of every member in the schema.\n\
-         pub const POINTERS: &[&str] = &{:?};\n{}",
-        table(&contract.members),
+        "/// Heartbeat v3 as a table, in the order of the schema.\n\
+         pub static V3: Node = Node::Object({});\n\
+         /// Heartbeat v4 as a table, in the order of the schema.\n\
+         pub static V4: Node = Node::Object({});\n\
+         /// The JSON pointer of every member in the schema of v4.\n\
+         pub const POINTERS: &[&str] = &{:?};\n\
+         /// The members that v4 has and v3 has not: their JSON pointers in the schema of v4.\n\
+         pub const ADDED_IN_V4: &[&str] = &{added:?};\n\
+         /// The closed catalog of codes, sorted.\n\
+         pub const DIAGNOSTIC_CODES: &[&str] = &{:?};\n{}",
+        table(&old.members),
+        table(&new.members),
         asserts.pointers,
+        new.codes,
         asserts.rust
     )
 }

@@ -90,6 +90,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("web", cfg!(feature = "web")),
     ("servers", cfg!(feature = "servers")),
     ("serve", cfg!(feature = "serve")),
+    ("collector", cfg!(feature = "collector")),
     ("connect", cfg!(feature = "connect")),
     ("autostart", cfg!(feature = "autostart")),
 ];

@@ -19,6 +19,7 @@ pub mod connect;
 pub mod connect;
 pub mod consent;
 pub mod contract;
+pub mod diagnostics;
 #[cfg(feature = "cli")]
 mod doctor;
 pub mod environment;

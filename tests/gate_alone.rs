@@ -23,10 +23,24 @@ const PAYLOAD: &str = concat!(
     r#""edition":"minimal","os":"linux","arch":"amd64","timestamp":"2026-11-22T14:46:00Z"}"#,
 );
 
+/// The members of a payload that v4 has and v3 has not, but for one of `activation`.
+const NEW_IN_V4: &str = concat!(
+    r#""schema_version":4,"product":{"name":"notes-mcp","version":"1.4.0"},"agent_env":"none","#,
+    r#""anonymous_id_created_at":"2026-11-22T00:00:00Z","carried_over":false,"#,
+    r#""days_since_install":0,"active_days_30d":1,"previous_shutdown":"unknown""#,
+);
+
 #[test]
 fn the_gate_alone_accepts_a_payload_and_refuses_a_leak() {
-    let check = |private: &gate::PrivateWords| gate::check(PAYLOAD.as_bytes(), None, private);
-    assert_eq!(check(&gate::PrivateWords::default()), Ok(()));
-    let refusal = check(&gate::PrivateWords::new(["quuxify"], [""; 0])).expect_err("a leak");
-    assert_eq!(refusal.rule, gate::RefusalRule::Leak);
+    let v4 = PAYLOAD.replacen("\"schema_version\":3", NEW_IN_V4, 1).replacen(
+        "\"mcp_clients",
+        "\"first_real_tool_call_ever\":true,\"mcp_clients",
+        1,
+    );
+    for payload in [PAYLOAD, &v4] {
+        let check = |private: &gate::PrivateWords| gate::check(payload.as_bytes(), None, private);
+        assert_eq!(check(&gate::PrivateWords::default()), Ok(()));
+        let refusal = check(&gate::PrivateWords::new(["quuxify"], [""; 0])).expect_err("a leak");
+        assert_eq!(refusal.rule, gate::RefusalRule::Leak);
+    }
 }

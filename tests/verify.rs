@@ -5,6 +5,18 @@ use std::fs;
 
 const GOOD: &str = r#"{"schema_version":3,"anonymous_id":"3f2a9c1b-7d4e-4a61-9b0c-5d6e7f8091a2","env_kind":"interactive","env_markers":{"has_ci_env":false,"has_cloud_ide_env":false,"is_container":false,"has_tty":true,"has_display":true},"launch_source":"cli","autostart_enabled":null,"activation":{"first_connected_server_ever":true,"first_mcp_client_ever":true,"first_retrieve_tools_call_ever":false,"mcp_clients_seen_ever":["quuxify-toolbox2"],"retrieve_tools_calls_24h":0,"estimated_tokens_saved_24h_bucket":"0","configured_ide_count":0},"version":"v1.2.3","edition":"minimal","os":"linux","arch":"amd64","timestamp":"2026-11-22T14:46:00Z"}"#;
 
+/// [`GOOD`] as version 4, which is sent now.
+fn good_v4() -> String {
+    GOOD.replacen(
+        "\"schema_version\":3",
+        "\"schema_version\":4,\"product\":{\"name\":\"notes-mcp\",\"version\":\"1.4.0\"},\"agent_env\":\"none\",\
+         \"anonymous_id_created_at\":\"2026-11-22T00:00:00Z\",\"carried_over\":false,\
+         \"days_since_install\":0,\"active_days_30d\":1,\"previous_shutdown\":\"unknown\"",
+        1,
+    )
+    .replacen("\"mcp_clients", "\"first_real_tool_call_ever\":true,\"mcp_clients", 1)
+}
+
 /// Exit code, standard output, standard error.
 fn verify(args: &[&str], input: impl Into<Vec<u8>>) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
@@ -34,6 +46,28 @@ fn clean_lines_are_ok_and_exit_0() {
     let expected = "{\"line\":1,\"ok\":true}\n{\"line\":4,\"ok\":true}\n{\"line\":5,\"ok\":true}\n";
     assert_eq!((code, out.as_str(), err.as_str()), (0, expected, ""));
     assert_eq!(verify(&["-"], ""), (0, String::new(), String::new()));
+}
+
+#[test]
+fn each_line_is_judged_by_the_version_that_it_names() {
+    let new = good_v4();
+    let mixed = format!("{GOOD}\n{new}\n{}\n", new.replace(":4,", ":5,"));
+    let (code, out, _) = verify(&["-"], mixed);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(code, 1);
+    assert_eq!(lines[..2], ["{\"line\":1,\"ok\":true}", "{\"line\":2,\"ok\":true}"]);
+    assert!(lines[2].contains("\"rule\":\"shape\",\"field\":\"/schema_version\""), "{out}");
+    let verdict = |line: String| verify(&["-"], line).1;
+    // What only one version knows is nothing in the other.
+    let out = verdict(GOOD.replace(":3,", ":3,\"agent_env\":\"none\","));
+    assert!(out.contains("\"rule\":\"shape\",\"field\":\"\""), "{out}");
+    let out = verdict(new.replace("\"agent_env\":\"none\",", ""));
+    assert!(out.contains("\"rule\":\"shape\",\"field\":\"/agent_env\""), "{out}");
+    // The name of a product may be a word of this machine, but no secret.
+    assert_eq!(verdict(new.replace("notes-mcp", "xanthippe")), "{\"line\":1,\"ok\":true}\n");
+    let out = verdict(new.replace("notes-mcp", "10.11.12.13"));
+    assert!(out.contains("\"rule\":\"leak\",\"field\":\"/product/name\""), "{out}");
+    assert!(!out.contains("10.11"), "{out}");
 }
 
 #[test]

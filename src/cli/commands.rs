@@ -3,6 +3,7 @@
 //! One rule: what is not in the table does not exist; what is compiled out says which feature brings it.
 
 mod autostart;
+mod collector;
 mod connect;
 mod shell;
 mod upstream;
@@ -48,6 +49,8 @@ pub enum Operands {
     None,
     /// Exactly one, called so.
     One(&'static str),
+    /// Exactly two, called so.
+    Two(&'static str, &'static str),
     /// At most one, called so.
     Optional(&'static str),
     /// A command line of its own, called so: from the first operand on, nothing is ours.
@@ -97,6 +100,16 @@ pub const DATA_DIR: Opt = Opt {
     help: "Data directory (default: $MCPPROXY_HOME, else ~/.mcpproxy)",
 };
 
+/// The global options as this command understands them.
+pub fn globals(command: &Command) -> impl Iterator<Item = &'static Opt> {
+    let is_collector = command.path.first() == Some(&"collector");
+    let own: &[Opt] = if is_collector { &[collector::DATA_DIR] } else { &[] };
+    let is_used =
+        |option: &&Opt| option.long != DATA_DIR.long || (command.data_dir && !is_collector);
+    let used: Vec<_> = GLOBAL.iter().filter(is_used).collect();
+    own.iter().chain(used)
+}
+
 /// The options that stand without a command.
 pub const PROGRAM: &[Opt] = &[
     Opt { long: "version", short: Some('V'), value: None, help: "Show the version" },
@@ -113,6 +126,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("telemetry", "See, check and stop what is sent"),
     ("upstream", "The servers behind the gateway"),
     ("autostart", "Whether the gateway starts at login"),
+    ("collector product", "The products that a collector receives"),
 ];
 
 #[cfg(feature = "tap")]
@@ -212,6 +226,11 @@ pub const COMMANDS: &[Command] = &[
         data_dir: true,
         entry: SERVE,
     },
+    collector::RUN,
+    collector::PRODUCT_ADD,
+    collector::PRODUCT_LIST,
+    collector::PRODUCT_RENAME,
+    collector::PRODUCT_REMOVE,
     Command {
         path: &["detect"],
         summary: "Show how this machine is classified",
@@ -322,9 +341,14 @@ pub const COMMANDS: &[Command] = &[
     Command {
         path: &["telemetry", "schema"],
         summary: "Print the JSON Schema of the heartbeat",
-        about: "",
+        about: "Version 4 is sent; heartbeats of version 3 are still received and verified.",
         operands: Operands::None,
-        options: &[],
+        options: &[Opt {
+            long: "version",
+            short: None,
+            value: Some("VERSION"),
+            help: "3 or 4 (default: 4)",
+        }],
         data_dir: false,
         entry: Entry::Parsed(super::schema::run),
     },
@@ -360,6 +384,15 @@ pub fn choices(before: &[String]) -> Vec<&'static str> {
         }
     }
     found
+}
+
+/// The built commands whose words begin with those of `command`, itself left out.
+pub fn below(command: &Command) -> impl Iterator<Item = &'static Command> {
+    let path = command.path;
+    let is_below =
+        move |other: &&Command| other.path.len() > path.len() && other.path.starts_with(path);
+    let built = COMMANDS.iter().filter(|c| !matches!(c.entry, Entry::Needs(_)));
+    built.filter(is_below)
 }
 
 /// The command that `words` begin, when every such command is compiled out.
@@ -433,8 +466,12 @@ mod tests {
                 };
                 assert!(!all[..at].iter().any(twice), "{:?} --{}", command.path, option.long);
             }
-            if let [group, _] = command.path {
-                assert!(GROUPS.iter().any(|(name, _)| name == group), "{group}");
+            if let [group @ .., _] = command.path
+                && !group.is_empty()
+            {
+                let is_command = COMMANDS.iter().any(|c| c.path == group);
+                let group = group.join(" ");
+                assert!(is_command || GROUPS.iter().any(|(name, _)| *name == group), "{group}");
             }
         }
     }

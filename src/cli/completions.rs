@@ -7,9 +7,7 @@ mod fish;
 mod powershell;
 mod zsh;
 
-use super::commands::{
-    self, COMMANDS, Command, DATA_DIR, Entry, GLOBAL, Operands, Opt, PROGRAM, Values,
-};
+use super::commands::{self, COMMANDS, Command, Entry, GLOBAL, Operands, Opt, PROGRAM, Values};
 use super::{Call, Failure, output};
 use std::process::ExitCode;
 
@@ -52,7 +50,8 @@ fn places() -> Vec<Place> {
                     .is_some_and(|(last, start)| *last == word && start.iter().eq(before.iter()))
             };
             let command = built.iter().find(|command| is_it(command.path)).map(|c| c.summary);
-            let group = commands::GROUPS.iter().find(|(name, _)| *name == word);
+            let path: Vec<&str> = before.iter().map(String::as_str).chain([word]).collect();
+            let group = commands::GROUPS.iter().find(|(name, _)| *name == path.join(" "));
             command.or(group.map(|(_, help)| *help)).unwrap_or_default()
         };
         commands::choices(before).into_iter().map(|word| (word, help(word))).collect()
@@ -72,19 +71,22 @@ fn places() -> Vec<Place> {
 }
 
 fn of_command(command: &'static Command) -> Place {
-    let global = GLOBAL.iter().filter(|option| command.data_dir || option.long != DATA_DIR.long);
     let name = match command.operands {
         Operands::One(name) | Operands::Optional(name) => name,
         _ => "",
     };
-    let mut words = Vec::new();
+    let mut words: Vec<_> = commands::below(command)
+        .filter_map(|longer| Some((*longer.path.get(command.path.len())?, longer.summary)))
+        .collect();
+    // One `product` for `product add` and `product list`.
+    words.dedup_by_key(|(word, _)| *word);
     if matches!(command.operands, Operands::Words(_)) {
         words = commands::choices(&[]).into_iter().map(|word| (word, "")).collect();
     }
     Place {
         path: command.path.join(" "),
         words,
-        options: command.options.iter().chain(global).collect(),
+        options: command.options.iter().chain(commands::globals(command)).collect(),
         operand: commands::values(command.path, name),
         rest: match command.operands {
             Operands::Rest(_) => Some(0),

@@ -1,8 +1,6 @@
 //! Help, generated from the command table.
 
-use super::commands::{
-    self, COMMANDS, Command, DATA_DIR, Entry, GLOBAL, GROUPS, Operands, Opt, PROGRAM,
-};
+use super::commands::{self, COMMANDS, Command, Entry, GLOBAL, GROUPS, Operands, Opt, PROGRAM};
 use super::{Call, Failure, output};
 use crate::build_info;
 use std::fmt::Write as _;
@@ -38,18 +36,22 @@ fn of_group(words: &[String]) -> String {
     if words.is_empty() {
         let _ =
             writeln!(out, "mcpproxy {}: {}\n", build_info::VERSION, env!("CARGO_PKG_DESCRIPTION"));
-    } else if let Some((_, summary)) = GROUPS.iter().find(|(name, _)| [*name] == *words) {
+    } else if let Some((_, summary)) = GROUPS.iter().find(|(name, _)| *name == words.join(" ")) {
         let _ = writeln!(out, "{summary}\n");
     }
     let _ = writeln!(out, "Usage: mcpproxy {start}COMMAND [OPTIONS]\n\nCommands:");
     let listed: Vec<_> = COMMANDS
         .iter()
         .filter(|command| !matches!(command.entry, Entry::Needs(_)))
-        .filter(|command| command.path.iter().zip(words).all(|(a, b)| a == b))
-        .map(|command| (command.path.join(" "), command.summary))
+        .filter(|command| command.path.get(..words.len()).is_some_and(|start| start == words))
         .collect();
-    columns(&mut out, &listed);
-    options(&mut out, if words.is_empty() { PROGRAM } else { &[] }, true);
+    let rows: Vec<_> = listed.iter().map(|c| (c.path.join(" "), c.summary)).collect();
+    columns(&mut out, &rows);
+    match listed.first() {
+        // Every command of a group understands them as the first one does.
+        Some(first) if !words.is_empty() => options(&mut out, commands::globals(first)),
+        _ => options(&mut out, PROGRAM.iter().chain(GLOBAL)),
+    }
     out.push_str("\n`mcpproxy COMMAND --help` says more about a command.\n");
     out
 }
@@ -61,7 +63,12 @@ fn of_command(command: &Command) -> String {
     if !command.about.is_empty() {
         let _ = write!(out, "\n{}\n", command.about);
     }
-    options(&mut out, command.options, command.data_dir);
+    let parts: Vec<_> = commands::below(command).map(|c| (c.path.join(" "), c.summary)).collect();
+    if !parts.is_empty() {
+        out.push_str("\nCommands:\n");
+        columns(&mut out, &parts);
+    }
+    options(&mut out, command.options.iter().chain(commands::globals(command)));
     out
 }
 
@@ -70,6 +77,7 @@ pub(super) fn operands(operands: Operands) -> String {
     match operands {
         Operands::None => String::new(),
         Operands::One(name) => format!(" {name}"),
+        Operands::Two(name, other) => format!(" {name} {other}"),
         Operands::Optional(name) => format!(" [{name}]"),
         Operands::Rest(name) => format!(" [--] {name}"),
         Operands::OneAndRest(name, rest) => format!(" {name} [[--] {rest}]"),
@@ -77,12 +85,9 @@ pub(super) fn operands(operands: Operands) -> String {
     }
 }
 
-fn options(out: &mut String, own: &[Opt], data_dir: bool) {
+fn options<'o>(out: &mut String, options: impl Iterator<Item = &'o Opt>) {
     out.push_str("\nOptions:\n");
-    let global = GLOBAL.iter().filter(|option| data_dir || option.long != DATA_DIR.long);
-    let rows: Vec<_> = own
-        .iter()
-        .chain(global)
+    let rows: Vec<_> = options
         .map(|option| {
             let short = option.short.map_or("    ".to_owned(), |short| format!("-{short}, "));
             let value = option.value.map_or(String::new(), |value| format!(" {value}"));

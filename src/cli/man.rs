@@ -2,7 +2,7 @@
 //!
 //! One rule: nothing is spelled here that stands in the table.
 
-use super::commands::{COMMANDS, Command, DATA_DIR, Entry, GLOBAL, Opt, PROGRAM};
+use super::commands::{self, COMMANDS, Command, Entry, GLOBAL, Opt, PROGRAM};
 use super::{Call, Failure, help, output};
 use crate::build_info;
 use std::fmt::Write as _;
@@ -71,8 +71,7 @@ fn of_command(command: &'static Command) -> String {
     );
     let _ = writeln!(out, ".SH DESCRIPTION\n{}.", escaped(command.summary));
     about(&mut out, command.about);
-    let global = GLOBAL.iter().filter(|option| command.data_dir || option.long != DATA_DIR.long);
-    options(&mut out, command.options.iter().chain(global));
+    options(&mut out, command.options.iter().chain(commands::globals(command)));
     out.push_str(".SH \"SEE ALSO\"\n.BR mcpproxy (1)\n");
     out
 }

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "autostart")]
 mod autostart;
+#[cfg(feature = "collector")]
+mod collector;
 pub mod commands;
 #[cfg(feature = "cli")]
 mod completions;

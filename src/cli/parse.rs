@@ -36,6 +36,15 @@ pub fn parse(args: Vec<OsString>) -> Result<Request, Failure> {
                 let word = word.to_string_lossy().into_owned();
                 words.push(word);
                 if let Some(command) = commands::find(&words) {
+                    // `collector` is a command, and so is `collector product add`.
+                    let longer = commands::choices(&words);
+                    let goes_on = parser.try_raw_args().is_some_and(|args| {
+                        let next = args.peek().and_then(|next| next.to_str());
+                        next.is_some_and(|next| longer.contains(&next))
+                    });
+                    if goes_on {
+                        continue;
+                    }
                     break command;
                 }
                 if commands::choices(&words).is_empty() && commands::compiled_out(&words).is_none()
@@ -89,12 +98,13 @@ fn arguments(
                 {
                     call.operands.push(operand);
                 }
+                Operands::Two(..) if call.operands.len() < 2 => call.operands.push(operand),
                 Operands::Rest(_) | Operands::OneAndRest(..) => {
                     call.operands.push(operand);
                     call.operands.extend(parser.raw_args().map_err(|e| usage(&place, &e))?);
                 }
                 Operands::Words(_) => call.operands.push(operand),
-                Operands::One(_) | Operands::Optional(_) | Operands::None => {
+                Operands::One(_) | Operands::Two(..) | Operands::Optional(_) | Operands::None => {
                     return Err(Failure::usage(
                         &place,
                         format!("unexpected argument {operand:?}; see `mcpproxy {place} --help`"),
@@ -105,13 +115,21 @@ fn arguments(
         }
     }
     match command.operands {
-        Operands::One(name) | Operands::Rest(name) | Operands::OneAndRest(name, _)
+        Operands::One(name)
+        | Operands::Two(name, _)
+        | Operands::Rest(name)
+        | Operands::OneAndRest(name, _)
             if call.operands.is_empty() =>
         {
-            Err(Failure::usage(&place, format!("{name} is missing; see `mcpproxy {place} --help`")))
+            Err(missing(&place, name))
         }
+        Operands::Two(_, name) if call.operands.len() < 2 => Err(missing(&place, name)),
         _ => Ok(()),
     }
+}
+
+fn missing(place: &str, name: &str) -> Failure {
+    Failure::usage(place, format!("{name} is missing; see `mcpproxy {place} --help`"))
 }
 
 fn all_options(command: &'static Command) -> impl Iterator<Item = &'static Opt> {

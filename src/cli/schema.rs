@@ -1,9 +1,16 @@
 //! `mcpproxy telemetry schema`: the wire contract.
 
 use super::{Call, Failure, output};
-use crate::contract::SCHEMA;
+use crate::contract::{self, SCHEMA_VERSION};
 use std::process::ExitCode;
 
-pub(super) fn run(_call: &Call) -> Result<ExitCode, Failure> {
-    output::print(SCHEMA)
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let schema = match call.value("version") {
+        None => contract::schema(SCHEMA_VERSION),
+        Some(version) => version.to_str().and_then(|it| it.parse().ok()).and_then(contract::schema),
+    };
+    match schema {
+        Some(schema) => output::print(schema.text),
+        None => Err(Failure::usage("telemetry schema", "unknown version; use 3 or 4")),
+    }
 }

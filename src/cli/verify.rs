@@ -4,7 +4,7 @@
 //! refused.
 
 use super::{Call, Failure};
-use crate::contract::{MAX_PAYLOAD_BYTES, Payload};
+use crate::contract::{self, MAX_PAYLOAD_BYTES, Payload, SCHEMA_VERSION};
 use crate::gate::{self, PrivateWords, Refusal, RefusalRule};
 use crate::{json, machine};
 use std::ffi::OsStr;
@@ -88,8 +88,11 @@ fn judge_lines(
     Ok(clean)
 }
 
-/// Reads what the gate has passed as a receiver does: as one typed heartbeat.
+/// Reads what the gate has passed as a receiver does: as one typed heartbeat of the version that is sent.
 fn typed(line: &[u8]) -> Result<(), Refusal> {
+    if contract::version_of(line).is_some_and(|version| version != SCHEMA_VERSION) {
+        return Ok(());
+    }
     Payload::decode(line).map(|_| ()).ok_or_else(|| Refusal {
         rule: RefusalRule::Shape,
         field: String::new(),

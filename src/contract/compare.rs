@@ -88,6 +88,8 @@ const fn kind(node: &Node) -> &'static str {
         Node::Boolean => "boolean",
         Node::NullableBoolean => "boolean or null",
         Node::Count => "count",
+        Node::UpTo(_) => "bounded count",
+        Node::Counts { .. } => "counts by code",
         Node::Text(_) => "text",
         Node::List { .. } => "list",
     }
@@ -128,6 +130,14 @@ pub(super) const fn max_items_is(
 ) -> bool {
     match find(members, path) {
         Some((Member { node: Node::List { max_items, .. }, .. }, _)) => *max_items == expected,
+        _ => true,
+    }
+}
+
+pub(super) const fn most_is(members: &'static [Member], path: &[&str], expected: u64) -> bool {
+    match find(members, path) {
+        Some((Member { node: Node::UpTo(most), .. }, _)) => *most == expected,
+        Some((Member { node: Node::Counts { most, .. }, .. }, _)) => *most as u64 == expected,
         _ => true,
     }
 }

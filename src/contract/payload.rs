@@ -3,13 +3,21 @@
 //! One rule: the fields are the members, in wire order; what the schema says otherwise does not build.
 
 use super::compare::contains;
+use super::product::Product;
 use super::table::{Member, Node, Text};
-use super::tables::POINTERS;
+use super::tables::{DIAGNOSTIC_CODES, POINTERS};
 use super::wire::{Omittable, Strings, Typed, Wire, strings_node, wire_object};
-use super::{Arch, CallBucket, Edition, EnvKind, LaunchSource, Os, RoutingMode, TokensBucket};
-use super::{MAX_PAYLOAD_BYTES, SCHEMA_VERSION};
+use super::{
+    AgentEnv, Arch, CallBucket, Edition, EnvKind, LaunchSource, Os, RoutingMode, Shutdown,
+    TokensBucket,
+};
+use super::{
+    MAX_ACTIVE_DAYS, MAX_CODES, MAX_DAYS_SINCE_INSTALL, MAX_DIAGNOSTICS, MAX_PAYLOAD_BYTES,
+    SCHEMA_VERSION,
+};
 use miniserde::Deserialize;
 use static_assertions::{assert_eq_size, assert_impl_all};
+use std::collections::BTreeMap;
 
 wire_object! {
     at "";
@@ -17,12 +25,16 @@ wire_object! {
     /// One heartbeat. Members that are `None` are omitted, but `autostart_enabled`: `None` is `null`.
     #[derive(Clone, Debug, PartialEq, Deserialize)]
     pub struct Payload {
+        /// The product it is about.
+        pub product: Product,
         /// The install's id, byte for byte as in the config.
         pub anonymous_id: String as Uuid,
         /// Environment classification.
         pub env_kind: EnvKind,
         /// The five observations behind it.
         pub env_markers: EnvMarkers,
+        /// Whether an agent's environment runs it.
+        pub agent_env: AgentEnv,
         /// How the sending process was launched.
         pub launch_source: LaunchSource,
         /// Whether we start at login; `None` when that is not knowable here.
@@ -53,8 +65,16 @@ wire_object! {
         pub routing_mode: Option<RoutingMode>,
         /// When the payload was assembled, RFC 3339 UTC.
         pub timestamp: String as Timestamp,
-        /// When the id was made, RFC 3339 UTC.
-        pub anonymous_id_created_at: Option<String> as Timestamp,
+        /// When the id was made, RFC 3339 UTC, cut to its day.
+        pub anonymous_id_created_at: String as Day,
+        /// The id follows an earlier one of the same install.
+        pub carried_over: bool,
+        /// UTC days since the first host ran under this id.
+        pub days_since_install: u64 where Node::UpTo(MAX_DAYS_SINCE_INSTALL),
+        /// UTC days of the last 30 on which a host saw a request from a client.
+        pub active_days_30d: u64 where Node::UpTo(MAX_ACTIVE_DAYS),
+        /// How the hosts ended that ended since the last acknowledged heartbeat.
+        pub previous_shutdown: Shutdown,
         /// Requests since the last acknowledged heartbeat, by surface.
         pub surface_requests: Option<SurfaceRequests>,
         /// Calls of our own tools since the last acknowledged heartbeat.
@@ -63,6 +83,8 @@ wire_object! {
         pub upstream_tool_call_count_bucket: Option<CallBucket>,
         /// Configured upstream servers by protocol.
         pub server_protocol_counts: Option<ServerProtocolCounts>,
+        /// The errors of this install; `None` when all of it is empty.
+        pub diagnostics: Option<Diagnostics>,
     }
 }
 
@@ -95,6 +117,8 @@ wire_object! {
         pub first_mcp_client_ever: bool,
         /// A discovery tool was ever called.
         pub first_retrieve_tools_call_ever: bool,
+        /// A tool of a server ever returned a result.
+        pub first_real_tool_call_ever: bool,
         /// Canonical names of the first clients seen, at most [`super::MAX_CLIENTS`].
         pub mcp_clients_seen_ever: Vec<String> as ClientName,
         /// Discovery calls in the last 24 h.
@@ -156,8 +180,40 @@ wire_object! {
     }
 }
 
+wire_object! {
+    at "/properties/diagnostics";
+    /// Codes of the closed catalog, counted. Of more than [`super::MAX_CODES`] only the first are sent.
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+    pub struct Diagnostics {
+        /// Changes into each state in the last 24 h.
+        pub error_code_counts_24h: BTreeMap<String, u64> where CODE_COUNTS,
+        /// Servers that are in each state now.
+        pub current_error_codes: BTreeMap<String, u64> where CODE_COUNTS,
+        /// Fixes tried in the last 24 h.
+        pub fix_attempted_24h: u64 where Node::UpTo(MAX_DIAGNOSTICS),
+        /// Those that ended the state.
+        pub fix_succeeded_24h: u64 where Node::UpTo(MAX_DIAGNOSTICS),
+        /// Different codes ever met.
+        pub unique_codes_ever: u64 where Node::UpTo(MAX_DIAGNOSTICS),
+        /// The code met last.
+        pub last_error_code: Option<String> where Node::Enum(DIAGNOSTIC_CODES),
+    }
+}
+
+const CODE_COUNTS: Node = Node::Counts { keys: DIAGNOSTIC_CODES, most: MAX_CODES };
+
 /// The members of [`Payload`] as they are written above.
 pub(super) const HAND_WRITTEN: &[Member] = Payload::MEMBERS;
+
+/// The `schema_version` of a payload of whichever version; `None` when `bytes` are none.
+pub fn version_of(bytes: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema_version: u64,
+    }
+    let head: Head = miniserde::json::from_str(str::from_utf8(bytes).ok()?).ok()?;
+    Some(head.schema_version)
+}
 
 assert_impl_all!(Payload: Send, Sync, Clone);
 assert_eq_size!(EnvMarkers, [bool; 5]);
@@ -173,7 +229,7 @@ impl Payload {
         out.into_bytes()
     }
 
-    /// The heartbeat that `bytes` hold; `None` when they are none. This reader takes the last of several
+    /// The heartbeat v4 that `bytes` hold; `None` when they are none. This reader takes the last of several
     /// equal keys and ignores unknown ones: bytes from elsewhere pass `gate::check` first, which refuses both.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         miniserde::json::from_str(str::from_utf8(bytes).ok()?).ok()

@@ -7,6 +7,10 @@
 
 use std::fmt;
 
+use super::compare::contains;
+use super::table::{Member, Node, Text};
+use super::tables::POINTERS;
+use super::wire::{Omittable, Strings, Typed, Wire, strings_node, wire_object};
 use miniserde::Deserialize;
 
 /// The product of the gateway, and of every host that is told no other.
@@ -24,13 +28,16 @@ const NO_VERSION: &str = "0.0.0-dev";
 /// The tags that a version may carry: a closed list, because a free tag could be a name.
 const TAGS: [&str; 7] = ["alpha", "beta", "rc", "dev", "next", "canary", "pre"];
 
-/// Which product a heartbeat is about.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Product {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
+wire_object! {
+    at "/properties/product";
+    /// Which product a heartbeat is about.
+    #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+    pub struct Product {
+        /// Its name.
+        pub name: String as ProductName,
+        /// Its version.
+        pub version: String as ProductVersion,
+    }
 }
 
 impl Product {

@@ -1,10 +1,10 @@
 //! The shapes of strings: the pattern that the schema has, and a matcher without a regex engine.
 //!
 //! One rule: a matcher accepts nothing that its pattern refuses; beyond that it refuses only dates that no
-//! calendar has, and client names with `..`. `tests/contract/shapes.rs` compares both.
+//! calendar has, client names with `..`, and product names that are no names of files. `tests/contract/shapes.rs` compares both.
 
 use super::table::Text;
-use super::{client_name, timestamp};
+use super::{client_name, product, timestamp};
 
 impl Text {
     /// The pattern of the schema's `$defs` for this shape; a regular expression of ECMA 262.
@@ -27,12 +27,20 @@ impl Text {
                 "^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\
                  T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
             }
-            Text::ClientName => "^[a-z0-9][a-z0-9._-]{0,63}$",
+            Text::ClientName | Text::ProductName => "^[a-z0-9][a-z0-9._-]{0,63}$",
+            Text::Day => {
+                "^(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\
+                 T00:00:00Z$"
+            }
+            Text::ProductVersion => {
+                "^v?(0|[1-9][0-9]{0,4})\\.(0|[1-9][0-9]{0,4})\\.(0|[1-9][0-9]{0,4})\
+                 (-(alpha|beta|rc|dev|next|canary|pre)(\\.?(0|[1-9][0-9]{0,4}))?)?$"
+            }
         }
     }
 
-    /// Whether `text` is a string of this shape. A timestamp must also be a real date,
-    /// and a client name must be free of `..`.
+    /// Whether `text` is a string of this shape. A timestamp must also be a real date, a client name must
+    /// be free of `..`, and a product name must be one of [`product::is_name`].
     pub fn matches(self, text: &str) -> bool {
         match self {
             Text::Uuid => is_uuid(text.as_bytes()),
@@ -40,6 +48,9 @@ impl Text {
             Text::OptionalVersion => text.is_empty() || is_version(text.as_bytes()),
             Text::Timestamp => timestamp::parse(text).is_some(),
             Text::ClientName => client_name::is_canonical(text),
+            Text::Day => timestamp::parse(text).is_some_and(|second| second % timestamp::DAY == 0),
+            Text::ProductName => product::is_name(text),
+            Text::ProductVersion => product::is_version(text),
         }
     }
 }

@@ -15,6 +15,15 @@ pub enum Node {
     NullableBoolean,
     /// An integer >= 0, spelled without fraction or exponent.
     Count,
+    /// An integer from 0 to this one, spelled in the same way.
+    UpTo(u64),
+    /// A closed object of counts, none of which is required.
+    Counts {
+        /// Its keys, sorted.
+        keys: &'static [&'static str],
+        /// The most members it may have.
+        most: usize,
+    },
     /// A string of a known shape.
     Text(Text),
     /// An array of unique strings.
@@ -52,4 +61,10 @@ pub enum Text {
     Timestamp,
     /// A canonical client name.
     ClientName,
+    /// A [`Text::Timestamp`] at midnight.
+    Day,
+    /// The name of a product.
+    ProductName,
+    /// The version of a product.
+    ProductVersion,
 }

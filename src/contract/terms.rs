@@ -98,6 +98,30 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// An agent's environment, where no person sits; apart from [`EnvKind`].
+    AgentEnv {
+        /// None of these.
+        None = "none",
+        /// The machine of a cloud agent.
+        Cloud = "cloud",
+        /// A sandbox of model code.
+        Sandbox = "sandbox",
+    }
+}
+
+vocabulary! {
+    /// How the hosts ended that ended since the last acknowledgement.
+    Shutdown {
+        /// One of them crashed.
+        Crash = "crash",
+        /// One ended, and none crashed.
+        Clean = "clean",
+        /// None is known to have ended.
+        Unknown = "unknown",
+    }
+}
+
+vocabulary! {
     /// Operating system.
     Os {
         /// Linux.

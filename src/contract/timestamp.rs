@@ -2,7 +2,8 @@
 //!
 //! One rule: one spelling per second, so equal times are equal strings.
 
-const DAY: u64 = 86_400;
+/// Seconds of a day.
+pub const DAY: u64 = 86_400;
 /// 9999-12-31T23:59:59Z
 const LAST: u64 = 253_402_300_799;
 
@@ -37,6 +38,11 @@ pub fn parse(text: &str) -> Option<u64> {
         && minute < 60
         && second < 60;
     real.then(|| days(year, month, day) * DAY + hour * 3600 + minute * 60 + second)
+}
+
+/// The midnight, UTC, at which the day of `text` began; `text` has the form of [`format()`].
+pub fn day_of(text: &str) -> Option<String> {
+    parse(text).map(|second| format(second - second % DAY))
 }
 
 const fn is_leap(year: u64) -> bool {
@@ -117,6 +123,14 @@ mod tests {
     fn a_clock_past_the_year_9999_is_cut_to_its_last_second() {
         assert_eq!(format(LAST + 1), format(LAST));
         assert_eq!(format(u64::MAX), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn every_second_of_a_day_has_its_midnight() {
+        for text in ["2026-11-22T00:00:00Z", "2026-11-22T14:46:00Z", "2026-11-22T23:59:59Z"] {
+            assert_eq!(day_of(text).as_deref(), Some("2026-11-22T00:00:00Z"));
+        }
+        assert_eq!(day_of("2026-11-22"), None);
     }
 
     #[test]

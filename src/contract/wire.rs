@@ -6,6 +6,7 @@
 use super::table::{Node, Text};
 use super::{MAX_CLIENTS, MAX_COUNT};
 use crate::json;
+use std::collections::BTreeMap;
 
 /// A value as a member of a payload.
 pub(super) trait Wire {
@@ -19,6 +20,11 @@ pub(super) trait Wire {
 
     /// Appends the value.
     fn write(&self, out: &mut String);
+
+    /// Appends what `node` allows of the value.
+    fn write_as(&self, _node: &Node, out: &mut String) {
+        self.write(out);
+    }
 }
 
 /// A type that alone says what it is in the contract; strings do not.
@@ -86,6 +92,13 @@ impl Wire for u64 {
         }
         out.extend(digits[start..].iter().map(|&digit| char::from(digit)));
     }
+
+    fn write_as(&self, node: &Node, out: &mut String) {
+        match node {
+            Node::UpTo(most) => (*self).min(*most).write(out),
+            _ => self.write(out),
+        }
+    }
 }
 
 impl Typed for u64 {
@@ -93,6 +106,33 @@ impl Typed for u64 {
 }
 
 impl Omittable for u64 {}
+
+/// Counts by code.
+impl Wire for BTreeMap<String, u64> {
+    fn write(&self, out: &mut String) {
+        write_counts(self.iter(), out);
+    }
+
+    fn write_as(&self, node: &Node, out: &mut String) {
+        match node {
+            Node::Counts { most, .. } => write_counts(self.iter().take(*most), out),
+            _ => self.write(out),
+        }
+    }
+}
+
+fn write_counts<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>, out: &mut String) {
+    out.push('{');
+    for (i, (key, count)) in counts.enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        json::write_str(out, key);
+        out.push(':');
+        count.write(out);
+    }
+    out.push('}');
+}
 
 /// Strings; what they may hold is said at the member: `as Version`.
 pub(super) trait Strings: Wire {
@@ -148,18 +188,23 @@ pub(super) const fn strings_node(many: bool, text: Text) -> Node {
 
 /// Declares a closed object of the contract: a plain struct whose public fields are its members, in
 /// wire order. `at` is its JSON pointer in the schema; `const` lines are members that are always the
-/// same and therefore no fields; `as` names the shape of strings.
+/// same and therefore no fields; `as` names the shape of strings, `where` gives the node of a type that
+/// does not say it alone.
 macro_rules! wire_object {
     (@node $type:ty) => { <$type as Typed>::NODE };
     (@node $type:ty, $text:ident) => {
         strings_node(<$type as Strings>::MANY, Text::$text)
     };
+    (@node $type:ty, = $node:expr) => { $node };
+    (@write $value:expr, $out:ident) => { Wire::write(&$value, $out) };
+    (@write $value:expr, $out:ident, $node:expr) => { Wire::write_as(&$value, &$node, $out) };
     (
         at $at:literal;
         $(const $constant:ident = $number:expr;)*
         $(#[$meta:meta])*
         pub struct $name:ident {
-            $($(#[$field_meta:meta])* pub $field:ident: $type:ty $(as $text:ident)?,)+
+            $($(#[$field_meta:meta])*
+                pub $field:ident: $type:ty $(as $text:ident)? $(where $node:expr)?,)+
         }
     ) => {
         $(#[$meta])*
@@ -176,7 +221,7 @@ macro_rules! wire_object {
                 $(Member {
                     name: stringify!($field),
                     required: <$type as Wire>::REQUIRED,
-                    node: wire_object!(@node $type $(, $text)?),
+                    node: wire_object!(@node $type $(, $text)? $(, = $node)?),
                     description: "",
                 },)+
             ];
@@ -186,7 +231,7 @@ macro_rules! wire_object {
             contains(POINTERS, concat!($at, "/properties/", stringify!($field))),
             concat!(
                 $at, "/properties/", stringify!($field), ": `", stringify!($name),
-                "` has this field, src/contract/heartbeat-v3.json has not"
+                "` has this field, src/contract/heartbeat-v4.json has not"
             )
         );)+
 
@@ -200,7 +245,7 @@ macro_rules! wire_object {
                 )*
                 $(if Wire::is_sent(&self.$field) {
                     out.push_str(concat!("\"", stringify!($field), "\":"));
-                    Wire::write(&self.$field, out);
+                    wire_object!(@write self.$field, out $(, $node)?);
                     out.push(',');
                 })+
                 if out.ends_with(',') {

@@ -2,9 +2,10 @@
 //!
 //! One rule: pure, and on doubt it refuses. A verdict never holds a value.
 //!
-//! Two layers, both required. `shape` lets nothing through but the compiled contract, so that a
-//! leak has no place to hide; [`scan`] judges the strings that the contract cannot pin (client names
-//! outside the vocabulary), and is there for the day the contract is widened.
+//! Two layers, both required. `shape` lets nothing through but the compiled contract of the version that a
+//! payload names, so that a leak has no place to hide; [`scan`] judges the strings that the contract cannot
+//! pin (client names outside the vocabulary, names of products), and is there for the day the contract is
+//! widened.
 //!
 //! What is about to be sent must have the one form that our encoder writes: the order of members and the
 //! white space between them could hold a message, too. `telemetry verify`, which reads what other tools
@@ -27,20 +28,22 @@ use std::fmt;
 pub use leaks::{LeakKind, scan};
 pub use private_words::PrivateWords;
 
-use crate::contract::{self, MAX_PAYLOAD_BYTES};
+use crate::contract::{MAX_PAYLOAD_BYTES, Product};
 use crate::json;
 
-/// Nesting that the strict reader accepts: the contract's own (payload, activation, list) and one
-/// more, so that a container in a wrong place is still refused with its place named.
+/// Nesting that the strict reader accepts: the contract's own (payload, activation, list; payload,
+/// diagnostics, counts) and one more, so that a container in a wrong place is still refused with its place named.
 const MAX_DEPTH: usize = 4;
 
 /// The trusted values that a payload must carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Own {
+    /// The product it is about.
+    pub product: Product,
     /// The install's id.
     pub anonymous_id: String,
-    /// When it was made.
-    pub anonymous_id_created_at: Option<String>,
+    /// The UTC day on which it was made, as it is sent.
+    pub anonymous_id_created_at: String,
     /// The version that assembled the payload.
     pub version: String,
     /// The version before the last upgrade; may be empty.
@@ -101,22 +104,13 @@ impl fmt::Display for RefusalRule {
     }
 }
 
-/// Checks the exact bytes that would be sent. With `own`, ids, versions and timestamps must equal the
-/// trusted values, and the bytes must have the form of our encoder; without it they are judged by shape
-/// (`telemetry verify`).
+/// Checks the exact bytes that would be sent. With `own`, product, ids, versions and timestamps must equal
+/// the trusted values, and the bytes must have the version and the form of our encoder; without it they are
+/// judged by shape, by the contract whose version they name (`telemetry verify`).
 ///
 /// `private` is asked only when a string really has to be scanned: with [`PrivateWords::lazy`] the
 /// environment is read for a client name outside the vocabulary and for nothing else.
 pub fn check(bytes: &[u8], own: Option<&Own>, private: &PrivateWords) -> Result<(), Refusal> {
-    check_against(&contract::ROOT, bytes, own, private)
-}
-
-fn check_against(
-    root: &contract::table::Node,
-    bytes: &[u8],
-    own: Option<&Own>,
-    private: &PrivateWords,
-) -> Result<(), Refusal> {
     if bytes.len() > MAX_PAYLOAD_BYTES {
         return Err(too_large());
     }
@@ -125,7 +119,7 @@ fn check_against(
         field: String::new(),
         detail: error.to_string(),
     })?;
-    shape::check(root, &value, own, &|text| scan(text, private))?;
+    shape::check(&value, own, &|text| scan(text, private))?;
     // No string of the contract holds any: what is left stands between members. Our encoder writes none, and
     // 8 KiB of it are a long letter.
     if own.is_some() && bytes.iter().any(u8::is_ascii_whitespace) {

@@ -3,27 +3,43 @@
 //! One rule: what the compiled tables do not name is refused. Nothing here is wider than the schema;
 //! it is narrower where the schema cannot say it: no JSON escapes in keys and strings (our encoder
 //! never writes one, so an escape is somebody else's spelling), integers up to [`MAX_COUNT`] (where our
-//! encoder saturates), no `..` in client names; with `own`, the order and the compactness of our encoder.
+//! encoder saturates), no `..` in client names, no product name that is no name of a file; with `own`, the
+//! version that is sent, the order and the compactness of our encoder.
 
-use crate::contract::MAX_COUNT;
-use crate::contract::client_name;
 use crate::contract::table::{Member, Node, Text};
+use crate::contract::{self, MAX_COUNT, SCHEMA_VERSION, client_name};
 use crate::json::{Data, Value};
 
-use super::leaks::LeakKind;
-use super::{Own, Refusal, RefusalRule};
+use super::leaks::{self, LeakKind};
+use super::{Own, PrivateWords, Refusal, RefusalRule};
 
 /// Judges a free string.
 pub(super) type Scan<'a> = &'a dyn Fn(&str) -> Option<LeakKind>;
 
-/// Compares `value` with the contract below `root`.
-pub(super) fn check(
-    root: &Node,
-    value: &Value<'_>,
-    own: Option<&Own>,
-    scan: Scan<'_>,
-) -> Result<(), Refusal> {
+/// Compares `value` with the version of the contract that it names.
+pub(super) fn check(value: &Value<'_>, own: Option<&Own>, scan: Scan<'_>) -> Result<(), Refusal> {
+    let root = named_contract(value, own.is_some())?;
     Walk { own, scan }.node(root, value, &Place::Root)
+}
+
+/// The contract that `schema_version` names; what is about to be sent has only one.
+fn named_contract(value: &Value<'_>, sent: bool) -> Result<&'static Node, Refusal> {
+    if !matches!(value.data, Data::Object(_)) {
+        return Err(Place::Root.refusal("not an object"));
+    }
+    let at = Place::Member(&Place::Root, "schema_version");
+    let Some(version) = value.get("schema_version") else {
+        return Err(at.refusal("required, but missing"));
+    };
+    let named = match version.data {
+        Data::Number(text) => text.parse().ok().and_then(contract::schema),
+        _ => None,
+    };
+    match named {
+        Some(schema) if !sent || schema.version == SCHEMA_VERSION => Ok(schema.root),
+        _ if sent => Err(at.refusal(format!("not the integer {SCHEMA_VERSION}"))),
+        _ => Err(at.refusal("not the version of a known contract")),
+    }
 }
 
 struct Walk<'a> {
@@ -50,12 +66,16 @@ impl Place<'_> {
         }
     }
 
+    fn refusal(&self, detail: impl Into<String>) -> Refusal {
+        Refusal { rule: RefusalRule::Shape, field: self.pointer(), detail: detail.into() }
+    }
+
     fn refuse(&self, detail: impl Into<String>) -> Result<(), Refusal> {
-        self.refuse_by(RefusalRule::Shape, detail)
+        Err(self.refusal(detail))
     }
 
     fn refuse_by(&self, rule: RefusalRule, detail: impl Into<String>) -> Result<(), Refusal> {
-        Err(Refusal { rule, field: self.pointer(), detail: detail.into() })
+        Err(Refusal { rule, ..self.refusal(detail) })
     }
 }
 
@@ -80,7 +100,9 @@ impl Walk<'_> {
                 Data::Bool(_) | Data::Null => Ok(()),
                 _ => at.refuse("neither a boolean nor null"),
             },
-            Node::Count => count(value, at),
+            Node::Count => count(value, MAX_COUNT, at),
+            Node::UpTo(most) => count(value, *most, at),
+            Node::Counts { keys, most } => self.counts(keys, *most, value, at),
             Node::Text(shape) => self.text(*shape, value, at),
             Node::List { max_items, item } => self.list(*max_items, *item, value, at),
         }
@@ -127,6 +149,36 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// An object of counts: any of `keys`, but not more than `most` of them.
+    fn counts(
+        &self,
+        keys: &'static [&'static str],
+        most: usize,
+        value: &Value<'_>,
+        at: &Place<'_>,
+    ) -> Result<(), Refusal> {
+        let Data::Object(found) = &value.data else { return at.refuse("not an object") };
+        if found.len() > most {
+            return at.refuse(format!("more than {most} members"));
+        }
+        let mut expected = 0;
+        for (position, member) in found.iter().enumerate() {
+            let Ok(index) = keys.binary_search(&member.key.as_ref()) else {
+                return at.refuse(format!("unknown member at position {}", position + 1));
+            };
+            let here = Place::Member(at, keys[index]);
+            if self.own.is_some() && index < expected {
+                return here.refuse("not in the order of the contract");
+            }
+            expected = index + 1;
+            if member.key_span.len() != keys[index].len() + 2 {
+                return here.refuse("its key is spelled with escapes");
+            }
+            count(&member.value, MAX_COUNT, &here)?;
+        }
+        Ok(())
+    }
+
     fn list(
         &self,
         max_items: usize,
@@ -163,7 +215,16 @@ impl Walk<'_> {
                 Text::OptionalVersion => "neither empty nor a release version",
                 Text::Timestamp => "not a UTC time of whole seconds",
                 Text::ClientName => "not a canonical client name",
+                Text::Day => "not midnight of a UTC day",
+                Text::ProductName => "not the name of a product",
+                Text::ProductVersion => "not the version of a product",
             });
+        }
+        // A maintainer chose it, so it may be a word of this machine; a secret it is not.
+        if shape == Text::ProductName
+            && let Some(kind) = leaks::scan(text, &PrivateWords::default())
+        {
+            return at.refuse_by(RefusalRule::Leak, kind.to_string());
         }
         match self.own {
             Some(own) if trusted(own, at) != Some(text) => {
@@ -173,7 +234,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The only free string of the contract. What it decodes to is scanned before its spelling is
+    /// The only string of the contract that another program chooses. What it decodes to is scanned before its spelling is
     /// judged, so that an escaped secret is reported as what it is.
     fn client_name(&self, value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
         let Some(text) = value.as_str() else { return at.refuse("not a string") };
@@ -201,14 +262,15 @@ fn plain_text<'v>(value: &'v Value<'_>) -> Result<&'v str, &'static str> {
     }
 }
 
-/// An integer >= 0 as our encoder writes it.
-fn count(value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
+/// An integer from 0 to `most` as our encoder writes it.
+fn count(value: &Value<'_>, most: u64, at: &Place<'_>) -> Result<(), Refusal> {
     match value.data {
         Data::Number(text) if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
             at.refuse("not an integer >= 0 spelled with digits only")
         }
         Data::Number(text) => match text.parse::<u64>() {
-            Ok(0..=MAX_COUNT) => Ok(()),
+            Ok(number) if number <= most => Ok(()),
+            _ if most < MAX_COUNT => at.refuse(format!("more than {most}")),
             _ => at.refuse("more than any counter holds"),
         },
         _ => at.refuse("not a number"),
@@ -218,10 +280,19 @@ fn count(value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
 /// What the string at this place must be. A place that nobody vouches for is refused: a new member
 /// of such a shape has to be added here.
 fn trusted<'o>(own: &'o Own, at: &Place<'_>) -> Option<&'o str> {
-    let Place::Member(Place::Root, name) = at else { return None };
-    match *name {
+    let Place::Member(parent, name) = at else { return None };
+    match (parent, *name) {
+        (Place::Root, name) => trusted_member(own, name),
+        (Place::Member(Place::Root, "product"), "name") => Some(&own.product.name),
+        (Place::Member(Place::Root, "product"), "version") => Some(&own.product.version),
+        _ => None,
+    }
+}
+
+fn trusted_member<'o>(own: &'o Own, name: &str) -> Option<&'o str> {
+    match name {
         "anonymous_id" => Some(&own.anonymous_id),
-        "anonymous_id_created_at" => own.anonymous_id_created_at.as_deref(),
+        "anonymous_id_created_at" => Some(&own.anonymous_id_created_at),
         "version" | "current_version" => Some(&own.version),
         "previous_version" => own.previous_version.as_deref(),
         "timestamp" => Some(&own.timestamp),

@@ -7,8 +7,8 @@ use crate::activation::state::{Counters, Funnel, Install, LiveMark, Pending};
 use crate::activation::{State, clients};
 use crate::build_info;
 use crate::contract::{
-    Activation, CallBucket, EnvKind, EnvMarkers, LaunchSource, Payload, RoutingMode,
-    ServerProtocolCounts, TokensBucket, timestamp,
+    Activation, AgentEnv, CallBucket, EnvKind, EnvMarkers, LaunchSource, Payload, Product,
+    RoutingMode, ServerProtocolCounts, Shutdown, TokensBucket, timestamp,
 };
 use crate::gate::{self, Own, PrivateWords};
 use crate::identity::Identity;
@@ -98,9 +98,11 @@ pub fn assemble(
     let installer = state.install.installer_pending;
     let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls, .. } = state.counters;
     Payload {
+        product: product(),
         anonymous_id: identity.anonymous_id.clone(),
         env_kind: live.env_kind,
         env_markers: live.env_markers,
+        agent_env: AgentEnv::None,
         launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
         autostart_enabled: live.autostart_enabled,
         activation: activation(state, live.configured_ide_count, policy, now),
@@ -116,12 +118,29 @@ pub fn assemble(
         uptime_hours: live.started_at.map(|at| now.saturating_sub(at) / 3600),
         routing_mode: live.routing_mode,
         timestamp: timestamp::format(now),
-        anonymous_id_created_at: Some(identity.created_at.clone()),
+        anonymous_id_created_at: day_of_id(identity),
+        // filled by the store's new records
+        carried_over: false,
+        days_since_install: 0,
+        active_days_30d: 0,
+        previous_shutdown: Shutdown::Unknown,
         surface_requests: Some(surface_requests),
         builtin_tool_calls: Some(builtin_tool_calls),
         upstream_tool_call_count_bucket: Some(CallBucket::of(upstream_tool_calls)),
         server_protocol_counts: live.server_protocol_counts,
+        diagnostics: None,
     }
+}
+
+/// The product that this host speaks for.
+fn product() -> Product {
+    Product::own(build_info::VERSION)
+}
+
+/// The day of the id, as it is sent: two products that were first started in one second must not be joined
+/// by it.
+fn day_of_id(identity: &Identity) -> String {
+    timestamp::day_of(&identity.created_at).unwrap_or_else(|| identity.created_at.clone())
 }
 
 /// The funnel as it is sent.
@@ -138,6 +157,8 @@ pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> 
         first_connected_server_ever: *connected_server,
         first_mcp_client_ever: *mcp_client,
         first_retrieve_tools_call_ever: *retrieve_tools_call,
+        // filled by the store's new records
+        first_real_tool_call_ever: false,
         // Again, although they were scanned when recorded: what is private may have changed since.
         mcp_clients_seen_ever: clients::sanitize(names, policy.known_only, &|name| {
             gate::scan(name, &policy.private).is_some()
@@ -173,8 +194,9 @@ pub fn pending(
 /// What the gate must find in stored bytes.
 pub fn own(pending: &Pending, identity: &Identity) -> Own {
     Own {
+        product: product(),
         anonymous_id: identity.anonymous_id.clone(),
-        anonymous_id_created_at: Some(identity.created_at.clone()),
+        anonymous_id_created_at: day_of_id(identity),
         version: pending.version.clone(),
         previous_version: Some(pending.previous_version.clone()),
         timestamp: timestamp::format(pending.made_at),

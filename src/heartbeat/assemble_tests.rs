@@ -64,6 +64,8 @@ fn a_payload_carries_identity_state_and_live_fields() {
     state.tokens_saved.add(NOW, 101);
     let payload = of(&state);
     assert_eq!(payload.anonymous_id, identity().anonymous_id);
+    assert_eq!(payload.anonymous_id_created_at, "2026-11-22T00:00:00Z", "its day only");
+    assert_eq!(payload.product, Product::own(build_info::VERSION));
     assert_eq!(payload.timestamp, "2027-01-15T08:00:00Z");
     assert_eq!(payload.uptime_hours, Some(2));
     assert_eq!(payload.surface_requests.map(|requests| requests.mcp), Some(9));
@@ -108,6 +110,7 @@ fn what_is_assembled_passes_the_gate() {
     assert_eq!(own.previous_version.as_deref(), Some("v0.0.9"));
     let other = Own { timestamp: timestamp::format(NOW + 1), ..own };
     assert!(gate::check(&stored.bytes, Some(&other), &policy.private).is_err());
+    assert_eq!(stored.anonymous_id_created_at, identity().created_at, "the store keeps its second");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::timing::{
 use super::{lifetime, rhythm};
 use crate::activation::State;
 use crate::activation::state::{LiveMark, Pending, Second};
-use crate::contract::RoutingMode;
+use crate::contract::{self, RoutingMode, SCHEMA_VERSION};
 use crate::identity::{FIRST_PLAUSIBLE_TIME, Identity};
 
 /// Processes read their clocks moments apart; a lease this much longer than possible is not the future.
@@ -256,11 +256,13 @@ pub fn still_mine(state: &State, now: u64, nonce: u64) -> bool {
 }
 
 /// Whether stored bytes may still be sent for this identity: not too old (nor, for a clock that went
-/// back, too far ahead), and not made for another id.
+/// back, too far ahead), not made for another id, and not in a version of the contract that a program
+/// before this one sent.
 pub fn pending_is_valid(pending: &Pending, now: u64, id: &str, created_at: &str) -> bool {
     now.abs_diff(pending.made_at) <= PENDING_MAX_AGE
         && pending.anonymous_id == id
         && pending.anonymous_id_created_at == created_at
+        && contract::version_of(&pending.bytes) == Some(SCHEMA_VERSION)
 }
 
 /// Records an acknowledgement of `sent`, once: only while the same bytes are still pending. Whether it

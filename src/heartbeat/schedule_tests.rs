@@ -234,13 +234,15 @@ fn a_refusal_is_counted_drops_the_bytes_and_waits_a_day() {
 
 #[test]
 fn stored_bytes_are_valid_for_a_day_and_one_identity() {
-    let bytes = pending(b"a");
+    let bytes = pending(b"{\"schema_version\":4}");
     let valid = |now, id, at| pending_is_valid(&bytes, now, id, at);
     assert!(valid(NOW + PENDING_MAX_AGE, "id", "then"));
     assert!(!valid(NOW + PENDING_MAX_AGE + 1, "id", "then"));
     assert!(valid(NOW - 10, "id", "then"), "a clock that was set back a little");
     assert!(!valid(NOW - PENDING_MAX_AGE - 1, "id", "then"));
     assert!(!valid(NOW, "other", "then") && !valid(NOW, "id", "later"));
+    let older = pending(b"{\"schema_version\":3}");
+    assert!(!pending_is_valid(&older, NOW, "id", "then"), "the program was upgraded meanwhile");
 }
 
 #[test]

@@ -32,6 +32,12 @@ impl Front {
         !self.address.ip().is_loopback()
     }
 
+    /// The socket itself, for a surface that takes connections its own way.
+    #[cfg(feature = "collector")]
+    pub fn into_listener(self) -> TcpListener {
+        self.listener
+    }
+
     /// Serves HTTP until `closing`; then what was asked is still answered. An error is of the socket.
     pub async fn serve(self, router: Router, closing: CancellationToken) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;

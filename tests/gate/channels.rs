@@ -117,7 +117,9 @@ fn versions_times_and_ids_are_no_channel() {
         ("/version", "v97.108.10599"),
         ("/previous_version", "v97.108.10599"),
         ("/timestamp", "2026-11-22T13:12:00Z"),
-        ("/anonymous_id_created_at", "1970-01-01T01:03:12Z"),
+        ("/anonymous_id_created_at", "1971-02-03T00:00:00Z"),
+        ("/product/name", "alice"),
+        ("/product/version", "97.108.10599"),
         ("/anonymous_id", "616c6963-6500-4000-8000-000000000000"),
         ("/anonymous_id", "3F2a9c1b-7d4e-4a61-9b0c-5d6e7f8091a2"),
     ] {

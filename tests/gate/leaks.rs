@@ -1,8 +1,10 @@
 //! Every leak, in every place and spelling, is refused.
 
 use crate::corpus::{LIKE_NAMES, SPELLINGS, escaped, leaks, private};
-use crate::payload::{bytes_of, injections, own, value};
-use mcpproxy::gate::{PrivateWords, RefusalRule, check, scan};
+use crate::payload::{bytes_of, injections, of_clients, own, value, value_v3};
+use mcpproxy::contract::product;
+use mcpproxy::gate::{Own, PrivateWords, RefusalRule, check, scan};
+use serde_json::Value;
 
 #[test]
 fn the_scanner_alone_finds_every_leak_in_every_spelling() {
@@ -17,22 +19,38 @@ fn the_scanner_alone_finds_every_leak_in_every_spelling() {
 #[test]
 fn every_leak_is_refused_in_every_place_of_a_payload() {
     let (private, own) = (private(), own());
-    let base = value(&["claude-code", "acme-agent"]);
-    check(base.to_string().as_bytes(), Some(&own), &private).unwrap();
+    let clients = &["claude-code", "acme-agent"];
+    check(value(clients).to_string().as_bytes(), Some(&own), &private).unwrap();
+    let tried = every_injection_is_refused(&value(clients), &[None, Some(&own)], &private);
+    assert!(tried > 10_000, "{tried}");
+    let tried = every_injection_is_refused(&value_v3(clients), &[None], &private);
+    assert!(tried > 5_000, "{tried}");
+}
+
+/// How many there were.
+fn every_injection_is_refused(
+    base: &Value,
+    owns: &[Option<&Own>],
+    private: &PrivateWords,
+) -> usize {
     let mut tried = 0;
     for leak in leaks() {
-        for changed in injections(&base, leak) {
+        for changed in injections(base, leak) {
             let text = changed.to_string();
-            for own in [None, Some(&own)] {
-                // Who does not know the id cannot tell one from another.
-                if own.is_none() && changed["anonymous_id"] == leak {
+            for own in owns.iter().copied() {
+                // Who does not know the id cannot tell one from another, nor what a maintainer calls a
+                // product.
+                if own.is_none() && (changed["anonymous_id"] == leak || is_product(&changed)) {
                     let mut restored = changed.clone();
                     restored["anonymous_id"] = base["anonymous_id"].clone();
-                    if restored == base {
+                    if is_product(&changed) {
+                        restored["product"] = base["product"].clone();
+                    }
+                    if restored == *base {
                         continue;
                     }
                 }
-                let verdict = check(text.as_bytes(), own, &private);
+                let verdict = check(text.as_bytes(), own, private);
                 let refusal = verdict.expect_err(&text);
                 assert!(
                     !refusal.to_string().to_lowercase().contains(&leak.to_lowercase()),
@@ -42,7 +60,43 @@ fn every_leak_is_refused_in_every_place_of_a_payload() {
             }
         }
     }
-    assert!(tried > 10_000, "{tried}");
+    tried
+}
+
+/// Whether the name of the product is one that may well be: a private word is the only leak it can hold.
+fn is_product(payload: &Value) -> bool {
+    let name = payload.pointer("/product/name").and_then(Value::as_str);
+    name.is_some_and(|name| {
+        product::is_name(name) && scan(name, &PrivateWords::default()).is_none()
+    })
+}
+
+/// What a maintainer called it is no secret of a user's machine, but a token is one wherever it stands.
+#[test]
+fn the_name_of_a_product_may_be_a_private_word_and_no_token_path_or_address() {
+    let named = |name: &str| {
+        let mut payload = of_clients(&["zed"]);
+        payload.product.name = name.to_owned();
+        (payload.encode(), Own { product: payload.product, ..own() })
+    };
+    for name in
+        ["acme.notes-mcp", "xanthippe-mcp", "home-assistant-mcp", "users", "mcpproxy", "mcp2026"]
+    {
+        let private = PrivateWords::new([name, "xanthippe"], [name]);
+        let (bytes, own) = named(name);
+        assert_eq!(check(&bytes, Some(&own), &private), Ok(()), "{name}");
+        assert_eq!(check(&bytes, None, &private), Ok(()), "{name}");
+    }
+    for name in ["10.11.12.13", "ghp_0a1b2c3d4e5f6g7h8i9j", "3f2a9c1b7d4e4a619b0c5d6e7f8091a2"] {
+        let (bytes, own) = named(name);
+        for own in [Some(&own), None] {
+            let refusal = check(&bytes, own, &PrivateWords::default()).unwrap_err();
+            assert_eq!(
+                (refusal.rule, refusal.field.as_str()),
+                (RefusalRule::Leak, "/product/name")
+            );
+        }
+    }
 }
 
 #[test]

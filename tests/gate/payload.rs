@@ -1,8 +1,10 @@
 //! A valid heartbeat with every member, and ways to change it.
 
+use mcpproxy::contract::tables::ADDED_IN_V4;
 use mcpproxy::contract::{
-    Activation, Arch, BuiltinToolCalls, CallBucket, Edition, EnvKind, EnvMarkers, LaunchSource, Os,
-    Payload, RoutingMode, ServerProtocolCounts, SurfaceRequests, TokensBucket,
+    Activation, AgentEnv, Arch, BuiltinToolCalls, CallBucket, Diagnostics, Edition, EnvKind,
+    EnvMarkers, LaunchSource, Os, Payload, Product, RoutingMode, ServerProtocolCounts, Shutdown,
+    SurfaceRequests, TokensBucket,
 };
 use mcpproxy::gate::Own;
 use serde_json::Value;
@@ -10,15 +12,18 @@ use serde_json::Value;
 /// A heartbeat with every member, of an install whose clients have these names.
 pub fn of_clients(clients: &[&str]) -> Payload {
     Payload {
+        product: Product { name: "acme.notes-mcp".to_owned(), version: "1.4.0-rc.1".to_owned() },
         anonymous_id: "3f2a9c1b-7d4e-4a61-9b0c-5d6e7f8091a2".to_owned(),
         env_kind: EnvKind::Interactive,
         env_markers: EnvMarkers { has_tty: true, has_display: true, ..EnvMarkers::default() },
+        agent_env: AgentEnv::Cloud,
         launch_source: LaunchSource::Cli,
         autostart_enabled: Some(false),
         activation: Activation {
             first_connected_server_ever: true,
             first_mcp_client_ever: true,
             first_retrieve_tools_call_ever: true,
+            first_real_tool_call_ever: true,
             mcp_clients_seen_ever: clients.iter().map(|name| name.to_string()).collect(),
             retrieve_tools_calls_24h: 11,
             estimated_tokens_saved_24h_bucket: TokensBucket::UpTo10k,
@@ -36,12 +41,28 @@ pub fn of_clients(clients: &[&str]) -> Payload {
         uptime_hours: Some(80),
         routing_mode: Some(RoutingMode::RetrieveTools),
         timestamp: "2026-11-22T14:46:00Z".to_owned(),
-        anonymous_id_created_at: Some("2026-01-11T08:00:59Z".to_owned()),
+        anonymous_id_created_at: "2026-01-11T00:00:00Z".to_owned(),
+        carried_over: true,
+        days_since_install: 315,
+        active_days_30d: 21,
+        previous_shutdown: Shutdown::Clean,
         surface_requests: Some(SurfaceRequests { mcp: 40, ..SurfaceRequests::default() }),
         builtin_tool_calls: Some(BuiltinToolCalls { retrieve_tools: 11, ..Default::default() }),
         upstream_tool_call_count_bucket: Some(CallBucket::UpTo100),
         server_protocol_counts: Some(ServerProtocolCounts { stdio: 4, ..Default::default() }),
+        diagnostics: Some(Diagnostics {
+            error_code_counts_24h: counts(&[("MCPX_HTTP_DNS", 2), ("MCPX_STDIO_EXITED", 1)]),
+            current_error_codes: counts(&[("MCPX_STDIO_EXITED", 1)]),
+            fix_attempted_24h: 1,
+            fix_succeeded_24h: 0,
+            unique_codes_ever: 2,
+            last_error_code: Some("MCPX_STDIO_EXITED".to_owned()),
+        }),
     }
+}
+
+fn counts(of: &[(&str, u64)]) -> std::collections::BTreeMap<String, u64> {
+    of.iter().map(|(code, count)| (code.to_string(), *count)).collect()
 }
 
 /// [`of_clients`] as it is sent.
@@ -53,6 +74,7 @@ pub fn bytes_of(clients: &[&str]) -> Vec<u8> {
 pub fn own() -> Own {
     let payload = of_clients(&[]);
     Own {
+        product: payload.product,
         anonymous_id: payload.anonymous_id,
         anonymous_id_created_at: payload.anonymous_id_created_at,
         version: payload.version,
@@ -64,6 +86,19 @@ pub fn own() -> Own {
 /// [`of_clients`] as a JSON value, to be changed.
 pub fn value(clients: &[&str]) -> Value {
     serde_json::from_slice(&bytes_of(clients)).unwrap()
+}
+
+/// [`value`] as a program of the version before sent it: without the new members, with the second of the id.
+pub fn value_v3(clients: &[&str]) -> Value {
+    let mut value = value(clients);
+    for added in ADDED_IN_V4 {
+        let pointer = added.replace("/properties/", "/");
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        value.pointer_mut(parent).unwrap().as_object_mut().unwrap().shift_remove(name).unwrap();
+    }
+    value["schema_version"] = 3.into();
+    value["anonymous_id_created_at"] = "2026-01-11T08:00:59Z".into();
+    value
 }
 
 /// The pointers of all values below `value`, its own first.

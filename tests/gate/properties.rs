@@ -1,8 +1,8 @@
 //! What holds for any bytes and any place.
 
 use crate::corpus::{leaks, private};
-use crate::payload::{injections, own, pointers, value};
-use mcpproxy::contract::SCHEMA;
+use crate::payload::{injections, own, pointers, value, value_v3};
+use mcpproxy::contract::{SCHEMAS, Schema};
 use mcpproxy::gate::{PrivateWords, check, scan};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -87,8 +87,15 @@ proptest! {
 /// The gate is never wider than the schema, by the word of an independent validator.
 #[test]
 fn what_the_gate_lets_through_is_valid_under_the_schema() {
-    let schema = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
-    let base = value(&["zed", "acme-agent"]);
+    let clients = &["zed", "acme-agent"];
+    for (schema, base) in SCHEMAS.iter().zip([value_v3(clients), value(clients)]) {
+        assert_eq!(base["schema_version"], schema.version);
+        is_never_wider_than(schema, base);
+    }
+}
+
+fn is_never_wider_than(schema: &Schema, base: Value) {
+    let schema = jsonschema::validator_for(&serde_json::from_str(schema.text).unwrap()).unwrap();
     assert!(schema.is_valid(&base));
     let places = pointers(&base);
     let mut runner = proptest::test_runner::TestRunner::deterministic();

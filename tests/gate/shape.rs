@@ -1,7 +1,8 @@
 //! The closed shape: what the contract does not name is refused, with its place and without its value.
 
-use crate::payload::{bytes_of, own, pointers, value};
+use crate::payload::{bytes_of, own, pointers, value, value_v3};
 use mcpproxy::contract::MAX_PAYLOAD_BYTES;
+use mcpproxy::contract::tables::DIAGNOSTIC_CODES;
 use mcpproxy::gate::{PrivateWords, Refusal, RefusalRule, check};
 use serde_json::{Value, json};
 
@@ -23,18 +24,46 @@ fn with(pointer: &str, new: Value) -> String {
 
 #[test]
 fn a_payload_passes_in_any_order_and_with_white_space() {
-    let base = value(&["zed"]);
-    let members = base.as_object().unwrap();
-    let reversed: serde_json::Map<_, _> =
-        members.iter().rev().map(|(key, value)| (key.clone(), value.clone())).collect();
-    judge(&Value::Object(reversed).to_string()).unwrap();
-    judge(&serde_json::to_string_pretty(&base).unwrap()).unwrap();
-    judge(&format!(" \t\r\n{base} \n")).unwrap();
+    for base in [value(&["zed"]), value_v3(&["zed"])] {
+        let members = base.as_object().unwrap();
+        let reversed: serde_json::Map<_, _> =
+            members.iter().rev().map(|(key, value)| (key.clone(), value.clone())).collect();
+        judge(&Value::Object(reversed).to_string()).unwrap();
+        judge(&serde_json::to_string_pretty(&base).unwrap()).unwrap();
+        judge(&format!(" \t\r\n{base} \n")).unwrap();
+    }
+}
+
+/// What is sent has one version, and only that one may leave; both are verified.
+#[test]
+fn a_payload_is_judged_by_the_version_that_it_names() {
+    let nothing = PrivateWords::default();
+    let (new, old) = (value(&["zed"]), value_v3(&["zed"]));
+    check(new.to_string().as_bytes(), Some(&own()), &nothing).unwrap();
+    let refusal = check(old.to_string().as_bytes(), Some(&own()), &nothing).unwrap_err();
+    assert_eq!(refusal.to_string(), "shape at /schema_version: not the integer 4");
+    let renamed = |base: &Value, version: u64| {
+        let mut changed = base.clone();
+        changed["schema_version"] = version.into();
+        refused(&changed.to_string())
+    };
+    let required = "/activation/first_real_tool_call_ever".to_owned();
+    assert_eq!(renamed(&old, 4), (RefusalRule::Shape, required), "in v4");
+    assert_eq!(renamed(&new, 3), (RefusalRule::Shape, String::new()), "unknown in v3");
+    for version in [0, 2, 5] {
+        assert_eq!(renamed(&new, version), (RefusalRule::Shape, "/schema_version".to_owned()));
+    }
+    // Each version has its own idea of the day.
+    for (base, fits) in [(old, true), (new, false)] {
+        let mut changed = base;
+        changed["anonymous_id_created_at"] = "2026-01-11T08:00:59Z".into();
+        assert_eq!(judge(&changed.to_string()).is_ok(), fits);
+    }
 }
 
 #[test]
 fn members_that_are_not_required_may_be_missing_and_the_others_not() {
-    let required = [
+    let required_in_v3 = [
         "schema_version",
         "anonymous_id",
         "env_kind",
@@ -48,7 +77,23 @@ fn members_that_are_not_required_may_be_missing_and_the_others_not() {
         "arch",
         "timestamp",
     ];
+    let new_in_v4 = [
+        "product",
+        "agent_env",
+        "anonymous_id_created_at",
+        "carried_over",
+        "days_since_install",
+        "active_days_30d",
+        "previous_shutdown",
+    ];
+    let base = value_v3(&["zed"]);
+    only_these_are_required(&base, &required_in_v3, &["env_markers", "activation"]);
     let base = value(&["zed"]);
+    let required = [&required_in_v3[..], &new_in_v4].concat();
+    only_these_are_required(&base, &required, &["env_markers", "activation", "product"]);
+}
+
+fn only_these_are_required(base: &Value, required: &[&str], objects: &[&str]) {
     for name in base.as_object().unwrap().keys() {
         let mut less = base.clone();
         less.as_object_mut().unwrap().shift_remove(name);
@@ -58,29 +103,73 @@ fn members_that_are_not_required_may_be_missing_and_the_others_not() {
             assert_eq!((refusal.rule, refusal.field), (RefusalRule::Shape, format!("/{name}")));
         }
     }
-    for object in [
-        "env_markers",
-        "activation",
-        "surface_requests",
-        "builtin_tool_calls",
-        "server_protocol_counts",
-    ] {
+    let more = ["surface_requests", "builtin_tool_calls", "server_protocol_counts"];
+    for object in objects.iter().chain(&more) {
         for name in base[object].as_object().unwrap().keys() {
             let mut less = base.clone();
             less[object].as_object_mut().unwrap().shift_remove(name);
-            let field = format!("/{object}/{name}");
-            let verdict = judge(&less.to_string());
-            if object == "env_markers" || object == "activation" {
-                assert_eq!(verdict.unwrap_err().field, field);
-            }
+            assert_eq!(judge(&less.to_string()).unwrap_err().field, format!("/{object}/{name}"));
         }
     }
 }
 
 #[test]
-fn every_value_of_another_type_is_refused_at_its_place() {
+fn diagnostics_have_all_their_numbers_and_any_codes_of_the_catalog() {
     let base = value(&["zed"]);
-    for pointer in pointers(&base) {
+    let numbers = ["fix_attempted_24h", "fix_succeeded_24h", "unique_codes_ever"];
+    let counts = ["error_code_counts_24h", "current_error_codes"];
+    for name in base["diagnostics"].as_object().unwrap().keys() {
+        let mut less = base.clone();
+        less["diagnostics"].as_object_mut().unwrap().shift_remove(name);
+        assert_eq!(judge(&less.to_string()).is_ok(), name == "last_error_code", "{name}");
+    }
+    let with = |name: &str, new: Value| {
+        let mut changed = base.clone();
+        changed["diagnostics"][name] = new;
+        judge(&changed.to_string()).map_err(|refusal| refusal.field)
+    };
+    for name in numbers {
+        assert_eq!(with(name, json!(1000)), Ok(()));
+        assert_eq!(with(name, json!(1001)), Err(format!("/diagnostics/{name}")));
+    }
+    for code in DIAGNOSTIC_CODES {
+        assert_eq!(with("last_error_code", json!(code)), Ok(()));
+        assert_eq!(with("current_error_codes", json!({*code: 0})), Ok(()));
+    }
+    for code in ["", "MCPX_HTTP", "mcpx_unknown", "MCPX_UNKNOWN ", "MCPX_ALICE"] {
+        let field = "/diagnostics/last_error_code".to_owned();
+        assert_eq!(with("last_error_code", json!(code)), Err(field));
+        for name in counts {
+            let field = format!("/diagnostics/{name}");
+            assert_eq!(with(name, json!({"MCPX_HTTP_DNS": 1, code: 1})), Err(field), "{code}");
+        }
+    }
+    for name in counts {
+        let some = |many: usize| {
+            let counted =
+                DIAGNOSTIC_CODES.iter().take(many).map(|code| (code.to_string(), json!(1)));
+            Value::Object(counted.collect())
+        };
+        assert_eq!(with(name, json!({})), Ok(()));
+        assert_eq!(with(name, some(20)), Ok(()));
+        assert_eq!(with(name, some(21)), Err(format!("/diagnostics/{name}")));
+        for wrong in [json!(-1), json!(1.5), json!("1"), json!(null), json!(1_u64 << 53)] {
+            let field = format!("/diagnostics/{name}/MCPX_UNKNOWN");
+            assert_eq!(with(name, json!({"MCPX_UNKNOWN": wrong})), Err(field));
+        }
+        assert_eq!(with(name, json!(["MCPX_UNKNOWN"])), Err(format!("/diagnostics/{name}")));
+    }
+}
+
+#[test]
+fn every_value_of_another_type_is_refused_at_its_place() {
+    for base in [value(&["zed"]), value_v3(&["zed"])] {
+        every_other_value_is_refused(&base);
+    }
+}
+
+fn every_other_value_is_refused(base: &Value) {
+    for pointer in pointers(base) {
         for other in [
             json!(null),
             json!(true),
@@ -101,8 +190,11 @@ fn every_value_of_another_type_is_refused_at_its_place() {
                 }
                 Value::Array(_) => other == json!([]),
                 Value::String(_) => {
-                    pointer.starts_with("/activation/mcp") && other == json!("seven")
+                    let free = pointer.starts_with("/activation/mcp") || pointer == "/product/name";
+                    free && other == json!("seven")
                 }
+                // Counts by code may be none.
+                Value::Object(_) if pointer.contains("_code") => other == json!({}),
                 _ => false,
             };
             let mut changed = base.clone();
@@ -128,6 +220,10 @@ fn an_unknown_member_is_reported_without_its_key() {
         ("", "version "),
         ("/surface_requests", "mcp2"),
         ("", "os\u{0}"),
+        ("/product", "mysecretkey"),
+        ("/product", "Name"),
+        ("/diagnostics", "mysecretkey"),
+        ("/diagnostics/current_error_codes", "mysecretkey"),
     ] {
         let mut changed = value(&["zed"]);
         changed.pointer_mut(parent).unwrap()[key] = json!(1);
@@ -174,8 +270,17 @@ fn numbers_are_digits_only_and_not_larger_than_counters() {
     for number in ["01", "+1", ".5", "1.", "0x10", "NaN", "1_000"] {
         assert_eq!(refused(&with(number)).0, RefusalRule::Syntax, "{number}");
     }
-    for number in ["2", "4", "3.0", "30", "\"3\""] {
-        let text = base.replace("\"schema_version\":3", &format!("\"schema_version\":{number}"));
+    for (name, most) in [("days_since_install\":315", 366), ("active_days_30d\":21", 30)] {
+        let (field, _) = name.split_once('"').unwrap();
+        let with = |number: String| base.replace(name, &format!("{field}\":{number}"));
+        judge(&with("0".to_owned())).unwrap();
+        judge(&with(most.to_string())).unwrap();
+        for number in [(most + 1).to_string(), "-1".to_owned(), format!("{most}.0")] {
+            assert_eq!(refused(&with(number)), (RefusalRule::Shape, format!("/{field}")));
+        }
+    }
+    for number in ["2", "5", "4.0", "40", "\"4\"", "null", "[4]"] {
+        let text = base.replace("\"schema_version\":4", &format!("\"schema_version\":{number}"));
         assert_eq!(refused(&text), (RefusalRule::Shape, "/schema_version".to_owned()), "{number}");
     }
 }
@@ -207,6 +312,23 @@ fn strings_are_spelled_exactly() {
         ("/timestamp", "2026-11-22T14:46:00+01:00"),
         ("/timestamp", "2026-11-22"),
         ("/anonymous_id_created_at", ""),
+        ("/anonymous_id_created_at", "2026-11-22T00:00:01Z"),
+        ("/anonymous_id_created_at", "2026-02-30T00:00:00Z"),
+        ("/product/name", ""),
+        ("/product/name", "Acme"),
+        ("/product/name", "@acme/notes"),
+        ("/product/name", "a..b"),
+        ("/product/name", "notes."),
+        ("/product/name", "nul"),
+        ("/product/name", "com1.notes"),
+        ("/product/name", &"a".repeat(65)),
+        ("/product/version", ""),
+        ("/product/version", "1.4"),
+        ("/product/version", "1.4.0-alice"),
+        ("/product/version", "1.4.0+alice"),
+        ("/product/version", "1.4.100000"),
+        ("/agent_env", "person"),
+        ("/previous_shutdown", "Crash"),
         ("/activation/mcp_clients_seen_ever/1", "Zed"),
         ("/activation/mcp_clients_seen_ever/1", ""),
         ("/activation/mcp_clients_seen_ever/1", "a..b"),
@@ -224,6 +346,9 @@ fn strings_are_spelled_exactly() {
         ("/version", "v0.1.0-dev"),
         ("/anonymous_id", "3F2A9C1B-7D4E-1A61-9B0C-5D6E7F8091A2"),
         ("/env_kind", "cloud_ide"),
+        ("/product/name", "mcpproxy"),
+        ("/product/version", "v1.4.0"),
+        ("/product/version", "1.4.0-canary2"),
         ("/activation/mcp_clients_seen_ever/1", "some-other.client_2"),
     ] {
         judge(&with(pointer, json!(right))).unwrap();
@@ -250,6 +375,18 @@ fn escapes_are_refused_in_keys_and_pinned_strings() {
         ("\"2026-11-22T14:46:00Z\"", "\"2026-11-22T14:46:00\\u005a\"", "/timestamp"),
         ("\"zed\"", "\"ze\\u0064\"", "/activation/mcp_clients_seen_ever/0"),
         ("\"mcp\"", "\"mc\\u0070\"", "/surface_requests/mcp"),
+        ("\"schema_version\"", "\"schem\\u0061_version\"", "/schema_version"),
+        ("\"acme.notes-mcp\"", "\"acme.notes-mc\\u0070\"", "/product/name"),
+        (
+            "\"MCPX_HTTP_DNS\":2",
+            "\"MCPX_HTTP_DN\\u0053\":2",
+            "/diagnostics/error_code_counts_24h/MCPX_HTTP_DNS",
+        ),
+        (
+            "\"last_error_code\":\"MCPX_STDIO_EXITED",
+            "\"last_error_code\":\"MCPX_STDIO_EXITE\\u0044",
+            "/diagnostics/last_error_code",
+        ),
     ] {
         assert!(base.contains(plain), "{plain}");
         let text = base.replacen(plain, hidden, 1);
@@ -272,7 +409,7 @@ fn what_is_not_strict_json_is_a_matter_of_syntax() {
         base.replacen("\"zed\"", "'zed'", 1),
         with("/os", json!([[[[[1]]]]])),
         "[".repeat(8000),
-        base.replacen(":3", ":3/**/", 1),
+        base.replacen(":4", ":4/**/", 1),
     ] {
         assert_eq!(refused(&text), (RefusalRule::Syntax, String::new()), "{text}");
     }
@@ -302,7 +439,10 @@ fn what_the_install_vouches_for_is_compared_byte_for_byte() {
     for (pointer, other) in [
         ("/anonymous_id", "3f2a9c1b-7d4e-4a61-9b0c-5d6e7f8091a3"),
         ("/anonymous_id", "3F2A9C1B-7D4E-4A61-9B0C-5D6E7F8091A2"),
-        ("/anonymous_id_created_at", "2026-01-11T08:00:58Z"),
+        ("/anonymous_id_created_at", "2026-01-12T00:00:00Z"),
+        ("/product/name", "acme.notes-mcp2"),
+        ("/product/name", "mcpproxy"),
+        ("/product/version", "v1.4.0-rc.1"),
         ("/version", "v1.2.4"),
         ("/current_version", "v1.2.4"),
         ("/previous_version", ""),
@@ -315,14 +455,10 @@ fn what_the_install_vouches_for_is_compared_byte_for_byte() {
         assert_eq!((refusal.rule, refusal.field.as_str()), (RefusalRule::Shape, pointer));
     }
     let full = bytes_of(&["zed"]);
-    for missing in [
-        mcpproxy::gate::Own { anonymous_id_created_at: None, ..own.clone() },
-        mcpproxy::gate::Own { previous_version: None, ..own.clone() },
-    ] {
-        assert!(check(&full, Some(&missing), &nothing).is_err(), "nobody vouches for a member");
-    }
+    let missing = mcpproxy::gate::Own { previous_version: None, ..own.clone() };
+    assert!(check(&full, Some(&missing), &nothing).is_err(), "nobody vouches for a member");
     let mut less = value(&["zed"]);
-    for name in ["anonymous_id_created_at", "current_version", "previous_version"] {
+    for name in ["current_version", "previous_version"] {
         less.as_object_mut().unwrap().shift_remove(name);
     }
     assert_eq!(check(less.to_string().as_bytes(), Some(&own), &nothing), Ok(()));

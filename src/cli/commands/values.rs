@@ -16,7 +16,7 @@ pub enum Values {
 /// What may stand for `name` in the help of the command `path`.
 pub fn values(path: &[&str], name: &str) -> Values {
     match (path, name) {
-        (["serve"], "FORMAT") => Values::Words(&["text", "json"]),
+        (["serve"] | ["collector"], "FORMAT") => Values::Words(&["text", "json"]),
         (["telemetry", "show-payload"], "FORMAT") => Values::Words(&["json"]),
         (_, "FORMAT") => Values::Words(&["table", "json", "yaml"]),
         (["detect"], "SOURCE") => Values::Words(&["tray", "login_item"]),

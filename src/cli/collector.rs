@@ -1,0 +1,268 @@
+//! `mcpproxy collector`: the maintainer's end, and the products that it receives.
+//!
+//! One rule: the world comes in here. The collector itself is told its directory, its key and the time.
+
+use super::output::Format;
+use super::{Call, Failure, output};
+use crate::collector::row::{Product, Standing};
+use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
+use crate::collector::store::{self, KeySource, ProductError, Reader, StoreError, StoreOptions};
+use crate::contract::timestamp;
+use crate::machine;
+use crate::node::Node;
+use crate::paths::HOME_VARIABLE;
+use crate::web::log;
+use std::ffi::{OsStr, OsString};
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing::level_filters::LevelFilter;
+use tracing::{info, warn};
+
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let log_format = match call.value("log-format") {
+        None => log::Format::default(),
+        Some(name) => name
+            .to_str()
+            .and_then(log::Format::from_name)
+            .ok_or_else(|| usage("--log-format must be text or json"))?,
+    };
+    let listen = listen(call)?;
+    let products = call.options.iter().filter(|(name, _)| *name == "product");
+    let products = products.map(|(_, value)| name(value.as_deref().unwrap_or_default()));
+    let products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
+    let dir = dir(call)?;
+    let store = StoreOptions {
+        key: key(call)?,
+        products,
+        any_product: call.has("any-product"),
+        ephemeral: call.has("ephemeral"),
+        dir,
+    };
+    let base_path = base_path(call)?;
+    let offset = clock_offset(listen)?;
+    let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
+    log::begin(log_format, LevelFilter::INFO);
+    if store::key_is_exposed(&store) {
+        warn!("others on this machine may read the key: its file is not 0600");
+    }
+    let options = Options { store, listen, base_path: base_path.clone(), clock };
+    let told = |announced: &Announced| announce(announced, &base_path, log_format);
+    match service::run(options, told) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error @ CollectorError::Product(ProductError::Name(_))) => {
+            Err(usage(error.to_string()))
+        }
+        Err(error) => Err(Failure::failed(error.to_string())),
+    }
+}
+
+fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
+    let url = format!("http://{}{base_path}/heartbeat", announced.address);
+    if log_format == log::Format::Json || std::env::var_os("JOURNAL_STREAM").is_some() {
+        info!(url, products = announced.products, "receiving heartbeats");
+    } else {
+        // A closed pipe is no reason to stop.
+        let _ = output::print(&format!("Receiving heartbeats at {url}\n"));
+    }
+    if announced.products == 0 {
+        warn!(
+            "there are no products, so every heartbeat is refused: `mcpproxy collector product add NAME` adds one"
+        );
+    }
+}
+
+pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "collector product add";
+    let name = name(call.operand()).map_err(|f| f.at(place))?;
+    let is_new = store::add(&dir(call)?, call.has("ephemeral"), &name);
+    let is_new = is_new.map_err(|error| failed(place, &error))?;
+    output::print(&match is_new {
+        true => format!("{name} is received from now on.\n"),
+        false => format!("{name} is received already.\n"),
+    })
+}
+
+pub(super) fn rename(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "collector product rename";
+    let from = name(call.operand()).map_err(|f| f.at(place))?;
+    let to = name(call.operands.get(1).map(OsString::as_os_str).unwrap_or_default());
+    let to = to.map_err(|f| f.at(place))?;
+    store::rename(&dir(call)?, &from, &to).map_err(|error| failed(place, &error))?;
+    output::print(&format!(
+        "{from} is {to} from now on; heartbeats under both names are its own.\n"
+    ))
+}
+
+pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "collector product remove";
+    let name = name(call.operand()).map_err(|f| f.at(place))?;
+    store::remove(&dir(call)?, &name).map_err(|error| failed(place, &error))?;
+    output::print(&format!(
+        "{name} is refused from now on. What was received stays; `mcpproxy collector product add {name}` brings it \
+         back.\n"
+    ))
+}
+
+pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
+    let format = Format::of(call, "collector product list")?;
+    let products = match Reader::open(&dir(call)?).and_then(|reader| reader.products()) {
+        Ok(products) => products,
+        Err(StoreError::Missing) => Vec::new(),
+        Err(error) => return Err(Failure::failed(error.to_string())),
+    };
+    output::print(&match format {
+        Format::Table => table(&products),
+        Format::Json => node(&products).to_json(),
+        #[cfg(feature = "cli")]
+        Format::Yaml => output::yaml(&node(&products))?,
+    })
+}
+
+/// What a product's heartbeats meet, in one word.
+fn standing(product: &Product) -> &'static str {
+    match product.standing {
+        Standing::Added => "received",
+        Standing::Hidden => "hidden",
+        Standing::Removed => "refused",
+    }
+}
+
+fn first_day(product: &Product) -> Option<String> {
+    let day = timestamp::format(u64::from(product.first_day?) * 86_400);
+    day.get(..10).map(str::to_owned)
+}
+
+fn node(products: &[Product]) -> Node {
+    let product = |product: &Product| {
+        Node::Object(vec![
+            ("name", product.name.as_str().into()),
+            ("standing", standing(product).into()),
+            ("installs", product.installs.into()),
+            ("first_day", first_day(product).into()),
+        ])
+    };
+    Node::Object(vec![("products", Node::List(products.iter().map(product).collect()))])
+}
+
+fn table(products: &[Product]) -> String {
+    if products.is_empty() {
+        return "No products; `mcpproxy collector product add NAME` adds one.\n".to_owned();
+    }
+    let head = ["PRODUCT", "HEARTBEATS", "INSTALLS", "FIRST DAY"].map(str::to_owned);
+    let row = |product: &Product| {
+        let installs = product.installs.to_string();
+        let first_day = first_day(product).unwrap_or_else(|| "-".to_owned());
+        [product.name.clone(), standing(product).to_owned(), installs, first_day]
+    };
+    let rows: Vec<[String; 4]> = std::iter::once(head).chain(products.iter().map(row)).collect();
+    output::columns(&rows)
+}
+
+/// What is wrong with a value, before it is known of which command.
+struct Wrong(String);
+
+impl Wrong {
+    fn at(self, place: &str) -> Failure {
+        Failure::usage(place, self.0)
+    }
+}
+
+fn name(text: &OsStr) -> Result<String, Wrong> {
+    let text = text.to_str().ok_or_else(|| Wrong("the product name is not UTF-8".to_owned()))?;
+    store::named(text).map_err(|error| Wrong(error.to_string()))
+}
+
+fn failed(place: &str, error: &ProductError) -> Failure {
+    match error {
+        ProductError::Name(_) => Failure::usage(place, error.to_string()),
+        _ => Failure::failed(error.to_string()),
+    }
+}
+
+fn usage(words: impl Into<String>) -> Failure {
+    Failure::usage("collector", words)
+}
+
+/// The data directory: `--data-dir`, else `MCPPROXY_COLLECTOR_HOME`, else `~/.mcpproxy-collector`. Never that of
+/// an install: who runs a collector may be a user of the product, too.
+pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let path = match call.data_dir.as_deref() {
+        Some(flag) if flag.is_empty() => {
+            return Err(usage("--data-dir is empty: name a directory"));
+        }
+        Some(flag) => PathBuf::from(flag),
+        None => match variable("MCPPROXY_COLLECTOR_HOME").map(PathBuf::from) {
+            Some(path) => path,
+            None => match variable(HOME_VARIABLE) {
+                Some(home) => PathBuf::from(home).join(".mcpproxy-collector"),
+                None => {
+                    return Err(Failure::failed(format!(
+                        "no data directory: {HOME_VARIABLE} is not set; set it, or MCPPROXY_COLLECTOR_HOME, or pass \
+                         --data-dir DIR"
+                    )));
+                }
+            },
+        },
+    };
+    std::path::absolute(path).map_err(|_| {
+        Failure::failed("the data directory is relative and the current directory is gone: use an absolute path")
+    })
+}
+
+fn key(call: &Call) -> Result<KeySource, Failure> {
+    if let Some(file) = call.value("key-file") {
+        return match file.is_empty() {
+            true => Err(usage("--key-file is empty: name a file")),
+            false => Ok(KeySource::File(PathBuf::from(file))),
+        };
+    }
+    let text = std::env::var_os("MCPPROXY_COLLECTOR_KEY").filter(|value| !value.is_empty());
+    // What is not UTF-8 is no key, and says so as any other wrong one.
+    let text = text.map(|value: OsString| value.to_string_lossy().into_owned());
+    Ok(text.map_or(KeySource::Own, KeySource::Variable))
+}
+
+fn base_path(call: &Call) -> Result<String, Failure> {
+    let Some(value) = call.value("base-path") else { return Ok(String::new()) };
+    let wrong =
+        || usage("--base-path must be a path such as /telemetry, of letters, digits and - . _ ~");
+    let text = value.to_str().ok_or_else(wrong)?;
+    let text = text.strip_suffix('/').unwrap_or(text);
+    let is_part = |part: &str| {
+        !matches!(part, "" | "." | "..")
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+    };
+    match text.strip_prefix('/') {
+        None if text.is_empty() => Ok(String::new()),
+        Some(rest) if rest.split('/').all(is_part) => Ok(text.to_owned()),
+        _ => Err(wrong()),
+    }
+}
+
+fn listen(call: &Call) -> Result<SocketAddr, Failure> {
+    let text = call.value("listen").map_or(Some(DEFAULT_LISTEN), OsStr::to_str).unwrap_or_default();
+    // `:8787` is what people write who mean this machine.
+    let text = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
+    let addresses = text.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    match addresses.ok().as_deref() {
+        Some([first, ..]) => Ok(*first),
+        _ => Err(usage(format!(
+            "--listen needs an address of this machine and a port, such as {DEFAULT_LISTEN}"
+        ))),
+    }
+}
+
+/// Tests move the clock of a collector that only this machine can reach.
+fn clock_offset(listen: SocketAddr) -> Result<i64, Failure> {
+    let Some(text) = std::env::var_os("MCPPROXY_TEST_CLOCK_OFFSET") else { return Ok(0) };
+    if !listen.ip().is_loopback() {
+        return Err(usage(
+            "MCPPROXY_TEST_CLOCK_OFFSET is for tests on loopback: unset it, or listen on 127.0.0.1",
+        ));
+    }
+    let seconds = text.to_str().and_then(|text| text.parse().ok());
+    seconds.ok_or_else(|| usage("MCPPROXY_TEST_CLOCK_OFFSET must be a number of seconds"))
+}

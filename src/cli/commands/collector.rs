@@ -1,0 +1,125 @@
+//! The part of the table that is about the maintainer's end.
+
+use super::{Command, OUTPUT, Operands, Opt};
+
+#[cfg(feature = "collector")]
+mod entry {
+    use super::super::Entry;
+    use crate::cli::collector;
+
+    pub(super) const RUN: Entry = Entry::Parsed(collector::run);
+    pub(super) const ADD: Entry = Entry::Parsed(collector::add);
+    pub(super) const LIST: Entry = Entry::Parsed(collector::list);
+    pub(super) const RENAME: Entry = Entry::Parsed(collector::rename);
+    pub(super) const REMOVE: Entry = Entry::Parsed(collector::remove);
+}
+#[cfg(not(feature = "collector"))]
+mod entry {
+    use super::super::Entry;
+
+    pub(super) const RUN: Entry = Entry::Needs("collector");
+    pub(super) const ADD: Entry = RUN;
+    pub(super) const LIST: Entry = RUN;
+    pub(super) const RENAME: Entry = RUN;
+    pub(super) const REMOVE: Entry = RUN;
+}
+
+/// The global option, as the commands of the collector understand it.
+pub(super) const DATA_DIR: Opt = Opt {
+    long: "data-dir",
+    short: None,
+    value: Some("DIR"),
+    help: "The collector's directory (default: $MCPPROXY_COLLECTOR_HOME, else ~/.mcpproxy-collector)",
+};
+
+const EPHEMERAL: Opt = Opt {
+    long: "ephemeral",
+    short: None,
+    value: None,
+    help: "The data directory may be gone when this machine or container stops",
+};
+
+pub(super) const RUN: Command = Command {
+    path: &["collector"],
+    summary: "Receive the heartbeats of your products, and keep them",
+    about: "Answers POST /heartbeat, and acknowledges what is on disk. Keeps no address, no heartbeat as it was\n\
+            sent, and of ids a keyed hash. Put a proxy with TLS in front of it.\n\n  \
+            mcpproxy collector --product notes-mcp",
+    operands: Operands::None,
+    options: &[
+        Opt {
+            long: "listen",
+            short: None,
+            value: Some("ADDRESS"),
+            help: "Where to listen (default: 127.0.0.1:8787; [::]:8787 is every address of both families)",
+        },
+        Opt {
+            long: "product",
+            short: None,
+            value: Some("NAME"),
+            help: "Receive this product from now on; may be repeated",
+        },
+        Opt {
+            long: "any-product",
+            short: None,
+            value: None,
+            help: "Keep unknown products too, hidden until they are added (at most 100)",
+        },
+        Opt {
+            long: "key-file",
+            short: None,
+            value: Some("FILE"),
+            help: "The key that ids are hashed with (default: $MCPPROXY_COLLECTOR_KEY, else made once)",
+        },
+        Opt {
+            long: "base-path",
+            short: None,
+            value: Some("PATH"),
+            help: "What stands before /heartbeat in its address, such as /telemetry",
+        },
+        EPHEMERAL,
+        Opt { long: "log-format", short: None, value: Some("FORMAT"), help: "text or json" },
+    ],
+    data_dir: true,
+    entry: entry::RUN,
+};
+
+pub(super) const PRODUCT_ADD: Command = Command {
+    path: &["collector", "product", "add"],
+    summary: "Receive a product from now on",
+    about: "Works while the collector runs. A product that was removed comes back with what was received.",
+    operands: Operands::One("NAME"),
+    options: &[EPHEMERAL],
+    data_dir: true,
+    entry: entry::ADD,
+};
+
+pub(super) const PRODUCT_LIST: Command = Command {
+    path: &["collector", "product", "list"],
+    summary: "Show the products, and how many installs each has",
+    about: "",
+    operands: Operands::None,
+    options: &[OUTPUT],
+    data_dir: true,
+    entry: entry::LIST,
+};
+
+pub(super) const PRODUCT_RENAME: Command = Command {
+    path: &["collector", "product", "rename"],
+    summary: "Give a product another name",
+    about: "Heartbeats under either name are the product's from now on, and no install becomes new by it.",
+    operands: Operands::Two("NAME", "NEW-NAME"),
+    options: &[],
+    data_dir: true,
+    entry: entry::RENAME,
+};
+
+pub(super) const PRODUCT_REMOVE: Command = Command {
+    path: &["collector", "product", "remove"],
+    summary: "Refuse a product's heartbeats from now on",
+    about: "What was received stays; `product add` brings it back.",
+    operands: Operands::One("NAME"),
+    options: &[],
+    data_dir: true,
+    entry: entry::REMOVE,
+};

@@ -1,0 +1,109 @@
+//! Connections: how many there are at once, and how long a sender may take.
+//!
+//! One rule: bounded, whatever a sender does, and a request that has arrived is answered also on the way out.
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+/// Connections at once: fewer than the 1,024 files that a process may usually open.
+const MOST: usize = 900;
+/// Bytes of a request's head, and of what is read ahead.
+const MOST_HEAD: usize = 16 << 10;
+/// How long a head may take to arrive, and how long a connection may wait for the next one.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// How long a whole connection may last: one that trickles does not stay for ever.
+const LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// How long answers may take to be written once it was asked to stop.
+const GRACE: Duration = Duration::from_secs(15);
+/// How long to wait when the system has no more connections to give.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Serves HTTP on every listener until `closing`; then what has arrived is still answered.
+pub async fn serve(listeners: Vec<TcpListener>, router: Router, closing: CancellationToken) {
+    let (free, open) = (Arc::new(Semaphore::new(MOST)), TaskTracker::new());
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| {
+            let take =
+                accept(listener, router.clone(), free.clone(), open.clone(), closing.clone());
+            tokio::spawn(take)
+        })
+        .collect();
+    for accepting in accepting {
+        let _ = accepting.await;
+    }
+    open.close();
+    if tokio::time::timeout(GRACE, open.wait()).await.is_err() {
+        warn!("stopping: some answers were not taken within {} s", GRACE.as_secs());
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    free: Arc<Semaphore>,
+    open: TaskTracker,
+    closing: CancellationToken,
+) {
+    loop {
+        let Ok(permit) = free.clone().acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = closing.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (router, closing) = (router.clone(), closing.clone());
+                open.spawn(async move {
+                    connection(stream, router, closing).await;
+                    drop(permit);
+                });
+            }
+            Err(error) if is_of_the_client(&error) => {}
+            Err(_) => tokio::time::sleep(EXHAUSTED).await,
+        }
+    }
+}
+
+/// Whether only the connection that was about to be taken is gone.
+fn is_of_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+async fn connection(stream: TcpStream, router: Router, closing: CancellationToken) {
+    // Answers are small and waited for.
+    let _ = stream.set_nodelay(true);
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(MOST_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(serving);
+    let end = async {
+        tokio::select! {
+            () = closing.cancelled() => {}
+            () = tokio::time::sleep(LIFETIME) => {}
+        }
+    };
+    tokio::select! {
+        // What goes wrong on a connection is its client's matter.
+        _ = serving.as_mut() => return,
+        () = end => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = tokio::time::timeout(GRACE, serving).await;
+}

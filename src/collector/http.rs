@@ -1,0 +1,156 @@
+//! The paths of the collector, and what each answers.
+//!
+//! One rule: an answer says a rule and a place, never a value, and nothing about a request is logged.
+
+use super::receive::{Answer, Receiver, Refused};
+use crate::contract::MAX_PAYLOAD_BYTES;
+use crate::json;
+use crate::web::answer::secure;
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Tells the time: seconds since 1970.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// How long a body may take to arrive.
+const BODY_WAIT: Duration = Duration::from_secs(10);
+/// So much of a body that is too long is still read, so that its sender sees the answer.
+const DRAINED: usize = 64 << 10;
+
+/// What the handlers share.
+pub struct App {
+    /// Where heartbeats go.
+    pub receiver: Receiver,
+    /// When they arrive.
+    pub clock: Clock,
+}
+
+/// The routes below `base` (empty, or such as `/t`): receiving and health.
+pub fn router(app: Arc<App>, base: &str) -> Router {
+    Router::new()
+        .route(&format!("{base}/heartbeat"), post(heartbeat))
+        .route(&format!("{base}/healthz"), get(health))
+        .route(&format!("{base}/readyz"), get(ready))
+        .with_state(app)
+        .fallback(async || StatusCode::NOT_FOUND)
+        .layer(middleware::map_response(async |mut response: Response| {
+            secure(&mut response);
+            response
+        }))
+}
+
+async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {
+    let refuse = |refused: Refused| {
+        app.receiver.count(&refused, (app.clock)());
+        answered(Answer::Refused(refused))
+    };
+    let (head, body) = request.into_parts();
+    if !is_json(&head.headers) {
+        return refuse(Refused::media_type());
+    }
+    match tokio::time::timeout(BODY_WAIT, read(body)).await {
+        Ok(Ok(Some(bytes))) => answered(app.receiver.submit(&bytes, (app.clock)()).answer().await),
+        Ok(Ok(None)) => refuse(Refused::size()),
+        // The sender is gone, or what it sends is no body.
+        Ok(Err(_)) => closing(StatusCode::BAD_REQUEST),
+        Err(_) => closing(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// Whether the body is said to be JSON as it is: no other charset than UTF-8, no encoding.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(one), None) = (types.next(), types.next()) else { return false };
+    let Ok(text) = one.to_str() else { return false };
+    let mut parts = text.split(';').map(str::trim);
+    let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    let is_utf8 = |parameter: &str| {
+        let Some((name, value)) = parameter.split_once('=') else { return false };
+        let value = value.trim().trim_matches('"');
+        name.trim().eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
+    };
+    is_json && parts.all(is_utf8) && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// The whole body; `None` when it is longer than a heartbeat can be.
+async fn read(mut body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
+    if body.size_hint().lower() > DRAINED as u64 {
+        return Ok(None);
+    }
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(frame) =
+        std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+    {
+        let Ok(data) = frame?.into_data() else { continue };
+        length += data.len();
+        if length > DRAINED {
+            break;
+        }
+        if length <= MAX_PAYLOAD_BYTES {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok((length <= MAX_PAYLOAD_BYTES).then_some(bytes))
+}
+
+fn answered(answer: Answer) -> Response {
+    match answer {
+        Answer::Stored => said(StatusCode::OK, r#"{"stored":true}"#),
+        Answer::Duplicate => said(StatusCode::OK, r#"{"stored":false,"duplicate":true}"#),
+        Answer::Refused(Refused { rule, field }) => {
+            let code = match rule {
+                "size" => StatusCode::PAYLOAD_TOO_LARGE,
+                "type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            let mut text = format!(r#"{{"rule":"{rule}","field":"#);
+            json::write_str(&mut text, &field);
+            text.push('}');
+            said(code, text)
+        }
+        Answer::TooMany(seconds) => later(StatusCode::TOO_MANY_REQUESTS, seconds),
+        Answer::Unavailable(seconds) => later(StatusCode::SERVICE_UNAVAILABLE, seconds),
+    }
+}
+
+fn later(code: StatusCode, seconds: u64) -> Response {
+    let mut response = said(code, r#"{"stored":false}"#);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+fn said(code: StatusCode, text: impl Into<Body>) -> Response {
+    let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (code, kind, text.into()).into_response()
+}
+
+fn closing(code: StatusCode) -> Response {
+    (code, [(CONNECTION, HeaderValue::from_static("close"))]).into_response()
+}
+
+/// Alive: this process answers.
+async fn health() -> Response {
+    said(StatusCode::OK, r#"{"alive":true}"#)
+}
+
+/// Ready: the last write worked, or there was none yet.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    match app.receiver.trouble() {
+        None => said(StatusCode::OK, r#"{"ready":true}"#),
+        Some(why) => {
+            let mut text = r#"{"ready":false,"problem":"#.to_owned();
+            json::write_str(&mut text, &why.to_string());
+            text.push('}');
+            said(StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+}

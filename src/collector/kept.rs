@@ -1,0 +1,262 @@
+//! One install as the database holds it, and what a heartbeat does to it.
+//!
+//! One rule: pure. Lifetime facts only grow, whatever order heartbeats arrive in: an earlier day that arrives
+//! late becomes day 0, and takes the facts of the first heartbeat with it.
+
+use super::heartbeat::{Heartbeat, day, day_of};
+use super::row::{DAYS, Facts, STEPS, VERSIONS};
+use crate::contract::MAX_CLIENTS;
+
+/// How long the time of a heartbeat is remembered, so that its repetition is known.
+pub const REMEMBERED: u64 = 48 * 3600;
+/// Heartbeats of one install that are stored on one UTC day of receipt.
+pub const A_DAY: usize = 3;
+
+/// What an install's row holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// See [`super::row::InstallRow::day0`].
+    pub day0: u32,
+    /// See [`super::row::InstallRow::last_day`].
+    pub last_day: u32,
+    /// See [`super::row::InstallRow::days`].
+    pub days: [u64; 6],
+    /// Facts of the first heartbeat of day 0.
+    pub first: Facts,
+    /// Facts of the last heartbeat of the last day.
+    pub now: Facts,
+    /// See [`super::row::InstallRow::steps`].
+    pub steps: [Option<u32>; STEPS],
+    /// See [`super::row::InstallRow::versions`].
+    pub versions: Vec<(String, u32)>,
+    /// See [`super::row::InstallRow::clients`].
+    pub clients: Vec<String>,
+    /// What any heartbeat said of it.
+    pub carried_over: bool,
+    /// What the first heartbeat of day 0 said.
+    pub days_since_install: Option<u16>,
+    /// The day of the first start, by the first heartbeat of day 0.
+    pub install_day: Option<u32>,
+    /// See [`super::row::InstallRow::clock_wrong`].
+    pub clock_wrong: u32,
+    /// `timestamp` and time of receipt of every heartbeat stored in the last [`REMEMBERED`] seconds.
+    pub recent: Vec<(u64, u64)>,
+}
+
+/// What becomes of a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It changes the row; it counts for this day, and its clock was wrong or not.
+    New(u32, bool),
+    /// It has been stored before.
+    Duplicate,
+    /// The install has had its share of today.
+    TooMany,
+}
+
+/// Judges a heartbeat of an install that has `recent` ones.
+pub fn judge(recent: &[(u64, u64)], claimed: u64, received: u64) -> Verdict {
+    if recent.iter().any(|(before, _)| *before == claimed) {
+        return Verdict::Duplicate;
+    }
+    let today = day(received);
+    if recent.iter().filter(|(_, when)| day(*when) == today).count() >= A_DAY {
+        return Verdict::TooMany;
+    }
+    let (counts_for, is_wrong) = day_of(claimed, received);
+    Verdict::New(counts_for, is_wrong)
+}
+
+/// What is still remembered at `received`.
+pub fn remembered(recent: &[(u64, u64)], received: u64) -> Vec<(u64, u64)> {
+    let still = |when: &u64| when.saturating_add(REMEMBERED) > received;
+    recent.iter().copied().filter(|(_, when)| still(when)).collect()
+}
+
+impl Kept {
+    /// The row of an install whose first heartbeat this is.
+    pub fn new(heartbeat: &Heartbeat, day: u32, clock_wrong: bool, received: u64) -> Self {
+        let mut kept = Self {
+            day0: day,
+            last_day: day,
+            days: [0; 6],
+            first: heartbeat.facts.clone(),
+            now: heartbeat.facts.clone(),
+            steps: [None; STEPS],
+            versions: Vec::new(),
+            clients: Vec::new(),
+            carried_over: false,
+            days_since_install: heartbeat.days_since_install,
+            install_day: install_day(heartbeat, day),
+            clock_wrong: 0,
+            recent: Vec::new(),
+        };
+        kept.add(heartbeat, day, clock_wrong, received);
+        kept
+    }
+
+    /// Adds a heartbeat that [`judge`] called new.
+    pub fn add(&mut self, heartbeat: &Heartbeat, day: u32, clock_wrong: bool, received: u64) {
+        if day < self.day0 {
+            shift(&mut self.days, self.day0 - day);
+            self.day0 = day;
+            self.first = heartbeat.facts.clone();
+            self.days_since_install = heartbeat.days_since_install;
+            self.install_day = install_day(heartbeat, day);
+        }
+        if day >= self.last_day {
+            self.last_day = day;
+            self.now = heartbeat.facts.clone();
+        }
+        let n = day - self.day0;
+        if n < DAYS {
+            self.days[(n / 64) as usize] |= 1 << (n % 64);
+        }
+        for (step, reached) in self.steps.iter_mut().zip(heartbeat.steps) {
+            if reached {
+                *step = Some(step.map_or(day, |before| before.min(day)));
+            }
+        }
+        self.add_version(&heartbeat.facts.version, day);
+        for client in &heartbeat.clients {
+            if self.clients.len() < MAX_CLIENTS
+                && let Err(at) = self.clients.binary_search(client)
+            {
+                self.clients.insert(at, client.clone());
+            }
+        }
+        self.carried_over |= heartbeat.carried_over;
+        self.clock_wrong = self.clock_wrong.saturating_add(u32::from(clock_wrong));
+        self.recent = remembered(&self.recent, received);
+        self.recent.push((heartbeat.claimed, received));
+    }
+
+    fn add_version(&mut self, version: &str, day: u32) {
+        match self.versions.iter_mut().find(|(known, _)| known == version) {
+            Some((_, first)) => *first = (*first).min(day),
+            None => self.versions.push((version.to_owned(), day)),
+        }
+        self.versions.sort_by_key(|(_, first)| *first);
+        let surplus = self.versions.len().saturating_sub(VERSIONS);
+        self.versions.drain(..surplus);
+    }
+}
+
+fn install_day(heartbeat: &Heartbeat, day: u32) -> Option<u32> {
+    // The day that it counts for is that of its timestamp, or a better one where the clock was wrong.
+    heartbeat.days_since_install.map(|days| day.saturating_sub(u32::from(days)))
+}
+
+/// Moves every bit `by` days on; what falls off the end is beyond [`DAYS`].
+fn shift(days: &mut [u64; 6], by: u32) {
+    let (words, bits) = ((by / 64) as usize, by % 64);
+    let old = *days;
+    for (at, word) in days.iter_mut().enumerate() {
+        let from = |at: Option<usize>| at.and_then(|at| old.get(at)).copied().unwrap_or(0);
+        let low = from(at.checked_sub(words));
+        let high = from(at.checked_sub(words + 1));
+        *word = if bits == 0 { low } else { low << bits | high >> (64 - bits) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collector::testing::heartbeat;
+    use proptest::prelude::*;
+
+    const DAY: u64 = 86_400;
+
+    fn bits(kept: &Kept) -> Vec<u32> {
+        (0..DAYS)
+            .filter(|n| kept.days[(n / 64) as usize] >> (n % 64) & 1 == 1)
+            .map(|n| kept.day0 + n)
+            .collect()
+    }
+
+    /// Days that heartbeats count for, in an order of arrival.
+    fn arrive(days: &[u32]) -> Kept {
+        let mut kept: Option<Kept> = None;
+        for &day in days {
+            let mut beat = heartbeat(u64::from(day) * DAY);
+            beat.facts.version = format!("1.0.{day}");
+            beat.steps = [true, day.is_multiple_of(2), false, day.is_multiple_of(3), false];
+            beat.clients = vec![format!("client-{}", day % 5)];
+            beat.days_since_install = Some(0);
+            match &mut kept {
+                None => kept = Some(Kept::new(&beat, day, false, u64::from(day) * DAY)),
+                Some(kept) => kept.add(&beat, day, false, u64::from(day) * DAY),
+            }
+        }
+        kept.expect("at least one day")
+    }
+
+    #[test]
+    fn an_earlier_day_that_arrives_late_becomes_day_0_and_takes_the_first_facts() {
+        let kept = arrive(&[20_010, 20_008]);
+        assert_eq!((kept.day0, kept.last_day), (20_008, 20_010));
+        assert_eq!(bits(&kept), [20_008, 20_010]);
+        assert_eq!(kept.first.version, "1.0.20008");
+        assert_eq!(kept.now.version, "1.0.20010");
+        assert_eq!(kept.steps, [Some(20_008), Some(20_008), None, Some(20_010), None]);
+        assert_eq!(kept.install_day, Some(20_008));
+    }
+
+    #[test]
+    fn a_day_beyond_the_bits_is_remembered_as_the_last_one() {
+        let kept = arrive(&[20_000, 20_383, 20_384, 21_000]);
+        assert_eq!(bits(&kept), [20_000, 20_383]);
+        assert_eq!(kept.last_day, 21_000);
+        // And day 0 moving back pushes off what no longer fits.
+        let kept = arrive(&[20_001, 20_384, 20_000]);
+        assert_eq!(bits(&kept), [20_000, 20_001]);
+        assert_eq!(kept.last_day, 20_384);
+    }
+
+    #[test]
+    fn the_versions_that_came_last_are_remembered() {
+        let kept = arrive(&(20_000..20_012).collect::<Vec<_>>());
+        let days: Vec<u32> = kept.versions.iter().map(|(_, day)| *day).collect();
+        assert_eq!(days, (20_004..20_012).collect::<Vec<_>>());
+        assert_eq!(kept.versions.last().map(|(version, _)| version.as_str()), Some("1.0.20011"));
+    }
+
+    #[test]
+    fn a_heartbeat_is_new_once_and_three_are_new_on_a_day() {
+        let now = 20_000 * DAY + 3600;
+        let mut recent = Vec::new();
+        for claimed in [now, now + 1, now + 2] {
+            assert_eq!(judge(&recent, claimed, now), Verdict::New(20_000, false));
+            recent.push((claimed, now));
+        }
+        assert_eq!(judge(&recent, now + 3, now), Verdict::TooMany);
+        assert_eq!(judge(&recent, now + 1, now), Verdict::Duplicate);
+        let tomorrow = now + DAY;
+        assert_eq!(judge(&recent, tomorrow, tomorrow), Verdict::New(20_001, false));
+        assert_eq!(judge(&recent, now + 1, tomorrow), Verdict::Duplicate);
+        assert_eq!(remembered(&recent, now + REMEMBERED - 1).len(), 3);
+        assert!(remembered(&recent, now + REMEMBERED).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_arrival_changes_nothing(
+            days in proptest::collection::hash_set(20_000_u32..20_500, 1..12),
+            seed in any::<u64>(),
+        ) {
+            let mut sorted: Vec<u32> = days.iter().copied().collect();
+            sorted.sort_unstable();
+            let mut mixed = sorted.clone();
+            let mut state = seed;
+            for at in (1..mixed.len()).rev() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                mixed.swap(at, (state >> 33) as usize % (at + 1));
+            }
+            let (mut one, mut other) = (arrive(&sorted), arrive(&mixed));
+            // What was received when is not a lifetime fact.
+            one.recent.clear();
+            other.recent.clear();
+            prop_assert_eq!(one, other);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The running collector: its socket, its receiver, and its end.
+//!
+//! One rule: it starts completely or not at all, and it ends when everything accepted is answered and on disk.
+
+use super::connections;
+use super::http::{self, App, Clock};
+use super::receive::Receiver;
+use super::store::{ProductError, StoreError, StoreOptions};
+use crate::web::listen::Front;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// Where it listens unless it is told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
+
+/// What the command line says.
+pub struct Options {
+    /// The database.
+    pub store: StoreOptions,
+    /// `--listen`
+    pub listen: SocketAddr,
+    /// `--base-path`, checked: empty, or such as `/t`.
+    pub base_path: String,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// Why it did not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CollectorError {
+    /// A product of the command line, or the database.
+    Product(ProductError),
+    /// The address cannot be listened on.
+    Listen(SocketAddr, io::ErrorKind),
+    /// The system does not give what a server needs.
+    System(&'static str, io::ErrorKind),
+}
+
+impl fmt::Display for CollectorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Product(error) => error.fmt(f),
+            Self::Listen(address, kind) => write!(
+                f,
+                "cannot listen on {address}: {kind}; choose another address with --listen HOST:PORT"
+            ),
+            Self::System(what, kind) => write!(f, "{what}: {kind}"),
+        }
+    }
+}
+
+impl std::error::Error for CollectorError {}
+
+/// What a running collector says once, when heartbeats are answered.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How many products are received.
+    pub products: usize,
+}
+
+/// Receives until it is asked to stop (SIGINT, SIGTERM, SIGHUP).
+pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), CollectorError> {
+    // Before anything is made: an address that is taken changes nothing.
+    let front = Front::open(options.listen)
+        .map_err(|error| CollectorError::Listen(options.listen, error.kind()))?;
+    let receiver = Receiver::open(&options.store).map_err(CollectorError::Product)?;
+    let closing = stop_signal()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("mcpproxy-collector")
+        .build()
+        .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
+    let products = receiver.reader().and_then(|reader| reader.products());
+    let products = products.map_err(|error| CollectorError::Product(error.into()))?;
+    let announced = Announced { address: front.address, products: products.len() };
+    let app = Arc::new(App { receiver, clock: options.clock });
+    let router = http::router(app.clone(), &options.base_path);
+    runtime.block_on(async move {
+        let listeners = listeners(front)?;
+        announce(&announced);
+        connections::serve(listeners, router, closing).await;
+        Ok::<(), CollectorError>(())
+    })?;
+    runtime.shutdown_background();
+    info!("stopped: everything accepted is answered");
+    Ok(())
+}
+
+/// The sockets that are listened on: where `[::]` is not both families by itself, one more.
+fn listeners(front: Front) -> Result<Vec<TcpListener>, CollectorError> {
+    let address = front.address;
+    let failed = |error: io::Error| CollectorError::Listen(address, error.kind());
+    let mut all = vec![front.into_listener()];
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        let other = (Ipv4Addr::UNSPECIFIED, address.port());
+        all.extend(std::net::TcpListener::bind(other).ok());
+    }
+    let ready = |listener: std::net::TcpListener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    all.into_iter().map(|listener| ready(listener).map_err(failed)).collect()
+}
+
+/// Cancelled when somebody asks this process to stop. Who asks twice does not want to wait: what was
+/// acknowledged is on disk anyway.
+fn stop_signal() -> Result<CancellationToken, CollectorError> {
+    let closing = CancellationToken::new();
+    let (asked, stop) = (AtomicBool::new(false), closing.clone());
+    let installed = ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::AcqRel) {
+            std::process::exit(130);
+        }
+        stop.cancel();
+    });
+    match installed {
+        Ok(()) => Ok(closing),
+        Err(ctrlc::Error::System(error)) => {
+            Err(CollectorError::System("signals cannot be handled", error.kind()))
+        }
+        Err(_) => Err(CollectorError::System("signals cannot be handled", io::ErrorKind::Other)),
+    }
+}
+
+impl From<StoreError> for CollectorError {
+    fn from(error: StoreError) -> Self {
+        Self::Product(error.into())
+    }
+}

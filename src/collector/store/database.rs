@@ -1,0 +1,120 @@
+//! Opening the database: where it may lie, whether it is ours, and how it is written.
+//!
+//! One rule: nothing is written before everything was found in order, and a foreign file is never touched.
+
+use super::error::StoreError;
+use super::sql;
+use mcpproxy_platform::files::{self, FileSystem};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The schema that this program writes.
+const SCHEMA: &str = "1";
+/// What the database says that it is.
+const WHAT: &str = "mcpproxy collector";
+/// How long another process may hold the write lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The write-ahead log is cut to so many bytes when a checkpoint has emptied it.
+const LOG_LIMIT: u32 = 64 << 20;
+
+/// The database file of a data directory.
+pub fn file(dir: &Path) -> PathBuf {
+    dir.join("collector.db")
+}
+
+/// Makes the directory if it is missing, and refuses one that does not keep a database.
+pub fn prepare(dir: &Path, is_ephemeral: bool) -> Result<(), StoreError> {
+    let failed = |error: std::io::Error| StoreError::Directory(error.kind());
+    files::create_private_dir(dir).map_err(failed)?;
+    files::check_writable(dir).map_err(failed)?;
+    match files::file_system(dir).map_err(failed)? {
+        FileSystem::RemoteOrUnknown(name) => Err(StoreError::Remote(name)),
+        FileSystem::Local(name @ ("tmpfs" | "ramfs" | "overlay")) if !is_ephemeral => {
+            Err(StoreError::Volatile(name))
+        }
+        FileSystem::Local(_) => Ok(()),
+    }
+}
+
+/// Opens the database to write it, made if it is missing.
+pub fn open(dir: &Path) -> Result<Connection, StoreError> {
+    let path = file(dir);
+    // SQLite takes the mode of its other files from this one.
+    drop(files::open_private(&path).map_err(|error| StoreError::Directory(error.kind()))?);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = connect(&path, flags)?;
+    // Looked at before anything is changed, and again under the lock: another process may make it now.
+    if !is_ours(&connection)? {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        let change =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        if !is_ours(&change)? {
+            change.execute_batch(sql::SCHEMA)?;
+            change.execute(sql::META_INSERT, ["what", WHAT])?;
+            change.execute(sql::META_INSERT, ["schema", SCHEMA])?;
+        }
+        change.commit()?;
+    }
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::ReadOnly);
+    }
+    // An acknowledged heartbeat is on disk: also after a power failure, also on macOS.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    Ok(connection)
+}
+
+/// Opens an existing database to read it.
+pub fn open_to_read(dir: &Path) -> Result<Connection, StoreError> {
+    let path = file(dir);
+    if !path.exists() {
+        return Err(StoreError::Missing);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(&path, flags)?;
+    if !is_ours(&connection)? {
+        return Err(StoreError::Missing);
+    }
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// Whether the database is one of ours; an empty one is not yet, and a foreign or newer one is an error.
+fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
+    let tables: u64 =
+        connection.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(false);
+    }
+    let meta = |name: &str| -> Result<Option<String>, StoreError> {
+        match connection.query_row(sql::META, [name], |row| row.get(0)).optional() {
+            Ok(value) => Ok(value),
+            // Other tables than ours.
+            Err(rusqlite::Error::SqliteFailure(failure, _))
+                if failure.code == rusqlite::ErrorCode::Unknown =>
+            {
+                Err(StoreError::Foreign)
+            }
+            Err(error) => Err(error.into()),
+        }
+    };
+    if meta("what")?.as_deref() != Some(WHAT) {
+        return Err(StoreError::Foreign);
+    }
+    match meta("schema")?.as_deref() {
+        Some(SCHEMA) => Ok(true),
+        Some(other) if other.parse::<u32>().is_ok() => Err(StoreError::Newer),
+        _ => Err(StoreError::Foreign),
+    }
+}

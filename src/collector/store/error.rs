@@ -1,0 +1,138 @@
+//! Why the database cannot be used.
+//!
+//! One rule: one line with the remedy, and never a value out of the database.
+
+use std::fmt;
+use std::io;
+
+/// Why the database, or the directory that it lies in, cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The directory cannot be made or used.
+    Directory(io::ErrorKind),
+    /// The directory lies on a file system that keeps no promises.
+    Remote(String),
+    /// The directory is gone when the machine or the container stops.
+    Volatile(&'static str),
+    /// Another collector holds it.
+    Taken,
+    /// There is no database yet.
+    Missing,
+    /// The file is a database of something else, or none.
+    Foreign,
+    /// A later version has written it.
+    Newer,
+    /// A row or a page does not read.
+    Damaged,
+    /// The disk is full.
+    Full,
+    /// The database cannot be written.
+    ReadOnly,
+    /// The file was moved or removed under a running collector.
+    Away,
+    /// Another process writes for too long.
+    Busy,
+    /// The key has not the form of one; where it was found.
+    KeyForm(&'static str),
+    /// The key file cannot be read, or not be made.
+    KeyFile(io::ErrorKind),
+    /// There is no key, and the database was made with one.
+    KeyMissing,
+    /// The key is not the one of this database.
+    KeyWrong,
+    /// Another collector made the key in the same moment.
+    KeyRace,
+    /// No random bytes.
+    NoRandom,
+    /// Anything else that SQLite says: its code.
+    Sqlite(i32),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(kind) => write!(
+                f,
+                "the data directory cannot be used: {kind}; name another with --data-dir DIR"
+            ),
+            Self::Remote(name) => write!(
+                f,
+                "the data directory lies on a file system that does not keep a database safe ({name}): name a \
+                 directory on a local disk with --data-dir DIR"
+            ),
+            Self::Volatile(name) => write!(
+                f,
+                "the data directory lies on {name} and is gone when this machine or container stops: mount a volume \
+                 (docker run -v mcpproxy-collector:/data .. --data-dir /data), or say --ephemeral"
+            ),
+            Self::Taken => f.write_str(
+                "another collector uses this data directory: stop it, or name another with --data-dir DIR",
+            ),
+            Self::Missing => f.write_str(
+                "there is no collector.db in the data directory: start `mcpproxy collector`, or name another with \
+                 --data-dir DIR",
+            ),
+            Self::Foreign => f.write_str(
+                "collector.db is not a database of this program: move it away, or name another directory with \
+                 --data-dir DIR",
+            ),
+            Self::Newer => f.write_str(
+                "collector.db was written by a newer version of this program: run that version",
+            ),
+            Self::Damaged => f.write_str(
+                "collector.db is damaged: stop the collector and put a copy of it in its place",
+            ),
+            Self::Full => f.write_str("the disk of collector.db is full: make room"),
+            Self::ReadOnly => {
+                f.write_str("collector.db cannot be written: give this user write access to it")
+            }
+            Self::Away => f.write_str(
+                "collector.db was moved or removed while it was in use: put it back, or start the collector again",
+            ),
+            Self::Busy => f.write_str("collector.db is in use by another process: try again"),
+            Self::KeyForm(place) => write!(
+                f,
+                "{place} does not hold a key: it must be 64 hexadecimal digits, as `openssl rand -hex 32` prints them"
+            ),
+            Self::KeyFile(kind) => {
+                write!(f, "the key file cannot be used: {kind}; name it with --key-file FILE")
+            }
+            Self::KeyMissing => f.write_str(
+                "the key of collector.db is missing, and without it every install would be new: name its file with \
+                 --key-file FILE, or set MCPPROXY_COLLECTOR_KEY",
+            ),
+            Self::KeyWrong => f.write_str(
+                "the key is not the one that collector.db was made with, and with another every install would be new: \
+                 name the right one with --key-file FILE or MCPPROXY_COLLECTOR_KEY",
+            ),
+            Self::KeyRace => f.write_str(
+                "another collector made the key of this database in the same moment: start again with its key",
+            ),
+            Self::NoRandom => f.write_str("this system gives no random bytes for a key: try again"),
+            Self::Sqlite(code) => {
+                write!(f, "collector.db cannot be used (SQLite code {code}): see its disk and rights")
+            }
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        let rusqlite::Error::SqliteFailure(failure, _) = error else {
+            // A column that is not of its type.
+            return Self::Damaged;
+        };
+        match failure.code {
+            Code::DiskFull => Self::Full,
+            Code::ReadOnly | Code::PermissionDenied => Self::ReadOnly,
+            Code::DatabaseBusy | Code::DatabaseLocked => Self::Busy,
+            Code::NotADatabase => Self::Foreign,
+            Code::DatabaseCorrupt => Self::Damaged,
+            Code::CannotOpen => Self::Away,
+            _ => Self::Sqlite(failure.extended_code),
+        }
+    }
+}

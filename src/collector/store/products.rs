@@ -1,0 +1,226 @@
+//! The products of a database, and the names that their heartbeats carry.
+//!
+//! One rule: the operator decides which products are received; a product never loses what was received.
+
+use super::error::StoreError;
+use super::{database, sql};
+use crate::collector::row::{Product, Standing};
+use crate::contract::product::{self, OWN_PRODUCT};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+/// Products that are received unasked with `--any-product`.
+pub const HIDDEN: usize = 100;
+
+/// Why the products are not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProductError {
+    /// The name has not the form of one.
+    Name(product::NameError),
+    /// No product has this name.
+    Unknown,
+    /// Another product has this name, or had it.
+    Taken,
+    /// The database cannot be used.
+    Store(StoreError),
+}
+
+impl fmt::Display for ProductError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::Unknown => f.write_str(
+                "no product has this name; `mcpproxy collector product list` shows those that there are",
+            ),
+            Self::Taken => f.write_str(
+                "another product has this name, or had it: choose one that was never used here",
+            ),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ProductError {}
+
+impl<E: Into<StoreError>> From<E> for ProductError {
+    fn from(error: E) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// The name that an operator means: that of the gateway, or one that a product may have.
+pub fn named(text: &str) -> Result<String, ProductError> {
+    match text.trim() {
+        OWN_PRODUCT => Ok(OWN_PRODUCT.to_owned()),
+        text => product::name_from(text).map_err(ProductError::Name),
+    }
+}
+
+/// One product as the database holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub product: i64,
+    pub name: String,
+    pub hashed_as: String,
+    pub standing: Standing,
+}
+
+/// Every product, by number and by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Products {
+    known: HashMap<i64, Known>,
+    names: HashMap<String, i64>,
+}
+
+impl Products {
+    pub fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let mut products = Self::default();
+        let mut statement = connection.prepare(sql::PRODUCTS)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let standing = match row.get(3)? {
+                0_i64 => Standing::Removed,
+                1 => Standing::Added,
+                2 => Standing::Hidden,
+                _ => return Err(StoreError::Damaged),
+            };
+            let product = row.get(0)?;
+            let known = Known { product, name: row.get(1)?, hashed_as: row.get(2)?, standing };
+            products.known.insert(product, known);
+        }
+        let mut statement = connection.prepare(sql::NAMES)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            products.names.insert(row.get(0)?, row.get(1)?);
+        }
+        Ok(products)
+    }
+
+    /// The product whose heartbeats carry `name`.
+    pub fn get(&self, name: &str) -> Option<&Known> {
+        self.known.get(self.names.get(name)?)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Known> {
+        self.known.values()
+    }
+
+    pub fn hidden(&self) -> usize {
+        self.all().filter(|known| known.standing == Standing::Hidden).count()
+    }
+
+    /// Adds a product of that name, which no other has.
+    pub fn insert(
+        &mut self,
+        connection: &Connection,
+        name: &str,
+        standing: Standing,
+    ) -> Result<(), StoreError> {
+        let product = self.known.keys().max().map_or(1, |last| last + 1);
+        connection.execute(sql::PRODUCT_INSERT, (product, name, name, code(standing)))?;
+        connection.execute(sql::NAME_INSERT, (name, product))?;
+        let known = Known { product, name: name.to_owned(), hashed_as: name.to_owned(), standing };
+        self.known.insert(product, known);
+        self.names.insert(name.to_owned(), product);
+        Ok(())
+    }
+}
+
+const fn code(standing: Standing) -> i64 {
+    match standing {
+        Standing::Removed => 0,
+        Standing::Added => 1,
+        Standing::Hidden => 2,
+    }
+}
+
+/// Adds a product; whether that changes anything.
+pub(super) fn add_to(connection: &Connection, name: &str) -> Result<bool, StoreError> {
+    let mut products = Products::read(connection)?;
+    match products.get(name) {
+        None => products.insert(connection, name, Standing::Added)?,
+        Some(known) if known.standing == Standing::Added => return Ok(false),
+        Some(known) => {
+            connection.execute(sql::PRODUCT_STANDING, (code(Standing::Added), known.product))?;
+        }
+    }
+    Ok(true)
+}
+
+/// Adds a product to the database of `dir`, which is made if it is missing; whether that changes anything.
+pub fn add(dir: &Path, is_ephemeral: bool, name: &str) -> Result<bool, ProductError> {
+    let name = named(name)?;
+    database::prepare(dir, is_ephemeral)?;
+    let mut connection = database::open(dir)?;
+    let change = begin(&mut connection)?;
+    let is_new = add_to(&change, &name)?;
+    change.commit()?;
+    Ok(is_new)
+}
+
+/// Gives a product another name. Its heartbeats may carry either; what was received stays its own.
+pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
+    let (from, to) = (named(from)?, named(to)?);
+    let mut connection = existing(dir)?;
+    let change = begin(&mut connection)?;
+    let products = Products::read(&change)?;
+    let known = products.get(&from).ok_or(ProductError::Unknown)?;
+    match products.get(&to) {
+        Some(other) if other.product != known.product => return Err(ProductError::Taken),
+        _ => {}
+    }
+    change.execute(sql::PRODUCT_NAME, (&to, known.product))?;
+    change.execute(sql::NAME_INSERT, (&to, known.product))?;
+    change.commit()?;
+    Ok(())
+}
+
+/// Refuses a product's heartbeats from now on. What was received stays.
+pub fn remove(dir: &Path, name: &str) -> Result<(), ProductError> {
+    let name = named(name)?;
+    let mut connection = existing(dir)?;
+    let change = begin(&mut connection)?;
+    let products = Products::read(&change)?;
+    let known = products.get(&name).filter(|known| known.standing != Standing::Removed);
+    let known = known.ok_or(ProductError::Unknown)?;
+    change.execute(sql::PRODUCT_STANDING, (code(Standing::Removed), known.product))?;
+    change.commit()?;
+    Ok(())
+}
+
+/// Every product, by name.
+pub(super) fn list(connection: &Connection) -> Result<Vec<Product>, StoreError> {
+    let mut sizes: HashMap<i64, (u64, u32)> = HashMap::new();
+    let mut statement = connection.prepare(sql::PRODUCT_SIZES)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        sizes.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
+    }
+    let products = Products::read(connection)?;
+    let mut list: Vec<Product> = products
+        .all()
+        .map(|known| {
+            let size = sizes.get(&known.product);
+            Product {
+                name: known.name.clone(),
+                standing: known.standing,
+                first_day: size.map(|(_, first)| *first),
+                installs: size.map_or(0, |(count, _)| *count),
+            }
+        })
+        .collect();
+    list.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(list)
+}
+
+/// The database of `dir`, to change it, if there is one.
+fn existing(dir: &Path) -> Result<Connection, StoreError> {
+    drop(database::open_to_read(dir)?);
+    database::open(dir)
+}
+
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}

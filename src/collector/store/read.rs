@@ -1,0 +1,117 @@
+//! Reading: what pages and reports are made from.
+//!
+//! One rule: a reader never writes, and never makes the writer wait.
+
+use super::database;
+use super::error::StoreError;
+use super::packed::{self, DayRow};
+use super::products::{self, Products};
+use super::sql;
+use crate::collector::kept::Kept;
+use crate::collector::row::{InstallRow, Product};
+use rusqlite::{Connection, Row};
+use std::path::Path;
+
+/// The database of a data directory, to read it.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens the database of `dir`, which must exist; a collector may be running on it.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        database::open_to_read(dir).map(|connection| Self { connection })
+    }
+
+    /// A number that is another one after every change of the database by another process or connection.
+    pub fn stamp(&self) -> Result<i64, StoreError> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// Every product, by name.
+    pub fn products(&self) -> Result<Vec<Product>, StoreError> {
+        products::list(&self.connection)
+    }
+
+    /// Every install of the product `name`, in no order; none of a product that is not known. All rows are
+    /// of one moment.
+    pub fn rows(&self, name: &str) -> Result<Vec<InstallRow>, StoreError> {
+        let products = Products::read(&self.connection)?;
+        let Some(known) = products.get(name) else { return Ok(Vec::new()) };
+        let mut statement = self.connection.prepare(sql::INSTALLS)?;
+        let mut rows = statement.query([known.product])?;
+        let mut kept = Vec::new();
+        while let Some(row) = rows.next()? {
+            kept.push(install(row)?);
+        }
+        let first_day = kept.iter().map(|kept| kept.day0).min().unwrap_or(0);
+        Ok(kept.into_iter().map(|kept| marked(kept, first_day)).collect())
+    }
+
+    /// Every day of every install of the product `name`, with the UTC day, in no order.
+    pub fn days(&self, name: &str) -> Result<Vec<(u32, DayRow)>, StoreError> {
+        let products = Products::read(&self.connection)?;
+        let Some(known) = products.get(name) else { return Ok(Vec::new()) };
+        let mut statement = self.connection.prepare(sql::DAYS)?;
+        let mut rows = statement.query([known.product])?;
+        let mut days = Vec::new();
+        while let Some(row) = rows.next()? {
+            let packed: Vec<u8> = row.get(2)?;
+            days.push((row.get(1)?, DayRow::unpack(&packed).ok_or(StoreError::Damaged)?));
+        }
+        Ok(days)
+    }
+
+    /// How often each answer was given on or after `day`, by name: `stored`, `duplicate`, `clock_wrong`,
+    /// `too_many`, and `refused.` with the rule.
+    pub fn counts(&self, day: u32) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut statement = self.connection.prepare(sql::COUNTS)?;
+        let counts = statement.query_map([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(counts.collect::<Result<_, _>>()?)
+    }
+}
+
+/// The row as the definitions read it. `first_day` is the first day of the product here.
+fn marked(kept: Kept, first_day: u32) -> InstallRow {
+    let carried_over = kept.carried_over || kept.install_day.is_some_and(|day| day < first_day);
+    InstallRow {
+        day0: kept.day0,
+        last_day: kept.last_day,
+        days: kept.days,
+        first: kept.first,
+        now: kept.now,
+        steps: kept.steps,
+        versions: kept.versions,
+        clients: kept.clients,
+        carried_over,
+        late_start: !carried_over && kept.days_since_install.is_some_and(|days| days >= 2),
+        clock_wrong: kept.clock_wrong,
+    }
+}
+
+/// The install that a row holds, by the columns of [`sql`].
+pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
+    let text = |at: usize| -> Result<&str, StoreError> {
+        row.get_ref(at)?.as_str().map_err(|_| StoreError::Damaged)
+    };
+    let bytes = |at: usize| -> Result<&[u8], StoreError> {
+        row.get_ref(at)?.as_blob().map_err(|_| StoreError::Damaged)
+    };
+    let damaged = || StoreError::Damaged;
+    Ok(Kept {
+        day0: row.get(0)?,
+        last_day: row.get(1)?,
+        days: packed::read_bits(bytes(2)?).ok_or_else(damaged)?,
+        first: packed::read_facts(text(3)?).ok_or_else(damaged)?,
+        now: packed::read_facts(text(4)?).ok_or_else(damaged)?,
+        steps: [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?],
+        versions: packed::read_versions(text(10)?).ok_or_else(damaged)?,
+        clients: packed::read_words(text(11)?),
+        carried_over: row.get(12)?,
+        days_since_install: row.get(13)?,
+        install_day: row.get(14)?,
+        clock_wrong: row.get(15)?,
+        recent: packed::read_times(bytes(16)?).ok_or_else(damaged)?,
+    })
+}

@@ -1,0 +1,56 @@
+//! Every statement of the collector, in the SQL that SQLite and PostgreSQL share.
+//!
+//! One rule: no statement stands anywhere else, and parameters are numbered in the order in which they appear.
+
+/// The tables of a new database.
+pub const SCHEMA: &str = include_str!("schema.sql");
+
+pub const META: &str = "SELECT value FROM meta WHERE name = $1";
+pub const META_INSERT: &str =
+    "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+
+pub const PRODUCTS: &str = "SELECT product, name, hashed_as, standing FROM products ORDER BY name";
+pub const NAMES: &str = "SELECT name, product FROM names";
+pub const PRODUCT_INSERT: &str =
+    "INSERT INTO products (product, name, hashed_as, standing) VALUES ($1, $2, $3, $4)";
+pub const PRODUCT_STANDING: &str = "UPDATE products SET standing = $1 WHERE product = $2";
+pub const PRODUCT_NAME: &str = "UPDATE products SET name = $1 WHERE product = $2";
+pub const NAME_INSERT: &str =
+    "INSERT INTO names (name, product) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+pub const PRODUCT_SIZES: &str =
+    "SELECT product, COUNT(*), MIN(day0) FROM installs GROUP BY product";
+
+/// The columns of an install, in the order in which they are read and written.
+macro_rules! columns {
+    () => {
+        "day0, last_day, days, first_facts, now_facts, server_configured, server_connected, client_seen, \
+         tools_searched, real_tool_call, versions, clients, carried_over, days_since_install, install_day, \
+         clock_wrong, recent"
+    };
+}
+
+pub const INSTALL: &str = concat!("SELECT ", columns!(), " FROM installs WHERE install = $1");
+pub const INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs WHERE product = $1");
+pub const INSTALL_WRITE: &str = concat!(
+    "INSERT INTO installs (install, product, ",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+     ON CONFLICT (install) DO UPDATE SET day0 = excluded.day0, last_day = excluded.last_day, \
+     days = excluded.days, first_facts = excluded.first_facts, now_facts = excluded.now_facts, \
+     server_configured = excluded.server_configured, server_connected = excluded.server_connected, \
+     client_seen = excluded.client_seen, tools_searched = excluded.tools_searched, \
+     real_tool_call = excluded.real_tool_call, versions = excluded.versions, clients = excluded.clients, \
+     carried_over = excluded.carried_over, days_since_install = excluded.days_since_install, \
+     install_day = excluded.install_day, clock_wrong = excluded.clock_wrong, recent = excluded.recent"
+);
+
+pub const DAY: &str = "SELECT packed FROM days WHERE install = $1 AND day = $2";
+pub const DAY_WRITE: &str = "INSERT INTO days (install, day, packed) VALUES ($1, $2, $3) \
+     ON CONFLICT (install, day) DO UPDATE SET packed = excluded.packed";
+pub const DAYS: &str = "SELECT installs.product, days.day, days.packed FROM days \
+     JOIN installs ON installs.install = days.install WHERE installs.product = $1";
+
+pub const COUNT: &str = "INSERT INTO counts (day, name, n) VALUES ($1, $2, $3) \
+     ON CONFLICT (day, name) DO UPDATE SET n = counts.n + excluded.n";
+pub const COUNTS: &str =
+    "SELECT name, SUM(n) FROM counts WHERE day >= $1 GROUP BY name ORDER BY name";
