@@ -40,5 +40,6 @@ mod telemetry;
 #[cfg(feature = "web")]
 pub mod web;
 
+pub use activation::Ending;
 pub use heartbeat::host::{Host, LiveCounts};
 pub use telemetry::{Event, Snapshot, Telemetry};

@@ -3,11 +3,12 @@
 //! One rule: it never fails, delays or outlives its host. Without a data directory, without consent or
 //! without a store it does nothing, quietly.
 
+mod crash;
 mod snapshot;
 
 pub use snapshot::Snapshot;
 
-use crate::activation::{BuiltinTool, DEADLINE, Mark, Recorded, Surface, clients};
+use crate::activation::{BuiltinTool, DAY, DEADLINE, Ending, Mark, Recorded, Surface, clients};
 use crate::contract::RoutingMode;
 use crate::gate::{self, PrivateWords};
 use crate::heartbeat::host::{Host, LiveCounts};
@@ -37,13 +38,20 @@ pub enum Event<'a> {
         /// Tools that were returned, if the answer told.
         returned: Option<u64>,
     },
-    /// Any other tool of an upstream server was called. Counts as a request over MCP.
+    /// Any other tool of an upstream server was called. Counts as a request over MCP. Say so once for each call,
+    /// when it is made, whatever becomes of it.
     UpstreamCall,
+    /// Such a call returned a result: neither an error nor `isError`, and neither a question nor a task in its
+    /// place. Counts nothing; say [`Event::UpstreamCall`], too.
+    UpstreamResult,
     /// A gateway's own tool was called, other than through one of the events above.
     BuiltinCall {
         /// Which.
         tool: BuiltinTool,
     },
+    /// A client made a request that is not counted. Every other request over MCP says so itself: it makes
+    /// today an active day.
+    ClientActive,
     /// A request arrived that no event above stands for.
     Request {
         /// Where.
@@ -66,6 +74,10 @@ struct Seen {
     /// [`Session::installs`] at that time.
     installs: AtomicU64,
     server: AtomicBool,
+    /// An upstream tool returned a result.
+    result: AtomicBool,
+    /// The UTC day on which a client was active last.
+    day: AtomicU64,
     /// Keyed hashes of raw client names; 0 is free.
     clients: [AtomicU64; 8],
     hasher: RandomState,
@@ -77,6 +89,8 @@ impl Seen {
             file: AtomicU64::new(0),
             installs: AtomicU64::new(0),
             server: AtomicBool::new(false),
+            result: AtomicBool::new(false),
+            day: AtomicU64::new(0),
             clients: Default::default(),
             hasher: RandomState::new(),
         }
@@ -88,6 +102,14 @@ impl Seen {
 
     fn has_server(&self) -> bool {
         self.server.load(Ordering::Acquire)
+    }
+
+    fn has_result(&self) -> bool {
+        self.result.load(Ordering::Acquire)
+    }
+
+    fn is_active(&self, now: u64) -> bool {
+        self.day.load(Ordering::Acquire) == now / DAY
     }
 
     fn has_client(&self, hash: u64) -> bool {
@@ -126,6 +148,8 @@ impl Seen {
     /// Nothing is stored yet.
     fn forget(&self) {
         self.server.store(false, Ordering::Release);
+        self.result.store(false, Ordering::Release);
+        self.day.store(0, Ordering::Release);
         for place in &self.clients {
             place.store(0, Ordering::Release);
         }
@@ -133,8 +157,7 @@ impl Seen {
 }
 
 /// Stores what one event means: all of it or nothing.
-fn write(session: &Session, event: Event<'_>) -> Recorded {
-    let now = machine::now();
+fn write(session: &Session, event: Event<'_>, now: u64) -> Recorded {
     let gateway = session.host.routing_mode != RoutingMode::Tap;
     let searches = session.host.routing_mode == RoutingMode::RetrieveTools;
     let mcp = Mark::Request(Surface::Mcp);
@@ -146,18 +169,24 @@ fn write(session: &Session, event: Event<'_>) -> Recorded {
         }
     };
     match event {
-        Event::ClientSeen { name } => record(&[Mark::Client(&canonical_name(name))]),
+        Event::ClientSeen { name } => {
+            record(&[Mark::Client(&canonical_name(name)), Mark::ClientActive])
+        }
         Event::ServerConnected => record(&[Mark::ServerConnected]),
         Event::Discovery { indexed, returned } => {
             let own = Mark::Builtin(BuiltinTool::RetrieveTools);
-            let marks = [Mark::Discovery { indexed, returned }, mcp, own];
-            record(if gateway { &marks } else { &marks[..2] })
+            let marks = [Mark::Discovery { indexed, returned }, mcp, Mark::ClientActive, own];
+            record(if gateway { &marks } else { &marks[..3] })
         }
         Event::UpstreamCall => {
-            let marks = [Mark::UpstreamCall, mcp, Mark::Builtin(BuiltinTool::CallTool)];
-            record(if searches { &marks } else { &marks[..2] })
+            let own = Mark::Builtin(BuiltinTool::CallTool);
+            let marks = [Mark::UpstreamCall, mcp, Mark::ClientActive, own];
+            record(if searches { &marks } else { &marks[..3] })
         }
-        Event::BuiltinCall { tool } => record(&[Mark::Builtin(tool), mcp]),
+        Event::UpstreamResult => record(&[Mark::UpstreamResult]),
+        Event::BuiltinCall { tool } => record(&[Mark::Builtin(tool), mcp, Mark::ClientActive]),
+        Event::ClientActive => record(&[Mark::ClientActive]),
+        Event::Request { surface: Surface::Mcp } => record(&[mcp, Mark::ClientActive]),
         Event::Request { surface } => record(&[Mark::Request(surface)]),
     }
 }
@@ -191,6 +220,9 @@ impl Telemetry {
             session.settle(DEADLINE);
             spawn(session);
         }
+        if let Some(session) = &telemetry.session {
+            crash::watch(session);
+        }
         telemetry
     }
 
@@ -208,7 +240,12 @@ impl Telemetry {
             && self.seen.installs.load(Ordering::Acquire) == session.installs()
             && match event {
                 Event::ServerConnected => self.seen.has_server(),
-                Event::ClientSeen { name } => self.seen.has_client(self.seen.hash(name)),
+                Event::UpstreamResult => self.seen.has_result(),
+                Event::ClientActive => self.seen.is_active(machine::now()),
+                Event::ClientSeen { name } => {
+                    self.seen.has_client(self.seen.hash(name))
+                        && self.seen.is_active(machine::now())
+                }
                 _ => false,
             }
     }
@@ -227,7 +264,8 @@ impl Telemetry {
             Event::ClientSeen { name } => Some(self.seen.hash(name)),
             _ => None,
         };
-        let is_rare = name.is_some() || matches!(event, Event::ServerConnected);
+        let is_rare =
+            name.is_some() || matches!(event, Event::ServerConnected | Event::UpstreamResult);
         // What comes once in a session is worth a look of its own: it belongs to the install that is current.
         if !(if is_rare { session.look() } else { session.look_if_due() }) {
             return Recorded::NoStore;
@@ -238,10 +276,18 @@ impl Telemetry {
             session.note_file(&store);
             self.seen.follow(session.opened());
         }
-        let recorded = write(session, event);
+        let now = machine::now();
+        let recorded = write(session, event, now);
         if matches!(recorded, Recorded::Stored | Recorded::Unchanged) {
             if let Some(hash) = name {
                 self.seen.add_client(hash);
+            }
+            match event {
+                Event::UpstreamResult => self.seen.result.store(true, Ordering::Release),
+                Event::ClientSeen { .. } | Event::ClientActive => {
+                    self.seen.day.store(now / DAY, Ordering::Release);
+                }
+                _ => {}
             }
             if matches!(event, Event::ServerConnected) {
                 self.seen.server.store(true, Ordering::Release);
@@ -285,12 +331,27 @@ impl Telemetry {
         }
     }
 
+    /// Whether an upstream tool is known to have returned a result. An observer need not look for another.
+    #[cfg(feature = "tap")]
+    pub(crate) fn has_result(&self) -> bool {
+        let Some(session) = &self.session else { return false };
+        self.seen.follow(session.opened());
+        self.seen.installs.load(Ordering::Acquire) == session.installs() && self.seen.has_result()
+    }
+
     /// What dropping it does, for a host that shares it: ends the background thread (without waiting for
-    /// it) and withdraws the mark of this process.
+    /// it), withdraws the mark of this process, and notes that it ended as it was meant to, or by a panic
+    /// if this thread is unwinding.
     pub fn stop(&self) {
+        let panics = std::thread::panicking();
+        self.stop_as(if panics { Ending::Crash } else { Ending::Clean });
+    }
+
+    /// As [`Self::stop`], for a host that knows better how it ended. The first word holds.
+    pub fn stop_as(&self, ending: Ending) {
         if let Some(session) = &self.session {
             session.stop();
-            session.withdraw();
+            session.withdraw(ending);
         }
     }
 

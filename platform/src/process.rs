@@ -21,6 +21,21 @@ pub enum End {
 }
 
 impl End {
+    /// Whether it is the end of a process that did what it was asked to.
+    pub fn is_success(self) -> bool {
+        self == Self::Code(0)
+    }
+
+    /// Whether it died because it wrote to somebody who reads no more.
+    pub fn is_broken_pipe(self) -> bool {
+        crate::backend::process::is_broken_pipe(self)
+    }
+
+    /// Whether it died without a word of its own: of a signal, or of what takes its place on Windows.
+    pub fn is_violent(self) -> bool {
+        crate::backend::process::is_violent(self)
+    }
+
     /// Ends this process as the child ended: with its exit code or, where the system has signals,
     /// of its signal (without a second core dump). Process 1 of a pid namespace cannot die of a
     /// signal; it exits with 128 + the signal's number. Works from any thread.

@@ -26,6 +26,15 @@ const RESCUED: [(&str, &str); 9] = [
 const RESCUED_JETBRAINS: (&str, &str, &str) =
     ("JetBrains-", "/copilot-intellij", "copilot-intellij");
 
+/// Our own gateway, as a client of the servers behind it.
+const OWN_GATEWAY: &str = "mcpproxy";
+
+/// Whether a raw name is that of our own gateway. It introduces itself and lists tools when it starts, with no
+/// client in front of it: only its calls are made for one.
+pub fn is_own_gateway(raw: &str) -> bool {
+    without_bridge(raw.trim()).trim().eq_ignore_ascii_case(OWN_GATEWAY)
+}
+
 /// The canonical form of a raw `clientInfo.name`; `unknown` when it has none or `is_leak` refuses it.
 /// Raw names are never stored or logged.
 ///

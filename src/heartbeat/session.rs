@@ -9,7 +9,7 @@ use super::permission::Permission;
 use super::schedule;
 use super::timing::Timing;
 use crate::activation::state::LiveMark;
-use crate::activation::{Claim, Deferred, Mark, State, Store, StoreError, owner};
+use crate::activation::{Claim, Deferred, Ending, Mark, State, Store, StoreError, owner};
 use crate::config::{self, Stamp};
 use crate::consent::{Consent, Effective};
 use crate::contract::RoutingMode;
@@ -60,6 +60,8 @@ pub(crate) struct Session {
     waiting: Mutex<Option<Deferred>>,
     signal: Mutex<Signal>,
     wake: Condvar,
+    /// How this host ended is noted.
+    ended: AtomicBool,
 }
 
 /// Consent, the identity it was read with, and the store that it allows.
@@ -170,6 +172,7 @@ impl Session {
             waiting: Mutex::default(),
             signal: Mutex::new(Signal::default()),
             wake: Condvar::new(),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -409,14 +412,20 @@ impl Session {
         }
     }
 
-    /// Removes this host's mark, if it is still the one that is stored.
-    pub(crate) fn withdraw(&self) {
+    /// Removes this host's mark, if it is still the one that is stored, and notes how the host ended; the first
+    /// word holds. In one transaction that waits for others no longer than any.
+    pub(crate) fn withdraw(&self, ending: Ending) {
         let opened = lock(&self.watch).store.is_some();
         if !opened || !self.look() {
             return;
         }
         let Some(store) = self.store() else { return };
+        let is_news = !self.ended.swap(true, Ordering::AcqRel);
         let _ = store.update(false, |state| {
+            // What ended is not a host of another install.
+            if is_news && owner(&state.install.anonymous_id) == self.owner.load(Ordering::Acquire) {
+                state.apply(&Mark::Ended(ending), machine::now());
+            }
             let ours = |mark: &mut LiveMark| mark.nonce == self.nonce;
             let _ = state.live_tap.take_if(ours);
             let _ = state.live_serve.take_if(ours);

@@ -9,7 +9,7 @@ use super::hub::{Hub, Live, Server};
 use super::recorder::Happened;
 use super::report;
 use super::tools::{self, Order, Question};
-use crate::activation::BuiltinTool;
+use crate::activation::{BuiltinTool, clients};
 use crate::build_info;
 use crate::config::servers::SEPARATOR;
 use crate::paths::DataDir;
@@ -84,12 +84,22 @@ impl Gateway {
     }
 
     fn begin(&self, context: &RequestContext<RoleServer>) -> Busy {
-        // In the modern era every request says who asks.
-        if let Some(client) = context.meta.client_info() {
-            self.hub.recorder.record(Happened::Client(client.name));
-        }
+        self.note_client(context, false);
         self.busy.send_modify(|count| *count += 1);
         Busy(self.busy.clone())
+    }
+
+    /// Notes who asks. Another gateway in front of this one also asks with no client of its own: what it asks
+    /// counts from a call on, as `tap` has it.
+    fn note_client(&self, context: &RequestContext<RoleServer>, calls: bool) {
+        // In the modern era every request says who asks, in the older one the handshake did.
+        let named = context.meta.client_info().map(|client| client.name);
+        let name = named.or_else(|| Some(context.peer.peer_info()?.client_info.name.clone()));
+        match name {
+            Some(name) if !calls && clients::is_own_gateway(&name) => {}
+            Some(name) => self.hub.recorder.record(Happened::Client(name)),
+            None => self.hub.recorder.record(Happened::Active),
+        }
     }
 
     async fn search(&self, request: &CallToolRequestParams) -> CallToolResult {
@@ -134,15 +144,27 @@ impl Gateway {
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         match self.ask(&server, request, context).await {
             Ok(ServerResult::CallToolResult(mut result)) => {
+                self.note_result(&result);
                 complete(&mut result.result_type);
                 Ok(CallToolResponse::Complete(result))
             }
             Ok(ServerResult::InputRequiredResult(result)) => {
                 Ok(CallToolResponse::InputRequired(result))
             }
-            Ok(other) => Ok(recovered(&server, other).into()),
+            Ok(other) => {
+                let result = recovered(&server, other);
+                self.note_result(&result);
+                Ok(result.into())
+            }
             Err(Failed::ByServer(error)) => Err(error),
             Err(Failed::OnTheWay(words)) => Ok(tools::refusal(words).into()),
+        }
+    }
+
+    /// Notes that a tool of a server returned a result. Questions and tasks in its place do not come here.
+    fn note_result(&self, result: &CallToolResult) {
+        if result.is_error != Some(true) {
+            self.hub.recorder.record(Happened::UpstreamResult);
         }
     }
 
@@ -257,7 +279,9 @@ impl ServerHandler for Gateway {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        self.hub.recorder.record(Happened::Client(request.client_info.name.clone()));
+        if !clients::is_own_gateway(&request.client_info.name) {
+            self.hub.recorder.record(Happened::Client(request.client_info.name.clone()));
+        }
         context.peer.set_peer_info(request.clone());
         self.negotiate_initialize(&request)
     }
@@ -336,6 +360,7 @@ impl ServerHandler for Gateway {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let _busy = self.begin(&context);
+        self.note_client(&context, true);
         match &*request.name {
             "retrieve_tools" => Ok(self.search(&request).await.into()),
             "call_tool" => self.run(request, &context).await,

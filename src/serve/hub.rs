@@ -256,6 +256,7 @@ impl Hub {
 
     pub(super) fn first_attempt_ended(&self) {
         self.starting.send_modify(|count| *count = count.saturating_sub(1));
+        self.recorder.telemetry().live_changed();
     }
 
     /// Takes over how `server` is doing.
@@ -270,7 +271,16 @@ impl Hub {
         self.recorder.telemetry().live_changed();
     }
 
-    /// What the heartbeat says of the servers, true at this moment.
+    /// What the heartbeat says of the servers: nothing of how many answer, and with what, before each was tried.
+    pub fn known_counts(&self) -> LiveCounts {
+        let counts = self.counts();
+        if self.is_starting() {
+            return LiveCounts { connected_server_count: None, tool_count: None, ..counts };
+        }
+        counts
+    }
+
+    /// The servers, true at this moment.
     pub fn counts(&self) -> LiveCounts {
         let servers = self.servers();
         let live: Vec<_> = servers.iter().filter_map(|server| server.live()).collect();

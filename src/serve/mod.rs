@@ -205,13 +205,14 @@ async fn serve(
     }));
     let recorder = Recorder::new(telemetry.clone());
     let hub = Hub::new(recorder.clone(), options.server_stderr);
+    // Before they are counted: no heartbeat says that there are none.
+    hub.apply(entries);
     // Weak: the provider lives in what the hub holds.
     let counted = Arc::downgrade(&hub);
     telemetry.provide_live(move || {
-        let counts = counted.upgrade().map(|hub| hub.counts()).unwrap_or_default();
+        let counts = counted.upgrade().map(|hub| hub.known_counts()).unwrap_or_default();
         LiveCounts { configured_ide_count: connect::configured_ide_count(), ..counts }
     });
-    hub.apply(entries);
     let gateway = Gateway::new(hub.clone(), options.dir.clone());
     let sessions = CancellationToken::new();
     let closing = CancellationToken::new();

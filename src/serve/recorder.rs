@@ -29,6 +29,10 @@ pub enum Happened {
     },
     /// A tool of a server was called.
     UpstreamCall,
+    /// Such a call returned a result.
+    UpstreamResult,
+    /// A client that gave no name asked something that is not counted.
+    Active,
     /// A tool of ours was called, other than through one of the above.
     Builtin(BuiltinTool),
     /// The page was opened.
@@ -44,6 +48,8 @@ impl Happened {
                 Event::Discovery { indexed: Some(*indexed), returned: Some(*returned) }
             }
             Self::UpstreamCall => Event::UpstreamCall,
+            Self::UpstreamResult => Event::UpstreamResult,
+            Self::Active => Event::ClientActive,
             Self::Builtin(tool) => Event::BuiltinCall { tool: *tool },
             Self::Page => Event::Request { surface: Surface::Webui },
         }

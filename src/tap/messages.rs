@@ -78,11 +78,18 @@ pub(super) struct Answer {
     pub(super) failed: bool,
     /// `resultType` says that this is not the end of the call (`input_required`, `task`).
     pub(super) is_interim: bool,
+    /// `task` is an object: a handle, and no result yet (protocol 2025-11-25).
+    pub(super) is_task: bool,
     pub(super) structured: Counts,
     pub(super) first_text: Option<Counts>,
 }
 
 impl Answer {
+    /// Whether a call has ended well.
+    pub(super) fn is_result(&self) -> bool {
+        !self.failed && !self.is_interim && !self.is_task
+    }
+
     /// Counts of the list of tools: `structuredContent` if it has `tools`, else the first text block.
     pub(super) fn listing(&self) -> Counts {
         match (self.structured.returned, self.first_text) {

@@ -8,6 +8,7 @@
 //! for signals, and ends the process as the server ended. The main thread starts telemetry and then
 //! observes, so nothing that storage, consent or observation does can delay traffic, signals or exit.
 
+mod ending;
 mod grammar;
 mod listing;
 mod messages;
@@ -22,15 +23,16 @@ pub use observer::{Direction, Observer};
 
 use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
 use crate::{Event, Host, LiveCounts, Telemetry};
-use mcpproxy_platform::files;
+use ending::{Ending, Streams};
+use mcpproxy_platform::files::{self, coarse_time};
 use mcpproxy_platform::process::{self, Sink, Source, Spawned};
 use queue::{Batch, Queue};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -43,6 +45,9 @@ const LAST_LOOK: Duration = Duration::from_millis(1000);
 /// How long telemetry leaves the processor to the server that is just starting. Storage and ancestors cost
 /// two milliseconds; where there are few processors, the first answer would come that much later.
 const HEAD_START: Duration = Duration::from_millis(20);
+
+/// How long a first request may go unanswered before the server counts as one that does not answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The discovery tool when none is named.
 pub const DEFAULT_DISCOVERY_TOOL: &str = "retrieve_tools";
@@ -74,7 +79,7 @@ pub fn run(options: Options) -> io::Error {
     };
     // Observation may fail; the session may not. (A build that aborts on panic relies on there
     // being none.)
-    let _ = catch_unwind(AssertUnwindSafe(|| observe(options, &session.queue)));
+    let _ = catch_unwind(AssertUnwindSafe(|| observe(options, &session)));
     session.queue.close();
     // The supervisor ends the process; this returns only if it could not.
     let _ = session.supervisor.join();
@@ -83,6 +88,8 @@ pub fn run(options: Options) -> io::Error {
 
 struct Session {
     queue: Arc<Queue>,
+    /// How the server ended, once it has.
+    ending: Arc<OnceLock<Ending>>,
     supervisor: JoinHandle<()>,
 }
 
@@ -92,22 +99,31 @@ impl Session {
             process::spawn(&options.command, &options.arguments)?;
         let queue = Arc::new(Queue::new());
         let requests = queue.clone();
+        let streams = Arc::new(Streams::default());
+        let input = streams.clone();
         start_thread("requests", move || {
-            forward(client_in, server_in, |bytes| requests.push(Direction::ToServer, bytes));
+            let copy = |bytes: &[u8]| requests.push(Direction::ToServer, bytes);
+            forward(client_in, server_in, copy, || input.input_ended(), || ());
         })?;
         let answers = queue.clone();
-        let output = start_thread("answers", move || {
-            forward(server_out, client_out, |bytes| answers.push(Direction::ToClient, bytes));
+        let output = streams.clone();
+        let pump = start_thread("answers", move || {
+            let copy = |bytes: &[u8]| answers.push(Direction::ToClient, bytes);
+            let (ended, broken) = (|| output.output_ended(), || output.output_broken());
+            forward(server_out, client_out, copy, ended, broken);
         })?;
         let observed = queue.clone();
+        let ending = Arc::new(OnceLock::new());
+        let noted = ending.clone();
         let supervisor = start_thread("supervisor", move || {
             let end = server.wait();
-            server.drain(&output);
+            server.drain(&pump);
+            _ = noted.set(streams.judge(end, || server.was_told(end)));
             observed.end(LAST_LOOK);
             files::abandon_unfinished();
             end.leave()
         })?;
-        Ok(Self { queue, supervisor })
+        Ok(Self { queue, ending, supervisor })
     }
 }
 
@@ -117,25 +133,32 @@ fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<
 
 /// Forwards bytes as they come until one side is gone, then drops both ends, so that each side sees
 /// what the other one did. `copy` sees bytes before the receiver does: a request is always copied
-/// before its answer.
-fn forward(mut from: Source, mut to: Sink, copy: impl Fn(&[u8])) {
+/// before its answer. `ended` is told that nothing more comes, `broken` that nobody reads any more.
+fn forward(
+    mut from: Source,
+    mut to: Sink,
+    copy: impl Fn(&[u8]),
+    ended: impl FnOnce(),
+    broken: impl FnOnce(),
+) {
     let mut buffer = vec![0; CHUNK];
     loop {
         let bytes = match from.read(&mut buffer) {
-            Ok(0) => return,
+            Ok(0) => return ended(),
             Ok(length) => buffer.get(..length).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
+            Err(_) => return ended(),
         };
         copy(bytes);
         if to.write_all(bytes).is_err() {
-            return;
+            return broken();
         }
     }
 }
 
 /// Starts telemetry and feeds it until the session ends. Returns at once when telemetry is off.
-fn observe(options: Options, queue: &Queue) {
+fn observe(options: Options, session: &Session) {
+    let queue = &*session.queue;
     queue.wait_for_end(HEAD_START);
     let telemetry = Telemetry::start(Host {
         routing_mode: RoutingMode::Tap,
@@ -145,17 +168,16 @@ fn observe(options: Options, queue: &Queue) {
     if !telemetry.is_on() {
         return;
     }
-    let is_connected = Arc::new(AtomicBool::new(false));
-    let connected = is_connected.clone();
-    telemetry.provide_live(move || live_counts(connected.load(Ordering::Relaxed)));
+    let contact = Arc::new(Contact::default());
+    let seen = contact.clone();
+    telemetry.provide_live(move || live_counts(seen.connected_servers(coarse_time())));
     let mut observer = Observer::new(options.discovery_tools, |event| {
-        if matches!(event, Event::ServerConnected) {
-            is_connected.store(true, Ordering::Relaxed);
-        }
+        contact.note(&event, coarse_time());
         telemetry.record(event);
     });
     let mut batch = Batch::default();
     while queue.take(&mut batch, observer.wants_answers()) {
+        observer.want_results(!telemetry.has_result());
         for (direction, after_loss, bytes) in batch.iter() {
             if after_loss {
                 observer.lost(direction);
@@ -164,6 +186,9 @@ fn observe(options: Options, queue: &Queue) {
         }
     }
     observer.finish();
+    if let Some(ending) = session.ending.get() {
+        telemetry.stop_as(*ending);
+    }
     let dropped = queue.dropped();
     if dropped > 0 {
         let _ = writeln!(
@@ -174,11 +199,41 @@ fn observe(options: Options, queue: &Queue) {
     }
 }
 
+/// Whether the server answers, as far as the client has tried it.
+#[derive(Default)]
+struct Contact {
+    is_connected: AtomicBool,
+    /// When ([`coarse_time`]) the client first asked it something, in milliseconds and one more; 0 is never.
+    asked: AtomicU64,
+}
+
+impl Contact {
+    fn note(&self, event: &Event<'_>, now: Duration) {
+        match event {
+            Event::ServerConnected => self.is_connected.store(true, Ordering::Relaxed),
+            _ if self.asked.load(Ordering::Relaxed) == 0 => {
+                self.asked.store(now.as_millis() as u64 + 1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+
+    /// How many servers answer; `None` while that is not known: no wrong 0.
+    fn connected_servers(&self, now: Duration) -> Option<u64> {
+        if self.is_connected.load(Ordering::Relaxed) {
+            return Some(1);
+        }
+        let asked = self.asked.load(Ordering::Relaxed).checked_sub(1)?;
+        let waited = (now.as_millis() as u64).saturating_sub(asked);
+        (waited >= PATIENCE.as_millis() as u64).then_some(0)
+    }
+}
+
 /// A tap has one server, over stdio; what tools it has, it does not know.
-fn live_counts(is_connected: bool) -> LiveCounts {
+fn live_counts(connected: Option<u64>) -> LiveCounts {
     LiveCounts {
         server_count: Some(1),
-        connected_server_count: Some(u64::from(is_connected)),
+        connected_server_count: connected,
         tool_count: None,
         server_protocol_counts: Some(ServerProtocolCounts { stdio: 1, ..Default::default() }),
         configured_ide_count: crate::connect::configured_ide_count(),

@@ -6,6 +6,7 @@
 use super::messages::{Id, Lines, Message, Method};
 use super::outstanding::{Call, Outstanding};
 use crate::Event;
+use crate::activation::clients;
 
 /// Which way bytes go. Ids mean something only together with it: both sides count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +23,17 @@ pub enum Direction {
 ///   reported by an empty name, which canonicalizes to `unknown`) or names itself in
 ///   `params._meta["io.modelcontextprotocol/clientInfo"]` of any message with a method. It is
 ///   reported each time: who records it knows what is new, also when the install changes meanwhile.
+///   Our own gateway is seen with its tool calls only: what else it asks, it asks for no client.
+/// - A client is active with every request that is none of the calls below.
 /// - The server is connected when it answers any request of the client with a result, once.
 /// - Every request that calls a discovery tool is counted exactly once, when it is known what became
 ///   of it: with the counts of its answer if that is a successful one; without counts, so that no
 ///   tokens are saved, if it is answered by an error (`error`, `isError`) or by an interim answer
 ///   (`resultType` other than `complete`: what the client sends afterwards is another call), if the
 ///   client cancels it or uses its id again, or if it waits too long or when the session ends.
-/// - Any other tool call is counted when it is made.
+/// - Any other tool call is counted when it is made. That it returned a result is said when it did: not by an
+///   error or an interim answer, as above, nor by one that holds a task. It is said each time, unless
+///   [`Observer::want_results`] said that it is known.
 ///
 /// Batches are read message by message. Lines may be of any length; memory does not grow with them.
 pub struct Observer<S> {
@@ -42,6 +47,9 @@ struct Session<S> {
     sink: S,
     outstanding: Outstanding,
     is_connected: bool,
+    /// The name of the client, if it is our own gateway.
+    gateway: Option<String>,
+    wants_results: bool,
 }
 
 impl<S: FnMut(Event<'_>)> Observer<S> {
@@ -56,6 +64,8 @@ impl<S: FnMut(Event<'_>)> Observer<S> {
                 sink,
                 outstanding: Outstanding::default(),
                 is_connected: false,
+                gateway: None,
+                wants_results: true,
             },
         }
     }
@@ -77,6 +87,11 @@ impl<S: FnMut(Event<'_>)> Observer<S> {
     /// Whether any answer would tell something now.
     pub fn wants_answers(&self) -> bool {
         !self.session.outstanding.is_empty()
+    }
+
+    /// Whether it matters that a call returns a result. When it does not, answers are not looked at for it.
+    pub fn want_results(&mut self, wanted: bool) {
+        self.session.wants_results = wanted;
     }
 
     /// Bytes of one direction are missing here: the line they belong to is not read.
@@ -103,10 +118,10 @@ impl<S: FnMut(Event<'_>)> Session<S> {
         let Some(method) = message.method else { return };
         if method == Method::Initialize {
             let name = message.params.client.unwrap_or_default();
-            (self.sink)(Event::ClientSeen { name: &name });
+            self.named(&name);
         }
         if let Some(name) = message.params.meta_client {
-            (self.sink)(Event::ClientSeen { name: &name });
+            self.named(&name);
         }
         if method == Method::Cancelled
             && let Some(id) = message.params.request
@@ -118,18 +133,38 @@ impl<S: FnMut(Event<'_>)> Session<S> {
             (Method::ToolsCall, Some(tool)) if self.discovery_tools.contains(&tool) => {
                 Call::Discovery
             }
-            (Method::ToolsCall, Some(_)) => {
-                (self.sink)(Event::UpstreamCall);
-                Call::Any
-            }
+            (Method::ToolsCall, Some(_)) => Call::Upstream,
             _ => Call::Any,
+        };
+        match (&self.gateway, call) {
+            (Some(_), Call::Any) | (None, Call::Upstream) => {}
+            (Some(name), _) => (self.sink)(Event::ClientSeen { name }),
+            (None, _) => (self.sink)(Event::ClientActive),
+        }
+        let tells = match call {
+            Call::Discovery => true,
+            Call::Upstream => {
+                (self.sink)(Event::UpstreamCall);
+                self.wants_results
+            }
+            Call::Any => false,
         };
         // An id is free again when it is used again, whatever became of its first use.
         let before = self.outstanding.remove(&id);
         self.given_up(before);
-        if call == Call::Discovery || !self.is_connected {
+        if tells || !self.is_connected {
             let oldest = self.outstanding.add(&id, call);
             self.given_up(oldest);
+        }
+    }
+
+    /// A client says its name.
+    fn named(&mut self, name: &str) {
+        if !clients::is_own_gateway(name) {
+            self.gateway = None;
+            (self.sink)(Event::ClientSeen { name });
+        } else if self.gateway.is_none() {
+            self.gateway = Some(name.to_owned());
         }
     }
 
@@ -152,14 +187,22 @@ impl<S: FnMut(Event<'_>)> Session<S> {
         };
         if !self.is_connected {
             self.is_connected = true;
-            self.outstanding.keep_discovery();
+            self.outstanding.keep_calls();
             (self.sink)(Event::ServerConnected);
         }
-        if call == Call::Discovery && !answer.failed && !answer.is_interim {
-            let counts = answer.listing();
-            (self.sink)(Event::Discovery { indexed: counts.indexed, returned: counts.returned });
-        } else {
-            self.given_up(Some(call));
+        if !answer.is_result() {
+            return self.given_up(Some(call));
+        }
+        match call {
+            Call::Discovery => {
+                let counts = answer.listing();
+                (self.sink)(Event::Discovery {
+                    indexed: counts.indexed,
+                    returned: counts.returned,
+                });
+            }
+            Call::Upstream => (self.sink)(Event::UpstreamResult),
+            Call::Any => {}
         }
     }
 

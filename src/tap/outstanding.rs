@@ -13,6 +13,8 @@ const MAX_WAITING: usize = 32 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Discovery,
+    /// Of another tool, whose result is looked for.
+    Upstream,
     /// Interesting only until the server has answered something.
     Any,
 }
@@ -53,11 +55,11 @@ impl Outstanding {
         self.by_age.remove(&age).map(|(_, call)| call)
     }
 
-    /// Forgets all others.
-    pub(super) fn keep_discovery(&mut self) {
+    /// Forgets what is no call.
+    pub(super) fn keep_calls(&mut self) {
         let by_id = &mut self.by_id;
         self.by_age.retain(|_, (hash, call)| {
-            let stays = *call == Call::Discovery;
+            let stays = *call != Call::Any;
             if !stays {
                 by_id.remove(hash);
             }

@@ -42,6 +42,7 @@ enum Field {
     RequestId,
     IsError,
     ResultType,
+    Task,
     Structured,
     Content,
     BlockType,
@@ -65,6 +66,7 @@ impl Field {
             (Place::MetaClient, "name") => Field::MetaClientName,
             (Place::Result, "isError") => Field::IsError,
             (Place::Result, "resultType") => Field::ResultType,
+            (Place::Result, "task") => Field::Task,
             (Place::Result, "structuredContent") => Field::Structured,
             (Place::Result, "content") => Field::Content,
             (Place::Block, "type") => Field::BlockType,
@@ -209,6 +211,7 @@ impl Reader {
                     match field {
                         Field::IsError => result.failed = false,
                         Field::ResultType => result.is_interim = false,
+                        Field::Task => result.is_task = false,
                         Field::Structured => result.structured = Counts::default(),
                         _ => result.first_text = None,
                     }
@@ -241,7 +244,13 @@ impl Reader {
                 self.structured = Some(listing);
                 return;
             }
-            _ => {
+            (_, field, _) => {
+                if field == Some(Field::Task)
+                    && kind == Kind::Object
+                    && let Some(result) = &mut self.message.result
+                {
+                    result.is_task = true;
+                }
                 self.ignored = 1;
                 return;
             }

@@ -26,7 +26,11 @@ const CHANGES: [[&str; 3]; 15] = [
         "            ended_crashed,\n        ]",
         "            ended_crashed,\n            errors,\n        ]",
     ],
-    ["state.rs", "upstream, clean, crashed] = counts", "upstream, clean, crashed, errors] = counts"],
+    [
+        "state.rs",
+        "upstream, clean, crashed] = counts",
+        "upstream, clean, crashed, errors] = counts",
+    ],
     [
         "state.rs",
         "upstream_tool_calls: upstream,",

@@ -90,6 +90,11 @@ pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
 }
 
 impl Server {
+    /// Whether the child ended because it was told to: not known here.
+    pub fn was_told(&mut self, _end: End) -> bool {
+        false
+    }
+
     /// Waits until the child has ended.
     pub fn wait(&mut self) -> End {
         match self.child.wait() {
@@ -111,6 +116,16 @@ impl Server {
             }
         }
     }
+}
+
+/// See [`End::is_violent`].
+pub fn is_violent(end: End) -> bool {
+    matches!(end, End::Signal(_))
+}
+
+/// See [`End::is_broken_pipe`].
+pub fn is_broken_pipe(_end: End) -> bool {
+    false
 }
 
 /// See [`End::leave`].

@@ -9,7 +9,7 @@ use crate::backend::lives;
 use crate::backend::signals::Signals;
 use crate::process::{End, Spawned};
 use crate::unix::descriptors;
-use dispositions::Received;
+use dispositions::{FORWARDED, Received};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -28,6 +28,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// How long a client that asked for the end may leave the rest of the output unread.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long a signal takes from one process of a group to the next, at most.
+const A_MOMENT: Duration = Duration::from_millis(5);
+
 /// The child process.
 pub struct Server {
     pid: libc::pid_t,
@@ -38,6 +41,8 @@ pub struct Server {
     progress: Arc<AtomicU64>,
     /// Somebody asked this process to end.
     asked_to_end: bool,
+    /// Bit n: signal n came to this process.
+    came: u64,
 }
 
 /// Starts `program` (looked up in `PATH`) and takes over the signals of this process.
@@ -86,6 +91,7 @@ pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
             output: Arc::downgrade(&output),
             progress,
             asked_to_end: false,
+            came: 0,
         },
         server_out: Source::pipe(output),
     })
@@ -113,7 +119,7 @@ impl Server {
                 return end;
             }
             let received = self.signals.next();
-            self.asked_to_end |= self.signals.ask_to_end(received);
+            self.note(received);
             if let Received::Sent(signal) = received {
                 // SAFETY: kill touches no memory; the pid is ours as long as `reap`, in this same
                 // thread, has not returned its end.
@@ -145,12 +151,47 @@ impl Server {
             unsafe { libc::pthread_kill(thread, dispositions::WAKE) };
             match self.signals.next_within(pause) {
                 Some(Received::Child) => while reap_any().is_some() {},
-                Some(received) => self.asked_to_end |= self.signals.ask_to_end(received),
+                Some(received) => self.note(received),
                 None => pause = (pause * 2).min(LONGEST_PAUSE),
             }
             let writes = self.progress.load(Ordering::Relaxed);
             if writes != progress.0 {
                 progress = (writes, Instant::now());
+            }
+        }
+    }
+
+    fn note(&mut self, received: Received) {
+        self.asked_to_end |= self.signals.ask_to_end(received);
+        if let Received::Sent(signal) | Received::Generated(signal) = received {
+            self.came |= bit(signal);
+        }
+    }
+
+    /// Whether the child ended (`end`) because it was told to, and not of itself: the signal that it died of came to
+    /// this process, too (it was sent on, or a terminal gave it to the whole group), or before it exited anything
+    /// came that normally ends a process.
+    pub fn was_told(&mut self, end: End) -> bool {
+        match end {
+            End::Signal(signal) => {
+                if FORWARDED.contains(&signal) {
+                    self.look_until(|server| server.came & bit(signal) != 0);
+                }
+                self.came & bit(signal) != 0
+            }
+            End::Code(_) => {
+                self.look_until(|server| server.asked_to_end);
+                self.asked_to_end
+            }
+        }
+    }
+
+    /// A signal to the whole group may reach the child first, and end it before we have ours.
+    fn look_until(&mut self, is_known: impl Fn(&Self) -> bool) {
+        while !is_known(self) {
+            match self.signals.next_within(A_MOMENT) {
+                Some(received) => self.note(received),
+                None => return,
             }
         }
     }
@@ -177,6 +218,20 @@ fn reap_any() -> Option<(libc::pid_t, libc::c_int)> {
     // SAFETY: `status` lives through the call.
     let pid = unsafe { libc::waitpid(-1, &mut status, libc::WNOHANG) };
     (pid > 0).then_some((pid, status))
+}
+
+fn bit(signal: libc::c_int) -> u64 {
+    u32::try_from(signal).ok().and_then(|signal| 1_u64.checked_shl(signal)).unwrap_or(0)
+}
+
+/// See [`End::is_violent`].
+pub fn is_violent(end: End) -> bool {
+    matches!(end, End::Signal(_))
+}
+
+/// See [`End::is_broken_pipe`].
+pub fn is_broken_pipe(end: End) -> bool {
+    end == End::Signal(libc::SIGPIPE)
 }
 
 /// See [`End::leave`].

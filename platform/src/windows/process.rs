@@ -25,6 +25,11 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The system ends a console's processes after five seconds, whatever they do.
 const CONSOLE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// From here on exit codes are those of exceptions that nobody handled.
+const FIRST_EXCEPTION: u32 = 0xC000_0000;
+/// How a process ends that does not handle Ctrl-C.
+const STATUS_CONTROL_C_EXIT: i32 = 0xC000_013A_u32 as i32;
+
 /// The console asked this process, and everybody else on it, to end.
 static ASKED_TO_END: AtomicBool = AtomicBool::new(false);
 
@@ -78,6 +83,12 @@ unsafe extern "system" fn console_asks(event: u32) -> BOOL {
 }
 
 impl Server {
+    /// Whether the child ended (`end`) because the console told all its processes to.
+    pub fn was_told(&mut self, end: End) -> bool {
+        let is_exception = is_violent(end) && end != End::Code(STATUS_CONTROL_C_EXIT);
+        ASKED_TO_END.load(Ordering::SeqCst) && !is_exception
+    }
+
     /// Waits until the child has ended.
     pub fn wait(&mut self) -> End {
         match self.child.wait() {
@@ -105,6 +116,16 @@ impl Server {
             }
         }
     }
+}
+
+/// See [`End::is_violent`]: the code is that of an exception.
+pub fn is_violent(end: End) -> bool {
+    matches!(end, End::Code(code) if code as u32 >= FIRST_EXCEPTION)
+}
+
+/// See [`End::is_broken_pipe`].
+pub fn is_broken_pipe(_end: End) -> bool {
+    false
 }
 
 /// See [`End::leave`].
