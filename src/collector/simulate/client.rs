@@ -8,7 +8,7 @@ use super::log::{Log, json};
 use super::machine::Machine;
 use super::plan::{Act, Plan};
 use super::random::Random;
-use super::{GATEWAY, SendError, WRAPPED};
+use super::{GATEWAY, SendError};
 use crate::activation::{BuiltinTool, Ending, Mark, State, Surface};
 use crate::contract::{LaunchSource, RoutingMode, timestamp};
 use crate::environment::{self, Classification};
@@ -182,7 +182,12 @@ impl Client {
     }
 
     fn on_the_wire(&self, bytes: &[u8]) -> Vec<u8> {
-        bytes.to_vec()
+        let text = String::from_utf8_lossy(bytes);
+        let own = crate::contract::Product::own(crate::build_info::VERSION);
+        let from = format!(r#""product":{{"name":"{}","version":"{}"}}"#, own.name, own.version);
+        let version = &self.state.install.current_version;
+        let to = format!(r#""product":{{"name":"{}","version":"{version}"}}"#, self.plan.product);
+        text.replace(&from, &to).into_bytes()
     }
 
     fn clock(&self, at: u64) -> u64 {
@@ -480,5 +485,3 @@ fn live(plan: &Plan, environment: &Classification, servers: u64, process: &Proce
         configured_ide_count: 0,
     }
 }
-
-const _: &str = WRAPPED;

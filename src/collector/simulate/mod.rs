@@ -9,8 +9,10 @@ mod log;
 mod machine;
 mod plan;
 mod random;
+mod receiving;
 
 pub use client::{Answer, Delivery};
+pub use receiving::Receiving;
 
 use crate::gate::Refusal;
 use client::Client;

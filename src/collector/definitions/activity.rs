@@ -1,0 +1,134 @@
+//! Who is there now, who is new, and what a view leaves out.
+//!
+//! One rule: complete UTC days only; a day that is not over is in no count of active installs.
+
+use super::day::{IsoWeek, Now};
+use super::install::Install;
+use super::retention::{Retention, SETTLED_AFTER_HOURS};
+use super::share::Share;
+use super::who::{Audience, Who};
+
+/// New installs of one ISO week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewInstalls {
+    /// The week of their day 0.
+    pub week: IsoWeek,
+    /// How many.
+    pub installs: u64,
+    /// The week is over, and heartbeats that belong to it can not come any more.
+    pub is_final: bool,
+}
+
+/// Installs that are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// All that the view counts.
+    pub installs: u64,
+    /// Seen yesterday.
+    pub yesterday: u64,
+    /// Seen on one of the last 7 complete days.
+    pub last_7_days: u64,
+    /// Seen on one of the last 28 complete days.
+    pub last_28_days: u64,
+    /// In no cohort and no funnel.
+    pub carried_over: u64,
+    /// In their cohorts, with a first heartbeat two days after the install or later.
+    pub late_starts: u64,
+}
+
+/// Installs that a view does not count, by reason; each install has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// People, when the view shows machines.
+    pub people: u64,
+    /// Agents' environments.
+    pub agents: u64,
+    /// Jobs of continuous integration.
+    pub ci: u64,
+    /// Containers.
+    pub containers: u64,
+    /// Machines without display and terminal.
+    pub headless: u64,
+    /// Environments of which nothing is known.
+    pub unknown: u64,
+    /// Versions that are no release, whoever runs them.
+    pub development: u64,
+}
+
+/// Which installs of `installs` are active. The caller has chosen them.
+pub fn activity(installs: impl Iterator<Item = Install>, now: Now) -> Activity {
+    let yesterday = now.today().minus(1);
+    let mut all = Activity::default();
+    for install in installs {
+        let active = |days: u32| {
+            u64::from(install.was_active(yesterday.minus(days.saturating_sub(1)), yesterday))
+        };
+        all.installs += 1;
+        all.yesterday += active(1);
+        all.last_7_days += active(7);
+        all.last_28_days += active(28);
+        all.carried_over += u64::from(install.is_carried_over);
+        all.late_starts += u64::from(install.is_late_start && !install.is_carried_over);
+    }
+    all
+}
+
+/// The new installs of each week of `retention`.
+pub fn new_installs(retention: &Retention, now: Now) -> Vec<NewInstalls> {
+    let new = retention.cohorts.iter().map(|cohort| NewInstalls {
+        week: cohort.week,
+        installs: cohort.installs,
+        is_final: now.is_past(cohort.week.sunday(), SETTLED_AFTER_HOURS),
+    });
+    new.collect()
+}
+
+/// People among the installs with release versions that were active in the last 28 complete days.
+pub fn share_of_people(installs: impl Iterator<Item = Install>, now: Now) -> Share {
+    let yesterday = now.today().minus(1);
+    let mut share = Share::default();
+    for install in installs.filter(|install| install.is_release) {
+        if install.was_active(yesterday.minus(27), yesterday) {
+            share.add(install.who == Who::Person);
+        }
+    }
+    share
+}
+
+/// What `audience` leaves out of `installs`.
+pub fn left_out(installs: impl Iterator<Item = Install>, audience: Audience) -> LeftOut {
+    let mut out = LeftOut::default();
+    for install in installs.filter(|one| !audience.counts(one.who, one.is_release)) {
+        let reason = match install.who {
+            _ if !install.is_release => &mut out.development,
+            Who::Person => &mut out.people,
+            Who::Agent => &mut out.agents,
+            Who::Ci => &mut out.ci,
+            Who::Container => &mut out.containers,
+            Who::Headless => &mut out.headless,
+            Who::Unknown => &mut out.unknown,
+        };
+        *reason += 1;
+    }
+    out
+}
+
+impl LeftOut {
+    /// Each reason: the name that exports use, its count, the words for one and for many.
+    pub fn reasons(self) -> [(&'static str, u64, &'static str, &'static str); 7] {
+        [
+            ("people", self.people, "person", "people"),
+            ("agents", self.agents, "agent environment", "agent environments"),
+            ("ci", self.ci, "CI job", "CI jobs"),
+            ("containers", self.containers, "container", "containers"),
+            ("headless", self.headless, "headless machine", "headless machines"),
+            ("unknown", self.unknown, "unknown environment", "unknown environments"),
+            ("development", self.development, "development version", "development versions"),
+        ]
+    }
+
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.reasons().iter().map(|(_, count, ..)| count).sum()
+    }
+}

@@ -1,0 +1,25 @@
+//! What every number of the collector means: days, cohorts, retention, activation, who counts as a person.
+//!
+//! One rule: pure. Installs and the time come in, numbers go out; page, export and `report` show these and
+//! compute none of their own. `docs/collector/definitions.md` has each with an example worked by hand.
+
+pub mod activation;
+pub mod activity;
+pub mod day;
+pub mod install;
+pub mod retention;
+pub mod share;
+pub mod who;
+
+#[cfg(test)]
+mod tests;
+
+pub use activation::{Activation, Step, StepRow, activation};
+pub use activity::{
+    Activity, LeftOut, NewInstalls, activity, left_out, new_installs, share_of_people,
+};
+pub use day::{Day, IsoWeek, Now};
+pub use install::{Install, NEVER};
+pub use retention::{Cell, Cohort, Measure, Retention, State, retention};
+pub use share::{FEW, Share};
+pub use who::{Audience, Who};

@@ -1,0 +1,124 @@
+//! The numbers as JSON.
+//!
+//! One rule: every share is an object with its count, its n, its interval; `null` stands for "no installs".
+
+use crate::collector::definitions::{Cell, Measure, Share};
+use crate::collector::view::{Topic, View};
+use serde_json::{Map, Value, json};
+
+/// `topic` of `view`.
+pub fn json(view: &View, topic: Topic) -> String {
+    let mut all = head(view, topic);
+    let body = match topic {
+        Topic::Overview => overview(view),
+        Topic::Retention => retention(view),
+        Topic::Activation => activation(view),
+    };
+    all.extend(body);
+    format!("{:#}\n", Value::Object(all))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// What was asked, and what is not in the answer.
+fn head(view: &View, topic: Topic) -> Map<String, Value> {
+    let out = view.left_out.reasons().map(|(name, count, ..)| (name.to_owned(), json!(count)));
+    object(json!({
+        "page": topic.name(),
+        "as_of": view.as_of.to_string(),
+        "product": view.selection.product,
+        "show": view.selection.audience.name(),
+        "since": view.selection.since.map(|day| day.week().monday().to_string()),
+        "installs": view.activity.installs,
+        "left_out": Value::Object(out.into_iter().collect()),
+        "carried_over": view.activity.carried_over,
+        "late_starts": view.activity.late_starts,
+    }))
+}
+
+fn overview(view: &View) -> Map<String, Value> {
+    let new = view.new.iter().map(|week| {
+        json!({
+            "week": week.week.to_string(),
+            "monday": week.week.monday().to_string(),
+            "installs": week.installs,
+            "state": if week.is_final { "final" } else { "open" },
+        })
+    });
+    let new: Vec<Value> = new.collect();
+    object(json!({
+        "active": {
+            "yesterday": view.activity.yesterday,
+            "last_7_days": view.activity.last_7_days,
+            "last_28_days": view.activity.last_28_days,
+        },
+        "people": share(view.people),
+        "retention": pooled(view),
+        "first_real_tool_call": view.first_call().map(|row| json!({
+            "reached": share(row.reached),
+            "within_7_days": row.within_7_days.map(share),
+        })),
+        "new_installs": new,
+    }))
+}
+
+fn retention(view: &View) -> Map<String, Value> {
+    let cohorts = view.retention.cohorts.iter().map(|cohort| {
+        let mut row = object(json!({
+            "week": cohort.week.to_string(),
+            "monday": cohort.week.monday().to_string(),
+            "installs": cohort.installs,
+        }));
+        for (measure, cell_of) in Measure::ALL.into_iter().zip(&cohort.cells) {
+            row.insert(measure.name().to_owned(), cell(cell_of));
+        }
+        Value::Object(row)
+    });
+    let cohorts: Vec<Value> = cohorts.collect();
+    object(json!({ "pooled": pooled(view), "cohorts": cohorts }))
+}
+
+fn activation(view: &View) -> Map<String, Value> {
+    let steps = view.activation.steps.iter().map(|row| {
+        json!({
+            "step": row.step.name(),
+            "reached": share(row.reached),
+            "with_all_before": share(row.with_all_before),
+            "within_7_days": row.within_7_days.map(share),
+        })
+    });
+    let steps: Vec<Value> = steps.collect();
+    object(json!({ "steps": steps }))
+}
+
+fn pooled(view: &View) -> Value {
+    let shares = Measure::ALL.into_iter().zip(view.retention.pooled);
+    Value::Object(shares.map(|(measure, pool)| (measure.name().to_owned(), share(pool))).collect())
+}
+
+fn cell(cell: &Cell) -> Value {
+    let mut all = object(json!({ "state": cell.state.name() }));
+    all.extend(object(share(cell.share)));
+    Value::Object(all)
+}
+
+fn share(share: Share) -> Value {
+    let edges = share.interval();
+    json!({
+        "count": share.count,
+        "of": share.of,
+        "share": share.value().map(rounded),
+        "low": edges.map(|(low, _)| rounded(low)),
+        "high": edges.map(|(_, high)| rounded(high)),
+    })
+}
+
+/// To four places: more would be noise.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
+}

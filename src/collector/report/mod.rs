@@ -1,0 +1,34 @@
+//! What `collector report` and the exports of the pages say: JSON, CSV, a table for people.
+//!
+//! One rule: written of a [`View`], which computes; here are forms and words only.
+
+mod csv;
+mod json;
+mod table;
+pub mod words;
+
+pub use csv::csv;
+pub use json::json;
+pub use table::{reasons, shown, table};
+
+use super::view::{Topic, View};
+
+/// A form of the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people, in a terminal.
+    Table,
+    /// For spreadsheets.
+    Csv,
+    /// For programs.
+    Json,
+}
+
+/// `topic` of `view` in that form, with a line end.
+pub fn write(view: &View, topic: Topic, form: Form) -> String {
+    match form {
+        Form::Table => table(view, topic),
+        Form::Csv => csv(view, topic),
+        Form::Json => json(view, topic),
+    }
+}

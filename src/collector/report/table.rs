@@ -1,0 +1,152 @@
+//! The numbers for people, in a terminal.
+//!
+//! One rule: the same words as on the page; a share never stands without its interval and its n.
+
+use super::words::{count_of, counted, grouped, interval, measure, percent, state, step};
+use crate::collector::definitions::{Audience, Cell, LeftOut, Measure, Share, State};
+use crate::collector::view::{Topic, View};
+use std::fmt::Write as _;
+
+/// `topic` of `view`.
+pub fn table(view: &View, topic: Topic) -> String {
+    let product = view.selection.product.as_deref().unwrap_or("all products");
+    let mut out = format!("{product}: {}, as of {}\n", shown(view.selection.audience), view.as_of);
+    if let Some(since) = view.selection.since {
+        let _ = writeln!(out, "Installs of {} and later", since.week());
+    }
+    out.push('\n');
+    out += &match topic {
+        Topic::Overview => columns(&overview(view)),
+        Topic::Retention => columns(&retention(view)),
+        Topic::Activation => columns(&activation(view)),
+    };
+    out.push('\n');
+    for line in notes(view) {
+        out += &line;
+        out.push('\n');
+    }
+    out
+}
+
+/// What the audience is.
+pub fn shown(audience: Audience) -> &'static str {
+    match audience {
+        Audience::People => "people with release versions",
+        Audience::Machines => "machines with release versions",
+        Audience::All => "all installs",
+    }
+}
+
+/// What is left out, one reason after the other: `3 containers, 1 CI job`; `None` if nothing is.
+pub fn reasons(out: LeftOut) -> Option<String> {
+    let reasons = out.reasons();
+    let some = reasons.iter().filter(|(_, count, ..)| *count > 0);
+    let some: Vec<String> = some.map(|(_, count, one, many)| counted(*count, one, many)).collect();
+    (!some.is_empty()).then(|| some.join(", "))
+}
+
+/// What the numbers do not say by themselves.
+fn notes(view: &View) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(out) = reasons(view.left_out) {
+        notes.push(format!("Left out: {out}. --all shows everything."));
+    }
+    let carried = view.activity.carried_over;
+    if carried > 0 {
+        let carried = counted(carried, "install", "installs");
+        notes.push(format!("Carried over, in no cohort and no funnel: {carried}."));
+    }
+    let late = view.activity.late_starts;
+    if late > 0 {
+        let late = counted(late, "install", "installs");
+        notes.push(format!("First heard of two days after the install or later: {late}."));
+    }
+    notes
+}
+
+fn overview(view: &View) -> Vec<Vec<String>> {
+    let count = |name: &str, count: u64| vec![name.to_owned(), grouped(count)];
+    let mut rows = vec![
+        count("Installs", view.activity.installs),
+        count("Active yesterday", view.activity.yesterday),
+        count("Active in the last 7 days", view.activity.last_7_days),
+        count("Active in the last 28 days", view.activity.last_28_days),
+    ];
+    if let Some(week) = view.last_full_week() {
+        rows.push(count(&format!("New installs in {}", week.week), week.installs));
+    }
+    let mut share = |name: String, share: Share| rows.push([vec![name], shares(share)].concat());
+    share("Share of people".to_owned(), view.people);
+    for (kind, pooled) in Measure::ALL.into_iter().zip(view.retention.pooled) {
+        share(format!("Retention {}", measure(kind).to_lowercase()), pooled);
+    }
+    if let Some(fair) = view.first_call().and_then(|row| row.within_7_days) {
+        share("First real tool call within 7 days".to_owned(), fair);
+    }
+    rows
+}
+
+fn retention(view: &View) -> Vec<Vec<String>> {
+    let head = ["Week", "Installs", "Day 1", "Week 1", "Week 4"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for cohort in view.retention.cohorts.iter().rev() {
+        let mut row = vec![cohort.week.to_string(), grouped(cohort.installs)];
+        row.extend(cohort.cells.iter().map(cell));
+        rows.push(row);
+    }
+    let mut row = vec!["All final".to_owned(), String::new()];
+    row.extend(view.retention.pooled.map(|pooled| shares(pooled).join(", ")));
+    rows.push(row);
+    rows
+}
+
+fn activation(view: &View) -> Vec<Vec<String>> {
+    let head = ["Step", "Reached", "With all before", "Within 7 days"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for row in &view.activation.steps {
+        let fair = row.within_7_days.map_or_else(|| "–".to_owned(), |fair| shares(fair).join(", "));
+        rows.push(vec![
+            step(row.step).to_owned(),
+            shares(row.reached).join(", "),
+            shares(row.with_all_before).join(", "),
+            fair,
+        ]);
+    }
+    rows
+}
+
+fn cell(cell: &Cell) -> String {
+    match cell.state {
+        State::Final => shares(cell.share).join(", "),
+        State::Open => format!("{}, {} so far", state(cell.state), count_of(cell.share)),
+        State::Empty => state(cell.state).to_owned(),
+    }
+}
+
+/// Of few installs the interval comes first.
+fn shares(share: Share) -> Vec<String> {
+    if share.of == 0 {
+        return vec!["no final installs yet".to_owned()];
+    }
+    let (percent, interval, count) = (percent(share), interval(share), count_of(share));
+    if share.is_of_few() { vec![interval, percent, count] } else { vec![percent, interval, count] }
+}
+
+/// Columns as wide as their widest text.
+fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..count).map(|column| width(column).unwrap_or_default()).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (text, width) in row.iter().zip(&widths) {
+            let _ = write!(line, "{text:<width$}  ");
+        }
+        out += line.trim_end();
+        out.push('\n');
+    }
+    out
+}

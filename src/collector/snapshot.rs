@@ -1,0 +1,83 @@
+//! A snapshot: the rows of all products, read into columns at one moment.
+//!
+//! One rule: every page and every report is made of one snapshot, which does not change while it is read.
+
+use super::definitions::{Day, Install, Now, Who};
+use super::row::STEPS;
+use std::sync::Arc;
+
+/// All installs as they were at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// When the rows were read.
+    pub made_at: Now,
+    products: Arc<[(String, Columns)]>,
+}
+
+/// The installs of a product, a column for each thing that the definitions ask.
+#[derive(Clone, Debug, Default)]
+pub struct Columns {
+    day0: Vec<u32>,
+    last: Vec<u32>,
+    days: Vec<[u64; 6]>,
+    steps: Vec<[u16; STEPS]>,
+    marks: Vec<Marks>,
+}
+
+/// What an install is, in four bytes.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    who: Who,
+    is_release: bool,
+    is_carried_over: bool,
+    is_late_start: bool,
+}
+
+impl Snapshot {
+    /// The snapshot of these products.
+    pub fn new(made_at: Now, products: Vec<(String, Columns)>) -> Self {
+        Self { made_at, products: products.into() }
+    }
+
+    /// The names of the products.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.products.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The installs of a product, or of all.
+    pub fn installs(&self, product: Option<&str>) -> impl Iterator<Item = Install> {
+        let wanted = move |name: &str| product.is_none_or(|product| product == name);
+        let chosen = self.products.iter().filter(move |(name, _)| wanted(name));
+        chosen.flat_map(|(_, columns)| columns.iter())
+    }
+}
+
+impl Columns {
+    /// Adds an install.
+    pub fn push(&mut self, install: &Install) {
+        self.day0.push(install.day0.0);
+        self.last.push(install.last.0);
+        self.days.push(install.days);
+        self.steps.push(install.steps);
+        self.marks.push(Marks {
+            who: install.who,
+            is_release: install.is_release,
+            is_carried_over: install.is_carried_over,
+            is_late_start: install.is_late_start,
+        });
+    }
+
+    /// All installs.
+    fn iter(&self) -> impl Iterator<Item = Install> {
+        (0..self.day0.len()).map(|at| Install {
+            day0: Day(self.day0[at]),
+            last: Day(self.last[at]),
+            days: self.days[at],
+            steps: self.steps[at],
+            who: self.marks[at].who,
+            is_release: self.marks[at].is_release,
+            is_carried_over: self.marks[at].is_carried_over,
+            is_late_start: self.marks[at].is_late_start,
+        })
+    }
+}
