@@ -226,6 +226,7 @@ fn reset_future_times(state: &mut State, now: u64) -> bool {
     }
     let sender = &mut state.sender;
     let furthest = now.saturating_add(AHEAD);
+    let [newer, older] = &mut sender.retired;
     let mut any = false;
     for time in [
         &mut sender.first_start,
@@ -234,8 +235,8 @@ fn reset_future_times(state: &mut State, now: u64) -> bool {
         &mut sender.timestamp,
         &mut sender.timestamp_of,
         &mut sender.last_start,
-        &mut sender.retired[0].at,
-        &mut sender.retired[1].at,
+        &mut newer.at,
+        &mut older.at,
     ] {
         if *time > furthest {
             *time = now;
@@ -315,7 +316,7 @@ pub fn fail(
     sender.failures = sender.failures.saturating_add(1);
     sender.last_attempt = now;
     let backoff = timing.backoff(sender.failures, nonce);
-    sender.retry_after = match failure {
+    let retry_after = match failure {
         Failure::Transient(None) => backoff,
         Failure::Transient(Some(after)) => {
             let after = after.clamp(1, RETRY_AFTER_MAX);
@@ -324,7 +325,8 @@ pub fn fail(
         }
         Failure::UntilTomorrow => until_tomorrow(state, now, timing, sent),
     };
-    state.sender.retry_after
+    state.sender.retry_after = retry_after;
+    retry_after
 }
 
 /// Discards `sent`, if it is still pending. Seconds until the next UTC day.

@@ -10,6 +10,7 @@ use super::plan::{Act, Plan};
 use super::random::Random;
 use super::{GATEWAY, SendError};
 use crate::activation::{BuiltinTool, Ending, Mark, State, Surface};
+use crate::build_info;
 use crate::contract::{LaunchSource, RoutingMode, timestamp};
 use crate::environment::{self, Classification};
 use crate::gate::{self, PrivateWords};
@@ -18,6 +19,7 @@ use crate::heartbeat::schedule::{self, Begin, Failure, HostStart, Turn};
 use crate::heartbeat::timing::{SETTLE, Timing};
 use crate::identity::{FIRST_PLAUSIBLE_TIME, Identity, LIFETIME};
 
+const USUAL: Timing = Timing { initial_delay: None, interval: None };
 /// Seconds from a request to its end.
 const REQUEST: u64 = 3;
 
@@ -81,6 +83,7 @@ pub struct Client {
     /// A process waits for the answer.
     is_waiting: bool,
     wakes: Option<u64>,
+    made_by: &'static str,
     timing: Timing,
 }
 
@@ -109,6 +112,7 @@ impl Client {
             on_the_way: Vec::new(),
             is_waiting: false,
             wakes: None,
+            made_by: "",
             timing: Timing::default(),
         }
     }
@@ -159,7 +163,8 @@ impl Client {
         let (nonce, bytes) = (delivery.nonce, &delivery.bytes);
         let failure = match answer {
             Some(Answer { status: 200..=299, .. }) => {
-                schedule::acknowledge(&mut self.state, now, nonce, &self.pending_of(bytes));
+                let sent = self.pending_of(bytes);
+                schedule::acknowledge(&mut self.state, now, nonce, &sent);
                 return self.plan_look(at);
             }
             Some(Answer { status: 408 | 429 | 500..=599, retry_after }) => {
@@ -183,9 +188,9 @@ impl Client {
 
     fn on_the_wire(&self, bytes: &[u8]) -> Vec<u8> {
         let text = String::from_utf8_lossy(bytes);
-        let own = crate::contract::Product::own(crate::build_info::VERSION);
+        let own = crate::contract::Product::own(build_info::VERSION);
         let from = format!(r#""product":{{"name":"{}","version":"{}"}}"#, own.name, own.version);
-        let version = &self.state.install.current_version;
+        let version = self.made_by;
         let to = format!(r#""product":{{"name":"{}","version":"{version}"}}"#, self.plan.product);
         text.replace(&from, &to).into_bytes()
     }
@@ -274,7 +279,7 @@ impl Client {
         let nonce = self.random.next() | 1;
         let start = HostStart {
             identity: &self.identity,
-            version,
+            version: build_info::VERSION,
             installer_stamp: None,
             initial_delay: self.timing.initial_delay(nonce),
         };
@@ -347,7 +352,7 @@ impl Client {
             }
             let turn = Turn {
                 nonce: process.nonce,
-                timing: &Timing::default(),
+                timing: &USUAL,
                 asked_at: None,
                 running_since: Some(process.since),
                 version: process.version,
@@ -377,7 +382,7 @@ impl Client {
         &mut self,
         index: usize,
         now: u64,
-        turn: &Turn<'_>,
+        turn: &Turn<'static>,
     ) -> Result<Result<Vec<u8>, Begin>, SendError> {
         let (state, identity) = (&mut self.state, &self.identity);
         schedule::adopt(state, identity);
@@ -398,6 +403,7 @@ impl Client {
             schedule::assembling(state, now, turn);
             let live = live(&self.plan, &self.environment, self.servers, &self.processes[index]);
             state.pending = Some(assemble::pending(state, identity, &live, &policy, now));
+            self.made_by = turn.version;
         }
         let Some(pending) = &state.pending else { return Ok(Err(Begin::NotDue(1))) };
         let own = assemble::own(pending, identity);

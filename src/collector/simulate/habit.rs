@@ -97,11 +97,6 @@ impl Habit {
         !matches!(self, Ci | Container | Volume | Baked | Agent | Server)
     }
 
-    /// Whether every start finds what the start before it left.
-    pub fn keeps_state(self) -> bool {
-        !matches!(self, Self::Ci | Self::Container | Self::Baked | Self::Agent)
-    }
-
     /// The time for which the install is in use.
     pub fn sittings(self, born: u64, end: u64, zone: i64, random: &mut Random) -> Vec<Sitting> {
         let mut all = Vec::new();

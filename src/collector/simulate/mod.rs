@@ -52,7 +52,7 @@ const STRANGE_NETWORK: Network = Network {
     answers_lost: 30,
     killed: 10,
     copied: 20,
-    copied_after: &[0, 60, 20 * HOUR, 30 * HOUR, 47 * HOUR, 50 * HOUR],
+    copied_after: &[0, 60, 20 * HOUR, 30 * HOUR, 47 * HOUR],
 };
 
 /// How large a fleet, for how long.

@@ -1,0 +1,177 @@
+//! The collector's numbers against the truth: a fleet of the client's own code is received, and what the pages
+//! show is compared, cell by cell, with what `scripts/truth.py` computes from the fleet's event log alone.
+//!
+//! `MCPPROXY_FLEET=INSTALLSxDAYSxSEEDS` asks for another size.
+
+use mcpproxy::collector::definitions::{Audience, Day, Install, Now};
+use mcpproxy::collector::report;
+use mcpproxy::collector::simulate::{
+    self, Answer, Collect, Delivery, Options, PRODUCTS, Receiving, SimulationError,
+};
+use mcpproxy::collector::snapshot::{Columns, Snapshot};
+use mcpproxy::collector::view::{Selection, Topic, View};
+use serde_json::Value;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::process::Command;
+
+/// Installs, days, seeds.
+const USUAL: (u64, u64, u64) = (2_000, 60, 3);
+const DAY: u64 = 86_400;
+/// Shares are shown with four places.
+const ROUNDED: f64 = 0.5e-4 + 1e-9;
+
+/// A collector that is also looked at in the middle.
+struct Watched {
+    collector: Receiving,
+    moments: Vec<u64>,
+    snapshots: Vec<Snapshot>,
+}
+
+impl Watched {
+    fn snapshot(&mut self, at: u64) {
+        let reader = self.collector.receiver().reader().expect("a reader");
+        let products = PRODUCTS.map(|name| {
+            let mut columns = Columns::default();
+            for row in reader.rows(name).expect("rows") {
+                columns.push(&Install::from(&row));
+            }
+            (name.to_owned(), columns)
+        });
+        self.snapshots.push(Snapshot::new(Now(at), products.to_vec()));
+    }
+}
+
+impl Collect for Watched {
+    fn receive(&mut self, batch: &[Delivery]) -> Result<Vec<Answer>, SimulationError> {
+        self.collector.receive(batch)
+    }
+
+    fn passed(&mut self, at: u64) -> Result<(), SimulationError> {
+        if self.moments.contains(&at) {
+            self.snapshot(at);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn the_pages_show_the_truth_cell_by_cell() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: there is no python3, so the truth was not computed");
+        return;
+    }
+    let (installs, days, seeds) = size();
+    for seed in 1..=seeds {
+        let compared = compare(&Options { installs, days, seed });
+        eprintln!("seed {seed}: {compared} cells are equal");
+    }
+}
+
+/// What is asked for, or the usual.
+fn size() -> (u64, u64, u64) {
+    let Ok(asked) = std::env::var("MCPPROXY_FLEET") else { return USUAL };
+    let numbers: Vec<u64> = asked.split('x').filter_map(|number| number.parse().ok()).collect();
+    match numbers[..] {
+        [installs, days, seeds] => (installs, days, seeds),
+        _ => panic!("MCPPROXY_FLEET is INSTALLSxDAYSxSEEDS, such as 2000x60x3"),
+    }
+}
+
+/// Compares every page at two moments; how many cells were equal.
+fn compare(options: &Options) -> usize {
+    let dir = tempfile::tempdir().expect("a directory");
+    // In the middle of a day: some weeks are final, some are not.
+    let middle = options.begin() + options.days * 7 / 12 * DAY + 13 * 3600;
+    let moments = vec![middle, options.end()];
+    let collector = Receiving::open(&dir.path().join("collector")).expect("a collector");
+    let mut watched = Watched { collector, moments: moments.clone(), snapshots: Vec::new() };
+    let log = dir.path().join("events");
+    let mut out = BufWriter::new(File::create(&log).expect("a log"));
+    simulate::run(options, &mut watched, &mut out).expect("the fleet runs");
+    std::io::Write::flush(&mut out).expect("the log is written");
+    drop(out);
+    assert_eq!(watched.snapshots.len(), moments.len());
+
+    let since = Day((options.begin() / DAY) as u32 + 15);
+    let truth = truth(&log, &moments, since);
+    let mut shown = Vec::new();
+    for snapshot in &watched.snapshots {
+        for product in [None].into_iter().chain(PRODUCTS.map(Some)) {
+            for audience in Audience::ALL {
+                for since in [None, Some(since)] {
+                    let product = product.map(str::to_owned);
+                    let view = View::of(snapshot, Selection { audience, product, since });
+                    shown.extend(Topic::ALL.map(|topic| report::write(&view, topic, report::Form::Json)));
+                }
+            }
+        }
+    }
+    assert_eq!(truth.len(), shown.len(), "pages");
+    let mut cells = 0;
+    let mut wrong = Vec::new();
+    for (truth, shown) in truth.iter().zip(&shown) {
+        let shown: Value = serde_json::from_str(shown).expect("a page is JSON");
+        let name = ["page", "product", "show", "since", "as_of"].map(|key| truth[key].to_string());
+        differences(&name.join(" "), truth, &shown, &mut cells, &mut wrong);
+    }
+    if !wrong.is_empty() {
+        let log = dir.keep();
+        let (n, some) = (wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
+        panic!("{n} of {cells} cells are not the truth (log in {}):\n{some}", log.display());
+    }
+    cells
+}
+
+/// The tables that follow from the log.
+fn truth(log: &Path, moments: &[u64], since: Day) -> Vec<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/truth.py");
+    let mut python = Command::new("python3");
+    python.arg("-B").arg(script).arg(log).args(["--since", &since.to_string()]);
+    for moment in moments {
+        python.args(["--at", &moment.to_string()]);
+    }
+    let out = python.output().expect("python3 runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).expect("the truth is JSON")
+}
+
+/// Counts the cells, and tells those that differ.
+fn differences(
+    place: &str,
+    truth: &Value,
+    shown: &Value,
+    cells: &mut usize,
+    wrong: &mut Vec<String>,
+) {
+    match (truth, shown) {
+        (Value::Object(true_members), Value::Object(members)) => {
+            for name in members.keys().filter(|name| !true_members.contains_key(*name)) {
+                wrong.push(format!("{place}/{name}: shown, but unknown to the truth"));
+            }
+            for (name, truth) in true_members {
+                let shown = members.get(name).unwrap_or(&Value::Null);
+                differences(&format!("{place}/{name}"), truth, shown, cells, wrong);
+            }
+        }
+        (Value::Array(truths), Value::Array(all)) if truths.len() == all.len() => {
+            for (at, (truth, shown)) in truths.iter().zip(all).enumerate() {
+                differences(&format!("{place}/{at}"), truth, shown, cells, wrong);
+            }
+        }
+        _ => {
+            *cells += 1;
+            let is_equal = match (truth.as_f64(), shown.as_f64()) {
+                (Some(truth), Some(shown)) if truth.fract() != 0.0 || shown.fract() != 0.0 => {
+                    (truth - shown).abs() <= ROUNDED
+                }
+                (Some(truth), Some(shown)) => truth == shown,
+                _ => truth == shown,
+            };
+            if !is_equal {
+                wrong.push(format!("{place}: {shown} is shown, {truth} is true"));
+            }
+        }
+    }
+}
