@@ -246,11 +246,11 @@ fn flags_that_only_a_later_program_knows_are_merged_from_the_checkpoint() {
     let store = open(&dir);
     record_surely(&store, Mark::UpstreamCall);
     let older = std::fs::read(dir.store().join("data.mdb")).expect("the file");
-    store.update(true, |state| state.funnel.later_flags = 0b101).expect("a change");
+    store.update(true, |state| state.funnel.later_flags = 0b110).expect("a change");
     drop(store);
     std::fs::write(dir.store().join("data.mdb"), older).expect("the older copy");
-    assert_eq!(peek(&dir).funnel.later_flags, 0b101);
-    assert_eq!(open(&dir).read().map(|state| state.funnel.later_flags), Ok(0b101));
+    assert_eq!(peek(&dir).funnel.later_flags, 0b110);
+    assert_eq!(open(&dir).read().map(|state| state.funnel.later_flags), Ok(0b110));
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn a_mark_of_a_later_layout_stops_no_host() {
 #[test]
 fn damage_beside_a_later_version_that_is_known_is_damage() {
     let (_root, dir) = filled();
-    open(&dir).update(true, |state| state.funnel.later_flags = 1).expect("a change");
+    open(&dir).update(true, |state| state.funnel.later_flags = 2).expect("a change");
     assert_eq!(record(&dir, "funnel").map(|value| value[0]), Some(2));
     let mut damaged = record(&dir, "counters").expect("a record");
     damaged[3] ^= 1;
@@ -299,7 +299,7 @@ fn damage_beside_a_later_version_that_is_known_is_damage() {
     assert!(matches!(Store::peek(&dir, NOW), Err(StoreError::Damaged(_))));
     let store = open(&dir);
     assert_eq!(store.health(), Health::Restored { quarantined_at: Some(NOW) });
-    assert_eq!(store.read().map(|state| state.funnel.later_flags), Ok(1));
+    assert_eq!(store.read().map(|state| state.funnel.later_flags), Ok(2));
 }
 
 #[test]

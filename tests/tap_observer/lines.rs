@@ -36,7 +36,7 @@ fn batches_are_read_message_by_message() {
         < [{"id":2,"result":{}},{"id":1,"result":{"structuredContent":{"tools":[1,2],"total_indexed_tools":3}}}]
         "#,
     );
-    assert_eq!(observed(&traffic), ["call", "connected", "discovery 2 of 3"]);
+    assert_eq!(observed(&traffic), ["call", "connected", "result", "discovery 2 of 3"]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn after_a_loss_reading_goes_on_with_the_next_line() {
     observer.feed(S, b"{\"id\":3,\"result\":{}}\n");
     observer.lost(C);
     observer.finish();
-    assert_eq!(*events.borrow(), ["call", "connected"]);
+    assert_eq!(*events.borrow(), ["call", "connected", "result"]);
 }
 
 /// A session with everything in it.

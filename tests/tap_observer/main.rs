@@ -1,6 +1,7 @@
 //! What the observer makes of sessions as they were recorded from real clients and servers.
 #![cfg(feature = "tap")]
 
+mod calls;
 mod discovery;
 mod lines;
 mod sessions;
@@ -17,6 +18,9 @@ type Traffic = Vec<(Direction, Vec<u8>)>;
 const C: Direction = Direction::ToServer;
 const S: Direction = Direction::ToClient;
 
+/// A request that is told by nothing else. The calls test that it is; elsewhere it would hide what matters.
+const ACTIVE: &str = "active";
+
 fn said(event: Event<'_>) -> String {
     match event {
         Event::ClientSeen { name } => format!("client {name}"),
@@ -26,12 +30,20 @@ fn said(event: Event<'_>) -> String {
             format!("discovery {} of {}", count(returned), count(indexed))
         }
         Event::UpstreamCall => "call".into(),
+        Event::UpstreamResult => "result".into(),
+        Event::ClientActive => ACTIVE.into(),
         other => format!("{other:?}"),
     }
 }
 
-/// What an observer says to `traffic`, fed in the pieces given.
+/// What an observer says to `traffic`, fed in the pieces given, but for [`ACTIVE`].
 fn observed(traffic: &Traffic) -> Vec<String> {
+    let mut events = all_observed(traffic);
+    events.retain(|event| event != ACTIVE);
+    events
+}
+
+fn all_observed(traffic: &Traffic) -> Vec<String> {
     let events = Rc::new(RefCell::new(Vec::new()));
     let sink = events.clone();
     let mut observer =

@@ -32,7 +32,7 @@ fn session_of_the_modern_era() {
     ));
     assert_eq!(
         observed(&traffic),
-        ["client codex-mcp-client", "connected", "client codex-mcp-client", "call"]
+        ["client codex-mcp-client", "connected", "client codex-mcp-client", "call", "result"]
     );
 }
 
