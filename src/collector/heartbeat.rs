@@ -3,10 +3,10 @@
 //! One rule: members are read by what they mean, so one reader serves every schema version; what an older
 //! version does not say is `None`, never a made-up value.
 
-use super::row::{AgentEnv, Facts, STEPS};
+use super::row::{Facts, STEPS};
 use crate::contract::{
-    Arch, CallBucket, Edition, EnvKind, EnvMarkers, LaunchSource, Os, RoutingMode, TokensBucket,
-    timestamp,
+    AgentEnv, Arch, CallBucket, Edition, EnvKind, EnvMarkers, LaunchSource, Os, RoutingMode,
+    Shutdown, TokensBucket, timestamp,
 };
 use miniserde::Deserialize;
 
@@ -124,7 +124,7 @@ pub struct Gauges {
     pub calls_bucket: Option<u8>,
     /// Days of the last 30 with a client.
     pub active_days: Option<u64>,
-    /// How earlier hosts ended: 0 unknown, 1 clean, 2 crash.
+    /// How earlier hosts ended: the place in [`Shutdown::ALL`].
     pub shutdown: Option<u8>,
 }
 
@@ -134,18 +134,8 @@ impl Heartbeat {
         let wire: Wire = miniserde::json::from_str(str::from_utf8(bytes).ok()?).ok()?;
         let claimed = timestamp::parse(&wire.timestamp)?;
         let activation = wire.activation;
-        let agent_env = wire.agent_env.as_deref().and_then(|text| match text {
-            "none" => Some(AgentEnv::None),
-            "cloud" => Some(AgentEnv::Cloud),
-            "sandbox" => Some(AgentEnv::Sandbox),
-            _ => None,
-        });
-        let shutdown = wire.previous_shutdown.as_deref().and_then(|text| match text {
-            "unknown" => Some(0),
-            "clean" => Some(1),
-            "crash" => Some(2),
-            _ => None,
-        });
+        let agent_env = wire.agent_env.as_deref().and_then(AgentEnv::from_spelling);
+        let shutdown = wire.previous_shutdown.as_deref().and_then(Shutdown::from_spelling);
         let (product, version) = match wire.product {
             Some(product) => (Some(product.name), product.version),
             None => (None, wire.version),
@@ -196,7 +186,7 @@ impl Heartbeat {
                 tokens_bucket: activation.estimated_tokens_saved_24h_bucket as u8,
                 calls_bucket: wire.upstream_tool_call_count_bucket.map(|bucket| bucket as u8),
                 active_days: wire.active_days_30d,
-                shutdown,
+                shutdown: shutdown.map(|how| how as u8),
             },
             deltas,
         })

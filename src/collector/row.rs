@@ -2,6 +2,7 @@
 //!
 //! One rule: nothing here can be led back to a person. No id, no address, no time finer than a day.
 
+pub use crate::contract::AgentEnv;
 use crate::contract::{Arch, Edition, EnvKind, EnvMarkers, LaunchSource, Os, RoutingMode};
 
 /// Days that have a bit of their own, counted from day 0. An id is replaced after 365 days.
@@ -35,17 +36,6 @@ impl Step {
         Step::ToolsSearched,
         Step::RealToolCall,
     ];
-}
-
-/// Whether an agent's environment was reported where no person sits: the member `agent_env` of schema 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum AgentEnv {
-    /// None.
-    None,
-    /// An agent in its vendor's cloud.
-    Cloud,
-    /// A sandbox for code that an agent runs.
-    Sandbox,
 }
 
 /// What one heartbeat says about where its install runs.

@@ -3,13 +3,10 @@
 //! One rule: what does not read back exactly is an error, never a guess.
 
 use crate::collector::heartbeat::{DELTAS, Gauges, Heartbeat};
-use crate::collector::row::{AgentEnv, Facts};
+use crate::collector::row::Facts;
 use crate::contract::{
-    Arch, Edition, EnvKind, EnvMarkers, LaunchSource, MAX_COUNT, Os, RoutingMode,
+    AgentEnv, Arch, Edition, EnvKind, EnvMarkers, LaunchSource, MAX_COUNT, Os, RoutingMode,
 };
-
-const AGENTS: [(AgentEnv, &str); 3] =
-    [(AgentEnv::None, "none"), (AgentEnv::Cloud, "cloud"), (AgentEnv::Sandbox, "sandbox")];
 
 /// Facts as nine words with commas between; `-` is a word that was not said.
 pub fn facts(facts: &Facts) -> String {
@@ -17,11 +14,10 @@ pub fn facts(facts: &Facts) -> String {
         facts.markers;
     let markers = [has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display];
     let markers: String = markers.map(|marker| if marker { '1' } else { '0' }).iter().collect();
-    let agent = facts.agent_env.and_then(|env| AGENTS.iter().find(|(known, _)| *known == env));
     [
         facts.kind.as_str(),
         &markers,
-        agent.map_or("-", |(_, word)| word),
+        facts.agent_env.map_or("-", AgentEnv::as_str),
         facts.launch_source.as_str(),
         facts.os.as_str(),
         facts.arch.as_str(),
@@ -44,7 +40,7 @@ pub fn read_facts(text: &str) -> Option<Facts> {
         markers.map(|marker| marker == b'1');
     let agent_env = match agent {
         "-" => None,
-        _ => Some(AGENTS.iter().find(|(_, word)| *word == agent)?.0),
+        _ => Some(AgentEnv::from_spelling(agent)?),
     };
     let routing = match routing {
         "-" => None,
