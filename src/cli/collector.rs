@@ -41,13 +41,20 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         dir,
     };
     let base_path = base_path(call)?;
+    let password_file = match call.value("password-file") {
+        Some(file) if file.is_empty() => {
+            return Err(usage("--password-file is empty: name a file"));
+        }
+        file => file.map(PathBuf::from),
+    };
     let offset = clock_offset(listen)?;
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
     if store::key_is_exposed(&store) {
         warn!("others on this machine may read the key: its file is not 0600");
     }
-    let options = Options { store, listen, base_path: base_path.clone(), clock };
+    let base = base_path.clone();
+    let options = Options { store, listen, base_path: base, password_file, clock };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -61,10 +68,12 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
 fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
     let url = format!("http://{}{base_path}/heartbeat", announced.address);
     if log_format == log::Format::Json || std::env::var_os("JOURNAL_STREAM").is_some() {
+        // A log is read by others: the key of the pages stays in its file.
         info!(url, products = announced.products, "receiving heartbeats");
     } else {
         // A closed pipe is no reason to stop.
-        let _ = output::print(&format!("Receiving heartbeats at {url}\n"));
+        let pages = format!("http://{}{base_path}{}", announced.address, announced.pages);
+        let _ = output::print(&format!("Receiving heartbeats at {url}\nShowing them at {pages}\n"));
     }
     if announced.products == 0 {
         warn!(
@@ -256,7 +265,7 @@ fn listen(call: &Call) -> Result<SocketAddr, Failure> {
 }
 
 /// Tests move the clock of a collector that only this machine can reach.
-fn clock_offset(listen: SocketAddr) -> Result<i64, Failure> {
+pub(super) fn clock_offset(listen: SocketAddr) -> Result<i64, Failure> {
     let Some(text) = std::env::var_os("MCPPROXY_TEST_CLOCK_OFFSET") else { return Ok(0) };
     if !listen.ip().is_loopback() {
         return Err(usage(

@@ -231,6 +231,7 @@ pub const COMMANDS: &[Command] = &[
     collector::PRODUCT_LIST,
     collector::PRODUCT_RENAME,
     collector::PRODUCT_REMOVE,
+    collector::REPORT,
     Command {
         path: &["detect"],
         summary: "Show how this machine is classified",

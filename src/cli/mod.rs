@@ -6,6 +6,8 @@
 mod autostart;
 #[cfg(feature = "collector")]
 mod collector;
+#[cfg(feature = "collector")]
+mod collector_report;
 pub mod commands;
 #[cfg(feature = "cli")]
 mod completions;

@@ -6,14 +6,13 @@ mod connections;
 pub mod definitions;
 pub mod heartbeat;
 pub mod http;
+pub mod keeper;
 pub mod kept;
 pub mod pages;
 pub mod receive;
 pub mod report;
 pub mod row;
 pub mod service;
-#[cfg(feature = "simulate")]
-pub mod simulate;
 pub mod snapshot;
 pub mod store;
 #[cfg(test)]

@@ -4,12 +4,16 @@
 
 use super::connections;
 use super::http::{self, App, Clock};
+use super::keeper::Keeper;
+use super::pages::access::{Access, AccessError};
+use super::pages::{self, Pages};
 use super::receive::Receiver;
 use super::store::{ProductError, StoreError, StoreOptions};
 use crate::web::listen::Front;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
@@ -27,15 +31,19 @@ pub struct Options {
     pub listen: SocketAddr,
     /// `--base-path`, checked: empty, or such as `/t`.
     pub base_path: String,
+    /// `--password-file`: the key of the pages; without it one is made and kept in the data directory.
+    pub password_file: Option<PathBuf>,
     /// Tells the time.
     pub clock: Clock,
 }
 
 /// Why it did not start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum CollectorError {
     /// A product of the command line, or the database.
     Product(ProductError),
+    /// The key of the pages.
+    Access(AccessError),
     /// The address cannot be listened on.
     Listen(SocketAddr, io::ErrorKind),
     /// The system does not give what a server needs.
@@ -46,6 +54,7 @@ impl fmt::Display for CollectorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Product(error) => error.fmt(f),
+            Self::Access(error) => error.fmt(f),
             Self::Listen(address, kind) => write!(
                 f,
                 "cannot listen on {address}: {kind}; choose another address with --listen HOST:PORT"
@@ -64,6 +73,8 @@ pub struct Announced {
     pub address: SocketAddr,
     /// How many products are received.
     pub products: usize,
+    /// What follows the base path in the address of the pages: `/`, with the key unless the operator chose it.
+    pub pages: String,
 }
 
 /// Receives until it is asked to stop (SIGINT, SIGTERM, SIGHUP).
@@ -80,9 +91,31 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
     let products = receiver.reader().and_then(|reader| reader.products());
     let products = products.map_err(|error| CollectorError::Product(error.into()))?;
-    let announced = Announced { address: front.address, products: products.len() };
+    let access = match &options.password_file {
+        Some(file) => Access::from_file(file),
+        None => Access::kept_in(&options.store.dir),
+    };
+    let access = access.map_err(CollectorError::Access)?;
+    let announced = Announced {
+        address: front.address,
+        products: products.len(),
+        pages: match options.password_file {
+            Some(_) => "/".to_owned(),
+            None => pages::entrance(&access),
+        },
+    };
+    let keeper = Arc::new(Keeper::new(receiver.reader()?, options.clock.clone())?);
+    let _looking = keeper
+        .begin()
+        .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
+    let pages = Arc::new(Pages {
+        access,
+        snapshot: Box::new(move || keeper.current()),
+        clock: options.clock.clone(),
+    });
     let app = Arc::new(App { receiver, clock: options.clock });
-    let router = http::router(app.clone(), &options.base_path);
+    let base = &options.base_path;
+    let router = http::router(app.clone(), base).merge(pages::router(pages, base));
     runtime.block_on(async move {
         let listeners = listeners(front)?;
         announce(&announced);

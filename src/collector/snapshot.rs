@@ -3,7 +3,8 @@
 //! One rule: every page and every report is made of one snapshot, which does not change while it is read.
 
 use super::definitions::{Day, Install, Now, Who};
-use super::row::STEPS;
+use super::row::{STEPS, Standing};
+use super::store::{Reader, StoreError};
 use std::sync::Arc;
 
 /// All installs as they were at one moment.
@@ -37,6 +38,32 @@ impl Snapshot {
     /// The snapshot of these products.
     pub fn new(made_at: Now, products: Vec<(String, Columns)>) -> Self {
         Self { made_at, products: products.into() }
+    }
+
+    /// What the database holds now. Products that were not added are not shown.
+    pub fn read(reader: &Reader, now: Now) -> Result<Self, StoreError> {
+        let mut products = Vec::new();
+        for product in reader.products()? {
+            if product.standing == Standing::Added {
+                let mut columns = Columns::default();
+                for row in reader.rows(&product.name)? {
+                    columns.push(&Install::from(&row));
+                }
+                products.push((product.name, columns));
+            }
+        }
+        Ok(Self::new(now, products))
+    }
+
+    /// The same installs, looked at again: nothing has changed until `now`.
+    pub fn unchanged_at(&self, now: Now) -> Self {
+        Self { made_at: now, products: self.products.clone() }
+    }
+
+    /// Whether both are of one reading of the rows.
+    #[cfg(test)]
+    pub fn is_same_reading(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.products, &other.products)
     }
 
     /// The names of the products.

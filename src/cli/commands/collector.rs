@@ -5,13 +5,14 @@ use super::{Command, OUTPUT, Operands, Opt};
 #[cfg(feature = "collector")]
 mod entry {
     use super::super::Entry;
-    use crate::cli::collector;
+    use crate::cli::{collector, collector_report};
 
     pub(super) const RUN: Entry = Entry::Parsed(collector::run);
     pub(super) const ADD: Entry = Entry::Parsed(collector::add);
     pub(super) const LIST: Entry = Entry::Parsed(collector::list);
     pub(super) const RENAME: Entry = Entry::Parsed(collector::rename);
     pub(super) const REMOVE: Entry = Entry::Parsed(collector::remove);
+    pub(super) const REPORT: Entry = Entry::Parsed(collector_report::run);
 }
 #[cfg(not(feature = "collector"))]
 mod entry {
@@ -22,6 +23,7 @@ mod entry {
     pub(super) const LIST: Entry = RUN;
     pub(super) const RENAME: Entry = RUN;
     pub(super) const REMOVE: Entry = RUN;
+    pub(super) const REPORT: Entry = RUN;
 }
 
 /// The global option, as the commands of the collector understand it.
@@ -41,7 +43,7 @@ const EPHEMERAL: Opt = Opt {
 
 pub(super) const RUN: Command = Command {
     path: &["collector"],
-    summary: "Receive the heartbeats of your products, and keep them",
+    summary: "Receive the heartbeats of your products, keep them, and show who stays",
     about: "Answers POST /heartbeat, and acknowledges what is on disk. Keeps no address, no heartbeat as it was\n\
             sent, and of ids a keyed hash. Put a proxy with TLS in front of it.\n\n  \
             mcpproxy collector --product notes-mcp",
@@ -76,6 +78,12 @@ pub(super) const RUN: Command = Command {
             short: None,
             value: Some("PATH"),
             help: "What stands before /heartbeat in its address, such as /telemetry",
+        },
+        Opt {
+            long: "password-file",
+            short: None,
+            value: Some("FILE"),
+            help: "The key of the pages, in one line (default: made once, in pages.key of the data directory)",
         },
         EPHEMERAL,
         Opt { long: "log-format", short: None, value: Some("FORMAT"), help: "text or json" },
@@ -122,4 +130,38 @@ pub(super) const PRODUCT_REMOVE: Command = Command {
     options: &[],
     data_dir: true,
     entry: entry::REMOVE,
+};
+
+pub(super) const REPORT: Command = Command {
+    path: &["collector", "report"],
+    summary: "Print what a page shows: overview, retention or activation",
+    about: "Reads the database, and changes nothing; a collector may be running on it. Without an option it counts\n\
+            people with release versions.\n\n  \
+            mcpproxy collector report retention --product notes-mcp -o csv",
+    operands: Operands::One("PAGE"),
+    options: &[
+        Opt {
+            long: "product",
+            short: None,
+            value: Some("NAME"),
+            help: "Of this product (default: of all)",
+        },
+        Opt {
+            long: "people",
+            short: None,
+            value: None,
+            help: "People with release versions (default)",
+        },
+        Opt { long: "machines", short: None, value: None, help: "All else with release versions" },
+        Opt { long: "all", short: None, value: None, help: "All installs, of all versions" },
+        Opt {
+            long: "since",
+            short: None,
+            value: Some("DAY"),
+            help: "Installs of the ISO week that holds this day, and later ones",
+        },
+        Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "table, csv or json" },
+    ],
+    data_dir: true,
+    entry: entry::REPORT,
 };

@@ -18,6 +18,10 @@ pub fn values(path: &[&str], name: &str) -> Values {
     match (path, name) {
         (["serve"] | ["collector"], "FORMAT") => Values::Words(&["text", "json"]),
         (["telemetry", "show-payload"], "FORMAT") => Values::Words(&["json"]),
+        (["collector", "report"], "FORMAT") => Values::Words(&["table", "csv", "json"]),
+        (["collector", "report"], "PAGE") => {
+            Values::Words(&["overview", "retention", "activation"])
+        }
         (_, "FORMAT") => Values::Words(&["table", "json", "yaml"]),
         (["detect"], "SOURCE") => Values::Words(&["tray", "login_item"]),
         (_, "SOURCE") => Values::Words(&["tray", "login_item", "cli", "installer", "unknown"]),

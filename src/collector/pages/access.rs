@@ -139,10 +139,10 @@ impl Access {
         // Behind a proxy that speaks TLS. Who forges the header only harms the own cookie.
         let proto = headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
         let secure = if proto == Some(b"https") { "; Secure" } else { "" };
+        // Without a path it holds for the pages' own, whatever path a proxy has put them below.
         let (name, value) = (&self.cookie_name, self.cookie_value.reveal());
-        let cookie = format!(
-            "{name}={value}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict{secure}"
-        );
+        let cookie =
+            format!("{name}={value}; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Strict{secure}");
         HeaderValue::from_str(&cookie).ok()
     }
 }

@@ -71,6 +71,7 @@ pub fn shares(name: &str, bars: &[Bar], mean: Share) -> Markup {
                                     line.point x1={ (left) "%" } x2={ (left + width) "%" } y1=(place(value)) y2=(place(value)) {}
                                 } @else {
                                     rect.bar x={ (left) "%" } width={ (width) "%" } y=(place(value)) height=(HEIGHT * value) rx="2" {}
+                                    line.halo x1={ (middle) "%" } x2={ (middle) "%" } y1=(place(high)) y2=(place(low)) {}
                                     line.whisker x1={ (middle) "%" } x2={ (middle) "%" } y1=(place(high)) y2=(place(low)) {}
                                 }
                             }
@@ -138,6 +139,7 @@ pub fn funnel(rows: &[(&str, Share, Share)]) -> Markup {
                         rect.bar x="0" y=(y + 28) width={ (100.0 * all) "%" } height="14" rx="3" {}
                     }
                     @if let Some((low, high)) = reached.interval() {
+                        line.halo x1={ (100.0 * low) "%" } x2={ (100.0 * high) "%" } y1=(y + 35) y2=(y + 35) {}
                         line.whisker x1={ (100.0 * low) "%" } x2={ (100.0 * high) "%" } y1=(y + 35) y2=(y + 35) {}
                     }
                 }
@@ -222,12 +224,13 @@ fn portion(count: u64, most: u64) -> f64 {
     if most == 0 { 0.0 } else { count as f64 / most as f64 }
 }
 
-/// The next 1, 2, 4, 5 or 8 of its order of magnitude, so that the axis has round names; at least 4.
+/// The next round number, so that half of it is round as well; at least 4.
 fn round_up(most: u64) -> u64 {
     let mut unit = 1_u64;
-    while unit.saturating_mul(10) <= most {
+    while unit.saturating_mul(100) <= most {
         unit = unit.saturating_mul(10);
     }
-    let steps = [1, 2, 4, 6, 8, 10].map(|step| unit.saturating_mul(step));
-    steps.into_iter().find(|step| *step >= most).unwrap_or(most).max(4)
+    let steps = [4, 6, 8, 10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100];
+    let steps = steps.map(|step| unit.saturating_mul(step));
+    steps.into_iter().find(|step| *step >= most).unwrap_or(most)
 }

@@ -19,8 +19,8 @@ pub const WRONG: &str =
 /// An age in seconds that is an alarm.
 const STALE: u64 = 3600;
 
-/// The whole page of a view. `age` is that of its numbers, in seconds.
-pub fn page(view: &View, topic: Topic, products: &[&str], age: u64) -> Markup {
+/// The whole page of a view. `age` is that of its numbers, in seconds; `endpoint` is where heartbeats go.
+pub fn page(view: &View, topic: Topic, products: &[&str], age: u64, endpoint: &str) -> Markup {
     let body = html! {
         header.top {
             a.brand href=(address(Topic::Overview, "", &view.selection)) {
@@ -49,9 +49,9 @@ pub fn page(view: &View, topic: Topic, products: &[&str], age: u64) -> Markup {
                 }
                 (filters(view, topic, products))
             }
-            (badge(view, topic))
+            @if view.activity.installs > 0 || view.left_out.total() > 0 { (badge(view, topic)) }
             @if view.activity.installs == 0 {
-                (empty(view, topic, products))
+                (empty(view, topic, products, endpoint))
             } @else {
                 @match topic {
                     Topic::Overview => (overview::body(view)),
@@ -82,7 +82,7 @@ pub fn closed(sentence: &str) -> Markup {
                     p.brand { span.mark aria-hidden="true" {} "mcpproxy" span.muted { " collector" } }
                     h1 { "These pages need a key" }
                     p { (sentence) }
-                    form method="post" action="/open" {
+                    form method="post" action="open" {
                         label for="key" { "Key" }
                         div.row {
                             input id="key" name="key" type="password" autocomplete="current-password" required;
@@ -104,7 +104,7 @@ pub fn message(title: &str, sentence: &str) -> Markup {
                 section.card {
                     h1 { (title) }
                     p { (sentence) }
-                    p { a.button href="/" { "Go to the overview" } }
+                    p { a.button href="./" { "Go to the overview" } }
                 }
             }
         },
@@ -122,7 +122,7 @@ fn whole(title: &str, body: &Markup) -> Markup {
                 meta name="robots" content="noindex";
                 title { (title) " · mcpproxy collector" }
                 link rel="icon" href="data:,";
-                link rel="stylesheet" href="/style.css";
+                link rel="stylesheet" href="style.css";
             }
             body {
                 a.skip href="#main" { "Skip to the numbers" }
@@ -143,7 +143,7 @@ pub fn title(topic: Topic) -> &'static str {
 
 fn filters(view: &View, topic: Topic, products: &[&str]) -> Markup {
     let selection = &view.selection;
-    let path = if topic == Topic::Overview { "/".to_owned() } else { format!("/{}", topic.name()) };
+    let path = address(topic, "", &Selection::default());
     html! {
         div.filters {
             nav.segments aria-label="Who is counted" {
@@ -200,14 +200,14 @@ fn badge(view: &View, topic: Topic) -> Markup {
 }
 
 /// No numbers yet: what to do next.
-fn empty(view: &View, topic: Topic, products: &[&str]) -> Markup {
+fn empty(view: &View, topic: Topic, products: &[&str], endpoint: &str) -> Markup {
     let product = view.selection.product.as_deref().or(products.first().copied());
     let others = view.left_out.total();
     html! {
         section.card.empty {
             @if others > 0 {
                 @let all = Selection { audience: Audience::All, ..view.selection.clone() };
-                h2 { "Nobody of these yet" }
+                h2 { "None of these yet" }
                 p { "There are no " (shown(view.selection.audience)) " so far, but there "
                     (if others == 1 { "is " } else { "are " }) (counted(others, "other install", "other installs")) "." }
                 p { a.button href=(address(topic, "", &all)) { "Show all installs" } }
@@ -218,10 +218,10 @@ fn empty(view: &View, topic: Topic, products: &[&str]) -> Markup {
                     li { "Start your server through the wrapper, with this collector as the endpoint:"
                         pre tabindex="0" { code {
                             "mcpproxy tap --product " (product.unwrap_or("notes-mcp")) " --product-version 1.0.0 \\\n"
-                            "  --endpoint https://collector.example.org \\\n  -- node server.js"
+                            "  --endpoint " (endpoint) " \\\n  -- node server.js"
                         } }
                     }
-                    li { "Leave it running for five minutes. " code { "mcpproxy telemetry status" } " says when the heartbeat is due and what became of it." }
+                    li { "Leave it running for five minutes. " code { "mcpproxy telemetry status --product " (product.unwrap_or("notes-mcp")) } " says when the heartbeat is due and what became of it." }
                     li { "Load this page again: new heartbeats show within a minute or two." }
                 }
                 @if products.is_empty() {

@@ -12,17 +12,20 @@ mod parts;
 mod query;
 mod retention;
 
+use super::http::Clock;
 use super::report::{self, Form};
 use super::snapshot::Snapshot;
-use super::view::{Topic, View};
+use super::view::{Selection, Topic, View};
 use crate::web::answer;
 use access::Access;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use maud::Markup;
 use std::sync::Arc;
@@ -41,41 +44,44 @@ pub struct Pages {
     /// The newest snapshot.
     pub snapshot: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
     /// Seconds since 1970: for the age of the snapshot.
-    pub clock: Box<dyn Fn() -> u64 + Send + Sync>,
+    pub clock: Clock,
 }
 
 type App = State<Arc<Pages>>;
 
-/// All routes of the pages.
-pub fn router(pages: Arc<Pages>) -> Router {
+/// All routes of the pages, below `base` (empty, or such as `/t`).
+pub fn router(pages: Arc<Pages>, base: &str) -> Router {
+    let page = |topic| get(move |app: App, request: Request| show(app, request, topic));
     let mut router = Router::new()
-        .route("/", get(|app: App, request: Request| show(app, request, Topic::Overview)))
-        .route("/style.css", get(style))
-        .route("/open", post(open));
+        .route(&format!("{base}/"), page(Topic::Overview))
+        .route(&format!("{base}/style.css"), get(style))
+        .route(&format!("{base}/open"), post(open));
+    if !base.is_empty() {
+        // Links of pages are relative: they need the final slash.
+        let to = format!("{base}/");
+        router = router.route(base, get(async move || Redirect::permanent(&to)));
+    }
     for topic in Topic::ALL {
+        router = router.route(&format!("{base}/{}", topic.name()), page(topic));
         for (form, ending) in [(Form::Csv, "csv"), (Form::Json, "json")] {
-            let path = format!("/{}.{ending}", topic.name());
-            let handler = move |app: App, request: Request| async move {
-                export(&app, &request, topic, form)
+            let handler = async move |State(pages): App, request: Request| {
+                export(&pages, &request, topic, form)
             };
-            router = router.route(&path, get(handler));
+            router = router.route(&format!("{base}/{}.{ending}", topic.name()), get(handler));
         }
-        let path = format!("/{}", topic.name());
-        router =
-            router.route(&path, get(move |app: App, request: Request| show(app, request, topic)));
     }
     router.with_state(pages)
 }
 
-/// The address of the pages that holds the key, for the one who starts the collector.
-pub fn link(base: &str, access: &Access) -> String {
-    format!("{base}/?key={}", access.key().reveal())
+/// What follows the base path in the address that opens the pages: the only place that shows the key.
+pub fn entrance(access: &Access) -> String {
+    format!("/?key={}", access.key().reveal())
 }
 
 async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
     let (uri, headers) = (request.uri(), request.headers());
     if let Some(given) = query::key(uri.query().unwrap_or_default()) {
-        return enter(&pages, &given, headers, uri.path());
+        return enter(&pages, &given, headers, topic);
     }
     if !pages.access.is_given(headers) {
         return closed(StatusCode::UNAUTHORIZED, frame::LOCKED);
@@ -86,15 +92,28 @@ async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
             let view = View::of(&snapshot, selection);
             let age = (pages.clock)().saturating_sub(snapshot.made_at.0);
             let names: Vec<&str> = snapshot.names().collect();
-            html(StatusCode::OK, frame::page(&view, topic, &names, age))
+            let endpoint = endpoint(headers, uri.path());
+            html(StatusCode::OK, frame::page(&view, topic, &names, age, &endpoint))
         }
         Err(error) => html(error.status(), frame::message("Not a view", &error.to_string())),
     }
 }
 
+/// Where heartbeats go, as the reader reaches it: the address of the page without its last part.
+fn endpoint(headers: &HeaderMap, path: &str) -> String {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_host = |host: &&str| {
+        host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    };
+    let host = text("host").filter(is_host).unwrap_or("collector.example.org");
+    let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let base = path.rsplit_once('/').map_or("", |(base, _)| base);
+    format!("{scheme}://{host}{base}")
+}
+
 fn export(pages: &Pages, request: &Request, topic: Topic, form: Form) -> Response {
     if !pages.access.is_given(request.headers()) {
-        return answer_secured(answer::failure(StatusCode::UNAUTHORIZED, access::NO_KEY));
+        return secured(answer::failure(StatusCode::UNAUTHORIZED, access::NO_KEY));
     }
     let snapshot = (pages.snapshot)();
     match query::selection(request.uri(), &snapshot) {
@@ -108,15 +127,12 @@ fn export(pages: &Pages, request: &Request, topic: Topic, form: Form) -> Respons
             let mut response = ([(CONTENT_TYPE, kind)], text).into_response();
             if form == Form::Csv {
                 let name = format!("attachment; filename=\"{}.csv\"", topic.name());
-                if let Ok(value) = HeaderValue::from_str(&name) {
-                    response
-                        .headers_mut()
-                        .insert(HeaderName::from_static("content-disposition"), value);
-                }
+                let name = HeaderValue::from_str(&name);
+                response.headers_mut().extend(name.map(|name| (CONTENT_DISPOSITION, name)));
             }
-            answer_secured(response)
+            secured(response)
         }
-        Err(error) => answer_secured(answer::failure(error.status(), &error.to_string())),
+        Err(error) => secured(answer::failure(error.status(), &error.to_string())),
     }
 }
 
@@ -127,21 +143,21 @@ async fn open(State(pages): App, request: Request) -> Response {
         return closed(StatusCode::PAYLOAD_TOO_LARGE, frame::LOCKED);
     };
     let given = query::key(&String::from_utf8_lossy(&body)).unwrap_or_default();
-    enter(&pages, &given, &headers, "/")
+    enter(&pages, &given, &headers, Topic::Overview)
 }
 
 /// The right key becomes a cookie, and the address without it is shown.
-fn enter(pages: &Pages, given: &str, headers: &HeaderMap, path: &str) -> Response {
+fn enter(pages: &Pages, given: &str, headers: &HeaderMap, topic: Topic) -> Response {
     let Some(cookie) = pages.access.cookie(given, headers) else {
         return closed(StatusCode::UNAUTHORIZED, frame::WRONG);
     };
-    let to = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
-    let headers = [(SET_COOKIE, cookie), (LOCATION, to)];
-    answer_secured((StatusCode::SEE_OTHER, headers).into_response())
+    let to = HeaderValue::from_str(&query::address(topic, "", &Selection::default()));
+    let to = to.unwrap_or(HeaderValue::from_static("./"));
+    secured((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, to)]).into_response())
 }
 
 async fn style() -> Response {
-    answer_secured(([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response())
+    secured(([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response())
 }
 
 fn closed(status: StatusCode, sentence: &str) -> Response {
@@ -150,15 +166,10 @@ fn closed(status: StatusCode, sentence: &str) -> Response {
 
 fn html(status: StatusCode, page: Markup) -> Response {
     let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY)];
-    answer_secured((status, headers, Body::from(page.into_string())).into_response())
+    secured((status, headers, Body::from(page.into_string())).into_response())
 }
 
-fn answer_secured(mut response: Response) -> Response {
+fn secured(mut response: Response) -> Response {
     answer::secure(&mut response);
     response
-}
-
-/// The answer to an address that leads nowhere.
-pub fn not_found(_: &Uri) -> Response {
-    html(StatusCode::NOT_FOUND, frame::message("Nothing here", "There is no page at this address."))
 }

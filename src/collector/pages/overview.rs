@@ -5,7 +5,7 @@
 use super::query::address;
 use super::{chart, parts};
 use crate::collector::definitions::Measure;
-use crate::collector::report::words::{grouped, measure};
+use crate::collector::report::words::{count_of, grouped, interval, measure, percent};
 use crate::collector::view::{Topic, View};
 use maud::{Markup, html};
 
@@ -21,6 +21,18 @@ pub fn body(view: &View) -> Markup {
                 (tile("New installs", week.installs, &format!("in {}, the last full week", week.week)))
             } @else {
                 (tile("New installs", view.new.iter().map(|week| week.installs).sum(), "in the first week, which is still open"))
+            }
+            div.tile {
+                h2 { "Share of people" }
+                p.figure {
+                    @if view.people.of == 0 { "–" }
+                    @else if view.people.is_of_few() { (interval(view.people)) }
+                    @else { (percent(view.people)) }
+                }
+                p.what {
+                    @if view.people.is_of_few() { (percent(view.people)) } @else { (interval(view.people)) }
+                    ", " (count_of(view.people)) " active in 28 days"
+                }
             }
         }
         div.two {
@@ -49,7 +61,6 @@ pub fn body(view: &View) -> Markup {
                         }
                         div { dt { "So far" } dd { (parts::share(row.reached)) } }
                     }
-                    div { dt { "People, of all active" } dd { (parts::share(view.people)) } }
                 }
             }
         }
@@ -64,9 +75,9 @@ pub fn body(view: &View) -> Markup {
                     @for week in view.new.iter().rev() {
                         tr.open[!week.is_final] {
                             th scope="row" { (week.week) }
-                            td { (week.week.monday()) }
+                            td.date { (week.week.monday()) }
                             td.number { (grouped(week.installs)) }
-                            td { (if week.is_final { "final" } else { "still open" }) }
+                            td.date { (if week.is_final { "final" } else { "still open" }) }
                         }
                     }
                 }

@@ -17,10 +17,10 @@ pub fn share(share: Share) -> Markup {
                 span.large { span aria-hidden="true" { "–" } span.sr { "no installs" } }
             } @else if share.is_of_few() {
                 span.large { (interval) }
-                span.small { (percent) ", " (count) }
+                span.small { span { (percent) } " " span { (count) } }
             } @else {
                 span.large { (percent) }
-                span.small { (interval) ", " (count) }
+                span.small { span { (interval) } " " span { (count) } }
             }
         }
     }

@@ -70,7 +70,8 @@ pub fn key(query: &str) -> Option<String> {
     pairs(query).find(|(name, _)| name == "key").map(|(_, value)| value)
 }
 
-/// The address of a topic with this selection; `ending` is empty, `.csv` or `.json`.
+/// The address of a topic with this selection, seen from any other page: all lie side by side, below whatever
+/// path a proxy has put them. `ending` is empty, `.csv` or `.json`.
 pub fn address(topic: Topic, ending: &str, selection: &Selection) -> String {
     let mut parts = Vec::new();
     if selection.audience != Audience::default() {
@@ -80,8 +81,8 @@ pub fn address(topic: Topic, ending: &str, selection: &Selection) -> String {
     parts.extend(selection.product.iter().map(|product| format!("product={product}")));
     parts.extend(selection.since.map(|since| format!("since={since}")));
     let path = match topic {
-        Topic::Overview if ending.is_empty() => "/".to_owned(),
-        topic => format!("/{}{ending}", topic.name()),
+        Topic::Overview if ending.is_empty() => "./".to_owned(),
+        topic => format!("{}{ending}", topic.name()),
     };
     if parts.is_empty() { path } else { format!("{path}?{}", parts.join("&")) }
 }
@@ -132,10 +133,10 @@ mod tests {
             since: Day::parse("2026-11-02"),
         };
         let address = address(Topic::Retention, ".csv", &selection);
-        assert_eq!(address, "/retention.csv?show=machines&product=notes-mcp&since=2026-11-02");
-        let query = address.strip_prefix("/retention.csv").expect("the query");
+        assert_eq!(address, "retention.csv?show=machines&product=notes-mcp&since=2026-11-02");
+        let query = address.strip_prefix("retention.csv").expect("the query");
         assert_eq!(of(query), Ok(selection));
-        assert_eq!(super::address(Topic::Overview, "", &Selection::default()), "/");
+        assert_eq!(super::address(Topic::Overview, "", &Selection::default()), "./");
     }
 
     #[test]

@@ -43,22 +43,22 @@ pub fn body(view: &View) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "Week" }
-                        th.number scope="col" { "Installs" }
+                        th.number.wide scope="col" { "Installs" }
                         @for kind in Measure::ALL { th.number scope="col" { (measure(kind)) } }
                     }
                 }
                 tbody {
                     tr.total {
                         th scope="row" { "All final weeks" }
-                        td {}
+                        td.wide {}
                         @for pooled in retention.pooled {
                             td.number { @if pooled.of == 0 { span.wait { "not final yet" } } @else { (parts::share(pooled)) } }
                         }
                     }
                     @for cohort in retention.cohorts.iter().rev() {
                         tr {
-                            th scope="row" { (cohort.week) span.small { "from " (cohort.week.monday()) } }
-                            td.number { (grouped(cohort.installs)) }
+                            th scope="row" { (cohort.week) span.small { span.wide { "from " } (cohort.week.monday()) } }
+                            td.number.wide { (grouped(cohort.installs)) }
                             @for one in &cohort.cells { (cell(one)) }
                         }
                     }
@@ -76,7 +76,7 @@ fn cell(cell: &Cell) -> Markup {
             State::Open => td.number.hatched {
                 span.share {
                     span.wait { "still open" }
-                    span.small { (count_of(cell.share)) " so far" }
+                    span.small { span { (count_of(cell.share)) } " so far" }
                 }
             },
             State::Empty => td.number.none { "no installs" },
