@@ -119,10 +119,9 @@ pub fn assemble(
         routing_mode: live.routing_mode,
         timestamp: timestamp::format(now),
         anonymous_id_created_at: day_of_id(identity),
-        // filled by the store's new records
-        carried_over: false,
-        days_since_install: 0,
-        active_days_30d: 0,
+        carried_over: identity.rotated_from.is_some(),
+        days_since_install: super::lifetime::days_since_install(state, identity, now),
+        active_days_30d: state.days.active.count(now),
         previous_shutdown: Shutdown::Unknown,
         surface_requests: Some(surface_requests),
         builtin_tool_calls: Some(builtin_tool_calls),
@@ -149,7 +148,7 @@ pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> 
         connected_server,
         mcp_client,
         retrieve_tools_call,
-        real_tool_call: _,
+        real_tool_call,
         clients: names,
         later_flags: _,
     } = &state.funnel;
@@ -157,8 +156,7 @@ pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> 
         first_connected_server_ever: *connected_server,
         first_mcp_client_ever: *mcp_client,
         first_retrieve_tools_call_ever: *retrieve_tools_call,
-        // filled by the store's new records
-        first_real_tool_call_ever: false,
+        first_real_tool_call_ever: *real_tool_call,
         // Again, although they were scanned when recorded: what is private may have changed since.
         mcp_clients_seen_ever: clients::sanitize(names, policy.known_only, &|name| {
             gate::scan(name, &policy.private).is_some()

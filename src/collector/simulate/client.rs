@@ -8,6 +8,7 @@ use super::log::{Log, json};
 use super::machine::Machine;
 use super::plan::{Act, Plan};
 use super::random::Random;
+use super::wire;
 use super::{GATEWAY, SendError};
 use crate::activation::{BuiltinTool, Ending, Mark, State, Surface};
 use crate::build_info;
@@ -75,7 +76,7 @@ pub struct Client {
     is_asleep: bool,
     state: State,
     identity: Identity,
-    image: Option<(State, Identity)>,
+    image: Option<(State, Identity, Vec<u8>)>,
     processes: Vec<Process>,
     servers: u64,
     /// Sent and not received yet, or copied by the network.
@@ -83,7 +84,8 @@ pub struct Client {
     /// A process waits for the answer.
     is_waiting: bool,
     wakes: Option<u64>,
-    made_by: &'static str,
+    /// The pending bytes, as they are sent.
+    wire: Vec<u8>,
     timing: Timing,
 }
 
@@ -112,7 +114,7 @@ impl Client {
             on_the_way: Vec::new(),
             is_waiting: false,
             wakes: None,
-            made_by: "",
+            wire: Vec::new(),
             timing: Timing::default(),
         }
     }
@@ -181,18 +183,9 @@ impl Client {
     /// The stored bytes that were sent as `bytes`: older clients are played by younger ones.
     fn pending_of(&self, bytes: &[u8]) -> Vec<u8> {
         match &self.state.pending {
-            Some(pending) if self.on_the_wire(&pending.bytes) == bytes => pending.bytes.clone(),
+            Some(pending) if self.wire == bytes => pending.bytes.clone(),
             _ => bytes.to_vec(),
         }
-    }
-
-    fn on_the_wire(&self, bytes: &[u8]) -> Vec<u8> {
-        let text = String::from_utf8_lossy(bytes);
-        let own = crate::contract::Product::own(build_info::VERSION);
-        let from = format!(r#""product":{{"name":"{}","version":"{}"}}"#, own.name, own.version);
-        let version = self.made_by;
-        let to = format!(r#""product":{{"name":"{}","version":"{version}"}}"#, self.plan.product);
-        text.replace(&from, &to).into_bytes()
     }
 
     fn clock(&self, at: u64) -> u64 {
@@ -208,10 +201,12 @@ impl Client {
                 self.processes.clear();
                 self.log(at, "fresh", "", log);
             }
-            Act::KeepImage => self.image = Some((self.state.clone(), self.identity.clone())),
+            Act::KeepImage => {
+                self.image = Some((self.state.clone(), self.identity.clone(), self.wire.clone()));
+            }
             Act::FromImage => {
                 if let Some(image) = &self.image {
-                    (self.state, self.identity) = image.clone();
+                    (self.state, self.identity, self.wire) = image.clone();
                 }
                 self.processes.clear();
                 self.log(at, "fresh", "", log);
@@ -365,9 +360,9 @@ impl Client {
                 }
             }
             self.settle_identity(at, log);
-            match self.claim(index, now, &turn)? {
-                Ok(bytes) => {
-                    self.send(at, turn.nonce, bytes, log);
+            match self.claim(index, at, &turn)? {
+                Ok(()) => {
+                    self.send(at, turn.nonce, log);
                     return Ok(());
                 }
                 Err(other) => self.processes[index].looks = at + wait(other),
@@ -381,9 +376,10 @@ impl Client {
     fn claim(
         &mut self,
         index: usize,
-        now: u64,
+        at: u64,
         turn: &Turn<'static>,
-    ) -> Result<Result<Vec<u8>, Begin>, SendError> {
+    ) -> Result<Result<(), Begin>, SendError> {
+        let now = self.clock(at);
         let (state, identity) = (&mut self.state, &self.identity);
         schedule::adopt(state, identity);
         if state.install.notice_shown_at == 0 {
@@ -403,17 +399,19 @@ impl Client {
             schedule::assembling(state, now, turn);
             let live = live(&self.plan, &self.environment, self.servers, &self.processes[index]);
             state.pending = Some(assemble::pending(state, identity, &live, &policy, now));
-            self.made_by = turn.version;
+            if let Some(pending) = &state.pending {
+                self.wire = wire::of(&pending.bytes, &self.plan, turn.version, at);
+            }
         }
         let Some(pending) = &state.pending else { return Ok(Err(Begin::NotDue(1))) };
         let own = assemble::own(pending, identity);
         gate::check(&pending.bytes, Some(&own), &PrivateWords::default()).map_err(SendError)?;
-        Ok(Ok(pending.bytes.clone()))
+        Ok(Ok(()))
     }
 
     /// The bytes leave: they arrive or not, once or more often, and the answer comes back or not.
-    fn send(&mut self, at: u64, nonce: u64, bytes: Vec<u8>, log: &mut Log) {
-        let bytes = self.on_the_wire(&bytes);
+    fn send(&mut self, at: u64, nonce: u64, log: &mut Log) {
+        let bytes = self.wire.clone();
         let is_offline = self.plan.offline.iter().any(|(from, to)| (*from..*to).contains(&at));
         let received = at + self.random.between(0, 2);
         let is_deaf = self.random.chance(FATE.answers_lost);

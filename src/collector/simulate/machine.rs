@@ -35,7 +35,10 @@ impl Machine {
                 machine.has_terminal = false;
             }
             Habit::Container | Habit::Volume | Habit::Baked => machine.is_container = true,
-            Habit::Agent => machine.is_container = random.chance(700),
+            Habit::Agent => {
+                machine.is_container = random.chance(500);
+                machine.has_terminal = random.chance(500);
+            }
             Habit::Server => machine.has_terminal = false,
             // A person whose client starts the server without anything to see of the desktop counts as a machine.
             _ if os == OsKind::Linux && random.chance(800) => machine.variables.push("WAYLAND_DISPLAY"),

@@ -10,6 +10,7 @@ mod machine;
 mod plan;
 mod random;
 mod receiving;
+mod wire;
 
 pub use client::{Answer, Delivery};
 pub use receiving::Receiving;
