@@ -3,16 +3,17 @@
 //!
 //! `MCPPROXY_FLEET=INSTALLSxDAYSxSEEDS` asks for another size.
 
-use mcpproxy::collector::definitions::{Audience, Day, Install, Now};
+use mcpproxy::collector::definitions::{Audience, Day, Now};
 use mcpproxy::collector::report;
 use mcpproxy::collector::simulate::{
     self, Answer, Collect, Delivery, Options, PRODUCTS, Receiving, SimulationError,
 };
-use mcpproxy::collector::snapshot::{Columns, Snapshot};
+use mcpproxy::collector::snapshot::Snapshot;
 use mcpproxy::collector::view::{Selection, Topic, View};
 use serde_json::Value;
 use std::fs::File;
 use std::io::BufWriter;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,14 +33,7 @@ struct Watched {
 impl Watched {
     fn snapshot(&mut self, at: u64) {
         let reader = self.collector.receiver().reader().expect("a reader");
-        let products = PRODUCTS.map(|name| {
-            let mut columns = Columns::default();
-            for row in reader.rows(name).expect("rows") {
-                columns.push(&Install::from(&row));
-            }
-            (name.to_owned(), columns)
-        });
-        self.snapshots.push(Snapshot::new(Now(at), products.to_vec()));
+        self.snapshots.push(Snapshot::read(&reader, Now(at)).expect("a snapshot"));
     }
 }
 
@@ -63,9 +57,13 @@ fn the_pages_show_the_truth_cell_by_cell() {
         return;
     }
     let (installs, days, seeds) = size();
-    for seed in 1..=seeds {
-        let compared = compare(&Options { installs, days, seed });
-        eprintln!("seed {seed}: {compared} cells are equal");
+    let of_seed = |seed| compare(&Options { installs, days, seed });
+    let cells: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (1..=seeds).map(|seed| scope.spawn(move || of_seed(seed))).collect();
+        runs.into_iter().map(|run| run.join().unwrap_or_else(|why| resume_unwind(why))).collect()
+    });
+    for (seed, cells) in (1..=seeds).zip(cells) {
+        eprintln!("seed {seed}: {cells} cells are equal");
     }
 }
 
@@ -85,7 +83,9 @@ fn compare(options: &Options) -> usize {
     // In the middle of a day: some weeks are final, some are not.
     let middle = options.begin() + options.days * 7 / 12 * DAY + 13 * 3600;
     let moments = vec![middle, options.end()];
-    let collector = Receiving::open(&dir.path().join("collector")).expect("a collector");
+    // A fleet commits some thousand times, which is about the numbers and not about the disk.
+    let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("memory");
+    let collector = Receiving::open(&memory.path().join("collector")).expect("a collector");
     let mut watched = Watched { collector, moments: moments.clone(), snapshots: Vec::new() };
     let log = dir.path().join("events");
     let mut out = BufWriter::new(File::create(&log).expect("a log"));
@@ -103,7 +103,9 @@ fn compare(options: &Options) -> usize {
                 for since in [None, Some(since)] {
                     let product = product.map(str::to_owned);
                     let view = View::of(snapshot, Selection { audience, product, since });
-                    shown.extend(Topic::ALL.map(|topic| report::write(&view, topic, report::Form::Json)));
+                    shown.extend(
+                        Topic::ALL.map(|topic| report::write(&view, topic, report::Form::Json)),
+                    );
                 }
             }
         }

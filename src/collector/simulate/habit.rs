@@ -127,7 +127,8 @@ impl Habit {
             if free {
                 continue;
             }
-            let local = |seconds: u64| (day * DAY + seconds).saturating_add_signed(-zone * HOUR as i64);
+            let local =
+                |seconds: u64| (day * DAY + seconds).saturating_add_signed(-zone * HOUR as i64);
             let of_day: Vec<(u64, u64)> = match self {
                 Self::Daily | Self::Workspace => {
                     let from = local(random.between(7 * HOUR, 11 * HOUR));

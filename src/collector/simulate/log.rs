@@ -30,6 +30,8 @@ impl Log {
 
 /// A text of ours as JSON: none needs an escape.
 pub fn json(text: &str) -> String {
-    debug_assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')));
+    debug_assert!(
+        text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+    );
     format!("\"{text}\"")
 }

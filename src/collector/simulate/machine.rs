@@ -21,8 +21,12 @@ impl Machine {
     pub fn of(habit: Habit, random: &mut Random) -> Self {
         let desktops = [(45, OsKind::Darwin), (25, OsKind::Windows), (30, OsKind::Linux)];
         let os = if habit.is_person() { random.weighted(&desktops) } else { OsKind::Linux };
-        let mut machine =
-            Self { os, variables: Vec::new(), has_terminal: random.chance(200), is_container: false };
+        let mut machine = Self {
+            os,
+            variables: Vec::new(),
+            has_terminal: random.chance(200),
+            is_container: false,
+        };
         match habit {
             Habit::Workspace => {
                 machine.os = OsKind::Linux;
@@ -41,7 +45,9 @@ impl Machine {
             }
             Habit::Server => machine.has_terminal = false,
             // A person whose client starts the server without anything to see of the desktop counts as a machine.
-            _ if os == OsKind::Linux && random.chance(800) => machine.variables.push("WAYLAND_DISPLAY"),
+            _ if os == OsKind::Linux && random.chance(800) => {
+                machine.variables.push("WAYLAND_DISPLAY")
+            }
             _ => {}
         }
         machine

@@ -97,7 +97,9 @@ pub enum SimulationError {
 impl fmt::Display for SimulationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gate(refusal) => write!(f, "the client's gate refused its own heartbeat: {refusal}"),
+            Self::Gate(refusal) => {
+                write!(f, "the client's gate refused its own heartbeat: {refusal}")
+            }
             Self::Log(error) => write!(f, "the event log could not be written: {error}"),
             Self::Collector(why) => write!(f, "the collector could not store: {why}"),
         }

@@ -66,7 +66,17 @@ const CLIENTS: &[&str] =
     &["claude-code", "cursor", "claude-desktop", "vscode", "codex", "cline", "gemini-cli"];
 /// Seconds by which clocks are wrong: around what a collector believes, and far from it.
 const WRONG_CLOCKS: &[i64] = &[
-    -40 * 86_400, -3 * 86_400, -27 * 3_600, -26 * 3_600, -25 * 3_600, -7_200, 300, 590, 640, 10_800, 2 * 86_400,
+    -40 * 86_400,
+    -3 * 86_400,
+    -27 * 3_600,
+    -26 * 3_600,
+    -25 * 3_600,
+    -7_200,
+    300,
+    590,
+    640,
+    10_800,
+    2 * 86_400,
     400 * 86_400,
 ];
 
@@ -107,7 +117,11 @@ impl Plan {
         plan.acts.sort_by_key(|(at, _)| *at);
         // A machine whose clock is wrong has it wrong from the start.
         if random.chance(60) {
-            let wrong = if number.is_multiple_of(9) { -(born as i64) + 60 } else { random.pick(WRONG_CLOCKS) };
+            let wrong = if number.is_multiple_of(9) {
+                -(born as i64) + 60
+            } else {
+                random.pick(WRONG_CLOCKS)
+            };
             plan.acts.insert(0, (born.min(plan.first()), Act::Clock(wrong)));
             if random.chance(400) {
                 let right_again = born + random.between(DAY, 20 * DAY);
@@ -174,8 +188,16 @@ impl Plan {
                 let most = if self.product == GATEWAY || !self.habit.is_person() { 1 } else { 4 };
                 for nth in 0..random.between(1, most) {
                     let span = sitting.to - sitting.from;
-                    let from = if nth == 0 { sitting.from } else { sitting.from + random.between(0, span / 2) };
-                    let to = if random.chance(500) { sitting.to } else { random.between(from + 1, sitting.to) };
+                    let from = if nth == 0 {
+                        sitting.from
+                    } else {
+                        sitting.from + random.between(0, span / 2)
+                    };
+                    let to = if random.chance(500) {
+                        sitting.to
+                    } else {
+                        random.between(from + 1, sitting.to)
+                    };
                     self.host(next, from, to, version, random);
                     next += 1;
                 }
