@@ -80,9 +80,10 @@ fn size() -> (u64, u64, u64) {
 /// Compares every page at two moments; how many cells were equal.
 fn compare(options: &Options) -> usize {
     let dir = tempfile::tempdir().expect("a directory");
-    // In the middle of a day: some weeks are final, some are not.
-    let middle = options.begin() + options.days * 7 / 12 * DAY + 13 * 3600;
-    let moments = vec![middle, options.end()];
+    // Monday to Thursday of a week, in the middle of the day: on these days its cells become final, by kind.
+    let middle = options.begin() + options.days * 7 / 12 / 7 * 7 * DAY + 5 * DAY + 13 * 3600;
+    let mut moments: Vec<u64> = (0..4).map(|day| middle + day * DAY).collect();
+    moments.push(options.end());
     // A fleet commits some thousand times, which is about the numbers and not about the disk.
     let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("memory");
     let collector = Receiving::open(&memory.path().join("collector")).expect("a collector");
@@ -119,9 +120,12 @@ fn compare(options: &Options) -> usize {
         differences(&name.join(" "), truth, &shown, &mut cells, &mut wrong);
     }
     if !wrong.is_empty() {
-        let log = dir.keep();
         let (n, some) = (wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
-        panic!("{n} of {cells} cells are not the truth (log in {}):\n{some}", log.display());
+        let Options { installs, days, seed } = options;
+        panic!(
+            "{n} of {cells} cells are not the truth of `mcpproxy collector simulate --installs {installs} \
+             --days {days} --seed {seed}`:\n{some}"
+        );
     }
     cells
 }

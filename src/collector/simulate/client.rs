@@ -257,6 +257,10 @@ impl Client {
             Act::Sleep => self.is_asleep = true,
             Act::Wake => self.is_asleep = false,
             Act::Clock(ahead) => self.ahead = ahead,
+            Act::Moves => {
+                let machine = Machine::of(self.plan.habit, &mut self.random);
+                self.environment = environment::classify(&machine);
+            }
         }
         for process in &mut self.processes {
             process.looks = 0;

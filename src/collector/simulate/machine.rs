@@ -19,7 +19,12 @@ pub struct Machine {
 impl Machine {
     /// A machine on which people or programs of that habit run the product.
     pub fn of(habit: Habit, random: &mut Random) -> Self {
-        let desktops = [(45, OsKind::Darwin), (25, OsKind::Windows), (30, OsKind::Linux)];
+        let desktops = [
+            (44, OsKind::Darwin),
+            (24, OsKind::Windows),
+            (29, OsKind::Linux),
+            (3, OsKind::Unknown),
+        ];
         let os = if habit.is_person() { random.weighted(&desktops) } else { OsKind::Linux };
         let mut machine = Self {
             os,

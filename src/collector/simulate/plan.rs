@@ -37,6 +37,8 @@ pub enum Act {
     Wake,
     /// The clock of the machine is so many seconds ahead from now on.
     Clock(i64),
+    /// The data move to another machine.
+    Moves,
 }
 
 /// Everything that happens to one install.
@@ -138,7 +140,7 @@ impl Plan {
 
     /// Starts and ends of hosts, and what clients do with them.
     fn hosts(&mut self, sittings: Vec<Sitting>, options: &Options, random: &mut Random) {
-        let user = User::of(self.habit, random);
+        let user = User::of(self.habit, options, random);
         let mut servers = if self.product == WRAPPED || random.chance(600) { 1 } else { 0 };
         if let Some(first) = sittings.first() {
             self.acts.push((first.from.saturating_sub(1), Act::Configured(servers)));
@@ -255,6 +257,9 @@ impl Plan {
             let from = random.between(born, end);
             self.offline.push((from, from + random.between(4 * HOUR, 12 * DAY)));
         }
+        if random.chance(120) {
+            self.acts.push((born + random.between(HOUR, 9 * DAY), Act::Moves));
+        }
         if random.chance(40) && self.habit.is_person() {
             self.acts.push((random.between(born, end), Act::Fresh));
         }
@@ -266,21 +271,25 @@ struct User {
     clients: Vec<&'static str>,
     calls: bool,
     early: Option<&'static str>,
+    early_until: u64,
     lag: u64,
 }
 
 impl User {
-    fn of(habit: Habit, random: &mut Random) -> Self {
+    fn of(habit: Habit, options: &Options, random: &mut Random) -> Self {
         let clients = (0..random.between(1, 3)).map(|_| random.pick(CLIENTS)).collect();
         let calls = random.chance(if habit.is_person() { 780 } else { 400 });
         let early = random.chance(50).then(|| random.pick(EARLY));
-        Self { clients, calls, early, lag: random.between(0, 18) * DAY }
+        let early_until = options.begin() + random.between(0, 90 * DAY);
+        Self { clients, calls, early, early_until, lag: random.between(0, 18) * DAY }
     }
 
     /// The version that a host of this time runs.
     fn version(&self, options: &Options, at: u64) -> &'static str {
         let released = |day: u64| options.begin() + day * DAY + self.lag <= at;
         let newest = RELEASES.iter().rev().find(|(day, _)| released(*day));
-        self.early.unwrap_or(newest.map_or(RELEASES[0].1, |(_, version)| version))
+        let usual = newest.map_or(RELEASES[0].1, |(_, version)| *version);
+        // Some who try a release before it is one go back to the usual ones.
+        self.early.filter(|_| at < self.early_until).unwrap_or(usual)
     }
 }
