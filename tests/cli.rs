@@ -103,7 +103,13 @@ fn the_version_tells_how_the_program_was_built() {
 
 #[test]
 fn the_schema_is_printed_as_it_stands_in_the_source() {
-    assert_eq!(out(&["telemetry", "schema"]), mcpproxy::contract::SCHEMA);
+    let [v3, v4] = &mcpproxy::contract::SCHEMAS;
+    assert_eq!(out(&["telemetry", "schema"]), v4.text);
+    assert_eq!(out(&["telemetry", "schema", "--version", "4"]), v4.text);
+    assert_eq!(out(&["telemetry", "schema", "--version=3"]), v3.text);
+    for version in ["2", "5", "v4", ""] {
+        fails(&["telemetry", "schema", "--version", version], 2, &["telemetry schema", "3 or 4"]);
+    }
 }
 
 #[test]

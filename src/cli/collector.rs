@@ -50,9 +50,6 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let offset = clock_offset(listen)?;
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
-    if store::key_is_exposed(&store) {
-        warn!("others on this machine may read the key: its file is not 0600");
-    }
     let base = base_path.clone();
     let options = Options { store, listen, base_path: base, password_file, clock };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
@@ -74,6 +71,9 @@ fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
         // A closed pipe is no reason to stop.
         let pages = format!("http://{}{base_path}{}", announced.address, announced.pages);
         let _ = output::print(&format!("Receiving heartbeats at {url}\nShowing them at {pages}\n"));
+    }
+    if announced.key_is_exposed {
+        warn!("others on this machine may read the key: its file is not 0600");
     }
     if announced.products == 0 {
         warn!(

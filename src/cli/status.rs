@@ -63,6 +63,7 @@ fn table(status: &Status) -> String {
         ("Tools searched", yes(funnel.first_retrieve_tools_call_ever).to_owned()),
         ("  last 24 h", funnel.retrieve_tools_calls_24h.to_string()),
         ("  tokens saved", status.state.tokens_saved.value(status.now).to_string()),
+        ("A tool used", yes(funnel.first_real_tool_call_ever).to_owned()),
         ("Store", store),
         ("Last heartbeat", time(Some(status.state.sender.last_success).filter(|at| *at != 0))),
         ("  next", time(status.next_due())),

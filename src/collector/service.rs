@@ -8,7 +8,8 @@ use super::keeper::Keeper;
 use super::pages::access::{Access, AccessError};
 use super::pages::{self, Pages};
 use super::receive::Receiver;
-use super::store::{ProductError, StoreError, StoreOptions};
+use super::row::Standing;
+use super::store::{self, ProductError, StoreError, StoreOptions};
 use crate::web::listen::Front;
 use std::fmt;
 use std::io;
@@ -75,6 +76,8 @@ pub struct Announced {
     pub products: usize,
     /// What follows the base path in the address of the pages: `/`, with the key unless the operator chose it.
     pub pages: String,
+    /// Others on this machine may read the file of the key.
+    pub key_is_exposed: bool,
 }
 
 /// Receives until it is asked to stop (SIGINT, SIGTERM, SIGHUP).
@@ -82,6 +85,8 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     // Before anything is made: an address that is taken changes nothing.
     let front = Front::open(options.listen)
         .map_err(|error| CollectorError::Listen(options.listen, error.kind()))?;
+    let own = options.password_file.as_deref().map(Access::from_file);
+    let own = own.transpose().map_err(CollectorError::Access)?;
     let receiver = Receiver::open(&options.store).map_err(CollectorError::Product)?;
     let closing = stop_signal()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,18 +96,18 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
     let products = receiver.reader().and_then(|reader| reader.products());
     let products = products.map_err(|error| CollectorError::Product(error.into()))?;
-    let access = match &options.password_file {
-        Some(file) => Access::from_file(file),
-        None => Access::kept_in(&options.store.dir),
+    let access = match own {
+        Some(access) => access,
+        None => Access::kept_in(&options.store.dir).map_err(CollectorError::Access)?,
     };
-    let access = access.map_err(CollectorError::Access)?;
     let announced = Announced {
         address: front.address,
-        products: products.len(),
+        products: products.iter().filter(|one| one.standing != Standing::Removed).count(),
         pages: match options.password_file {
             Some(_) => "/".to_owned(),
             None => pages::entrance(&access),
         },
+        key_is_exposed: store::key_is_exposed(&options.store),
     };
     let keeper = Arc::new(Keeper::new(receiver.reader()?, options.clock.clone())?);
     let _looking = keeper

@@ -10,7 +10,7 @@ pub const PAGE: Page = Page {
     html: include_str!("page.html"),
     policy: policy!(
         style "sha256-4Pq+MAB1goo2O2r6Yp8SdTnAmrGD4MimoCRpj4N04uU=",
-        script "sha256-mjnSa0GrFTI1muztY1QK3u+G6bfQ2ZIwY3kB8ri5t6w="
+        script "sha256-8KEcx6iucIGavy/kdFkQ4en2ZPd6eSLa/WrecaorXPo="
     ),
 };
 

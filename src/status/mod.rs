@@ -173,6 +173,7 @@ impl Status {
             ("first_connected_server_ever", funnel.first_connected_server_ever.into()),
             ("first_mcp_client_ever", funnel.first_mcp_client_ever.into()),
             ("first_retrieve_tools_call_ever", funnel.first_retrieve_tools_call_ever.into()),
+            ("first_real_tool_call_ever", funnel.first_real_tool_call_ever.into()),
             ("mcp_clients_seen_ever", Node::List(clients.collect())),
             ("retrieve_tools_calls_24h", funnel.retrieve_tools_calls_24h.into()),
             (

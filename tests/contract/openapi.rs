@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-const CONTRACT: &str = include_str!("../../src/contract/heartbeat-v3.json");
+const CONTRACT: &str = include_str!("../../src/contract/heartbeat-v4.json");
 const API: &str = include_str!("../../docs/openapi.json");
 const PAGE: &str = include_str!("../../src/serve/page.html");
 

@@ -3,18 +3,23 @@
 
 use jsonschema::Validator;
 use mcpproxy::contract::{
-    self, Activation, Arch, BuiltinToolCalls, CallBucket, Edition, EnvKind, EnvMarkers,
-    LaunchSource, Os, Payload, RoutingMode, ServerProtocolCounts, SurfaceRequests, TokensBucket,
-    timestamp,
+    self, Activation, AgentEnv, Arch, BuiltinToolCalls, CallBucket, Diagnostics, Edition, EnvKind,
+    EnvMarkers, LaunchSource, Os, Payload, Product, RoutingMode, SCHEMA_VERSION,
+    ServerProtocolCounts, Shutdown, SurfaceRequests, TokensBucket, product, tables, timestamp,
 };
-use proptest::collection::btree_set;
+use proptest::collection::{btree_map, btree_set};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 pub fn validator() -> Validator {
-    let schema: Value = serde_json::from_str(contract::SCHEMA).unwrap();
+    validator_of(SCHEMA_VERSION)
+}
+
+pub fn validator_of(version: u64) -> Validator {
+    let schema: Value = serde_json::from_str(contract::schema(version).unwrap().text).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
     jsonschema::draft202012::new(&schema).unwrap()
 }
@@ -30,15 +35,18 @@ pub fn complaint(validator: &Validator, payload: &Value) -> Option<String> {
 /// A payload with nothing that may be omitted.
 pub fn minimal() -> Payload {
     Payload {
+        product: Product::own("v1.2.3"),
         anonymous_id: "00000000-0000-4000-8000-000000000000".into(),
         env_kind: EnvKind::Unknown,
         env_markers: EnvMarkers::default(),
+        agent_env: AgentEnv::None,
         launch_source: LaunchSource::Unknown,
         autostart_enabled: None,
         activation: Activation {
             first_connected_server_ever: false,
             first_mcp_client_ever: false,
             first_retrieve_tools_call_ever: false,
+            first_real_tool_call_ever: false,
             mcp_clients_seen_ever: vec![],
             retrieve_tools_calls_24h: 0,
             estimated_tokens_saved_24h_bucket: TokensBucket::Zero,
@@ -56,17 +64,23 @@ pub fn minimal() -> Payload {
         uptime_hours: None,
         routing_mode: None,
         timestamp: timestamp::format(1_795_358_760),
-        anonymous_id_created_at: None,
+        anonymous_id_created_at: "2026-11-22T00:00:00Z".into(),
+        carried_over: false,
+        days_since_install: 0,
+        active_days_30d: 0,
+        previous_shutdown: Shutdown::Unknown,
         surface_requests: None,
         builtin_tool_calls: None,
         upstream_tool_call_count_bucket: None,
         server_protocol_counts: None,
+        diagnostics: None,
     }
 }
 
 /// A payload with everything in it.
 pub fn maximal() -> Payload {
     Payload {
+        product: Product { name: "notes-mcp".into(), version: "1.4.0".into() },
         anonymous_id: "8f14e45f-ceea-467f-9b1d-2c3a4d5e6f70".into(),
         env_kind: EnvKind::Interactive,
         env_markers: EnvMarkers { has_tty: true, has_display: true, ..EnvMarkers::default() },
@@ -76,6 +90,7 @@ pub fn maximal() -> Payload {
             first_connected_server_ever: true,
             first_mcp_client_ever: true,
             first_retrieve_tools_call_ever: true,
+            first_real_tool_call_ever: true,
             mcp_clients_seen_ever: vec!["claude-code".into(), "vscode".into()],
             retrieve_tools_calls_24h: 12,
             estimated_tokens_saved_24h_bucket: TokensBucket::of(54_300),
@@ -91,7 +106,10 @@ pub fn maximal() -> Payload {
         tool_count: Some(57),
         uptime_hours: Some(26),
         routing_mode: Some(RoutingMode::RetrieveTools),
-        anonymous_id_created_at: Some(timestamp::format(1_790_000_000)),
+        anonymous_id_created_at: "2026-09-21T00:00:00Z".into(),
+        days_since_install: 62,
+        active_days_30d: 19,
+        previous_shutdown: Shutdown::Clean,
         surface_requests: Some(SurfaceRequests { mcp: 40, cli: 3, webui: 2, tray: 0, unknown: 0 }),
         builtin_tool_calls: Some(BuiltinToolCalls {
             retrieve_tools: 12,
@@ -105,6 +123,14 @@ pub fn maximal() -> Payload {
             sse: 0,
             streamable_http: 1,
             auto: 0,
+        }),
+        diagnostics: Some(Diagnostics {
+            error_code_counts_24h: [("MCPX_HTTP_UNAUTHORIZED".into(), 2)].into(),
+            current_error_codes: [("MCPX_HTTP_UNAUTHORIZED".into(), 1)].into(),
+            fix_attempted_24h: 1,
+            fix_succeeded_24h: 0,
+            unique_codes_ever: 3,
+            last_error_code: Some("MCPX_HTTP_UNAUTHORIZED".into()),
         }),
         ..minimal()
     }
@@ -120,7 +146,7 @@ fn the_smallest_and_the_fullest_payload_are_valid() {
 
 #[test]
 fn the_smallest_payload_has_exactly_the_required_members() {
-    let required: Vec<&str> = members(&contract::ROOT, |m| m.required);
+    let required: Vec<&str> = members(&tables::V4, |m| m.required);
     let small = decoded(&minimal());
     let sent: Vec<&str> = small.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(sent, required);
@@ -132,7 +158,7 @@ fn the_smallest_payload_has_exactly_the_required_members() {
 fn the_fullest_payload_has_every_member_in_the_order_of_the_schema() {
     let full = decoded(&maximal());
     let sent: Vec<&str> = full.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(sent, members(&contract::ROOT, |_| true));
+    assert_eq!(sent, members(&tables::V4, |_| true));
 }
 
 fn members(
@@ -150,14 +176,19 @@ fn members(
 #[test]
 fn the_bytes_are_compact_and_known() {
     let expected = concat!(
-        r#"{"schema_version":3,"anonymous_id":"00000000-0000-4000-8000-000000000000","#,
+        r#"{"schema_version":4,"product":{"name":"mcpproxy","version":"v1.2.3"},"#,
+        r#""anonymous_id":"00000000-0000-4000-8000-000000000000","#,
         r#""env_kind":"unknown","env_markers":{"has_ci_env":false,"has_cloud_ide_env":false,"#,
-        r#""is_container":false,"has_tty":false,"has_display":false},"launch_source":"unknown","#,
+        r#""is_container":false,"has_tty":false,"has_display":false},"agent_env":"none","#,
+        r#""launch_source":"unknown","#,
         r#""autostart_enabled":null,"activation":{"first_connected_server_ever":false,"#,
         r#""first_mcp_client_ever":false,"first_retrieve_tools_call_ever":false,"#,
+        r#""first_real_tool_call_ever":false,"#,
         r#""mcp_clients_seen_ever":[],"retrieve_tools_calls_24h":0,"#,
         r#""estimated_tokens_saved_24h_bucket":"0","configured_ide_count":0},"version":"v1.2.3","#,
-        r#""edition":"minimal","os":"other","arch":"other","timestamp":"2026-11-22T14:46:00Z"}"#,
+        r#""edition":"minimal","os":"other","arch":"other","timestamp":"2026-11-22T14:46:00Z","#,
+        r#""anonymous_id_created_at":"2026-11-22T00:00:00Z","carried_over":false,"#,
+        r#""days_since_install":0,"active_days_30d":0,"previous_shutdown":"unknown"}"#,
     );
     assert_eq!(String::from_utf8(minimal().encode()).unwrap(), expected);
 }
@@ -168,6 +199,17 @@ fn the_longest_payload_fits_the_gate() {
     payload.activation.mcp_clients_seen_ever =
         (0..contract::MAX_CLIENTS).map(|i| format!("{:-<64}", format!("client{i}"))).collect();
     payload.activation.retrieve_tools_calls_24h = u64::MAX;
+    payload.product.name = "p".repeat(product::MAX_NAME_LENGTH);
+    // The longest codes there are.
+    let mut codes: Vec<&str> = tables::DIAGNOSTIC_CODES.to_vec();
+    codes.sort_by_key(|code| std::cmp::Reverse(code.len()));
+    let codes: BTreeMap<String, u64> =
+        codes.iter().take(contract::MAX_CODES).map(|code| (code.to_string(), u64::MAX)).collect();
+    payload.diagnostics = Some(Diagnostics {
+        error_code_counts_24h: codes.clone(),
+        current_error_codes: codes,
+        ..payload.diagnostics.unwrap()
+    });
     let bytes = payload.encode();
     assert_eq!(complaint(&validator(), &decoded(&payload)), None);
     assert!(bytes.len() < contract::MAX_PAYLOAD_BYTES, "{}", bytes.len());
@@ -184,12 +226,67 @@ fn a_saturated_counter_is_written_as_a_number_every_receiver_can_read() {
 }
 
 #[test]
+fn what_is_more_than_a_limit_is_written_as_the_limit() {
+    let mut payload = maximal();
+    payload.days_since_install = 367;
+    payload.active_days_30d = u64::MAX;
+    let all = tables::DIAGNOSTIC_CODES.iter().map(|code| (code.to_string(), 1));
+    payload.diagnostics = Some(Diagnostics {
+        error_code_counts_24h: all.collect(),
+        fix_attempted_24h: 1001,
+        fix_succeeded_24h: u64::MAX,
+        unique_codes_ever: 1000,
+        ..Diagnostics::default()
+    });
+    let value = decoded(&payload);
+    assert_eq!(complaint(&validator(), &value), None);
+    assert_eq!(
+        (&value["days_since_install"], &value["active_days_30d"]),
+        (&json!(366), &json!(30))
+    );
+    let diagnostics = &value["diagnostics"];
+    assert_eq!(diagnostics["error_code_counts_24h"].as_object().unwrap().len(), 20);
+    for name in ["fix_attempted_24h", "fix_succeeded_24h", "unique_codes_ever"] {
+        assert_eq!(diagnostics[name], json!(1000), "{name}");
+    }
+}
+
+#[test]
 fn text_that_is_no_id_stays_one_json_string() {
     let mut payload = minimal();
     payload.anonymous_id = "\",\"x\":\"\\\n\u{1f600}".into();
     let value = decoded(&payload);
     assert_eq!(value["anonymous_id"], json!("\",\"x\":\"\\\n\u{1f600}"));
     assert!(complaint(&validator(), &value).is_some());
+}
+
+/// The members that v4 added, as SPEC has them.
+const ADDED: [&str; 8] = [
+    "/product",
+    "/agent_env",
+    "/activation/first_real_tool_call_ever",
+    "/carried_over",
+    "/days_since_install",
+    "/active_days_30d",
+    "/previous_shutdown",
+    "/diagnostics",
+];
+
+/// A payload v4 without them, as a payload v3.
+pub fn as_v3(mut payload: Value) -> Value {
+    for added in ADDED {
+        let (parent, name) = added.rsplit_once('/').unwrap();
+        payload.pointer_mut(parent).and_then(Value::as_object_mut).unwrap().shift_remove(name);
+    }
+    payload["schema_version"] = json!(3);
+    payload
+}
+
+#[test]
+fn the_compiled_contract_knows_what_v4_added() {
+    let added: Vec<String> =
+        tables::ADDED_IN_V4.iter().map(|pointer| pointer.replace("/properties/", "/")).collect();
+    assert_eq!(added, ADDED);
 }
 
 /// Every pointer of `value`, objects and leaves, parents first.
@@ -225,7 +322,7 @@ fn no_object_takes_a_member_it_does_not_know() {
         members.insert("extra".into(), json!(0));
         assert!(complaint(&validator, &broken).is_some(), "{pointer} is open");
     }
-    assert_eq!(objects, 6);
+    assert_eq!(objects, 10);
 }
 
 #[test]
@@ -261,6 +358,8 @@ fn no_member_takes_a_value_of_another_kind() {
         ("/autostart_enabled", json!(null)),
         ("/activation/mcp_clients_seen_ever", json!([])),
         ("/previous_version", json!("")),
+        ("/diagnostics/error_code_counts_24h", json!({})),
+        ("/diagnostics/current_error_codes", json!({})),
     ];
     for pointer in all_pointers(&whole) {
         for other in &others {
@@ -293,7 +392,7 @@ fn version() -> impl Strategy<Value = String> {
 
 fn activation() -> impl Strategy<Value = Activation> {
     (
-        any::<[bool; 3]>(),
+        any::<[bool; 4]>(),
         btree_set("[a-z0-9][a-z0-9._-]{0,63}", 0..=contract::MAX_CLIENTS),
         any::<u64>(),
         any::<u64>(),
@@ -303,11 +402,64 @@ fn activation() -> impl Strategy<Value = Activation> {
             first_connected_server_ever: flags[0],
             first_mcp_client_ever: flags[1],
             first_retrieve_tools_call_ever: flags[2],
+            first_real_tool_call_ever: flags[3],
             mcp_clients_seen_ever: clients.into_iter().collect(),
             retrieve_tools_calls_24h: calls,
             estimated_tokens_saved_24h_bucket: TokensBucket::of(tokens),
             configured_ide_count: ides,
         })
+}
+
+fn products() -> impl Strategy<Value = Product> {
+    let name = "[a-z0-9][a-z0-9._-]{0,63}".prop_filter("fits", |name| product::is_name(name));
+    (name, "\\PC{0,20}|v?[0-9]{1,3}\\.[0-9]\\.[0-9](-rc\\.[1-9]|-[a-z]{1,5})?")
+        .prop_map(|(name, version)| Product { name, version: product::version_from(&version) })
+}
+
+fn code_counts() -> impl Strategy<Value = BTreeMap<String, u64>> {
+    btree_map(select(tables::DIAGNOSTIC_CODES).prop_map(str::to_owned), any::<u64>(), 0..25)
+}
+
+prop_compose! {
+    fn diagnostics()(
+        (error_code_counts_24h, current_error_codes) in (code_counts(), code_counts()),
+        numbers in any::<[u64; 3]>(),
+        last in option::of(select(tables::DIAGNOSTIC_CODES)),
+    ) -> Diagnostics {
+        let [fix_attempted_24h, fix_succeeded_24h, unique_codes_ever] = numbers;
+        Diagnostics {
+            error_code_counts_24h,
+            current_error_codes,
+            fix_attempted_24h,
+            fix_succeeded_24h,
+            unique_codes_ever,
+            last_error_code: last.map(str::to_owned),
+        }
+    }
+}
+
+prop_compose! {
+    /// What v4 added, and nothing of v3.
+    fn new_in_v4()(
+        product in products(),
+        agent_env in select(AgentEnv::ALL),
+        carried_over in any::<bool>(),
+        (days_since_install, active_days_30d) in (any::<u64>(), 0..40_u64),
+        previous_shutdown in select(Shutdown::ALL),
+        diagnostics in option::of(diagnostics()),
+        counters in counters(),
+    ) -> Payload {
+        Payload {
+            product,
+            agent_env,
+            carried_over,
+            days_since_install,
+            active_days_30d,
+            previous_shutdown,
+            diagnostics,
+            ..counters
+        }
+    }
 }
 
 prop_compose! {
@@ -334,7 +486,7 @@ prop_compose! {
 
 prop_compose! {
     pub fn payloads()(
-        counters in counters(),
+        new in new_in_v4(),
         id in "[0-9a-fA-F]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
         (env_kind, launch_source) in (select(EnvKind::ALL), select(LaunchSource::ALL)),
         markers in any::<[bool; 5]>(),
@@ -344,7 +496,7 @@ prop_compose! {
         build in (select(Edition::ALL), select(Os::ALL), select(Arch::ALL)),
         counts in any::<[Option<u64>; 4]>(),
         routing_mode in option::of(select(RoutingMode::ALL)),
-        (now, created) in (any::<u64>(), any::<Option<u64>>()),
+        (now, created) in (any::<u64>(), any::<u64>()),
     ) -> Payload {
         let [has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display] = markers;
         let [server_count, connected_server_count, tool_count, uptime_hours] = counts;
@@ -367,8 +519,8 @@ prop_compose! {
             uptime_hours,
             routing_mode,
             timestamp: timestamp::format(now),
-            anonymous_id_created_at: created.map(timestamp::format),
-            ..counters
+            anonymous_id_created_at: timestamp::day_of(&timestamp::format(created)).unwrap(),
+            ..new
         }
     }
 }
@@ -378,5 +530,19 @@ proptest! {
     fn every_payload_is_valid(payload in payloads()) {
         let complaint = complaint(&validator(), &decoded(&payload));
         prop_assert_eq!(complaint, None);
+    }
+
+    /// A receiver of v3 that ignores what it does not know reads a heartbeat v4 unchanged.
+    #[test]
+    fn every_payload_is_valid_v3_without_the_new_members_and_with_its_version(payload in payloads()) {
+        let new = decoded(&payload);
+        prop_assert!(complaint(&validator_of(3), &new).is_some());
+        let old = as_v3(new.clone());
+        prop_assert_eq!(complaint(&validator_of(3), &old), None);
+        // Nothing else was taken out.
+        prop_assert!(complaint(&validator(), &old).is_some());
+        let kept = |value: &Value| all_pointers(value).len();
+        let added: usize = ADDED.iter().filter_map(|at| new.pointer(at)).map(kept).sum();
+        prop_assert_eq!(kept(&old) + added, kept(&new));
     }
 }

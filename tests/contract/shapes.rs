@@ -14,15 +14,28 @@ fn by_pattern(shape: Text) -> Validator {
         Text::OptionalVersion => "optional_version",
         Text::Timestamp => "timestamp",
         Text::ClientName => "client_name",
+        Text::Day => "day",
+        Text::ProductName => "product_name",
+        Text::ProductVersion => "product_version",
     };
-    let schema: Value = serde_json::from_str(contract::SCHEMA).unwrap();
+    let schema = contract::schema(contract::SCHEMA_VERSION).unwrap();
+    let schema: Value = serde_json::from_str(schema.text).unwrap();
     jsonschema::draft202012::new(&schema["$defs"][name]).unwrap()
 }
 
 static SHAPES: LazyLock<Vec<(Text, Validator)>> = LazyLock::new(|| {
-    [Text::Uuid, Text::Version, Text::OptionalVersion, Text::Timestamp, Text::ClientName]
-        .map(|shape| (shape, by_pattern(shape)))
-        .into()
+    [
+        Text::Uuid,
+        Text::Version,
+        Text::OptionalVersion,
+        Text::Timestamp,
+        Text::ClientName,
+        Text::Day,
+        Text::ProductName,
+        Text::ProductVersion,
+    ]
+    .map(|shape| (shape, by_pattern(shape)))
+    .into()
 });
 
 fn verdicts(shape: Text, text: &str) -> (bool, bool) {
@@ -77,6 +90,35 @@ fn shapes_take_what_they_should_and_nothing_else() {
             &["a", "claude-code", "0.x_y", &"a".repeat(64)],
             &["", "-a", ".a", "Claude", "a b", "a/b", "\u{e9}", "a\n", &"a".repeat(65)],
         ),
+        (
+            Text::Day,
+            &["1970-01-01T00:00:00Z", "2028-02-29T00:00:00Z"],
+            &["", "2026-11-22", "2026-11-22T00:00:01Z", "2026-11-22T23:59:59Z"],
+        ),
+        (
+            Text::ProductName,
+            &["a", "notes-mcp", "acme.notes", "0.x_y", &"a".repeat(64)],
+            &["", "-a", ".a", "Acme", "@acme/notes", "a b", "a/b", "a\n", &"a".repeat(65)],
+        ),
+        (
+            Text::ProductVersion,
+            &["0.0.0-dev", "v1.4.0", "99999.0.1-rc.2", "1.4.0-beta2", "1.4.0-canary"],
+            &[
+                "",
+                "1.4",
+                "vv1.4.0",
+                "1.4.0.1",
+                "01.4.0",
+                "1.4.0-",
+                "1.4.0-tim",
+                "1.4.0-rc.tim",
+                "1.4.0-rc01",
+                "1.4.0-5",
+                "1.4.0+tim",
+                "1.4.0 ",
+                "123456.0.0",
+            ],
+        ),
     ] {
         for text in good {
             assert_eq!(verdicts(shape, text), (true, true), "{shape:?} {text:?}");
@@ -89,6 +131,10 @@ fn shapes_take_what_they_should_and_nothing_else() {
 
 #[test]
 fn only_the_matcher_knows_that_february_is_short_and_two_dots_are_a_path() {
+    assert_eq!(verdicts(Text::Day, "2026-02-30T00:00:00Z"), (false, true));
+    for name in ["a..b", "notes.", "con", "nul.txt", "com1"] {
+        assert_eq!(verdicts(Text::ProductName, name), (false, true), "{name}");
+    }
     assert_eq!(verdicts(Text::ClientName, "a..b"), (false, true));
     assert_eq!(verdicts(Text::Timestamp, "2026-02-30T00:00:00Z"), (false, true));
 }
@@ -125,12 +171,18 @@ proptest! {
     #[test]
     fn matchers_agree_with_the_patterns((shape, text) in near()) {
         let (matched, valid) = verdicts(shape, &text);
-        if shape == Text::Timestamp && valid && !matched {
+        let of_time = matches!(shape, Text::Timestamp | Text::Day);
+        if of_time && valid && !matched {
             // Day 29 to 31 of a shorter month: the only difference there may be.
             let first = format!("{}01{}", &text[..8], &text[10..]);
             prop_assert!(timestamp::parse(&first).is_some() && &text[8..10] > "28", "{}", text);
         } else if shape == Text::ClientName && valid && !matched {
             prop_assert!(text.contains(".."), "{}", text);
+        } else if shape == Text::ProductName && valid && !matched {
+            let stem = text.split('.').next().unwrap();
+            let device = ["con", "prn", "aux", "nul"].contains(&stem)
+                || (stem.len() == 4 && (stem.starts_with("com") || stem.starts_with("lpt")));
+            prop_assert!(text.contains("..") || text.ends_with('.') || device, "{}", text);
         } else {
             prop_assert_eq!(matched, valid, "{:?} {:?}", shape, text);
         }

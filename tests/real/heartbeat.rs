@@ -57,7 +57,7 @@ fn answer(mut connection: TcpStream, sender: &Sender<Request>) -> Option<()> {
 }
 
 fn assert_valid(payload: &Value) {
-    let schema: Value = serde_json::from_str(include_str!("../../src/contract/heartbeat-v3.json"))
+    let schema: Value = serde_json::from_str(include_str!("../../src/contract/heartbeat-v4.json"))
         .expect("the schema is JSON");
     let validator = jsonschema::validator_for(&schema).expect("the schema is a schema");
     let errors: Vec<String> =

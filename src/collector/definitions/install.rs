@@ -4,7 +4,7 @@
 
 use super::day::Day;
 use super::who::{self, Who};
-use crate::collector::row::{AgentEnv, InstallRow, STEPS, Step};
+use crate::collector::row::{self, AgentEnv, InstallRow, STEPS, Step};
 
 /// The step has not been reported.
 pub const NEVER: u16 = u16::MAX;
@@ -53,19 +53,23 @@ impl From<&InstallRow> for Install {
 }
 
 impl Install {
-    /// Whether a heartbeat of day 0 plus `n` was received.
-    pub fn was_seen(&self, n: u32) -> bool {
-        match self.days.get((n / 64) as usize) {
-            Some(word) => word >> (n % 64) & 1 == 1,
-            // Ids are replaced after 365 days; what is left beyond the bits is the last day.
-            None => self.last.since(self.day0) == n,
+    /// Days from day 0 to the first heartbeat on day `n` or later.
+    pub fn first_seen_from(&self, n: u32) -> Option<u32> {
+        let words = (0_u32..).zip(self.days).skip((n / 64) as usize);
+        for (at, word) in words {
+            let word = if at == n / 64 { word & (u64::MAX << (n % 64)) } else { word };
+            if word != 0 {
+                return Some(at * 64 + word.trailing_zeros());
+            }
         }
+        // Ids are replaced after 365 days; of what lies beyond the bits only the last day is known.
+        let last = self.last.since(self.day0);
+        (last >= n.max(row::DAYS)).then_some(last)
     }
 
     /// Whether a heartbeat of one of these days after day 0 was received.
     pub fn was_seen_within(&self, first: u32, last: u32) -> bool {
-        let reach = self.last.since(self.day0).min(last);
-        (first..=reach).any(|n| self.was_seen(n))
+        self.first_seen_from(first).is_some_and(|n| n <= last)
     }
 
     /// Whether a heartbeat of one of these UTC days was received.
@@ -78,10 +82,5 @@ impl Install {
     /// Days from day 0 to the first report of a step.
     pub fn step(&self, step: Step) -> Option<u32> {
         Some(self.steps[step as usize]).filter(|after| *after != NEVER).map(u32::from)
-    }
-
-    /// Days from day 0 to the first heartbeat on day `n` or later.
-    pub fn first_seen_from(&self, n: u32) -> Option<u32> {
-        (n..=self.last.since(self.day0)).find(|day| self.was_seen(*day))
     }
 }

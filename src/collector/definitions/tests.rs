@@ -2,6 +2,9 @@
 //!
 //! One rule: the second computation knows sets of days and dates on paper, no bits and no columns.
 
+mod calendar;
+mod example;
+
 use super::*;
 use crate::collector::row::{AgentEnv, Facts, InstallRow};
 use crate::contract::{Arch, Edition, EnvKind, EnvMarkers, LaunchSource, Os};
@@ -122,55 +125,6 @@ fn installs(papers: &[Paper]) -> impl Iterator<Item = Install> {
 
 fn now() -> impl Strategy<Value = Now> {
     (u64::from(MONDAY) * DAY..u64::from(MONDAY + 120) * DAY).prop_map(Now)
-}
-
-/// Weeks from Monday 1969-12-29 on, counted on: the year is that of the Thursday, the number begins anew with it.
-fn weeks_on_paper(weeks: u32) -> Vec<(u32, u32)> {
-    let is_leap = |year: u32| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let (mut year, mut day_of_year, mut number) = (1970, 0, 0);
-    let mut all = Vec::new();
-    for _ in 0..weeks {
-        number += 1;
-        let length = if is_leap(year) { 366 } else { 365 };
-        if day_of_year >= length {
-            (year, day_of_year, number) = (year + 1, day_of_year - length, 1);
-        }
-        all.push((year, number));
-        day_of_year += 7;
-    }
-    all
-}
-
-#[test]
-fn every_day_of_two_centuries_lies_in_its_iso_week() {
-    let paper = weeks_on_paper(10_500);
-    for day in 0..73_000 {
-        let week = super::Day(day).week();
-        assert_eq!(week.year_and_number(), paper[((day + 3) / 7) as usize], "day {day}");
-        assert!(week.monday().0 <= day && day <= week.sunday().0);
-    }
-}
-
-#[test]
-fn known_days_around_new_year_lie_in_known_weeks() {
-    for (day, week) in [
-        ("2024-12-29", "2024-W52"),
-        ("2024-12-30", "2025-W01"),
-        ("2026-09-28", "2026-W40"),
-        ("2026-12-31", "2026-W53"),
-        ("2027-01-01", "2026-W53"),
-        ("2027-01-03", "2026-W53"),
-        ("2027-01-04", "2027-W01"),
-    ] {
-        let parsed = super::Day::parse(day).expect("a day");
-        assert_eq!(parsed.week().to_string(), week, "{day}");
-        assert_eq!(parsed.to_string(), day);
-    }
-    for no_day in ["2026-13-01", "2026-02-29", "2026-1-01", "yesterday", "", "2026-11-28T"] {
-        assert_eq!(super::Day::parse(no_day), None, "{no_day}");
-    }
 }
 
 #[test]

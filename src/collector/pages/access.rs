@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use mcpproxy_platform::files;
 use std::fmt;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// Its file in the data directory of the collector.
@@ -87,22 +87,9 @@ impl Access {
         let failed = |error| AccessError::File(path.clone(), error);
         if !path.try_exists().map_err(failed)? {
             let made = ApiKey::make().ok_or(AccessError::NoRandomness)?;
-            // Written whole under another name first: a second collector finds a whole key or none.
-            let draft = directory.join(format!("{KEY_FILE}.{}", std::process::id()));
-            let mut file = files::open_private(&draft).map_err(failed)?;
-            let written = file.set_len(0).and_then(|()| {
-                file.write_all(format!("{}\n", made.reveal()).as_bytes())?;
-                file.sync_all()
-            });
-            // The first one stays.
-            let linked = written.and_then(|()| fs::hard_link(&draft, &path));
-            let _ = fs::remove_file(&draft);
-            match linked {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(failed(error));
-                }
-                _ => {}
-            }
+            // Whole or not at all. The directory is the caller's alone: it holds the database's lock.
+            let line = format!("{}\n", made.reveal());
+            files::write_atomically(&path, line.as_bytes(), 0o600).map_err(failed)?;
         }
         Self::from_file(&path)
     }
@@ -163,26 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn collectors_that_start_together_have_one_key() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let keys: Vec<String> = std::thread::scope(|scope| {
-            let start = || Access::kept_in(directory.path()).expect("a key");
-            let all: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-            all.into_iter()
-                .map(|one| one.join().expect("no panic").key().reveal().to_owned())
-                .collect()
-        });
-        assert!(keys.windows(2).all(|two| two[0] == two[1]), "{keys:?}");
-    }
-
-    #[test]
     fn a_file_of_the_operator_holds_the_key_in_one_line() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("password");
         fs::write(&path, "a-long-enough-password\n").expect("written");
         let access = Access::from_file(&path).expect("a key");
         assert!(access.key().is(b"a-long-enough-password"));
-        for bad in ["", "short\n", "with spaces in the middle of it\n"] {
+        for bad in ["", "tiny-key\n", "with spaces in the middle of it\n"] {
             fs::write(&path, bad).expect("written");
             let error = Access::from_file(&path).expect_err("no key").to_string();
             assert!(error.starts_with(&path.display().to_string()), "{error}");

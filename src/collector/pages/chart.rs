@@ -211,7 +211,7 @@ fn weeks(all: impl ExactSizeIterator<Item = IsoWeek>, slots: &Slots) -> Markup {
     let step = count.div_ceil(LABELS).max(1);
     html! {
         g.weeks aria-hidden="true" {
-            @for (at, week) in all.enumerate().filter(|(at, _)| (count - 1 - at) % step == 0) {
+            @for (at, week) in all.enumerate().filter(|(at, _)| (count - 1 - at).is_multiple_of(step)) {
                 @let (left, width) = slots.of(at);
                 text x={ (left + width / 2.0) "%" } y=(ABOVE + HEIGHT + 20.0) { "W" (format!("{:02}", week.year_and_number().1)) }
             }

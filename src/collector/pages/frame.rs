@@ -84,6 +84,8 @@ pub fn closed(sentence: &str) -> Markup {
                     p { (sentence) }
                     form method="post" action="open" {
                         label for="key" { "Key" }
+                        // Password managers file a password under a name.
+                        input type="text" name="username" value="collector" autocomplete="username" hidden;
                         div.row {
                             input id="key" name="key" type="password" autocomplete="current-password" required;
                             button { "Open" }

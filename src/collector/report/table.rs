@@ -48,6 +48,12 @@ pub fn reasons(out: LeftOut) -> Option<String> {
 /// What the numbers do not say by themselves.
 fn notes(view: &View) -> Vec<String> {
     let mut notes = Vec::new();
+    if view.activity.installs == 0 {
+        notes.push(
+            "No installs yet: the first heartbeat comes about five minutes after a start."
+                .to_owned(),
+        );
+    }
     if let Some(out) = reasons(view.left_out) {
         notes.push(format!("Left out: {out}. --all shows everything."));
     }
@@ -126,7 +132,7 @@ fn cell(cell: &Cell) -> String {
 /// Of few installs the interval comes first.
 fn shares(share: Share) -> Vec<String> {
     if share.of == 0 {
-        return vec!["no final installs yet".to_owned()];
+        return vec!["nothing final yet".to_owned()];
     }
     let (percent, interval, count) = (percent(share), interval(share), count_of(share));
     if share.is_of_few() { vec![interval, percent, count] } else { vec![percent, interval, count] }

@@ -1,0 +1,109 @@
+//! The command line: bad input is one line with its remedy, and changes nothing.
+
+use crate::running::{Collector, PRODUCT, collector, heartbeat, now, program};
+use std::path::Path;
+
+/// The one line on standard error, and the exit code.
+fn refused(dir: &Path, words: &[&str]) -> (Option<i32>, String) {
+    let output = collector(dir, words);
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(text.lines().count(), 1, "{words:?}: {text}");
+    assert!(output.stdout.is_empty(), "{words:?}");
+    (output.status.code(), text)
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_before_anything_is_made() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let dir = place.path().join("data");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("its address").to_string();
+    let none = place.path().join("none");
+    let short = place.path().join("short");
+    std::fs::write(&short, "abc").expect("a file");
+    let (none, short) = (none.to_str().expect("text"), short.to_str().expect("text"));
+    let cases: [(&[&str], i32, &str); 13] = [
+        (&["--listen", "nowhere"], 2, "such as 127.0.0.1:8787"),
+        (&["--listen", &taken], 1, "--listen HOST:PORT"),
+        (&["--product", "Not A Name"], 2, "such as `notes-mcp`"),
+        (&["--product", "mcpproxy-x"], 2, "reserved"),
+        (&["--base-path", "telemetry"], 2, "such as /telemetry"),
+        (&["--base-path", "/a/../b"], 2, "such as /telemetry"),
+        (&["--log-format", "xml"], 2, "text or json"),
+        (&["--key-file", none], 1, "--key-file FILE"),
+        (&["--key-file", short], 1, "openssl rand -hex 32"),
+        (&["extra"], 2, "unexpected argument"),
+        (&["product", "add"], 2, "NAME is missing"),
+        (&["product", "rename", "a"], 2, "NEW-NAME is missing"),
+        (&["product", "remove", "a"], 1, "--data-dir DIR"),
+    ];
+    for (words, code, remedy) in cases {
+        let (exit, text) = refused(&dir, words);
+        assert!(exit == Some(code) && text.contains(remedy), "{words:?}: {exit:?} {text}");
+        assert!(!dir.exists(), "{words:?} made something");
+    }
+    let output = program()
+        .args(["collector", "--listen", "[::]:0", "--data-dir"])
+        .arg(&dir)
+        .env("MCPPROXY_TEST_CLOCK_OFFSET", "60")
+        .output()
+        .expect("the built command");
+    assert_eq!(output.status.code(), Some(2), "a clock for tests is not for others");
+    assert!(!dir.exists());
+}
+
+#[test]
+fn products_come_and_go_while_the_collector_runs() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let running = Collector::start_with(place.path(), &[], &[]);
+    let said = |words: &[&str]| {
+        let output = collector(place.path(), words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let beat = heartbeat(1, now());
+    assert_eq!(running.post(&beat).code, 400);
+    said(&["product", "add", PRODUCT, "--ephemeral"]);
+    assert!(running.post(&beat).is_stored());
+    said(&["product", "rename", PRODUCT, "@notes/server"]);
+    let list = said(&["product", "list", "-o", "json"]);
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!(list["products"][0]["name"], "notes.server");
+    assert_eq!(list["products"][0]["installs"], 1);
+    assert!(running.post(&heartbeat(2, now())).is_stored(), "its old name is still its own");
+    said(&["product", "remove", "notes.server"]);
+    assert_eq!(running.post(&heartbeat(3, now())).code, 400);
+    assert!(said(&["product", "list"]).contains("refused"));
+}
+
+#[test]
+fn a_second_collector_and_a_wrong_key_are_one_line() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let running = Collector::start(place.path());
+    let words = ["--ephemeral", "--listen", "127.0.0.1:0"];
+    let (code, text) = refused(place.path(), &words);
+    assert!(code == Some(1) && text.contains("another collector"), "{text}");
+    running.stop();
+
+    let key = place.path().join("collector.key");
+    std::fs::write(&key, "ab".repeat(32)).expect("another key");
+    let (code, text) = refused(place.path(), &words);
+    assert!(code == Some(1) && text.contains("the right one"), "{text}");
+    std::fs::remove_file(&key).expect("no key");
+    let (code, text) = refused(place.path(), &words);
+    assert!(code == Some(1) && text.contains("is missing"), "{text}");
+    std::fs::write(place.path().join("collector.db"), "no database ".repeat(900)).expect("a file");
+    let (code, text) = refused(place.path(), &words);
+    assert!(code == Some(1) && text.contains("move it away"), "{text}");
+}
+
+#[test]
+fn help_knows_the_commands_and_their_directory() {
+    let output = program().args(["collector", "--help"]).output().expect("the built command");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("collector product add") && text.contains("MCPPROXY_COLLECTOR_HOME"));
+    assert!(!text.contains("$MCPPROXY_HOME"), "{text}");
+    let output = program().args(["collector", "product", "--help"]).output();
+    let text = String::from_utf8(output.expect("the built command").stdout).expect("text");
+    assert!(text.contains("product rename") && !text.contains("Receive the heartbeats"), "{text}");
+}

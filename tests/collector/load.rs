@@ -1,0 +1,88 @@
+//! Many senders, slow senders, and a stop while they send.
+
+use crate::running::{Client, Collector, heartbeat, kept, now, request, wait_until};
+use std::sync::{Arc, Barrier};
+use std::time::Instant;
+
+const JSON: &str = "content-type: application/json\r\n";
+
+#[test]
+fn two_hundred_connections_at_once_are_all_answered() {
+    const CONNECTIONS: u64 = 200;
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let collector = Collector::start(place.path());
+    let (address, all) = (collector.address, Arc::new(Barrier::new(CONNECTIONS as usize)));
+    let senders: Vec<_> = (0..CONNECTIONS)
+        .map(|install| {
+            let all = all.clone();
+            std::thread::spawn(move || {
+                let mut client = Client::connect(address).expect("a connection");
+                all.wait();
+                let today = now();
+                let stored = |claimed| client.post(&heartbeat(install, claimed));
+                [today, today + 1].map(stored).map(|answer| answer.expect("an answer"))
+            })
+        })
+        .collect();
+    for sender in senders {
+        for answer in sender.join().expect("a sender") {
+            assert!(answer.is_stored(), "{answer:?}");
+        }
+    }
+    assert_eq!(kept(&collector.reader()), (200, 400));
+}
+
+#[test]
+fn senders_that_never_finish_are_let_go_and_hold_up_nobody() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let collector = Collector::start(place.path());
+    let beat = heartbeat(1, now());
+    let begun = Instant::now();
+    let mut slow: Vec<Client> = (0..100)
+        .map(|number| {
+            let mut client = collector.connect();
+            let whole = request(JSON, &beat);
+            // Half a head, and a head with half a body.
+            let part = if number % 2 == 0 { &whole[..40] } else { &whole[..whole.len() - 40] };
+            client.send(part).expect("sent");
+            client
+        })
+        .collect();
+    assert!(collector.post(&beat).is_stored(), "an honest sender among slow ones");
+    for client in &mut slow {
+        // 408 to a body, or just the end: each is the end, long before the patience of this test.
+        assert!(client.is_closed(), "after {:?}", begun.elapsed());
+    }
+    assert!(collector.post(&beat).is_duplicate());
+    assert_eq!(kept(&collector.reader()), (1, 1));
+}
+
+#[test]
+fn a_stop_answers_what_it_has_accepted() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let mut collector = Collector::start(place.path());
+    let mut clients: Vec<(Client, Vec<u8>)> = (0..50)
+        .map(|install| {
+            let (mut client, beat) = (collector.connect(), heartbeat(install, now()));
+            let length = beat.len();
+            let head = format!(
+                "POST /heartbeat HTTP/1.1\r\nhost: x\r\n{JSON}expect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+            );
+            // It says that it waits for the body: the request is accepted.
+            let waits = client.ask(head.as_bytes()).expect("an answer");
+            assert_eq!(waits.code, 100);
+            (client, beat)
+        })
+        .collect();
+    collector.ask_to_stop();
+    wait_until("no new connection is taken", || Client::connect(collector.address).is_err());
+    for (client, beat) in &mut clients {
+        client.send(beat).expect("sent");
+    }
+    for (client, _) in &mut clients {
+        let answer = client.answer().expect("an answer");
+        assert!(answer.is_stored(), "{answer:?}");
+    }
+    assert!(collector.ended().success());
+    assert_eq!(kept(&collector.reader()), (50, 50));
+}

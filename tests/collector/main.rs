@@ -1,0 +1,15 @@
+//! The collector as its maintainer runs it: a process, real sockets, real clients, and what goes wrong.
+
+mod answers;
+mod client;
+mod commands;
+mod crashes;
+mod disk;
+#[path = "../support/endure.rs"]
+mod endure;
+mod load;
+mod pages;
+#[path = "../support/receiver.rs"]
+#[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
+mod receiver;
+mod running;
