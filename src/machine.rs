@@ -13,6 +13,7 @@ use mcpproxy_platform::host;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub use crate::environment::{Surroundings, Variable};
@@ -21,7 +22,8 @@ pub use live_evidence::LiveEvidence;
 /// Kept of every environment, besides what classification asks for and what can object.
 const KEPT: &[&str] = &["MCPPROXY_HOME", "HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"];
 /// Kept of this process only: they speak to one process.
-const KEPT_OF_OWN: &[&str] = &[launch_source::VARIABLE, "XPC_SERVICE_NAME"];
+const KEPT_OF_OWN: &[&str] =
+    &[launch_source::VARIABLE, "XPC_SERVICE_NAME", "MCPPROXY_TEST_CLOCK_OFFSET"];
 /// Settings for tests, kept of this process only.
 const KEPT_OF_OWN_PREFIX: &str = "MCPPROXY_TELEMETRY_";
 
@@ -143,11 +145,32 @@ pub(crate) fn complain(text: &dyn fmt::Display) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Seconds since 1970 by the system clock (0 for a clock before 1970).
+/// By how many seconds the clock of this process is shifted, for tests.
+static SHIFT: AtomicI64 = AtomicI64::new(0);
+/// The clock of this process stays that of the system.
+const UNSHIFTED_FOR_GOOD: i64 = i64::MIN;
+
+/// Shifts the clock of this process, for tests that send to loopback.
+pub fn shift_clock(seconds: i64) {
+    let _ = SHIFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, |shift| {
+        (shift != UNSHIFTED_FOR_GOOD).then_some(seconds)
+    });
+}
+
+/// Sets the clock of this process right, for good: what leaves this machine says the time that it is.
+pub fn never_shift_clock() {
+    SHIFT.store(UNSHIFTED_FOR_GOOD, Ordering::Release);
+}
+
+/// Seconds since 1970 by the system clock (0 for a clock before 1970), shifted if a test wants that.
 pub fn now() -> u64 {
-    std::time::SystemTime::now()
+    let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_secs())
+        .map_or(0, |elapsed| elapsed.as_secs());
+    match SHIFT.load(Ordering::Acquire) {
+        0 | UNSHIFTED_FOR_GOOD => now,
+        shift => now.saturating_add_signed(shift),
+    }
 }
 
 /// What must never leave this machine: every environment value of this process and its ancestors,

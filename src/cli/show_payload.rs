@@ -17,6 +17,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     if call.value("output").is_some_and(|format| format != "json") {
         return Err(Failure::usage(place, "the payload is shown as json only: use -o json"));
     }
+    let dir = call.dir()?;
     let now = match call.value("at") {
         Some(at) => time(at).ok_or_else(|| {
             let how = "--at takes seconds since 1970 or a time such as 2026-11-22T14:46:00Z";
@@ -24,7 +25,6 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         })?,
         None => machine::now(),
     };
-    let dir = call.dir()?;
     let around = Surroundings::of_this_process();
     let preview = preview::preview(&dir, around, now, &|| preview::own_fields(&dir));
     explain(&preview);

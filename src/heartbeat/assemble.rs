@@ -2,6 +2,7 @@
 //!
 //! One rule: pure. The same inputs give the same bytes, so what is shown is what is sent.
 
+use super::lifetime;
 use super::timing::LIVE_FOR;
 use crate::activation::state::{Counters, Funnel, Install, LiveMark, Pending};
 use crate::activation::{State, clients};
@@ -120,14 +121,23 @@ pub fn assemble(
         timestamp: timestamp::format(now),
         anonymous_id_created_at: day_of_id(identity),
         carried_over: identity.rotated_from.is_some(),
-        days_since_install: super::lifetime::days_since_install(state, identity, now),
+        days_since_install: lifetime::days_since_install(state, identity, now),
         active_days_30d: state.days.active.count(now),
-        previous_shutdown: Shutdown::Unknown,
+        previous_shutdown: previous_shutdown(&state.counters),
         surface_requests: Some(surface_requests),
         builtin_tool_calls: Some(builtin_tool_calls),
         upstream_tool_call_count_bucket: Some(CallBucket::of(upstream_tool_calls)),
         server_protocol_counts: live.server_protocol_counts,
         diagnostics: None,
+    }
+}
+
+/// How the hosts ended that ended since the last acknowledgement: one crash is not hidden by those that did not.
+fn previous_shutdown(counters: &Counters) -> Shutdown {
+    match (counters.ended_crashed, counters.ended_clean) {
+        (0, 0) => Shutdown::Unknown,
+        (0, _) => Shutdown::Clean,
+        _ => Shutdown::Crash,
     }
 }
 

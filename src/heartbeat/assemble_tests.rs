@@ -1,6 +1,7 @@
 //! Tests of `assemble`.
 
 use super::*;
+use crate::activation::{DAY, Ending, Mark};
 use crate::contract::{BuiltinToolCalls, SurfaceRequests};
 
 const NOW: u64 = 1_800_000_000;
@@ -137,4 +138,75 @@ fn versions_are_those_the_install_will_have_after_this_build_ran() {
     assert_eq!(versions(&install("", "")), (this, ""));
     assert_eq!(versions(&install(this, "v0.0.1")), (this, "v0.0.1"));
     assert_eq!(versions(&install("v0.0.2", "v0.0.1")), (this, "v0.0.2"));
+}
+
+#[test]
+fn the_days_of_the_install_are_those_of_its_store() {
+    let mut state = State::default();
+    let payload = of(&state);
+    assert_eq!(
+        (payload.days_since_install, payload.active_days_30d),
+        (0, 0),
+        "before any host ran"
+    );
+    assert!(!payload.activation.first_real_tool_call_ever && !payload.carried_over);
+    lifetime::begin(&mut state, &identity(), NOW - 40 * DAY);
+    for days_ago in [31, 30, 29, 1, 1, 0] {
+        state.apply(&Mark::ClientActive, NOW - days_ago * DAY);
+    }
+    state.apply(&Mark::UpstreamResult, NOW);
+    let payload = of(&state);
+    assert_eq!((payload.days_since_install, payload.active_days_30d), (40, 3));
+    assert!(payload.activation.first_real_tool_call_ever);
+}
+
+#[test]
+fn an_id_that_took_the_place_of_another_is_carried_over_and_begins_its_own_days() {
+    let mut state = State::default();
+    let id = identity();
+    let made = timestamp::parse(&id.created_at).unwrap();
+    state.install.anonymous_id = "the id before".to_owned();
+    lifetime::begin(&mut state, &id, made - 400 * DAY);
+    state.apply(&Mark::UpstreamResult, made - DAY);
+    let id = Identity { rotated_from: Some("the id before".to_owned()), ..id };
+    crate::heartbeat::schedule::adopt(&mut state, &id);
+    let payload = assemble(&state, &id, &live(), &policy(&[], false), NOW);
+    assert!(payload.carried_over && payload.activation.first_real_tool_call_ever);
+    assert_eq!(payload.days_since_install, NOW / DAY - made / DAY);
+}
+
+#[test]
+fn one_crash_is_not_hidden_by_ends_that_were_clean() {
+    let mut state = State::default();
+    assert_eq!(of(&state).previous_shutdown, Shutdown::Unknown);
+    for (ending, said) in [
+        (Ending::Clean, Shutdown::Clean),
+        (Ending::Crash, Shutdown::Crash),
+        (Ending::Clean, Shutdown::Crash),
+    ] {
+        state.apply(&Mark::Ended(ending), NOW);
+        assert_eq!(of(&state).previous_shutdown, said);
+    }
+}
+
+/// What ended while a heartbeat was under way is the next one's to tell.
+#[test]
+fn an_end_between_assembling_and_acknowledgement_is_not_lost() {
+    for (before, meanwhile, said) in [
+        (Ending::Crash, None, Shutdown::Unknown),
+        (Ending::Crash, Some(Ending::Clean), Shutdown::Clean),
+        (Ending::Clean, Some(Ending::Crash), Shutdown::Crash),
+        (Ending::Crash, Some(Ending::Crash), Shutdown::Crash),
+    ] {
+        let mut state = State::default();
+        state.apply(&Mark::Ended(before), NOW);
+        let sent = pending(&state, &identity(), &live(), &policy(&[], false), NOW);
+        let bytes = sent.bytes.clone();
+        state.pending = Some(sent);
+        if let Some(ending) = meanwhile {
+            state.apply(&Mark::Ended(ending), NOW);
+        }
+        assert!(crate::heartbeat::schedule::acknowledge(&mut state, NOW, 1, &bytes));
+        assert_eq!(of(&state).previous_shutdown, said, "{before:?}, then {meanwhile:?}");
+    }
 }

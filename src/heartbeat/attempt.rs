@@ -99,6 +99,9 @@ impl Attempt<'_> {
     fn deliver(&self, live: &dyn Fn(&State) -> Live) -> Result<Outcome, Outcome> {
         let permission = self.permission()?;
         let target = permission.target.map_err(Outcome::Unable)?;
+        if !target.is_loopback() {
+            machine::never_shift_clock();
+        }
         let state = self.store.read().map_err(unable)?;
         let now = (self.clock)();
         match schedule::would_begin(&state, now, &self.turn()) {
@@ -151,10 +154,7 @@ impl Attempt<'_> {
                 return Err(Outcome::Unable("the first-run notice was not shown yet".to_owned()));
             }
             let (id, made) = (&identity.anonymous_id, &identity.created_at);
-            if !state
-                .pending
-                .as_ref()
-                .is_some_and(|p| schedule::pending_is_valid(p, now, id, made))
+            if !state.pending.as_ref().is_some_and(|p| schedule::pending_is_valid(p, now, id, made))
             {
                 // Whether a new one is due is asked without them.
                 schedule::discard(state);
@@ -186,10 +186,8 @@ impl Attempt<'_> {
             return Ok(());
         };
         let now = (self.clock)();
-        let refuse = |state: &mut State| {
-            schedule::refuse(state, now, self.nonce, &self.timing, &pending.bytes);
-        };
-        self.patiently(refuse).map_err(unable)?;
+        self.patiently(|state| schedule::refuse(state, now, self.nonce, &self.timing))
+            .map_err(unable)?;
         Err(Outcome::Refused(refusal))
     }
 

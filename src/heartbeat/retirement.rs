@@ -3,7 +3,7 @@
 //! One rule: only what names exactly the product and the version that were sent counts. Any other answer of
 //! the same status is no more than "gone".
 
-use crate::contract::product::{OWN_PRODUCT, same_version};
+use crate::contract::product::same_version;
 use crate::json::{self, Value};
 
 /// The version that `answer` retires, if it is the one that `sent` names.
@@ -11,11 +11,8 @@ pub fn version(answer: &[u8], sent: &[u8]) -> Option<String> {
     let (answer, sent) = (json::parse(answer).ok()?, json::parse(sent).ok()?);
     let retired = answer.get("retired")?;
     let (product, version) = (text(retired, "product")?, text(retired, "version")?);
-    let (own_product, own_version) = match sent.get("product") {
-        Some(own) => (text(own, "name")?, text(own, "version")?),
-        // Heartbeats before version 4 of the contract name no product.
-        None => (OWN_PRODUCT, text(&sent, "version")?),
-    };
+    let own = sent.get("product")?;
+    let (own_product, own_version) = (text(own, "name")?, text(own, "version")?);
     (product == own_product && same_version(version, own_version)).then(|| own_version.to_owned())
 }
 
@@ -47,11 +44,5 @@ mod tests {
         ] {
             assert_eq!(version(other.as_bytes(), SENT), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_heartbeat_that_names_no_product_is_one_of_the_gateway() {
-        let answer = br#"{"retired":{"product":"mcpproxy","version":"0.1.0"}}"#;
-        assert_eq!(version(answer, br#"{"version":"v0.1.0"}"#).as_deref(), Some("v0.1.0"));
     }
 }

@@ -121,3 +121,11 @@ fn hash(text: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+#[path = "rhythm_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "rhythm_simulation.rs"]
+mod simulation;

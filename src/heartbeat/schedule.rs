@@ -166,7 +166,9 @@ pub fn begin(state: &mut State, now: u64, turn: &Turn<'_>) -> Begin {
         sender.lease_owner = 0;
         sender.failures = sender.failures.saturating_add(1);
         if sender.failures > 1 {
-            sender.retry_after = turn.timing.backoff(sender.failures, turn.nonce);
+            // It may have held the lease while another process learnt that nothing is wanted today.
+            let backoff = turn.timing.backoff(sender.failures, turn.nonce);
+            sender.retry_after = sender.retry_after.max(backoff);
         }
     }
     // An acknowledgement that is ahead of the clock was before that was set back.
@@ -302,7 +304,8 @@ pub enum Failure {
     UntilTomorrow,
 }
 
-/// Records that an attempt to send `sent` failed, and releases the lease. Seconds until the next.
+/// Records that an attempt to send `sent` failed, and releases the lease. Seconds until the next. Of bytes
+/// that are no longer pending nothing is recorded: what became of them in another process counts.
 pub fn fail(
     state: &mut State,
     now: u64,
@@ -313,6 +316,9 @@ pub fn fail(
 ) -> u64 {
     release(state, nonce);
     let sender = &mut state.sender;
+    if state.pending.as_ref().is_none_or(|pending| pending.bytes != sent) {
+        return sender.last_attempt.saturating_add(sender.retry_after).saturating_sub(now);
+    }
     sender.failures = sender.failures.saturating_add(1);
     sender.last_attempt = now;
     let backoff = timing.backoff(sender.failures, nonce);
@@ -323,29 +329,26 @@ pub fn fail(
             // An endpoint may shorten the wait, but one that fails again and again may not hurry us.
             if sender.failures <= HURRIED_RETRIES { after } else { after.max(backoff) }
         }
-        Failure::UntilTomorrow => until_tomorrow(state, now, timing, sent),
+        Failure::UntilTomorrow => until_tomorrow(state, now, timing),
     };
     state.sender.retry_after = retry_after;
     retry_after
 }
 
-/// Discards `sent`, if it is still pending. Seconds until the next UTC day.
-fn until_tomorrow(state: &mut State, now: u64, timing: &Timing, sent: &[u8]) -> u64 {
-    let mut day = now;
-    if let Some(pending) = state.pending.as_ref().filter(|pending| pending.bytes == sent) {
-        // Their day may be ahead of a clock that was set back: an answer that was lost may have been a yes.
-        day = day.max(pending.made_at);
-        discard(state);
-    }
+/// Discards the pending bytes. Seconds until the next UTC day.
+fn until_tomorrow(state: &mut State, now: u64, timing: &Timing) -> u64 {
+    // Their day may be ahead of a clock that was set back: an answer that was lost may have been a yes.
+    let day = state.pending.as_ref().map_or(now, |pending| pending.made_at.max(now));
+    discard(state);
     timing.interval.unwrap_or_else(|| rhythm::next_midnight(day) - now)
 }
 
 /// Drops the pending bytes that the gate refused and waits for the next day.
-pub fn refuse(state: &mut State, now: u64, nonce: u64, timing: &Timing, refused: &[u8]) {
+pub fn refuse(state: &mut State, now: u64, nonce: u64, timing: &Timing) {
     release(state, nonce);
     state.install.anonymity_violations = state.install.anonymity_violations.saturating_add(1);
     state.sender.last_attempt = now;
-    state.sender.retry_after = until_tomorrow(state, now, timing, refused);
+    state.sender.retry_after = until_tomorrow(state, now, timing);
 }
 
 /// Gives the lease back, if it is still ours.

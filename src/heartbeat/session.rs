@@ -421,10 +421,21 @@ impl Session {
         }
         let Some(store) = self.store() else { return };
         let is_news = !self.ended.swap(true, Ordering::AcqRel);
-        let _ = store.update(false, |state| {
-            // What ended is not a host of another install.
-            if is_news && owner(&state.install.anonymous_id) == self.owner.load(Ordering::Acquire) {
+        let count = |state: &mut State, claim: Option<&Claim<'_>>| {
+            let is_ours = |state: &State| {
+                claim.is_none_or(|claim| claim.owner == owner(&state.install.anonymous_id))
+            };
+            if !is_ours(state) {
+                claim.into_iter().for_each(|claim| (claim.adopt)(state));
+            }
+            // What ended is no host of another install.
+            if is_ours(state) {
                 state.apply(&Mark::Ended(ending), machine::now());
+            }
+        };
+        let _ = store.update(false, |state| {
+            if is_news {
+                self.with_claim(|claim| count(state, claim));
             }
             let ours = |mark: &mut LiveMark| mark.nonce == self.nonce;
             let _ = state.live_tap.take_if(ours);

@@ -57,8 +57,7 @@ pub(super) fn take(session: Option<&Session>) -> Snapshot {
     let sends = permission.consent.effective == Effective::On;
     let last = state.as_ref().map_or(0, |state| state.sender.last_success);
     let since = Some(session.started_at);
-    let next =
-        state.as_ref().and_then(|s| schedule::next_attempt(s, &session.timing, since, now));
+    let next = state.as_ref().and_then(|s| schedule::next_attempt(s, &session.timing, since, now));
     let installer = state.as_ref().is_some_and(|state| state.install.installer_pending);
     Snapshot {
         consent: permission.consent,

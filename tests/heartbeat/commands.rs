@@ -52,7 +52,7 @@ fn send_now_shows_the_notice_sends_and_shows_the_same_bytes_while_they_are_pendi
     let third = run(home.path(), &["send"], &variables);
     assert_eq!(third.code, Some(0));
     let said = String::from_utf8_lossy(&third.stdout);
-    assert!(["24 h 0", "23 h 59"].iter().any(|wait| said.contains(wait)), "{said}");
+    assert!(said.starts_with("not due: next in "), "{said}");
     assert_eq!(receiver.connections(), sent);
 }
 

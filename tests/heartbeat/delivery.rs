@@ -10,7 +10,7 @@ use mcpproxy::gate::RefusalRule;
 use mcpproxy::heartbeat::attempt::Outcome;
 use mcpproxy::heartbeat::schedule::Begin;
 use mcpproxy::heartbeat::sent;
-use mcpproxy::heartbeat::timing::{INTERVAL, LEASE, PENDING_MAX_AGE};
+use mcpproxy::heartbeat::timing::{ALONE, DAY, LEASE, PENDING_MAX_AGE};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -37,14 +37,14 @@ fn a_due_heartbeat_arrives_exactly_as_it_was_shown_and_is_recorded() {
     let state = install.state();
     assert_eq!(state.sender.last_success, install.clock.get());
     assert_eq!((state.pending, state.sender.lease_owner), (None, 0));
-    assert_eq!(install.attempt(), Outcome::Waiting(Begin::NotDue(INTERVAL)));
+    assert_eq!(install.attempt(), Outcome::Waiting(Begin::NotDue(ALONE)));
 }
 
 #[test]
-fn a_day_later_the_next_one_is_due() {
+fn twenty_hours_later_the_next_one_is_due() {
     let install = Install::new([]);
     assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
-    install.pass(INTERVAL - 1);
+    install.pass(ALONE - 1);
     assert_eq!(install.attempt(), Outcome::Waiting(Begin::NotDue(1)));
     install.pass(1);
     assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
@@ -60,7 +60,7 @@ fn an_acknowledged_payload_is_kept_for_the_user() {
     let install = Install::new([]);
     for _ in 0..sent::KEPT + 3 {
         assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
-        install.pass(INTERVAL);
+        install.pass(DAY);
     }
     let copies = sent::copies(&install.dir);
     let requests = install.receiver.requests();
@@ -87,7 +87,7 @@ fn without_a_place_for_the_copy_nothing_is_sent() {
     file.set_modified(old).expect("set");
     assert!(matches!(install.attempt(), Outcome::Failed { .. }));
     assert_eq!(std::fs::read_dir(install.dir.sent()).expect("there").count(), 0);
-    install.pass(INTERVAL);
+    install.pass(DAY);
     assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
     assert_eq!(sent::copies(&install.dir).len(), 1);
 }
@@ -117,6 +117,7 @@ fn what_happens_during_the_request_is_counted_in_the_next_payload() {
             timing: install.timing,
             nonce: 7,
             asked_at: None,
+            running_since: None,
             clock: &clock,
             stopped: &|| false,
         };
@@ -196,10 +197,10 @@ fn installer_is_reported_until_one_is_acknowledged() {
         assert_eq!(member(&install.preview().bytes, "/launch_source"), "installer");
         assert!(matches!(install.attempt(), Outcome::Failed { .. }));
         assert!(install.state().install.installer_pending);
-        install.pass(INTERVAL + 1);
+        install.pass(DAY + 1);
     }
     assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
-    install.pass(INTERVAL);
+    install.pass(DAY);
     assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
     let sources: Vec<_> =
         install.receiver.requests().iter().map(|r| member(&r.body, "/launch_source")).collect();
@@ -280,7 +281,7 @@ fn switched_off_during_backoff_means_no_packet_and_no_write() {
     let install = Install::new([Reply::status(503)]);
     assert!(matches!(install.attempt(), Outcome::Failed { .. }));
     install.disable();
-    install.pass(INTERVAL);
+    install.pass(DAY);
     let before = install.state();
     for force in [false, true] {
         let outcome = install.attempt_as(7, force, &|_| live());
@@ -324,16 +325,16 @@ fn a_payload_that_the_gate_refuses_is_dropped_and_counted() {
     assert_eq!((state.install.anonymity_violations, state.pending), (1, None));
     assert_eq!(install.receiver.connections(), 1);
     assert!(matches!(install.attempt(), Outcome::Waiting(Begin::BackingOff(_))));
-    install.pass(INTERVAL);
+    install.pass(DAY);
     assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
 }
 
 #[test]
 fn a_clock_that_was_set_back_sends_nothing() {
     let install = Install::new([]);
-    install.change(|state| state.sender.last_success = install.clock.get() + 3 * INTERVAL);
+    install.change(|state| state.sender.last_success = install.clock.get() + 3 * DAY);
     assert_eq!(install.attempt(), Outcome::Waiting(Begin::ClockReset(1)));
-    assert_eq!(install.attempt(), Outcome::Waiting(Begin::NotDue(INTERVAL)));
+    assert_eq!(install.attempt(), Outcome::Waiting(Begin::NotDue(ALONE)));
     assert_eq!(install.receiver.connections(), 0);
 }
 

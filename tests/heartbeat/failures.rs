@@ -1,11 +1,11 @@
 //! Endpoints that do not acknowledge.
 
-use crate::install::Install;
+use crate::install::{Install, MORNING, member};
 use crate::receiver::{Receiver, Reply};
 use mcpproxy::contract::timestamp;
 use mcpproxy::heartbeat::attempt::Outcome;
 use mcpproxy::heartbeat::schedule::Begin;
-use mcpproxy::heartbeat::timing::{INTERVAL, RETRY_AFTER_MAX};
+use mcpproxy::heartbeat::timing::{RETIRED_FOR, RETRY_AFTER_MAX};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -44,9 +44,7 @@ fn overloaded_and_broken_endpoints_are_tried_again_after_a_minute() {
 fn retry_after_is_honoured_as_seconds_and_as_a_date() {
     assert_eq!(retry_in(with_retry_after(429, "120".into())), 120);
     assert_eq!(retry_in(with_retry_after(503, "7".into())), 7);
-    let soon = http_date(mcpproxy::machine::now() + 3600);
-    let wait = retry_in(with_retry_after(503, soon));
-    assert!((3590..=3600).contains(&wait), "{wait}");
+    assert_eq!(retry_in(with_retry_after(503, http_date(MORNING + 3600))), 3600);
     assert!((60..=66).contains(&retry_in(with_retry_after(503, "soon".into()))));
 }
 
@@ -57,12 +55,31 @@ fn an_endless_retry_after_is_cut_to_a_day() {
     assert_eq!(retry_in, RETRY_AFTER_MAX);
 }
 
+/// From [`MORNING`] to 00:00 UTC.
+const UNTIL_TOMORROW: u64 = 15 * 3600;
+
 #[test]
-fn refusals_wait_for_the_next_day() {
+fn refusals_wait_for_the_next_utc_day_and_keep_the_counts() {
     for status in [400, 401, 403, 404, 410, 413, 422, 451] {
         let install = Install::new([with_retry_after(status, "5".into())]);
+        install.change(|state| {
+            state.install.installer_pending = true;
+            state.counters.upstream_tool_calls = 3;
+        });
         let Outcome::Failed { retry_in, .. } = install.attempt() else { panic!("acknowledged") };
-        assert_eq!(retry_in, INTERVAL, "{status}");
+        assert_eq!(retry_in, UNTIL_TOMORROW, "{status}");
+        let state = install.state();
+        assert!(state.pending.is_none() && state.install.installer_pending, "{status}");
+        assert_eq!(state.counters.upstream_tool_calls, 3, "{status}");
+        install.pass(retry_in - 1);
+        assert_eq!(install.attempt(), Outcome::Waiting(Begin::BackingOff(1)), "{status}");
+        install.pass(1);
+        assert!(matches!(install.attempt(), Outcome::Acknowledged(_)), "{status}");
+        // What was discarded is reported by the next one, of its own day.
+        let body = &install.receiver.requests()[1].body;
+        assert_eq!(member(body, "/launch_source"), "installer");
+        assert_eq!(member(body, "/upstream_tool_call_count_bucket"), "1-10");
+        assert_eq!(member(body, "/timestamp"), "2026-11-23T00:00:00Z");
     }
 }
 
@@ -73,9 +90,61 @@ fn redirects_are_never_followed() {
         let location = format!("{}/heartbeat", elsewhere.endpoint());
         let install = Install::new([Reply::Status(status, vec![("location", location)])]);
         let Outcome::Failed { retry_in, .. } = install.attempt() else { panic!("acknowledged") };
-        assert_eq!(retry_in, INTERVAL, "{status}");
+        assert_eq!(retry_in, UNTIL_TOMORROW, "{status}");
         assert_eq!((install.receiver.connections(), elsewhere.connections()), (1, 0));
     }
+}
+
+/// What a collector answers to `install`'s payloads of a version that it wants no more of.
+fn retired(product: &str, version: &str) -> Reply {
+    Reply::Body(410, format!(r#"{{"retired":{{"product":"{product}","version":"{version}"}}}}"#))
+}
+
+#[test]
+fn a_retired_version_is_quiet_for_28_days_and_asks_once() {
+    let version = mcpproxy::build_info::VERSION;
+    let answers = [retired("mcpproxy", version), retired("mcpproxy", version)];
+    let install = Install::new(answers);
+    for asked in 1..=2 {
+        let Outcome::Failed { why, retry_in } = install.attempt() else { panic!("acknowledged") };
+        assert_eq!((why.contains("retired"), retry_in), (true, RETIRED_FOR), "{why}");
+        install.pass(RETIRED_FOR - 1);
+        assert_eq!(install.attempt(), Outcome::Waiting(Begin::Retired(1)));
+        assert_eq!(install.receiver.connections(), asked);
+        install.pass(1);
+    }
+    assert!(matches!(install.attempt(), Outcome::Acknowledged(_)), "it is wanted again");
+}
+
+#[test]
+fn any_other_410_is_a_404() {
+    let long = format!(r#"{{"padding":"{}"}}"#, "x".repeat(1 << 20));
+    for reply in [
+        Reply::status(410),
+        retired("another", mcpproxy::build_info::VERSION),
+        retired("mcpproxy", "v99.0.0"),
+        Reply::Body(410, "retired".to_owned()),
+        Reply::Body(410, long),
+    ] {
+        let install = Install::new([reply]);
+        let Outcome::Failed { retry_in, .. } = install.attempt() else { panic!("acknowledged") };
+        assert_eq!(retry_in, UNTIL_TOMORROW);
+    }
+}
+
+#[test]
+fn bytes_of_yesterday_go_first_and_then_those_of_today() {
+    let install = Install::new([Reply::status(503)]);
+    assert!(matches!(install.attempt(), Outcome::Failed { .. }));
+    // The next morning a host starts.
+    install.pass(23 * 3600);
+    install.starts_a_host();
+    assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
+    assert!(matches!(install.attempt(), Outcome::Acknowledged(_)));
+    let times: Vec<_> =
+        install.receiver.requests().iter().map(|r| member(&r.body, "/timestamp")).collect();
+    assert_eq!(times, ["2026-11-22T09:00:00Z", "2026-11-22T09:00:00Z", "2026-11-23T08:00:00Z"]);
+    assert!(matches!(install.attempt(), Outcome::Waiting(Begin::NotDue(_))));
 }
 
 #[test]

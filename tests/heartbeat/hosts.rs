@@ -4,16 +4,20 @@ use crate::install::member;
 use crate::receiver::{Receiver, Reply};
 use mcpproxy::activation::{Recorded, Store};
 use mcpproxy::contract::{LaunchSource, RoutingMode};
-use mcpproxy::heartbeat::timing::LEASE;
+use mcpproxy::heartbeat::timing::{LEASE, SETTLE_IN_TESTS};
 use mcpproxy::paths::DataDir;
 use mcpproxy::{Event, Host, LiveCounts, Telemetry, machine};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
 const ROLE: &str = "HEARTBEAT_TEST_ROLE";
+/// A server of the host answers at once.
+const SERVER: &str = "HEARTBEAT_TEST_SERVER";
 
 /// Not a test: what the children run. Reads one command a line from stdin, says `ok ...` after each.
 #[test]
@@ -26,12 +30,25 @@ fn child() {
         data_dir: None,
         launched_by: None,
     });
-    telemetry.provide_live(|| LiveCounts { server_count: Some(1), ..LiveCounts::default() });
+    let connected = Arc::new(AtomicU64::new(0));
+    let counts = connected.clone();
+    telemetry.provide_live(move || LiveCounts {
+        server_count: Some(1),
+        connected_server_count: Some(counts.load(Ordering::Relaxed)),
+        ..LiveCounts::default()
+    });
+    let server = || {
+        connected.store(1, Ordering::Relaxed);
+        telemetry.record(Event::ServerConnected)
+    };
+    if std::env::var_os(SERVER).is_some() {
+        server();
+    }
     println!("\nok {} {:?}", telemetry.is_on(), begun.elapsed().as_millis());
     for line in std::io::stdin().lines() {
         match line.as_deref() {
             Ok("call") => println!("ok {:?}", telemetry.record(Event::UpstreamCall)),
-            Ok("server") => println!("ok {:?}", telemetry.record(Event::ServerConnected)),
+            Ok("server") => println!("ok {:?}", server()),
             Ok("client") => {
                 println!("ok {:?}", telemetry.record(Event::ClientSeen { name: "goose" }));
             }
@@ -39,6 +56,11 @@ fn child() {
                 telemetry.provide_live(LiveCounts::default);
                 println!("ok woken");
             }
+            Ok("caught") => {
+                let caught = std::panic::catch_unwind(|| panic!("as it was told"));
+                println!("ok {}", caught.is_err());
+            }
+            Ok("panic") => panic!("as it was told"),
             Ok("threads") => {
                 let tasks = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
                 println!("ok {tasks}");
@@ -122,6 +144,7 @@ fn due_at_once(receiver: &Receiver) -> Vec<(&'static str, String)> {
     vec![
         ("MCPPROXY_TELEMETRY_ENDPOINT", receiver.endpoint()),
         ("MCPPROXY_TELEMETRY_INITIAL_DELAY", "0".to_owned()),
+        (SERVER, "answers".to_owned()),
     ]
 }
 
@@ -154,6 +177,38 @@ fn wait_for_config(home: &Path) {
         assert!(Instant::now() < until, "no id was made");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn a_host_that_unwinds_crashed_and_one_that_caught_a_panic_did_not() {
+    let receiver = Receiver::start([]);
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", receiver.endpoint())];
+    let ended = |commands: &[&str]| {
+        let home = home();
+        let mut host = HostProcess::start(home.path(), "tap", &with(&variables));
+        wait_for_config(home.path());
+        for command in commands {
+            assert_eq!(host.ask(command), "true");
+        }
+        let panics = commands.is_empty();
+        if panics {
+            writeln!(host.stdin.as_mut().expect("open"), "panic").expect("a child that listens");
+            assert!(!host.child.wait().expect("an end").success());
+        } else {
+            host.leave();
+        }
+        let shown = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
+            .args(["telemetry", "show-payload"])
+            .env_clear()
+            .env("HOME", home.path())
+            .env("MCPPROXY_HOME", home.path().join("data"))
+            .output()
+            .expect("it starts");
+        let payload: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("a payload");
+        payload["previous_shutdown"].clone()
+    };
+    assert_eq!(ended(&["caught"]), "clean");
+    assert_eq!(ended(&[]), "crash");
 }
 
 #[test]
@@ -279,6 +334,37 @@ fn switched_off_during_backoff_no_packet_leaves() {
     disable(home.path());
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(receiver.requests().len(), 1);
+    host.leave();
+}
+
+#[test]
+fn a_host_that_starts_overdue_waits_for_the_first_answer_of_a_server() {
+    let (home, receiver) = (home(), Receiver::start([]));
+    let mut variables = due_at_once(&receiver);
+    variables.pop();
+    let mut host = HostProcess::start(home.path(), "serve", &with(&variables));
+    // Its background thread has come as far as to write a mark.
+    let dir = DataDir::at(home.path().join("data"));
+    let until = Instant::now() + SOON;
+    let peek = || Store::peek(&dir, machine::now()).ok().flatten();
+    while peek().is_none_or(|state| state.live_serve.is_none()) {
+        assert!(Instant::now() < until, "no mark");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    host.ask("server");
+    let requests = receiver.wait_for(1, SOON);
+    assert_eq!(member(&requests[0].body, "/connected_server_count"), 1);
+    host.leave();
+}
+
+#[test]
+fn a_host_whose_servers_never_answer_sends_all_the_same() {
+    let (home, receiver) = (home(), Receiver::start([]));
+    let mut variables = due_at_once(&receiver);
+    variables.pop();
+    let host = HostProcess::start(home.path(), "serve", &with(&variables));
+    let requests = receiver.wait_for(1, Duration::from_secs(SETTLE_IN_TESTS) + SOON);
+    assert_eq!(member(&requests[0].body, "/connected_server_count"), 0);
     host.leave();
 }
 

@@ -9,11 +9,14 @@ use mcpproxy::heartbeat::preview::{Preview, preview};
 use mcpproxy::heartbeat::schedule::{self, HostStart};
 use mcpproxy::heartbeat::timing::Timing;
 use mcpproxy::identity::{self, Identity};
-use mcpproxy::machine::{self, Surroundings, Variable};
+use mcpproxy::machine::{Surroundings, Variable};
 use mcpproxy::paths::DataDir;
 use std::cell::Cell;
 
-/// An install whose first heartbeat is due.
+/// 2026-11-22T09:00:00Z
+pub const MORNING: u64 = 1_795_338_000;
+
+/// An install whose first heartbeat is due, on a clock that begins at [`MORNING`].
 pub struct Install {
     pub dir: DataDir,
     pub store: Store,
@@ -60,7 +63,7 @@ impl Install {
     pub fn sending_to(receiver: Receiver, endpoint: Option<&str>) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let dir = DataDir::at(home.path().join("data"));
-        let now = machine::now();
+        let now = MORNING;
         let identity = identity::ensure(&dir, now).expect("an id");
         let store = Store::open(&dir, now).expect("a store");
         let endpoint = endpoint.map_or_else(|| receiver.endpoint(), str::to_owned);
@@ -89,6 +92,12 @@ impl Install {
             schedule::host_started(state, &start, at);
             state.install.notice_shown_at = at;
         });
+    }
+
+    /// A host starts, and has said so in the store.
+    pub fn starts_a_host(&self) {
+        let identity = identity::ensure(&self.dir, self.clock.get()).expect("the id");
+        self.started(&identity, self.clock.get());
     }
 
     pub fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
@@ -127,6 +136,7 @@ impl Install {
             timing: self.timing,
             nonce,
             asked_at: force.then(|| self.clock.get()),
+            running_since: None,
             clock: &clock,
             stopped,
         };

@@ -6,5 +6,6 @@ mod failures;
 mod hosts;
 mod install;
 mod network;
+mod panics;
 #[path = "../support/receiver.rs"]
 mod receiver;

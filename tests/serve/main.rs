@@ -3,6 +3,8 @@
 mod api;
 mod calls;
 mod clients;
+#[cfg(target_os = "linux")]
+mod facts;
 mod fake;
 mod floods;
 mod gateway;
@@ -10,6 +12,10 @@ mod operations;
 #[cfg(target_os = "linux")]
 mod processes;
 mod proxies;
+#[cfg(target_os = "linux")]
+#[path = "../support/receiver.rs"]
+#[allow(dead_code)]
+mod receiver;
 mod sessions;
 mod telemetry;
 mod upstreams;

@@ -29,6 +29,8 @@ impl Request {
 pub enum Reply {
     /// A status with headers and no body.
     Status(u16, Vec<(&'static str, String)>),
+    /// A status with a body.
+    Body(u16, String),
     /// Read the request and never answer.
     Hang,
     /// Read the request and close.
@@ -139,6 +141,11 @@ impl Receiver {
                 }
                 text.push_str("\r\n");
                 let _ = stream.write_all(text.as_bytes());
+            }
+            Reply::Body(code, body) => {
+                let length = body.len();
+                let head = format!("HTTP/1.1 {code} Whatever\r\ncontent-length: {length}\r\n\r\n");
+                let _ = stream.write_all((head + &body).as_bytes());
             }
             Reply::Hang => self.inner.0.lock().expect("unpoisoned").held.push(stream),
             Reply::HangUp => {}

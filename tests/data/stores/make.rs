@@ -64,6 +64,7 @@ fn keep(state: &mut State) {
         retry_after: 120,
         lease_owner: 7,
         lease_until: NOW + 30,
+        ..Sender::default()
     };
     state.install = Install {
         current_version: "v0.1.0".to_owned(),
