@@ -9,10 +9,11 @@ use crate::activation::{State, clients};
 use crate::build_info;
 use crate::contract::{
     Activation, AgentEnv, CallBucket, EnvKind, EnvMarkers, LaunchSource, Payload, Product,
-    RoutingMode, ServerProtocolCounts, Shutdown, TokensBucket, timestamp,
+    RoutingMode, ServerProtocolCounts, Shutdown, TokensBucket, product, timestamp,
 };
 use crate::gate::{self, Own, PrivateWords};
 use crate::identity::Identity;
+use crate::json;
 
 /// The process-bound fields of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +90,7 @@ pub fn versions(install: &Install) -> (&str, &str) {
 
 /// The heartbeat of this install at `now`.
 pub fn assemble(
+    product: &Product,
     state: &State,
     identity: &Identity,
     live: &Live,
@@ -99,7 +101,7 @@ pub fn assemble(
     let installer = state.install.installer_pending;
     let Counters { surface_requests, builtin_tool_calls, upstream_tool_calls, .. } = state.counters;
     Payload {
-        product: product(),
+        product: product.clone(),
         anonymous_id: identity.anonymous_id.clone(),
         env_kind: live.env_kind,
         env_markers: live.env_markers,
@@ -141,11 +143,6 @@ fn previous_shutdown(counters: &Counters) -> Shutdown {
     }
 }
 
-/// The product that this host speaks for.
-fn product() -> Product {
-    Product::own(build_info::VERSION)
-}
-
 /// The day of the id, as it is sent: two products that were first started in one second must not be joined
 /// by it.
 fn day_of_id(identity: &Identity) -> String {
@@ -179,13 +176,14 @@ pub fn activation(state: &State, ides: u64, policy: &ClientPolicy, now: u64) -> 
 
 /// The payload with what must be known again when it is retried or acknowledged.
 pub fn pending(
+    product: &Product,
     state: &State,
     identity: &Identity,
     live: &Live,
     policy: &ClientPolicy,
     now: u64,
 ) -> Pending {
-    let payload = assemble(state, identity, live, policy, now);
+    let payload = assemble(product, state, identity, live, policy, now);
     Pending {
         bytes: payload.encode(),
         made_at: now,
@@ -199,16 +197,25 @@ pub fn pending(
     }
 }
 
-/// What the gate must find in stored bytes.
-pub fn own(pending: &Pending, identity: &Identity) -> Own {
+/// What the gate must find in stored bytes. They may be of an earlier version of the product, which they say
+/// themselves.
+pub fn own(pending: &Pending, product: &Product, identity: &Identity) -> Own {
+    let version = version_in(&pending.bytes).unwrap_or_else(|| product.version.clone());
     Own {
-        product: product(),
+        product: Product { name: product.name.clone(), version },
         anonymous_id: identity.anonymous_id.clone(),
         anonymous_id_created_at: day_of_id(identity),
         version: pending.version.clone(),
         previous_version: Some(pending.previous_version.clone()),
         timestamp: timestamp::format(pending.made_at),
     }
+}
+
+/// The product's version in a payload, if it is spelled like one.
+fn version_in(bytes: &[u8]) -> Option<String> {
+    let payload = json::parse(bytes).ok()?;
+    let version = payload.get("product")?.get("version")?.as_str()?;
+    product::is_version(version).then(|| version.to_owned())
 }
 
 #[cfg(test)]

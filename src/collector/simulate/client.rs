@@ -12,7 +12,7 @@ use super::wire;
 use super::{GATEWAY, SendError};
 use crate::activation::{BuiltinTool, Ending, Mark, State, Surface};
 use crate::build_info;
-use crate::contract::{LaunchSource, RoutingMode, timestamp};
+use crate::contract::{LaunchSource, Product, RoutingMode, timestamp};
 use crate::environment::{self, Classification};
 use crate::gate::{self, PrivateWords};
 use crate::heartbeat::assemble::{self, ClientPolicy, Live};
@@ -399,16 +399,18 @@ impl Client {
             other => return Ok(Err(other)),
         }
         let policy = ClientPolicy::default();
+        let (name, version) = (self.plan.product.to_owned(), turn.version.to_owned());
+        let product = Product { name, version };
         if state.pending.is_none() {
             schedule::assembling(state, now, turn);
             let live = live(&self.plan, &self.environment, self.servers, &self.processes[index]);
-            state.pending = Some(assemble::pending(state, identity, &live, &policy, now));
+            state.pending = Some(assemble::pending(&product, state, identity, &live, &policy, now));
             if let Some(pending) = &state.pending {
                 self.wire = wire::of(&pending.bytes, &self.plan, turn.version, at);
             }
         }
         let Some(pending) = &state.pending else { return Ok(Err(Begin::NotDue(1))) };
-        let own = assemble::own(pending, identity);
+        let own = assemble::own(pending, &product, identity);
         gate::check(&pending.bytes, Some(&own), &PrivateWords::default()).map_err(SendError)?;
         Ok(Ok(()))
     }

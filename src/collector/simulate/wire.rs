@@ -1,11 +1,9 @@
-//! What this build's client cannot say itself: that it is another product, an agent's, or of an older version.
+//! What this build's client cannot say itself: that it runs in an agent's sandbox, or is of the first version.
 //!
 //! One rule: the client's own bytes, with no more than these members changed.
 
 use super::habit::Habit;
 use super::plan::Plan;
-use crate::build_info;
-use crate::contract::Product;
 use serde_json::{Value, json};
 
 /// The members that schema 4 added.
@@ -24,15 +22,12 @@ pub fn of(assembled: &[u8], plan: &Plan, version: &str, at: u64) -> Vec<u8> {
     if at < plan.schema_3_until {
         return schema_3(assembled, version).unwrap_or_else(|| assembled.to_vec());
     }
-    let own = Product::own(build_info::VERSION);
-    let product = |name: &str, version: &str| {
-        format!(r#""product":{{"name":"{name}","version":"{version}"}}"#)
-    };
+    if plan.habit != Habit::Agent {
+        return assembled.to_vec();
+    }
+    // This build finds no agents yet.
     let text = String::from_utf8_lossy(assembled);
-    let text = text.replacen(&product(&own.name, &own.version), &product(plan.product, version), 1);
-    let agent_env = if plan.habit == Habit::Agent { "sandbox" } else { "none" };
-    let said = format!(r#""agent_env":"{agent_env}""#);
-    text.replacen(r#""agent_env":"none""#, &said, 1).into_bytes()
+    text.replacen(r#""agent_env":"none""#, r#""agent_env":"sandbox""#, 1).into_bytes()
 }
 
 /// As a client of the first version said the same.
