@@ -181,3 +181,24 @@ fn differences(
         }
     }
 }
+
+#[test]
+fn the_command_writes_the_log_that_the_truth_is_computed_from() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("events");
+    let simulate = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpproxy"));
+        command.args(["collector", "simulate", "--installs", "30", "--days", "9"]).args(arguments);
+        command.arg("--out").arg(&log).output().expect("the command runs")
+    };
+    let first = simulate(&["--seed", "5"]);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let text = std::fs::read_to_string(&log).expect("a log");
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
+    assert!(events.filter(|event| event["event"] == "sent").count() > 10);
+
+    let again = simulate(&["--seed", "5"]);
+    assert_eq!(again.status.code(), Some(1), "a file that exists is not written over");
+    assert_eq!(std::fs::read_to_string(&log).expect("a log"), text);
+    assert_eq!(simulate(&["--seed", "none"]).status.code(), Some(2));
+}

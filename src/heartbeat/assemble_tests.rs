@@ -93,7 +93,9 @@ fn installer_lies_over_the_launch_source_until_it_is_cleared() {
 fn a_name_that_became_private_does_not_silence_the_install() {
     let state = with_clients(&["claude-code", "tims-own-client", "acme-client"]);
     let names = |policy: &ClientPolicy| {
-        assemble(&Product::own(build_info::VERSION), &state, &identity(), &live(), policy, NOW).activation.mcp_clients_seen_ever
+        assemble(&Product::own(build_info::VERSION), &state, &identity(), &live(), policy, NOW)
+            .activation
+            .mcp_clients_seen_ever
     };
     assert_eq!(names(&policy(&[], false)), ["claude-code", "tims-own-client", "acme-client"]);
     assert_eq!(names(&policy(&["acme"], false)), ["claude-code", "tims-own-client", "unknown"]);
@@ -170,7 +172,14 @@ fn an_id_that_took_the_place_of_another_is_carried_over_and_begins_its_own_days(
     state.apply(&Mark::UpstreamResult, made - DAY);
     let id = Identity { rotated_from: Some("the id before".to_owned()), ..id };
     crate::heartbeat::schedule::adopt(&mut state, &id);
-    let payload = assemble(&Product::own(build_info::VERSION), &state, &id, &live(), &policy(&[], false), NOW);
+    let payload = assemble(
+        &Product::own(build_info::VERSION),
+        &state,
+        &id,
+        &live(),
+        &policy(&[], false),
+        NOW,
+    );
     assert!(payload.carried_over && payload.activation.first_real_tool_call_ever);
     assert_eq!(payload.days_since_install, NOW / DAY - made / DAY);
 }

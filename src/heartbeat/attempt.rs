@@ -167,7 +167,14 @@ impl Attempt<'_> {
                 return Ok(kept.clone());
             }
             schedule::assembling(state, now, &self.turn());
-            let pending = assemble::pending(&crate::contract::Product::own(build_info::VERSION), state, identity, live, policy, now);
+            let pending = assemble::pending(
+                &crate::contract::Product::own(build_info::VERSION),
+                state,
+                identity,
+                live,
+                policy,
+                now,
+            );
             state.pending = Some(pending.clone());
             Ok(pending)
         });
@@ -181,7 +188,8 @@ impl Attempt<'_> {
         identity: &Identity,
         policy: &ClientPolicy,
     ) -> Result<(), Outcome> {
-        let own = assemble::own(pending, &crate::contract::Product::own(build_info::VERSION), identity);
+        let own =
+            assemble::own(pending, &crate::contract::Product::own(build_info::VERSION), identity);
         let Err(refusal) = gate::check(&pending.bytes, Some(&own), &policy.private) else {
             return Ok(());
         };

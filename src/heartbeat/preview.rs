@@ -59,7 +59,15 @@ pub fn preview(dir: &DataDir, around: &Surroundings, now: u64, own: &dyn Fn() ->
                 private: PrivateWords::lazy(machine::private_words),
                 known_only: permission.known_client_names_only,
             };
-            assemble::assemble(&crate::contract::Product::own(crate::build_info::VERSION), &state, &identity, &live, &policy, now).encode()
+            assemble::assemble(
+                &crate::contract::Product::own(crate::build_info::VERSION),
+                &state,
+                &identity,
+                &live,
+                &policy,
+                now,
+            )
+            .encode()
         }
     };
     let consent = permission.consent;

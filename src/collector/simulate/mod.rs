@@ -178,3 +178,6 @@ pub fn run(
     log.write(u64::MAX, out)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
