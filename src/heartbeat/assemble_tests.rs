@@ -47,7 +47,14 @@ fn with_clients(names: &[&str]) -> State {
 }
 
 fn of(state: &State) -> Payload {
-    assemble(state, &identity(), &live(), &policy(&[], false), NOW)
+    assemble(
+        &Product::own(build_info::VERSION),
+        state,
+        &identity(),
+        &live(),
+        &policy(&[], false),
+        NOW,
+    )
 }
 
 #[test]
@@ -85,7 +92,14 @@ fn installer_lies_over_the_launch_source_until_it_is_cleared() {
     assert_eq!(of(&state).launch_source, LaunchSource::Cli);
     state.install.installer_pending = true;
     assert_eq!(of(&state).launch_source, LaunchSource::Installer);
-    let stored = pending(&state, &identity(), &live(), &policy(&[], false), NOW);
+    let stored = pending(
+        &Product::own(build_info::VERSION),
+        &state,
+        &identity(),
+        &live(),
+        &policy(&[], false),
+        NOW,
+    );
     assert!(stored.installer);
 }
 
@@ -107,8 +121,9 @@ fn what_is_assembled_passes_the_gate() {
     let mut state = with_clients(&["claude-code", "unknown", "acme-client"]);
     state.install.current_version = "v0.0.9".into();
     let policy = policy(&["acme", "linux", "2027"], false);
-    let stored = pending(&state, &identity(), &live(), &policy, NOW);
-    let own = own(&stored, &identity());
+    let stored =
+        pending(&Product::own(build_info::VERSION), &state, &identity(), &live(), &policy, NOW);
+    let own = own(&stored, &Product::own(build_info::VERSION), &identity());
     assert_eq!(gate::check(&stored.bytes, Some(&own), &policy.private), Ok(()));
     assert_eq!(own.previous_version.as_deref(), Some("v0.0.9"));
     let other = Own { timestamp: timestamp::format(NOW + 1), ..own };
@@ -209,7 +224,14 @@ fn an_end_between_assembling_and_acknowledgement_is_not_lost() {
     ] {
         let mut state = State::default();
         state.apply(&Mark::Ended(before), NOW);
-        let sent = pending(&state, &identity(), &live(), &policy(&[], false), NOW);
+        let sent = pending(
+            &Product::own(build_info::VERSION),
+            &state,
+            &identity(),
+            &live(),
+            &policy(&[], false),
+            NOW,
+        );
         let bytes = sent.bytes.clone();
         state.pending = Some(sent);
         if let Some(ending) = meanwhile {
