@@ -162,6 +162,19 @@ fn a_group_that_is_compiled_out_names_the_feature_and_is_not_in_help() {
 }
 
 #[test]
+#[cfg(not(feature = "collector"))]
+fn the_collector_is_a_build_of_its_own() {
+    for words in [
+        &["collector"][..],
+        &["collector", "--listen", "127.0.0.1:0"],
+        &["collector", "product", "add", "notes-mcp"],
+        &["help", "collector"],
+    ] {
+        fails(words, 2, &["`collector`"]);
+    }
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let mut child = command(&["telemetry", "schema"])
         .stdout(Stdio::piped())

@@ -62,7 +62,7 @@ pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
 }
 
 /// Rows of cells below each other, the last one as long as it is.
-#[cfg(any(feature = "serve", feature = "connect", feature = "cli"))]
+#[cfg(any(feature = "serve", feature = "collector", feature = "connect", feature = "cli"))]
 pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);

@@ -2,7 +2,7 @@
 //!
 //! One rule: a usage error is one line that says what is wrong, where, and how to find out more.
 
-use super::commands::{self, Command, GLOBAL, Operands, Opt, PROGRAM};
+use super::commands::{self, Command, Entry, GLOBAL, Operands, Opt, PROGRAM};
 use super::{Call, Failure};
 use lexopt::prelude::*;
 use std::ffi::OsString;
@@ -36,6 +36,9 @@ pub fn parse(args: Vec<OsString>) -> Result<Request, Failure> {
                 let word = word.to_string_lossy().into_owned();
                 words.push(word);
                 if let Some(command) = commands::find(&words) {
+                    if let Entry::Needs(feature) = command.entry {
+                        return Err(Failure::compiled_out(command, feature));
+                    }
                     // `collector` is a command, and so is `collector product add`.
                     let longer = commands::choices(&words);
                     let goes_on = parser.try_raw_args().is_some_and(|args| {

@@ -2,8 +2,10 @@
 //! receiver that answers as it is told.
 
 use crate::receiver::{Receiver, Reply};
-use crate::running::{Collector, PATIENCE, heartbeat_v3, now, program, wait_until};
+use crate::running::{Client, Collector, PATIENCE, heartbeat_v3, now, program, wait_until};
 use mcpproxy::contract::RoutingMode;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -71,18 +73,49 @@ fn stored_and_duplicate_are_both_acknowledged() {
     assert!(user.sends(&collector.endpoint()));
     assert_eq!(installs(&collector), 1);
 
-    // The collector has stored these bytes, and the answer was lost on the way.
+    // The first answer is lost on the way: the client says the same bytes again.
     let user = User::new();
-    let receiver = Receiver::start([Reply::HangUp]);
-    assert!(!user.sends(&receiver.endpoint()));
-    let bytes = receiver.requests()[0].body.clone();
-    assert!(collector.post(&bytes).is_stored());
-    let again = Receiver::start([Reply::HangUp]);
-    assert!(!user.sends(&again.endpoint()));
-    if again.requests()[0].body == bytes {
-        assert!(collector.post(&bytes).is_duplicate());
-    }
-    assert!(user.sends(&collector.endpoint()));
+    let endpoint = losing_the_first_answer(collector.address);
+    assert!(!user.sends(&endpoint));
+    assert!(user.sends(&endpoint));
+    assert_eq!(installs(&collector), 2);
+    let counts = collector.reader().counts(0).expect("counts");
+    assert_eq!(counts, [("duplicate".to_owned(), 1), ("stored".to_owned(), 2)]);
+}
+
+/// An endpoint that passes requests on to the collector, and every answer but the first back.
+fn losing_the_first_answer(collector: SocketAddr) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = BufReader::new(stream.expect("a connection"));
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") {
+                let from = head.len();
+                stream.read_line(&mut head).expect("a head");
+                let line = head[from..].to_ascii_lowercase();
+                if let Some(value) = line.strip_prefix("content-length:") {
+                    length = value.trim().parse().expect("a length");
+                }
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).expect("a body");
+            let whole = [head.as_bytes(), &body].concat();
+            let answer = Client::connect(collector).and_then(|mut client| client.ask(&whole));
+            let answer = answer.expect("the collector's answer");
+            assert_eq!(answer.code, 200);
+            if number > 0 {
+                let length = answer.body.len();
+                let back = format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{}",
+                    answer.body
+                );
+                stream.get_mut().write_all(back.as_bytes()).expect("passed on");
+            }
+        }
+    });
+    endpoint
 }
 
 #[test]
@@ -107,10 +140,10 @@ fn the_rate_limit_of_the_collector_keeps_the_same_bytes_for_later() {
     let bytes = receiver.requests()[0].body.clone();
     let text = String::from_utf8(bytes).expect("text");
     let own = text.split(r#""anonymous_id":""#).nth(1).and_then(|rest| rest.get(..36));
-    // Three heartbeats of this install today.
+    // Three heartbeats of this install today, none of them at the second of its own.
     let today = now();
     for second in 1..=3 {
-        let beat = String::from_utf8(heartbeat_v3(1, today - second)).expect("text");
+        let beat = String::from_utf8(heartbeat_v3(1, today - 1000 - second)).expect("text");
         let beat = beat.replace(&crate::running::id(1), own.expect("an id"));
         assert!(collector.post(beat.as_bytes()).is_stored(), "{beat}");
     }

@@ -107,3 +107,66 @@ fn help_knows_the_commands_and_their_directory() {
     let text = String::from_utf8(output.expect("the built command").stdout).expect("text");
     assert!(text.contains("product rename") && !text.contains("Receive the heartbeats"), "{text}");
 }
+
+#[test]
+fn a_directory_that_is_gone_with_the_machine_must_be_meant() {
+    let memory = Path::new("/dev/shm");
+    let is_tmpfs = std::fs::read_to_string("/proc/mounts")
+        .is_ok_and(|mounts| mounts.lines().any(|line| line.contains(" /dev/shm tmpfs ")));
+    let Some(place) = is_tmpfs.then(|| tempfile::tempdir_in(memory).ok()).flatten() else {
+        eprintln!("SKIPPED: a collector in memory: /dev/shm is no tmpfs that can be written");
+        return;
+    };
+    for words in [&["--listen", "127.0.0.1:0"][..], &["product", "add", PRODUCT]] {
+        let (code, text) = refused(place.path(), words);
+        assert!(code == Some(1) && text.contains("docker run -v"), "{text}");
+    }
+    assert!(!place.path().join("collector.db").exists());
+}
+
+#[test]
+fn nothing_that_is_kept_or_logged_names_a_sender() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (dir, log) = (place.path().join("data"), place.path().join("log"));
+    let mut command = program();
+    command
+        .args(["collector", "--ephemeral", "--listen", "127.0.0.1:0", "--product", PRODUCT])
+        .arg("--data-dir")
+        .arg(&dir)
+        .stderr(std::fs::File::create(&log).expect("a log"));
+    let running = Collector::spawn(command, &dir);
+    let headers = "content-type: application/json\r\nuser-agent: agent-of-mine\r\n\
+                   x-forwarded-for: 203.0.113.77\r\n";
+    let good = heartbeat(7, now());
+    let text = String::from_utf8(good.clone()).expect("text");
+    let bad = text.replace("claude-code", "ghp-0123456789abcdefghijklmnopqrstuvwxyz");
+    for (body, code) in
+        [(good.as_slice(), 200), (bad.as_bytes(), 400), (b"{secret".as_slice(), 400)]
+    {
+        let answer = running.connect().post_as(headers, body).expect("an answer");
+        assert_eq!(answer.code, code);
+        assert!(!answer.body.contains("ghp-") && !answer.body.contains("secret"));
+    }
+    // With its log of changes, before the end makes one file of both.
+    let look = || {
+        let mut files: Vec<_> = std::fs::read_dir(&dir)
+            .expect("the directory")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        assert!(files.len() >= 3);
+        files.push(log.clone());
+        for file in files {
+            let bytes = std::fs::read(&file).expect("its bytes");
+            let id = crate::running::id(7);
+            for word in
+                ["agent-of-mine", "203.0.113.77", "ghp-0123", "secret", "schema_version", &id]
+            {
+                let is_there = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+                assert!(!is_there, "{word} is in {}", file.display());
+            }
+        }
+    };
+    look();
+    running.stop();
+    look();
+}

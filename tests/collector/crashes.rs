@@ -74,7 +74,7 @@ fn what_was_acknowledged_is_there_exactly_once_after_kills() {
                 })
             })
             .collect();
-        for _ in 0..scaled("KILLS", 20) {
+        for _ in 0..scaled("COLLECTOR_KILLS", 20) {
             let more = load.acknowledged.load(Ordering::SeqCst) + 10 + random.below(60);
             crate::running::wait_until("more heartbeats are acknowledged", || {
                 load.acknowledged.load(Ordering::SeqCst) >= more

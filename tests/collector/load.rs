@@ -1,6 +1,6 @@
 //! Many senders, slow senders, and a stop while they send.
 
-use crate::running::{Client, Collector, heartbeat, kept, now, request, wait_until};
+use crate::running::{Client, Collector, PRODUCT, heartbeat, kept, now, request, wait_until};
 use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
@@ -85,4 +85,32 @@ fn a_stop_answers_what_it_has_accepted() {
     }
     assert!(collector.ended().success());
     assert_eq!(kept(&collector.reader()), (50, 50));
+}
+
+#[test]
+fn both_families_of_addresses_are_listened_on() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("SKIPPED: both families of addresses: this machine has no IPv6");
+        return;
+    }
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let mut command = crate::running::program();
+    command
+        .args([
+            "collector",
+            "--ephemeral",
+            "--listen",
+            "[::]:0",
+            "--product",
+            PRODUCT,
+            "--data-dir",
+        ])
+        .arg(place.path());
+    let collector = Collector::spawn(command, place.path());
+    let port = collector.address.port();
+    for (install, address) in [(1, format!("127.0.0.1:{port}")), (2, format!("[::1]:{port}"))] {
+        let mut client = Client::connect(address.parse().expect("an address")).expect("it listens");
+        let answer = client.post(&heartbeat(install, now())).expect("an answer");
+        assert!(answer.is_stored(), "{address}: {answer:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The gate against the independent validator: what the schema refuses, the gate refuses too.
 
-use crate::payloads::{all_pointers, complaint, decoded, maximal, minimal, payloads, validator};
+use crate::generated::payloads;
+use crate::payloads::{all_pointers, complaint, decoded, maximal, minimal, validator};
 use mcpproxy::contract::Payload;
 use mcpproxy::gate::{self, PrivateWords};
 use proptest::prelude::*;

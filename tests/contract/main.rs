@@ -3,6 +3,7 @@
 
 mod docs;
 mod gate;
+mod generated;
 mod mutations;
 mod openapi;
 mod payloads;

@@ -8,3 +8,4 @@ mod ordinary;
 mod payload;
 mod properties;
 mod shape;
+mod versions;

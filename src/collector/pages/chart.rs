@@ -71,7 +71,6 @@ pub fn shares(name: &str, bars: &[Bar], mean: Share) -> Markup {
                                     line.point x1={ (left) "%" } x2={ (left + width) "%" } y1=(place(value)) y2=(place(value)) {}
                                 } @else {
                                     rect.bar x={ (left) "%" } width={ (width) "%" } y=(place(value)) height=(HEIGHT * value) rx="2" {}
-                                    line.halo x1={ (middle) "%" } x2={ (middle) "%" } y1=(place(high)) y2=(place(low)) {}
                                     line.whisker x1={ (middle) "%" } x2={ (middle) "%" } y1=(place(high)) y2=(place(low)) {}
                                 }
                             }

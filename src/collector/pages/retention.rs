@@ -57,7 +57,7 @@ pub fn body(view: &View) -> Markup {
                     }
                     @for cohort in retention.cohorts.iter().rev() {
                         tr {
-                            th scope="row" { (cohort.week) span.small { span.wide { "from " } (cohort.week.monday()) } }
+                            th scope="row" { span.week { (cohort.week) } span.small { span.wide { "from " } (cohort.week.monday()) } }
                             td.number.wide { (grouped(cohort.installs)) }
                             @for one in &cohort.cells { (cell(one)) }
                         }

@@ -1,6 +1,6 @@
 //! The database: one SQLite file in a data directory of its own.
 //!
-//! One rule: one writer, any number of readers, and every statement in [`sql`].
+//! One rule: one writer, any number of readers, and every statement in one file.
 
 mod database;
 mod error;

@@ -44,6 +44,10 @@ pub const INSTALL_WRITE: &str = concat!(
      install_day = excluded.install_day, clock_wrong = excluded.clock_wrong, recent = excluded.recent"
 );
 
+/// Which installs still hold times that no repetition can meet any more.
+pub const FORGET_TIMES: &str =
+    "UPDATE installs SET recent = $1 WHERE last_day < $2 AND recent <> $1";
+
 pub const DAY: &str = "SELECT packed FROM days WHERE install = $1 AND day = $2";
 pub const DAY_WRITE: &str = "INSERT INTO days (install, day, packed) VALUES ($1, $2, $3) \
      ON CONFLICT (install, day) DO UPDATE SET packed = excluded.packed";

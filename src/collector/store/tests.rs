@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::collector::heartbeat::{Heartbeat, day};
-use crate::collector::receive::{Answer, Receiver};
+use crate::collector::receive::{Answer, Pending, Receiver};
 use crate::collector::row::Standing;
 use crate::collector::testing::{bytes_v3, heartbeat};
 use std::path::Path;
@@ -79,6 +79,30 @@ fn heartbeats_of_one_day_share_its_row_and_the_fourth_is_too_many() {
     let reader = Reader::open(place.path()).expect("a reader");
     let days = reader.days("notes-mcp").expect("days");
     assert_eq!(days.iter().map(|(_, row)| row.deltas[0]).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
+fn the_times_of_an_install_that_is_gone_are_forgotten() {
+    let place = place();
+    let mut store = Store::open(&options(place.path())).expect("a database");
+    let gone = heartbeat(NOON - 26 * 3600);
+    assert_eq!(stored(&mut store, &gone, NOON), Outcome::Stored);
+    let times = || {
+        let file = rusqlite::Connection::open(place.path().join("collector.db")).expect("a file");
+        let sizes = "SELECT LENGTH(recent) FROM installs ORDER BY last_day";
+        let mut statement = file.prepare(sizes).expect("a statement");
+        let sizes = statement.query_map([], |row| row.get(0)).expect("rows");
+        sizes.collect::<Result<Vec<u32>, _>>().expect("sizes")
+    };
+    let mut other = heartbeat(NOON + 2 * DAY);
+    other.id = "another".to_owned();
+    assert_eq!(stored(&mut store, &other, NOON + 2 * DAY), Outcome::Stored);
+    assert_eq!(times(), [16, 16], "a repetition would still be known");
+    other.claimed += 2 * DAY;
+    assert_eq!(stored(&mut store, &other, NOON + 4 * DAY), Outcome::Stored);
+    assert_eq!(times(), [0, 16]);
+    let rows = Reader::open(place.path()).and_then(|reader| reader.rows("notes-mcp"));
+    assert_eq!(rows.map(|rows| rows.len()), Ok(2), "and the installs stay");
 }
 
 #[test]
@@ -294,4 +318,41 @@ fn the_receiver_answers_in_order_and_says_a_rule_and_a_place() {
     let count = |name: &str| counts.iter().find(|(known, _)| known == name).map(|(_, n)| *n);
     assert_eq!((count("stored"), count("duplicate")), (Some(700), Some(300)));
     assert_eq!((count("refused.shape"), count("refused.size")), (Some(2), Some(1)));
+}
+
+#[test]
+fn a_commit_is_on_disk_and_not_in_a_cache() {
+    let place = place();
+    let connection = database::open(place.path()).expect("a database");
+    let pragma = |name: &str| -> String {
+        let value = connection
+            .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        format!("{:?}", value.expect("a value"))
+    };
+    assert_eq!(pragma("synchronous"), "Integer(2)", "FULL");
+    assert_eq!(pragma("journal_mode"), "Text(\"wal\")");
+    assert_eq!(pragma("fullfsync"), "Integer(1)");
+    let reader = database::open_to_read(place.path()).expect("a reader");
+    assert!(reader.execute("DELETE FROM installs", []).is_err(), "a reader writes nothing");
+}
+
+#[test]
+fn what_does_not_fit_in_the_queue_is_told_to_come_back() {
+    let place = place();
+    let receiver = Receiver::open(&options(place.path())).expect("a database");
+    // Another process keeps the writer waiting.
+    let other = rusqlite::Connection::open(place.path().join("collector.db")).expect("a file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
+    let beats: Vec<Vec<u8>> = (0..2_700).map(|install| bytes_v3(install, NOON)).collect();
+    let pending: Vec<Pending> = beats.iter().map(|bytes| receiver.submit(bytes, NOON)).collect();
+    let is_full = |pending: &&Pending| matches!(pending, Pending::Done(Answer::Unavailable(5)));
+    assert!(pending.iter().filter(is_full).count() > 0);
+    other.execute_batch("COMMIT").expect("the lock is free");
+    for answer in pending.into_iter().map(Pending::wait) {
+        assert!(matches!(answer, Answer::Stored | Answer::Unavailable(_)), "{answer:?}");
+    }
+    let again = receiver.accept_all(beats.iter().map(|bytes| (bytes.as_slice(), NOON)));
+    assert!(again.iter().all(|answer| matches!(answer, Answer::Stored | Answer::Duplicate)));
+    let rows = receiver.reader().and_then(|reader| reader.rows("mcpproxy"));
+    assert_eq!(rows.map(|rows| rows.len()), Ok(beats.len()));
 }

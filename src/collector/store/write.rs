@@ -20,6 +20,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// A heartbeat that is remembered was received on this day or the two before (48 h), and counts for one of the two
+/// days before that at the earliest (26 h): whose last day is older has no time to be remembered.
+const TIMES_DAYS: u32 = 4;
+
 /// How a database is opened to receive heartbeats.
 #[derive(Clone, Debug, Default)]
 pub struct StoreOptions {
@@ -58,6 +62,8 @@ pub struct Store {
     key: Key,
     any_product: bool,
     products: Option<(i64, Products)>,
+    /// The day of receipt on which the times of installs that are gone were last forgotten.
+    forgotten: u32,
     path: PathBuf,
     identity: FileIdentity,
     _lock: HeldLock,
@@ -88,6 +94,7 @@ impl Store {
             key,
             any_product: options.any_product,
             products: None,
+            forgotten: 0,
             path,
             identity,
             _lock: lock,
@@ -139,12 +146,18 @@ impl Store {
             outcomes.push(outcome);
         }
         drop(rows);
+        let today = batch.iter().map(|(_, received)| day(*received)).max().unwrap_or(0);
+        if today > self.forgotten {
+            change
+                .execute(sql::FORGET_TIMES, params![[0_u8; 0], today.saturating_sub(TIMES_DAYS)])?;
+        }
         let mut counted = change.prepare(sql::COUNT)?;
         for ((day, name), n) in counts {
             counted.execute(params![day, name, n])?;
         }
         drop(counted);
         change.commit()?;
+        self.forgotten = self.forgotten.max(today);
         // Only now: a product of a batch that was undone is none.
         self.products = Some((version, products));
         Ok(outcomes)
