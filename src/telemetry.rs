@@ -283,7 +283,13 @@ impl Telemetry {
                 self.seen.add_client(hash);
             }
             match event {
-                Event::UpstreamResult => self.seen.result.store(true, Ordering::Release),
+                Event::UpstreamResult => {
+                    self.seen.result.store(true, Ordering::Release);
+                    if recorded == Recorded::Stored {
+                        // On the first day a second heartbeat may be due soon.
+                        session.refresh();
+                    }
+                }
                 Event::ClientSeen { .. } | Event::ClientActive => {
                     self.seen.day.store(now / DAY, Ordering::Release);
                 }

@@ -39,14 +39,16 @@ fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
 struct Life {
     home: tempfile::TempDir,
     receiver: Receiver,
-    /// Seconds that the clock of every process is ahead.
+    /// Seconds that the clock of every process is ahead. It begins at noon: no midnight comes in between.
     ahead: i64,
 }
 
 impl Life {
     fn new(script: impl IntoIterator<Item = Reply>) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
-        Self { home, receiver: Receiver::start(script), ahead: 0 }
+        let now = mcpproxy::machine::now() as i64;
+        let noon = DAY / 2 - now % DAY;
+        Self { home, receiver: Receiver::start(script), ahead: noon }
     }
 
     /// One whose notice was shown, and which has sent once; with what it sent. No host has ended.
@@ -68,9 +70,7 @@ impl Life {
         command.env("MCPPROXY_TELEMETRY_ENDPOINT", self.receiver.endpoint());
         // Only who is told to sends: no tap that ends while it does.
         command.env("MCPPROXY_TELEMETRY_INTERVAL", (3650 * DAY).to_string());
-        if self.ahead != 0 {
-            command.env("MCPPROXY_TEST_CLOCK_OFFSET", self.ahead.to_string());
-        }
+        command.env("MCPPROXY_TEST_CLOCK_OFFSET", self.ahead.to_string());
         command
     }
 
@@ -221,6 +221,7 @@ fn a_call_that_is_cut_off_returned_nothing() {
 fn days_are_counted_from_the_first_host_and_active_ones_where_a_client_asked_something() {
     let (mut life, tap, first) = Life::begun();
     assert_eq!(tap.leave(), Some(0));
+    let noon = life.ahead;
     let days = |payload: &Value| {
         let number = |name: &str| payload[name].as_u64().expect("a number");
         (number("days_since_install"), number("active_days_30d"))
@@ -229,7 +230,7 @@ fn days_are_counted_from_the_first_host_and_active_ones_where_a_client_asked_som
     life.session("claude-code", &[]);
     assert_eq!(days(&life.send()), (0, 1));
     for (later, expected) in [(1, (1, 2)), (3, (3, 3)), (29, (29, 4)), (31, (31, 3))] {
-        life.ahead = later * DAY;
+        life.ahead = noon + later * DAY;
         life.session("claude-code", &[]);
         life.session("zed", &[("echo", json!({"result": {}}))]);
         let payload = life.send();
@@ -238,7 +239,7 @@ fn days_are_counted_from_the_first_host_and_active_ones_where_a_client_asked_som
         assert_eq!(payload["carried_over"], false);
     }
     // The clock was wrong: what was noted then does not come back, and nothing is negative.
-    life.ahead = -2 * DAY;
+    life.ahead = noon - 2 * DAY;
     life.session("claude-code", &[]);
     assert_eq!(days(&life.shown()), (0, 1));
 }
@@ -246,7 +247,7 @@ fn days_are_counted_from_the_first_host_and_active_ones_where_a_client_asked_som
 #[test]
 fn an_id_that_is_a_year_old_is_followed_by_one_that_is_carried_over() {
     let life = Life::new([]);
-    let made = mcpproxy::machine::now() - 366 * DAY as u64;
+    let made = mcpproxy::machine::now() - 367 * DAY as u64;
     let config = json!({"telemetry": {
         "anonymous_id": "3f0c9f7e-8f0e-4c5a-9d7b-000000000001",
         "anonymous_id_created_at": timestamp::format(made),

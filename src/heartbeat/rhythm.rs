@@ -111,6 +111,16 @@ pub fn retire(sender: &mut Sender, version: &str, now: u64) {
     sender.retired = [Retired { version, at: now }, kept];
 }
 
+/// Forgets that the version of this payload was retired: the endpoint acknowledged it.
+pub fn wanted_again(sender: &mut Sender, payload: &[u8]) {
+    let value = json::parse(payload).ok();
+    let version = value.as_ref().and_then(|value| value.get("product")?.get("version")?.as_str());
+    let version = version.map(hash_of_version);
+    for one in sender.retired.iter_mut().filter(|one| Some(one.version) == version) {
+        *one = Retired::default();
+    }
+}
+
 fn hash_of_version(version: &str) -> u64 {
     hash(version.strip_prefix('v').unwrap_or(version))
 }

@@ -49,6 +49,8 @@ pub struct HostStart<'a> {
     pub installer_stamp: Option<String>,
     /// Jittered; kept if this is the first start of the install.
     pub initial_delay: u64,
+    /// When its process started: telemetry may have been switched on long after.
+    pub started_at: u64,
 }
 
 /// Records that a host started: the first start of the install, an upgrade, a launch by an installer.
@@ -59,10 +61,8 @@ pub fn host_started(state: &mut State, start: &HostStart<'_>, now: u64) {
         state.sender.first_start = now;
         state.sender.initial_delay = start.initial_delay;
     }
-    if now >= FIRST_PLAUSIBLE_TIME {
-        // A clock that was set back does not undo a start.
-        state.sender.last_start = state.sender.last_start.max(now);
-    }
+    // A clock that was set back does not undo a start.
+    state.sender.last_start = state.sender.last_start.max(start.started_at);
     lifetime::begin(state, start.identity, now);
     let install = &mut state.install;
     if install.current_version != start.version {
@@ -288,6 +288,7 @@ pub fn acknowledge(state: &mut State, now: u64, nonce: u64, sent: &[u8]) -> bool
     sender.timestamp_of = now;
     sender.failures = 0;
     sender.retry_after = 0;
+    rhythm::wanted_again(sender, &pending.bytes);
     if pending.installer {
         state.install.installer_pending = false;
     }

@@ -331,7 +331,13 @@ fn identity(id: &str, rotated_from: Option<&str>) -> Identity {
 }
 
 fn start(identity: &Identity) -> HostStart<'_> {
-    HostStart { identity, version: "v2.0.0", installer_stamp: None, initial_delay: 271 }
+    HostStart {
+        identity,
+        version: "v2.0.0",
+        installer_stamp: None,
+        initial_delay: 271,
+        started_at: NOW,
+    }
 }
 
 #[test]

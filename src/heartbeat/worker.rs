@@ -101,6 +101,7 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
         version: build_info::VERSION,
         installer_stamp: installer_stamp(session),
         initial_delay: session.timing.initial_delay(session.nonce),
+        started_at: session.started_at,
     };
     let mark = session.mark(now);
     let before = store.read().map_err(|_| START_AGAIN)?;

@@ -3,14 +3,15 @@
 //! One rule: it says what the next heartbeat would say, and changes nothing.
 
 use crate::activation::State;
+use crate::build_info;
 use crate::consent::{Consent, Effective};
 use crate::contract::{Activation, EnvKind, EnvMarkers, LaunchSource};
 use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::host::LiveCounts;
 use crate::heartbeat::permission::Permission;
-use crate::heartbeat::schedule;
 use crate::heartbeat::session::Session;
+use crate::heartbeat::{rhythm, schedule};
 use crate::machine;
 
 /// What a host shows on its own status page.
@@ -57,7 +58,10 @@ pub(super) fn take(session: Option<&Session>) -> Snapshot {
     let sends = permission.consent.effective == Effective::On;
     let last = state.as_ref().map_or(0, |state| state.sender.last_success);
     let since = Some(session.started_at);
-    let next = state.as_ref().and_then(|s| schedule::next_attempt(s, &session.timing, since, now));
+    let next = state.as_ref().and_then(|state| {
+        let retired = rhythm::retired_until(&state.sender, build_info::VERSION, now);
+        schedule::next_attempt(state, &session.timing, since, now).max(retired)
+    });
     let installer = state.as_ref().is_some_and(|state| state.install.installer_pending);
     Snapshot {
         consent: permission.consent,

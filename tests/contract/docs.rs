@@ -28,7 +28,8 @@ fn page() -> String {
     let mut page = format!(
         "<!-- Generated from src/contract/heartbeat-v4.json. Do not edit; run: {COMMAND} -->\n\n\
          # What a heartbeat holds\n\n\
-         At most once a day an install with telemetry on sends one heartbeat: one JSON object of at most {} KiB. This\n\
+         Once a UTC day at most, twice on its first one, an install with telemetry on sends a heartbeat: one JSON object of at\n\
+         most {} KiB. This\n\
          page lists everything it can hold. The contract is *closed*: code that encodes a field which is not listed\n\
          here does not compile, and a gate checks the finished bytes again before they are sent. Every string is one of\n\
          a fixed list or has one of the shapes [below](#shapes-of-strings). Two names are chosen elsewhere: an MCP client\n\

@@ -4,13 +4,13 @@ use crate::receiver::{Receiver, Reply};
 use std::path::Path;
 use std::process::{Command, Output};
 
-struct Ran {
-    code: Option<i32>,
-    stdout: Vec<u8>,
-    stderr: String,
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
 }
 
-fn run(home: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+pub fn run(home: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ran {
     let output: Output = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
         .arg("telemetry")
         .args(args)
@@ -54,6 +54,33 @@ fn send_now_shows_the_notice_sends_and_shows_the_same_bytes_while_they_are_pendi
     let said = String::from_utf8_lossy(&third.stdout);
     assert!(said.starts_with("not due: next in "), "{said}");
     assert_eq!(receiver.connections(), sent);
+}
+
+#[test]
+fn a_retired_version_is_said_and_asks_only_when_a_user_wants_it() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let version = mcpproxy::build_info::VERSION;
+    let body = format!(r#"{{"retired":{{"product":"mcpproxy","version":"{version}"}}}}"#);
+    let receiver = Receiver::start([Reply::Body(410, body)]);
+    let endpoint = receiver.endpoint();
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str())];
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&run(home.path(), args, &variables).stdout).expect("JSON")
+    };
+    let ran = run(home.path(), &["send", "--now"], &variables);
+    assert!(ran.stderr.contains("410: this version is retired"), "{}", ran.stderr);
+    let status = run(home.path(), &["status"], &variables);
+    let said = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(said.contains("The endpoint retired this version: nothing is sent until "), "{said}");
+    let until = json(&["status", "-o", "json"])["heartbeat"]["retired_until"].clone();
+    assert!(until.is_string() && said.contains(until.as_str().expect("a time")), "{until}");
+    let ran = run(home.path(), &["send"], &variables);
+    assert_eq!(ran.stdout, b"not due: no host has started yet\n");
+    let ran = run(home.path(), &["send", "--now"], &variables);
+    assert!(ran.stdout.starts_with(b"sent: "), "{}", ran.stderr);
+    assert_eq!(receiver.connections(), 2);
+    let status = json(&["status", "-o", "json"]);
+    assert_eq!(status["heartbeat"]["retired_until"], serde_json::Value::Null, "acknowledged since");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(20);
 const ROLE: &str = "HEARTBEAT_TEST_ROLE";
 /// A server of the host answers at once.
 const SERVER: &str = "HEARTBEAT_TEST_SERVER";
@@ -47,6 +47,7 @@ fn child() {
     println!("\nok {} {:?}", telemetry.is_on(), begun.elapsed().as_millis());
     for line in std::io::stdin().lines() {
         match line.as_deref() {
+            Ok("result") => println!("ok {:?}", telemetry.record(Event::UpstreamResult)),
             Ok("call") => println!("ok {:?}", telemetry.record(Event::UpstreamCall)),
             Ok("server") => println!("ok {:?}", server()),
             Ok("client") => {
@@ -76,7 +77,7 @@ fn child() {
 }
 
 /// A host process.
-struct HostProcess {
+pub struct HostProcess {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
@@ -84,7 +85,7 @@ struct HostProcess {
 }
 
 impl HostProcess {
-    fn start(home: &Path, role: &str, variables: &[(&str, &str)]) -> Self {
+    pub fn start(home: &Path, role: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "hosts::child", "--ignored", "--nocapture", "--test-threads=1"])
             .env_clear()
@@ -104,7 +105,7 @@ impl HostProcess {
         host
     }
 
-    fn ask(&mut self, command: &str) -> String {
+    pub fn ask(&mut self, command: &str) -> String {
         let stdin = self.stdin.as_mut().expect("an open pipe");
         writeln!(stdin, "{command}").expect("a child that listens");
         self.answer()
@@ -122,7 +123,7 @@ impl HostProcess {
     }
 
     /// Closes its input, at which it drops its telemetry and exits. How long that took, and its stderr.
-    fn leave(mut self) -> (Duration, String) {
+    pub fn leave(mut self) -> (Duration, String) {
         let begun = Instant::now();
         drop(self.stdin.take());
         let status = self.child.wait().expect("an exit status");
@@ -140,7 +141,7 @@ impl HostProcess {
     }
 }
 
-fn due_at_once(receiver: &Receiver) -> Vec<(&'static str, String)> {
+pub fn due_at_once(receiver: &Receiver) -> Vec<(&'static str, String)> {
     vec![
         ("MCPPROXY_TELEMETRY_ENDPOINT", receiver.endpoint()),
         ("MCPPROXY_TELEMETRY_INITIAL_DELAY", "0".to_owned()),
@@ -148,11 +149,11 @@ fn due_at_once(receiver: &Receiver) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn with<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+pub fn with<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     variables.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 
-fn home() -> tempfile::TempDir {
+pub fn home() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 

@@ -87,6 +87,7 @@ impl Install {
             version: mcpproxy::build_info::VERSION,
             installer_stamp: None,
             initial_delay: 300,
+            started_at: at,
         };
         self.change(|state| {
             schedule::host_started(state, &start, at);

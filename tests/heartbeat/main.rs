@@ -1,6 +1,7 @@
 //! The heartbeat against a real HTTP server: what is sent, when, how often, and what is never sent.
 
 mod commands;
+mod days;
 mod delivery;
 mod failures;
 mod hosts;

@@ -205,13 +205,15 @@ fn an_event_keeps_what_a_later_program_added_to_its_record() {
     for name in ["windows", "funnel", "sender", "install"] {
         let value = record(&dir, name).expect("a record");
         // This program's own additions come first, and hold nothing.
-        let value = match name {
-            "funnel" => {
-                let (body, length) = (&value[1..value.len() - 8], 22_u64.to_le_bytes());
-                sealed(name.as_bytes(), &[b"\x02", body, &[0; 8], b"a third window", &length])
-            }
-            _ => with_addition(name, &value),
+        let own = match name {
+            "funnel" => 8,
+            "sender" => 64,
+            _ => 0,
         };
+        let (addition, nothing) = (b"a third window", vec![0; own]);
+        let length = (own as u64 + 14).to_le_bytes();
+        let body = &value[1..value.len() - 8];
+        let value = sealed(name.as_bytes(), &[b"\x02", body, &nothing, addition, &length]);
         with_records(&dir, |all| all.put(name.as_bytes(), &value));
     }
     let holds = |name: &str| {
