@@ -5,7 +5,8 @@
 //! the file system.
 
 use mcpproxy::activation::{BuiltinTool, Mark, State, Store, Surface, state::Counters};
-use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode};
+use mcpproxy::build_info;
+use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, Product, RoutingMode};
 use mcpproxy::environment::{Evidence, OsKind, classify};
 use mcpproxy::gate::{self, PrivateWords};
 use mcpproxy::heartbeat::assemble::{self, ClientPolicy, Live};
@@ -154,7 +155,9 @@ fn payload() {
         anonymous_id: "3f0c9f7e-8f0e-4c5a-9d7b-0c1b2a3d4e5f".to_owned(),
         created_at: "2026-11-22T14:46:00Z".to_owned(),
         rotated_from: None,
+        carried_over: false,
     };
+    let product = Product::own(build_info::VERSION);
     let mut state = State { counters: Counters::default(), ..State::default() };
     for name in ["claude-code", "cursor-vscode", "vscode", "zed"] {
         state.apply(&Mark::Client(name), NOW);
@@ -178,17 +181,17 @@ fn payload() {
     };
     let policy = ClientPolicy::default();
     let private = PrivateWords::default();
-    let pending = assemble::pending(&state, &identity, &live, &policy, NOW);
-    let own = assemble::own(&pending, &identity);
+    let pending = assemble::pending(&product, &state, &identity, &live, &policy, NOW);
+    let own = assemble::own(&pending, &product, &identity);
     compare(
         "one heartbeat",
         vec![
             Subject::new("assemble, encode and gate", 20, || {
-                let pending = assemble::pending(&state, &identity, &live, &policy, NOW);
+                let pending = assemble::pending(&product, &state, &identity, &live, &policy, NOW);
                 gate::check(&pending.bytes, Some(&own), &private).expect("a clean payload");
             }),
             Subject::new("of it, assemble and encode", 20, || {
-                black_box(assemble::pending(&state, &identity, &live, &policy, NOW));
+                black_box(assemble::pending(&product, &state, &identity, &live, &policy, NOW));
             }),
             Subject::new("of it, the gate", 20, || {
                 gate::check(&pending.bytes, Some(&own), &private).expect("a clean payload");
@@ -259,7 +262,8 @@ fn store(directory: &Path) {
 fn events(directory: &Path) {
     let start = |name: &str, routing_mode| {
         let data_dir = Some(directory.join(name));
-        let telemetry = Telemetry::start(Host { routing_mode, data_dir, launched_by: None });
+        let telemetry =
+            Telemetry::start(Host { routing_mode, data_dir, launched_by: None, product: None });
         assert!(telemetry.is_on(), "an objection in the environment of this bench");
         for event in [Event::ServerConnected, Event::ClientSeen { name: "zed" }, DISCOVERY] {
             telemetry.record(event);

@@ -2,7 +2,7 @@
 //! program is the host in a child process, and around it a receiver on loopback that prints what arrives.
 
 use mcpproxy::contract::RoutingMode;
-use mcpproxy::{Event, Host, LiveCounts, Telemetry};
+use mcpproxy::{Event, Host, HostProduct, LiveCounts, Telemetry};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command};
@@ -15,6 +15,11 @@ fn host(data_dir: String) {
         routing_mode: RoutingMode::RetrieveTools,
         data_dir: Some(data_dir.into()),
         launched_by: None,
+        product: Some(HostProduct {
+            name: "notes-mcp".into(),
+            version: "1.4.0".into(),
+            ..HostProduct::default()
+        }),
     };
     // ------------------------------------------------------------------------------------------------
     let telemetry = Telemetry::start(host);

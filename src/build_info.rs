@@ -32,6 +32,20 @@ const _: () = assert!(
 
 /// Where heartbeats go when the config names no endpoint.
 pub const ENDPOINT: Option<&str> = said(option_env!("MCPPROXY_ENDPOINT"));
+/// The product whose installs are counted when a host names none.
+pub const PRODUCT: Option<&str> = said(option_env!("MCPPROXY_PRODUCT"));
+/// The version of that product.
+pub const PRODUCT_VERSION: Option<&str> = said(option_env!("MCPPROXY_PRODUCT_VERSION"));
+/// Nothing is sent before a person could see the notice.
+pub const REQUIRE_VISIBLE_NOTICE: bool = match said(option_env!("MCPPROXY_REQUIRE_VISIBLE_NOTICE"))
+{
+    Some(text) => match text.as_bytes() {
+        b"true" => true,
+        b"false" => false,
+        _ => panic!("MCPPROXY_REQUIRE_VISIBLE_NOTICE must be true or false"),
+    },
+    None => false,
+};
 /// The commit that was built, when the build was told.
 pub const COMMIT: Option<&str> = said(option_env!("MCPPROXY_COMMIT"));
 /// The target triple of this build.

@@ -1,12 +1,16 @@
-//! The install's anonymous id.
+//! The install's anonymous id: that of our own product in the config, that of any other in its place.
 //!
-//! One rule: an id that is there is kept byte for byte, and a new one is only made under the config's
-//! lock, so that eight first starts at once agree on one.
+//! One rule: an id that is there is kept byte for byte, and a new one is only made under a lock (the
+//! config's, or that of the products), so that eight first starts at once agree on one.
 
-use crate::config::{self, ConfigState, EDIT_DEADLINE, EditError, Editing, TelemetryConfig};
+pub mod install;
+
+use crate::config::{self, ConfigState, EDIT_DEADLINE, EditError, TelemetryConfig};
+use crate::consent::Configs;
 use crate::contract::table::Text;
 use crate::contract::timestamp;
-use crate::paths::DataDir;
+use crate::paths::Place;
+use install::InstallError;
 use std::fmt;
 use std::time::Duration;
 
@@ -29,12 +33,39 @@ pub struct Identity {
     /// The id that this one took the place of after a year. A store that still belongs to that id is
     /// this install's: it keeps its flags and starts its clients again. Any other store is not.
     pub rotated_from: Option<String>,
+    /// It follows an earlier id of the same install: after a year, or towards another endpoint host.
+    pub carried_over: bool,
+}
+
+/// What is kept of an identity, as it is written: nothing of it is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The id, if there is one.
+    pub anonymous_id: Option<String>,
+    /// When it was made.
+    pub created_at: Option<String>,
+    /// The id before the last yearly rotation.
+    pub rotated_from: Option<String>,
+    /// It follows an earlier id of the same install.
+    pub carried_over: bool,
+}
+
+impl From<&TelemetryConfig> for Kept {
+    fn from(telemetry: &TelemetryConfig) -> Self {
+        Self {
+            anonymous_id: telemetry.anonymous_id.clone(),
+            created_at: telemetry.anonymous_id_created_at.clone(),
+            rotated_from: telemetry.rotated_from.clone(),
+            // Our own product keeps its id whatever its endpoint is.
+            carried_over: telemetry.rotated_from.is_some(),
+        }
+    }
 }
 
 /// Why there is no id. Never holds a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
-    /// `telemetry.anonymous_id` is not a UUID.
+    /// `telemetry.anonymous_id` of the config, or that of a product, is not a UUID.
     NotAUuid,
     /// Telemetry is off, so none is made.
     Off,
@@ -42,6 +73,8 @@ pub enum IdentityError {
     NoRandomness,
     /// The config could not be edited.
     Config(EditError),
+    /// What is kept of a product could not be read or edited.
+    Install(InstallError),
 }
 
 impl fmt::Display for IdentityError {
@@ -49,12 +82,13 @@ impl fmt::Display for IdentityError {
         match self {
             Self::NotAUuid => write!(
                 f,
-                "`telemetry.anonymous_id` in {} is not a UUID: nothing is sent; `mcpproxy telemetry reset-id` makes a new one",
+                "the anonymous id (`telemetry.anonymous_id` in {}; of a product: in its install.json) is not a UUID: nothing is sent; `mcpproxy telemetry reset-id` makes a new one",
                 config::DISPLAY_NAME
             ),
             Self::Off => f.write_str("telemetry is off: no id is made"),
             Self::NoRandomness => f.write_str("the system gave no random bytes for a new id"),
             Self::Config(error) => error.fmt(f),
+            Self::Install(error) => error.fmt(f),
         }
     }
 }
@@ -64,6 +98,12 @@ impl std::error::Error for IdentityError {}
 impl From<EditError> for IdentityError {
     fn from(error: EditError) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<InstallError> for IdentityError {
+    fn from(error: InstallError) -> Self {
+        Self::Install(error)
     }
 }
 
@@ -79,17 +119,18 @@ enum Step {
     },
 }
 
-fn next_step(telemetry: &TelemetryConfig, now: u64) -> Result<Step, IdentityError> {
-    let Some(id) = &telemetry.anonymous_id else { return Ok(Step::Create) };
+fn next_step(kept: &Kept, now: u64) -> Result<Step, IdentityError> {
+    let Some(id) = &kept.anonymous_id else { return Ok(Step::Create) };
     if !Text::Uuid.matches(id) {
         return Err(IdentityError::NotAUuid);
     }
-    let made = telemetry.anonymous_id_created_at.as_deref().and_then(seconds_of);
+    let made = kept.created_at.as_deref().and_then(seconds_of);
     let keep = |made| {
         Step::Keep(Identity {
             anonymous_id: id.clone(),
             created_at: timestamp::format(made),
-            rotated_from: telemetry.rotated_from.clone(),
+            rotated_from: kept.rotated_from.clone(),
+            carried_over: kept.carried_over,
         })
     };
     Ok(match made {
@@ -104,66 +145,76 @@ fn next_step(telemetry: &TelemetryConfig, now: u64) -> Result<Step, IdentityErro
 
 /// The id as it is, without any effect; `None` when the next heartbeat needs a new one. A date that is
 /// missing, corrupt or in the future is shown as `now`, which is what [`ensure`] makes of it.
-pub fn current(telemetry: &TelemetryConfig, now: u64) -> Result<Option<Identity>, IdentityError> {
-    let to_be_made = matches!(next_step(telemetry, now)?, Step::Create | Step::Rotate { .. });
-    Ok(if to_be_made { None } else { Some(expected(telemetry, now)?) })
+pub fn current(kept: &Kept, now: u64) -> Result<Option<Identity>, IdentityError> {
+    let to_be_made = matches!(next_step(kept, now)?, Step::Create | Step::Rotate { .. });
+    Ok(if to_be_made { None } else { Some(expected(kept, now)?) })
 }
 
 /// What [`ensure`] would return at `now`, without any effect: [`PROVISIONAL_ID`] stands for an id that
 /// would be made.
-pub fn expected(telemetry: &TelemetryConfig, now: u64) -> Result<Identity, IdentityError> {
+pub fn expected(kept: &Kept, now: u64) -> Result<Identity, IdentityError> {
     let created_at = timestamp::format(now);
-    Ok(match next_step(telemetry, now)? {
+    Ok(match next_step(kept, now)? {
         Step::Keep(identity) => identity,
         Step::Date => Identity {
-            anonymous_id: telemetry.anonymous_id.clone().unwrap_or_default(),
+            anonymous_id: kept.anonymous_id.clone().unwrap_or_default(),
             created_at,
-            rotated_from: telemetry.rotated_from.clone(),
+            rotated_from: kept.rotated_from.clone(),
+            carried_over: kept.carried_over,
         },
-        Step::Create => {
-            Identity { anonymous_id: PROVISIONAL_ID.into(), created_at, rotated_from: None }
-        }
-        Step::Rotate { from } => {
-            Identity { anonymous_id: PROVISIONAL_ID.into(), created_at, rotated_from: Some(from) }
-        }
+        Step::Create => Identity {
+            anonymous_id: PROVISIONAL_ID.into(),
+            created_at,
+            rotated_from: None,
+            carried_over: kept.carried_over,
+        },
+        Step::Rotate { from } => Identity {
+            anonymous_id: PROVISIONAL_ID.into(),
+            created_at,
+            rotated_from: Some(from),
+            carried_over: true,
+        },
     })
 }
 
 /// Whether [`ensure`] has to write at `now`: an id is missing, undated or due to rotate.
-pub fn is_to_be_written(telemetry: &TelemetryConfig, now: u64) -> bool {
-    !matches!(next_step(telemetry, now), Ok(Step::Keep(_)) | Err(_))
+pub fn is_to_be_written(kept: &Kept, now: u64) -> bool {
+    !matches!(next_step(kept, now), Ok(Step::Keep(_)) | Err(_))
 }
 
 /// The id of this install: read, made, dated or rotated as needed. Writes nothing while the config
-/// says that telemetry is off; the environment's objections are the caller's to ask for.
-pub fn ensure(dir: &DataDir, now: u64) -> Result<Identity, IdentityError> {
-    ensure_within(dir, now, EDIT_DEADLINE)
+/// says that telemetry is off; other objections are the caller's to ask for. That of a product is made in
+/// the directory of its place, which must be there.
+pub fn ensure(place: &Place, now: u64) -> Result<Identity, IdentityError> {
+    ensure_within(place, now, EDIT_DEADLINE)
 }
 
-/// As [`ensure`], waiting for another edit of the config no longer than `deadline`.
+/// As [`ensure`], waiting for another edit no longer than `deadline`.
 pub(crate) fn ensure_within(
-    dir: &DataDir,
+    place: &Place,
     now: u64,
     deadline: Duration,
 ) -> Result<Identity, IdentityError> {
-    let usual = match config::read(dir) {
-        ConfigState::Unusable(why) => return Err(EditError::Unusable(why).into()),
-        ConfigState::Missing => None,
-        ConfigState::Loaded(telemetry) if telemetry.enabled == Some(false) => {
-            return Err(IdentityError::Off);
-        }
-        ConfigState::Loaded(telemetry) => Some(telemetry),
+    let dir = place.data_dir();
+    let configs = Configs::read(&dir);
+    let configured = match &configs.given {
+        ConfigState::Unusable(why) => return Err(EditError::Unusable(why.clone()).into()),
+        _ if configs.objects_to(place.product()) => return Err(IdentityError::Off),
+        ConfigState::Missing => TelemetryConfig::default(),
+        ConfigState::Loaded(telemetry) => telemetry.clone(),
     };
-    if let Some(telemetry) = usual
-        && let Step::Keep(identity) = next_step(&telemetry, now)?
-    {
+    if !place.is_own() {
+        return ensure_of_product(place, now, deadline);
+    }
+    if let Step::Keep(identity) = next_step(&(&configured).into(), now)? {
         return Ok(identity);
     }
-    config::edit(dir, deadline, |editing| {
-        if editing.telemetry().enabled == Some(false) {
+    config::edit(&dir, deadline, |editing| {
+        if editing.telemetry().objects_to(place.product()) {
             return Err(IdentityError::Off);
         }
-        match next_step(editing.telemetry(), now)? {
+        let kept = Kept::from(editing.telemetry());
+        match next_step(&kept, now)? {
             Step::Keep(identity) => return Ok(identity),
             Step::Date => {
                 editing.set_str("anonymous_id_created_at", &timestamp::format(now))?;
@@ -171,25 +222,75 @@ pub(crate) fn ensure_within(
             Step::Create => write_new(editing, None, now)?,
             Step::Rotate { from } => write_new(editing, Some(&from), now)?,
         }
-        expected(editing.telemetry(), now)
+        expected(&editing.telemetry().into(), now)
+    })
+}
+
+fn ensure_of_product(
+    place: &Place,
+    now: u64,
+    deadline: Duration,
+) -> Result<Identity, IdentityError> {
+    let kept = install::read(place)?.unwrap_or_default().kept;
+    if let Step::Keep(identity) = next_step(&kept, now)? {
+        return Ok(identity);
+    }
+    install::edit(place, deadline, |editing| {
+        let kept = editing.file().kept.clone();
+        match next_step(&kept, now)? {
+            Step::Keep(identity) => return Ok(identity),
+            Step::Date => {
+                editing.set_time(&["anonymous_id_created_at"], now)?;
+            }
+            Step::Create => write_new_of_product(editing, None, kept.carried_over, now)?,
+            Step::Rotate { from } => write_new_of_product(editing, Some(&from), true, now)?,
+        }
+        expected(&editing.file().kept, now)
     })
 }
 
 /// A new install: a new id that nothing links to the old one. Works while telemetry is off, too; the
 /// store, its checkpoint and the copies of what was sent are the caller's to remove, afterwards.
-pub fn reset_id(dir: &DataDir, now: u64) -> Result<Identity, IdentityError> {
-    config::edit(dir, EDIT_DEADLINE, |editing| {
+pub fn reset_id(place: &Place, now: u64) -> Result<Identity, IdentityError> {
+    if !place.is_own() {
+        // What hosts said of it stays, as far as it can be read.
+        let known = install::read(place).ok().flatten().unwrap_or_default();
+        return install::replace(place, |editing| {
+            write_new_of_product(editing, None, false, now)?;
+            editing.set_said(known.endpoint.as_deref(), known.version.as_deref(), known.used_at)?;
+            expected(&editing.file().kept, now)
+        });
+    }
+    config::edit(&place.data_dir(), EDIT_DEADLINE, |editing| {
         write_new(editing, None, now)?;
-        expected(editing.telemetry(), now)
+        expected(&editing.telemetry().into(), now)
     })
 }
 
-fn write_new(editing: &mut Editing, from: Option<&str>, now: u64) -> Result<(), IdentityError> {
+fn write_new(
+    editing: &mut config::Editing,
+    from: Option<&str>,
+    now: u64,
+) -> Result<(), IdentityError> {
     editing.set_str("anonymous_id", &new_id()?)?;
     editing.set_str("anonymous_id_created_at", &timestamp::format(now))?;
     if from.is_some() || editing.telemetry().rotated_from.is_some() {
         editing.set_str("rotated_from", from.unwrap_or_default())?;
     }
+    Ok(())
+}
+
+/// Writes a new id into the file of a product.
+pub(crate) fn write_new_of_product(
+    editing: &mut install::Editing,
+    from: Option<&str>,
+    carried_over: bool,
+    now: u64,
+) -> Result<(), IdentityError> {
+    editing.set_str(&["anonymous_id"], &new_id()?)?;
+    editing.set_time(&["anonymous_id_created_at"], now)?;
+    editing.set_str(&["rotated_from"], from.unwrap_or_default())?;
+    editing.set_bool(&["carried_over"], carried_over)?;
     Ok(())
 }
 
@@ -240,15 +341,15 @@ mod tests {
     /// 2026-11-22T14:46:40Z
     const NOW: u64 = 1_795_358_800;
 
-    fn config(id: Option<&str>, made: Option<&str>) -> TelemetryConfig {
-        TelemetryConfig {
+    fn config(id: Option<&str>, made: Option<&str>) -> Kept {
+        Kept {
             anonymous_id: id.map(str::to_owned),
-            anonymous_id_created_at: made.map(str::to_owned),
-            ..TelemetryConfig::default()
+            created_at: made.map(str::to_owned),
+            ..Kept::default()
         }
     }
 
-    fn made_at(seconds: u64) -> TelemetryConfig {
+    fn made_at(seconds: u64) -> Kept {
         config(Some(ID), Some(&timestamp::format(seconds)))
     }
 
@@ -273,8 +374,8 @@ mod tests {
         assert_eq!(current(&made_at(NOW - LIFETIME), NOW), Ok(None));
         let next = expected(&made_at(NOW - LIFETIME), NOW).unwrap();
         assert_eq!(
-            (next.anonymous_id.as_str(), next.rotated_from.as_deref()),
-            (PROVISIONAL_ID, Some(ID))
+            (next.anonymous_id.as_str(), next.rotated_from.as_deref(), next.carried_over),
+            (PROVISIONAL_ID, Some(ID), true)
         );
     }
 

@@ -31,6 +31,7 @@ pub mod machine;
 mod node;
 pub mod notice;
 pub mod paths;
+pub mod products;
 #[cfg(feature = "serve")]
 pub mod serve;
 mod status;
@@ -42,4 +43,5 @@ pub mod web;
 
 pub use activation::Ending;
 pub use heartbeat::host::{Host, LiveCounts};
+pub use products::HostProduct;
 pub use telemetry::{Event, Snapshot, Telemetry};

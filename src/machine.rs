@@ -57,6 +57,7 @@ impl Surroundings {
                 let name = name.into_string().ok()?;
                 let kept = is_kept(name.as_bytes())
                     || KEPT_OF_OWN.contains(&name.as_str())
+                    || names::OF_PRODUCTS.contains(&name.as_str())
                     || name.starts_with(KEPT_OF_OWN_PREFIX);
                 kept.then(|| Variable { origin: 0, name, value: lossy(value) })
             })
@@ -194,7 +195,10 @@ pub fn private_words() -> (Vec<String>, Vec<String>) {
             b"HOME" | b"USERPROFILE" => names.extend(home(&value)),
             _ => {}
         }
-        values.push(value);
+        // What a product is called is said to everybody.
+        if !name.starts_with(names::PREFIX_OF_PRODUCTS.as_bytes()) {
+            values.push(value);
+        }
     };
     for (name, value) in std::env::vars_os() {
         add(name.as_encoded_bytes(), lossy(value));

@@ -2,6 +2,7 @@
 //!
 //! One rule: every file name of the product is spelled here and nowhere else.
 
+use crate::contract::product::OWN_PRODUCT;
 use crate::environment::Surroundings;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// The variable that names the user's home directory.
 pub(crate) const HOME_VARIABLE: &str =
     if matches!(std::env::consts::OS.as_bytes(), b"windows") { "USERPROFILE" } else { "HOME" };
+
+/// The user's own data directory, in the home directory.
+const HOME_DIRECTORY: &str = ".mcpproxy";
 
 /// Written by a system package when it is installed first: it starts nothing by itself.
 pub const SYSTEM_STAMP: &str = "/var/lib/mcpproxy/installed";
@@ -52,59 +56,69 @@ impl fmt::Display for PathError {
 impl std::error::Error for PathError {}
 
 /// The data directory: `--data-dir`, else `MCPPROXY_HOME` (own or nearest ancestor's), else `~/.mcpproxy`.
+///
+/// It is also the [`Place`] of our own product, which lies where it lay before there were others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataDir {
-    root: PathBuf,
+    own: Place,
 }
 
-impl DataDir {
-    /// A data directory at `root`, which need not exist.
-    pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
-    }
+/// Where the state of one product and endpoint host lies: store, checkpoint, copies of what was sent, id.
+#[derive(Clone, Debug)]
+pub struct Place {
+    root: PathBuf,
+    /// The data directory that it is in.
+    home: PathBuf,
+    /// `~/.mcpproxy`, where that is another directory.
+    users: Option<PathBuf>,
+    product: String,
+}
 
-    /// The data directory of this process. `flag` is `--data-dir`, or what an embedding host says.
-    /// The result is absolute, so that a later change of the working directory cannot move it.
-    pub fn resolve(flag: Option<&OsStr>, around: &Surroundings) -> Result<Self, PathError> {
-        let home = std::env::var_os(HOME_VARIABLE);
-        let absolute = |path: &Path| std::path::absolute(path).ok();
-        Self::resolve_from(flag, around, home.as_deref(), &absolute)
+impl PartialEq for Place {
+    /// Of one directory, whoever names it.
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
     }
+}
 
-    /// As [`Self::resolve`], with what it reads from the process passed in.
-    fn resolve_from(
-        flag: Option<&OsStr>,
-        around: &Surroundings,
-        home: Option<&OsStr>,
-        absolute: &dyn Fn(&Path) -> Option<PathBuf>,
-    ) -> Result<Self, PathError> {
-        let (path, name) = match flag {
-            Some(flag) if flag.is_empty() => return Err(PathError::EmptyFlag),
-            Some(flag) => (PathBuf::from(flag), "--data-dir"),
-            None => match around.all("MCPPROXY_HOME").find(|found| !found.value.is_empty()) {
-                Some(found) => (home_variable(found)?, "MCPPROXY_HOME"),
-                None => match home {
-                    Some(home) if !home.is_empty() => (Path::new(home).join(".mcpproxy"), "HOME"),
-                    _ => return Err(PathError::NoHome),
-                },
-            },
-        };
-        absolute(&path).map(Self::at).ok_or(PathError::NotAbsolute(name))
+impl Eq for Place {}
+
+impl std::ops::Deref for DataDir {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.own
     }
+}
 
+impl Place {
     /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// `mcp_config.json`: the user's configuration, telemetry section included.
-    pub fn config(&self) -> PathBuf {
-        self.root.join("mcp_config.json")
+    /// The name of the product.
+    pub fn product(&self) -> &str {
+        &self.product
     }
 
-    /// Taken for every edit of the config.
-    pub fn config_lock(&self) -> PathBuf {
-        self.root.join("config.lock")
+    /// The data directory that it is in.
+    pub fn data_dir(&self) -> DataDir {
+        let dir = DataDir::at(&self.home);
+        match &self.users {
+            Some(users) => dir.beside(users),
+            None => dir,
+        }
+    }
+
+    /// Whether it is that of our own product: the data directory itself, where the config holds the id.
+    pub fn is_own(&self) -> bool {
+        self.root == self.home
+    }
+
+    /// Identity and notice of the install (of our own product: the notice alone).
+    pub fn install(&self) -> PathBuf {
+        self.root.join("install.json")
     }
 
     /// The LMDB environment.
@@ -131,10 +145,115 @@ impl DataDir {
     pub fn sent(&self) -> PathBuf {
         self.root.join("sent")
     }
+}
+
+impl DataDir {
+    /// A data directory at `root`, which need not exist, and no user's beside it.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        let product = OWN_PRODUCT.to_owned();
+        Self { own: Place { home: root.clone(), root, users: None, product } }
+    }
+
+    /// This one, with the user's own data directory at `users`.
+    #[must_use]
+    pub fn beside(self, users: impl Into<PathBuf>) -> Self {
+        let users = Some(users.into()).filter(|users| *users != self.own.root);
+        Self { own: Place { users, ..self.own } }
+    }
+
+    /// Where the state of `product` towards the endpoint host `host` lies. The host is as
+    /// `Target::authority` writes it, empty without an endpoint; our own product has one place for all.
+    pub fn place(&self, product: &str, host: &str) -> Place {
+        if product == OWN_PRODUCT {
+            return self.own.clone();
+        }
+        let digest = hmac_sha256::Hash::hash(host.as_bytes());
+        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        self.place_named(product, &name)
+    }
+
+    /// As [`Self::place`], by the name of its directory.
+    pub fn place_named(&self, product: &str, name: &str) -> Place {
+        Place {
+            root: self.product(product).join(name),
+            home: self.own.root.clone(),
+            users: self.own.users.clone(),
+            product: product.to_owned(),
+        }
+    }
+
+    /// What lies here for products other than our own.
+    pub fn products(&self) -> PathBuf {
+        self.own.root.join("products")
+    }
+
+    /// What lies here for one of them: a directory for each endpoint host.
+    pub fn product(&self, product: &str) -> PathBuf {
+        self.products().join(product)
+    }
+
+    /// Taken for every change of names and identities in [`Self::products`]. No product is called so.
+    pub fn products_lock(&self) -> PathBuf {
+        self.products().join(".lock")
+    }
+
+    /// The data directory of this process. `flag` is `--data-dir`, or what an embedding host says.
+    /// The result is absolute, so that a later change of the working directory cannot move it.
+    pub fn resolve(flag: Option<&OsStr>, around: &Surroundings) -> Result<Self, PathError> {
+        let home = std::env::var_os(HOME_VARIABLE);
+        let absolute = |path: &Path| std::path::absolute(path).ok();
+        Self::resolve_from(flag, around, home.as_deref(), &absolute)
+    }
+
+    /// As [`Self::resolve`], with what it reads from the process passed in.
+    fn resolve_from(
+        flag: Option<&OsStr>,
+        around: &Surroundings,
+        home: Option<&OsStr>,
+        absolute: &dyn Fn(&Path) -> Option<PathBuf>,
+    ) -> Result<Self, PathError> {
+        let (path, name) = match flag {
+            Some(flag) if flag.is_empty() => return Err(PathError::EmptyFlag),
+            Some(flag) => (PathBuf::from(flag), "--data-dir"),
+            None => match around.all("MCPPROXY_HOME").find(|found| !found.value.is_empty()) {
+                Some(found) => (home_variable(found)?, "MCPPROXY_HOME"),
+                None => match home {
+                    Some(home) if !home.is_empty() => {
+                        (Path::new(home).join(HOME_DIRECTORY), "HOME")
+                    }
+                    _ => return Err(PathError::NoHome),
+                },
+            },
+        };
+        let root = absolute(&path).ok_or(PathError::NotAbsolute(name))?;
+        let home = home.filter(|home| !home.is_empty());
+        let users = home.and_then(|home| absolute(&Path::new(home).join(HOME_DIRECTORY)));
+        Ok(match users {
+            Some(users) => Self::at(root).beside(users),
+            None => Self::at(root),
+        })
+    }
+
+    /// The user's own data directory, `~/.mcpproxy`, when this is another one: consent is read there too.
+    /// `None` also without a home directory.
+    pub fn users(&self) -> Option<Self> {
+        self.own.users.as_ref().map(Self::at)
+    }
+
+    /// `mcp_config.json`: the user's configuration, telemetry section included.
+    pub fn config(&self) -> PathBuf {
+        self.own.root.join("mcp_config.json")
+    }
+
+    /// Taken for every edit of the config.
+    pub fn config_lock(&self) -> PathBuf {
+        self.own.root.join("config.lock")
+    }
 
     /// What the tray says about autostart.
     pub fn autostart_sidecar(&self) -> PathBuf {
-        self.root.join("tray-autostart.json")
+        self.own.root.join("tray-autostart.json")
     }
 }
 
@@ -179,7 +298,7 @@ mod tests {
     ) -> Result<PathBuf, PathError> {
         let absolute = |path: &Path| Some(Path::new("/cwd").join(path));
         let (flag, home) = (flag.map(OsStr::new), home.map(OsStr::new));
-        DataDir::resolve_from(flag, &around(homes), home, &absolute).map(|dir| dir.root)
+        DataDir::resolve_from(flag, &around(homes), home, &absolute).map(|dir| dir.own.root)
     }
 
     /// Flag, homes by origin, home directory, result.
@@ -200,6 +319,22 @@ mod tests {
         for (flag, homes, home, expected) in cases {
             assert_eq!(resolve(flag, homes, home), Ok(expected.into()), "{flag:?} {homes:?}");
         }
+    }
+
+    #[test]
+    fn the_users_own_directory_stands_beside_every_other() {
+        let users = |flag: Option<&str>, home: Option<&str>| {
+            let absolute = |path: &Path| Some(Path::new("/cwd").join(path));
+            let (flag, home) = (flag.map(OsStr::new), home.map(OsStr::new));
+            DataDir::resolve_from(flag, &around(&[(3, "/parent")]), home, &absolute)
+                .map(|dir| dir.users().map(|users| users.root().to_owned()))
+        };
+        assert_eq!(users(Some("/flag"), Some("/h")), Ok(Some("/h/.mcpproxy".into())));
+        assert_eq!(users(None, Some("/h")), Ok(Some("/h/.mcpproxy".into())));
+        assert_eq!(users(None, Some("h")), Ok(Some("/cwd/h/.mcpproxy".into())));
+        assert_eq!(users(Some("/h/.mcpproxy"), Some("/h")), Ok(None));
+        assert_eq!(users(Some("/flag"), None), Ok(None));
+        assert_eq!(users(Some("/flag"), Some("")), Ok(None));
     }
 
     #[test]

@@ -10,12 +10,14 @@ pub use snapshot::Snapshot;
 
 use crate::activation::{BuiltinTool, DAY, DEADLINE, Ending, Mark, Recorded, Surface, clients};
 use crate::contract::RoutingMode;
+use crate::contract::product::NameError;
 use crate::gate::{self, PrivateWords};
 use crate::heartbeat::host::{Host, LiveCounts};
 use crate::heartbeat::session::Session;
 use crate::heartbeat::worker;
 use crate::machine::{self, Surroundings};
-use crate::paths::DataDir;
+use crate::paths::{DataDir, PathError};
+use crate::products::Subject;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -63,8 +65,16 @@ pub enum Event<'a> {
 ///
 /// Share it between threads by reference or in an `Arc`; dropping it stops it, and never waits.
 pub struct Telemetry {
-    session: Option<Arc<Session>>,
+    /// Else why nothing is ever counted.
+    session: Result<Arc<Session>, Inert>,
     seen: Seen,
+}
+
+/// Why there is nothing to count in, or nobody to count for.
+#[derive(Clone, Copy, Debug)]
+enum Inert {
+    Directory(PathError),
+    Name(NameError),
 }
 
 /// What this process has stored before, so that saying it again costs an atomic load.
@@ -162,7 +172,7 @@ fn write(session: &Session, event: Event<'_>, now: u64) -> Recorded {
     let searches = session.host.routing_mode == RoutingMode::RetrieveTools;
     let mcp = Mark::Request(Surface::Mcp);
     let record = |marks: &[Mark<'_>]| match session.store() {
-        Some(store) => session.with_claim(|claim| store.record_event(marks, now, claim)),
+        Some(store) => session.with_claim(&store, |claim| store.record_event(marks, now, claim)),
         None => {
             session.wait_for_store(marks, now);
             Recorded::NoStore
@@ -209,18 +219,20 @@ impl Telemetry {
     pub fn start(host: Host) -> Telemetry {
         let around = Surroundings::of_this_process();
         let flag = host.data_dir.as_ref().map(|path| path.as_os_str());
-        let session = match DataDir::resolve(flag, around) {
-            Ok(dir) => Some(Arc::new(Session::new(dir, host, around))),
-            Err(_) => None,
-        };
+        let session = DataDir::resolve(flag, around)
+            .map_err(Inert::Directory)
+            .and_then(|dir| Subject::of_host(dir, host.product.as_ref()).map_err(Inert::Name))
+            .map(|subject| Arc::new(Session::new(subject, host, around)));
         let telemetry = Telemetry { session, seen: Seen::new() };
-        if let Some(session) = telemetry.session.as_ref().filter(|session| session.allowed()) {
+        if let Ok(session) = &telemetry.session
+            && session.allowed()
+        {
             // Opened here and not in the background, so that the first event is stored and not lost.
             let _ = session.store();
             session.settle(DEADLINE);
             spawn(session);
         }
-        if let Some(session) = &telemetry.session {
+        if let Ok(session) = &telemetry.session {
             crash::watch(session);
         }
         telemetry
@@ -228,12 +240,12 @@ impl Telemetry {
 
     /// Whether anything is recorded: telemetry was not off when it was last looked at.
     pub fn is_on(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.allowed())
+        self.session.as_ref().is_ok_and(|session| session.allowed())
     }
 
     /// Whether recording this would change nothing, as far as this process knows: atomic loads and a clock.
     pub fn is_known(&self, event: &Event<'_>) -> bool {
-        let Some(session) = &self.session else { return false };
+        let Ok(session) = &self.session else { return false };
         self.seen.follow(session.opened());
         session.allowed()
             && !session.is_look_due()
@@ -253,7 +265,7 @@ impl Telemetry {
     /// Records one event. Cached atomic loads when there is nothing new, microseconds when there is.
     /// [`Recorded::NoStore`] when telemetry is off: an objection stops what comes a second after it.
     pub fn record(&self, event: Event<'_>) -> Recorded {
-        let Some(session) = &self.session else { return Recorded::NoStore };
+        let Ok(session) = &self.session else { return Recorded::NoStore };
         if matches!(event, Event::ServerConnected) {
             session.server_answered();
         }
@@ -317,21 +329,21 @@ impl Telemetry {
 
     /// Says where live counts come from; asked before each heartbeat and each live mark.
     pub fn provide_live(&self, counts: impl Fn() -> LiveCounts + Send + Sync + 'static) {
-        if let Some(session) = &self.session {
+        if let Ok(session) = &self.session {
             session.provide_live(Arc::new(counts));
         }
     }
 
     /// Says that the live counts have changed: a new mark is made soon.
     pub fn live_changed(&self) {
-        if let Some(session) = &self.session {
+        if let Ok(session) = &self.session {
             session.refresh();
         }
     }
 
     /// Looks at the config now instead of with a later event: telemetry may have been switched.
     pub fn look_again(&self) {
-        let Some(session) = &self.session else { return };
+        let Ok(session) = &self.session else { return };
         if session.look() {
             self.follow(session);
         }
@@ -340,7 +352,7 @@ impl Telemetry {
     /// Whether an upstream tool is known to have returned a result. An observer need not look for another.
     #[cfg(feature = "tap")]
     pub(crate) fn has_result(&self) -> bool {
-        let Some(session) = &self.session else { return false };
+        let Ok(session) = &self.session else { return false };
         self.seen.follow(session.opened());
         self.seen.installs.load(Ordering::Acquire) == session.installs() && self.seen.has_result()
     }
@@ -355,7 +367,7 @@ impl Telemetry {
 
     /// As [`Self::stop`], for a host that knows better how it ended. The first word holds.
     pub fn stop_as(&self, ending: Ending) {
-        if let Some(session) = &self.session {
+        if let Ok(session) = &self.session {
             session.stop();
             session.withdraw(ending);
         }
@@ -363,7 +375,11 @@ impl Telemetry {
 
     /// What to show on the host's own status page. Changes nothing.
     pub fn snapshot(&self) -> Snapshot {
-        snapshot::take(self.session.as_deref())
+        match &self.session {
+            Ok(session) => snapshot::take(session),
+            Err(Inert::Directory(error)) => snapshot::blank("data-dir:none", error.to_string()),
+            Err(Inert::Name(error)) => snapshot::blank("product:name", error.to_string()),
+        }
     }
 }
 

@@ -131,7 +131,7 @@ fn yaml_and_json_say_the_same() {
     let json: serde_json::Value = serde_json::from_str(&shown("json")).expect("JSON");
     let yaml: serde_json::Value = serde_norway::from_str(&shown("yaml")).expect("YAML");
     assert_eq!(json, yaml);
-    assert!(shown("table").starts_with("Telemetry "));
+    assert!(shown("table").starts_with("Product "));
     let json: serde_json::Value =
         serde_json::from_str(&out(&["detect", "-o", "json"])).expect("JSON");
     let yaml: serde_json::Value =

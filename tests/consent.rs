@@ -14,7 +14,10 @@ fn home() -> tempfile::TempDir {
 
 fn status(home: &Path, env: &[(&str, &str)]) -> Value {
     let mut command = Command::new(BIN);
-    command.args(["telemetry", "status", "-o", "json"]).env_clear().env("HOME", home);
+    command
+        .args(["telemetry", "status", "--product", "mcpproxy", "-o", "json"])
+        .env_clear()
+        .env("HOME", home);
     json(command.envs(env.iter().copied()).output().expect("it starts"))
 }
 
@@ -80,7 +83,7 @@ fn variables_of_the_process_object_and_ci_does_not() {
 #[cfg(target_os = "linux")]
 fn status_below_shell(export: (&str, &str), home: &Path) -> Value {
     let path = std::env::var("PATH").expect("PATH");
-    let script = r#"env -i HOME="$HOME" PATH="$PATH" "$0" telemetry status -o json; true"#;
+    let script = r#"env -i HOME="$HOME" PATH="$PATH" "$0" telemetry status --product mcpproxy -o json; true"#;
     let mut shell = Command::new("sh");
     shell.args(["-c", script, BIN]).env_clear().env("HOME", home).env("PATH", path);
     json(shell.env(export.0, export.1).output().expect("a shell"))
@@ -121,7 +124,7 @@ fn every_variable_of_consent_objects_in_this_process_and_in_an_ancestor() {
 fn an_objection_at_the_end_of_a_huge_environment_counts() {
     let home = home();
     let path = std::env::var("PATH").expect("PATH");
-    let script = r#"env -i HOME="$HOME" PATH="$PATH" "$0" telemetry status -o json; true"#;
+    let script = r#"env -i HOME="$HOME" PATH="$PATH" "$0" telemetry status --product mcpproxy -o json; true"#;
     let mut shell = Command::new("sh");
     shell.args(["-c", script, BIN]).env_clear().env("HOME", home.path()).env("PATH", path);
     shell.envs((0..8).map(|n| (format!("A{n}"), "x".repeat(100_000)))).env("DO_NOT_TRACK", "1");
@@ -226,7 +229,10 @@ fn without_a_place_to_write_status_says_that_nothing_is_sent() {
 fn status_of_nobody(home: &Path) -> Option<Value> {
     use std::os::unix::process::CommandExt;
     let mut command = Command::new(BIN);
-    command.args(["telemetry", "status", "-o", "json"]).env_clear().env("HOME", home);
+    command
+        .args(["telemetry", "status", "--product", "mcpproxy", "-o", "json"])
+        .env_clear()
+        .env("HOME", home);
     command.env("MCPPROXY_TELEMETRY_ENDPOINT", LOOPBACK).current_dir("/");
     if fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0) {
         command.uid(65_534).gid(65_534);

@@ -2,10 +2,11 @@
 #![cfg(feature = "activation")]
 
 use mcpproxy::activation::Store;
-use mcpproxy::notice::{Notice, NoticeError, TEXT, show_once_to};
+use mcpproxy::identity;
+use mcpproxy::notice::{Notice, NoticeError, Program, Showing, show_once_to};
 use mcpproxy::paths::DataDir;
 use std::io::{self, Write};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 const NOW: u64 = 1_795_358_800;
 
@@ -24,6 +25,20 @@ impl Write for Broken {
     }
 }
 
+fn notice(dir: &DataDir) -> Notice<'_> {
+    Notice { product: "mcpproxy", host: "t.example.org", first_in: 300, dir, program: &PROGRAM }
+}
+
+static PROGRAM: LazyLock<Program> = LazyLock::new(|| Program::at("/opt/mcpproxy".into()));
+
+/// Tries to show the notice of a data directory.
+fn show(out: &mut dyn Write, dir: &DataDir, host: &str) -> Result<Showing, NoticeError> {
+    let store = Store::open(dir, NOW).expect("a store");
+    let identity = identity::ensure(dir, NOW).expect("an id");
+    let notice = Notice { host, ..notice(dir) };
+    show_once_to((out, false), &notice, &store, &identity, NOW)
+}
+
 #[test]
 fn it_is_shown_once_per_install_however_many_hosts_start() {
     let home = tempfile::tempdir().expect("dir");
@@ -33,39 +48,74 @@ fn it_is_shown_once_per_install_however_many_hosts_start() {
         for _ in 0..8 {
             scope.spawn(|| {
                 let mut own = Vec::new();
-                let store = Store::open(&dir, NOW).expect("a store");
-                show_once_to(&mut own, &dir, &store, NOW).expect("shown");
+                show(&mut own, &dir, "t.example.org").expect("shown");
                 out.lock().expect("whole").extend(own);
             });
         }
     });
-    assert_eq!(String::from_utf8(out.into_inner().expect("whole")).expect("UTF-8"), TEXT);
+    let shown = String::from_utf8(out.into_inner().expect("whole")).expect("UTF-8");
+    assert_eq!(shown, notice(&dir).to_string());
     assert_eq!(shown_at(&dir), NOW);
+}
+
+#[test]
+fn another_receiver_is_another_notice() {
+    let home = tempfile::tempdir().expect("dir");
+    let dir = DataDir::at(home.path());
+    let said = |host| {
+        let mut out = Vec::new();
+        show(&mut out, &dir, host).map(|showing| (showing, String::from_utf8(out).expect("UTF-8")))
+    };
+    for host in ["one.example.org", "two.example.org:8443"] {
+        let (showing, text) = said(host).expect("shown");
+        assert_eq!(showing, Showing::Shown);
+        assert!(text.contains(host), "{text}");
+        assert_eq!(said(host), Ok((Showing::ShownBefore, String::new())));
+    }
+}
+
+/// The first version kept it in the store and named no host: whoever saw that is not told again, but is told
+/// of the next receiver.
+#[test]
+fn what_the_first_version_has_shown_counts_for_the_receiver_that_is_in_use() {
+    let home = tempfile::tempdir().expect("dir");
+    let dir = DataDir::at(home.path());
+    let store = Store::open(&dir, NOW).expect("a store");
+    let identity = identity::ensure(&dir, NOW).expect("an id");
+    store
+        .update(true, |state| {
+            state.install.anonymous_id.clone_from(&identity.anonymous_id);
+            state.install.notice_shown_at = NOW - 90_000;
+        })
+        .expect("a store that can be written");
+    assert_eq!(show(&mut Broken, &dir, "one.example.org"), Ok(Showing::ShownBefore));
+    assert_eq!(show(&mut Vec::new(), &dir, "two.example.org"), Ok(Showing::Shown));
 }
 
 #[test]
 fn what_could_not_be_written_was_not_shown() {
     let home = tempfile::tempdir().expect("dir");
     let dir = DataDir::at(home.path());
-    let store = Store::open(&dir, NOW).expect("a store");
-    let failed = show_once_to(&mut Broken, &dir, &store, NOW);
+    let failed = show(&mut Broken, &dir, "t.example.org");
     assert_eq!(failed, Err(NoticeError::Write(io::ErrorKind::StorageFull)));
     assert_eq!(shown_at(&dir), 0);
-    assert_eq!(show_once_to(&mut Vec::new(), &dir, &store, NOW), Ok(Notice::Shown));
-    assert_eq!(show_once_to(&mut Broken, &dir, &store, NOW), Ok(Notice::ShownBefore));
+    assert_eq!(show(&mut Vec::new(), &dir, "t.example.org"), Ok(Showing::Shown));
+    assert_eq!(show(&mut Broken, &dir, "t.example.org"), Ok(Showing::ShownBefore));
 }
 
 #[test]
 fn it_names_the_fields_page_the_payload_and_the_switch() {
+    let dir = DataDir::at("/data");
+    let text = notice(&dir).to_string();
     for part in [
         "docs/payload.md",
-        "mcpproxy telemetry show-payload",
-        "mcpproxy telemetry disable",
+        "/opt/mcpproxy telemetry show-payload",
+        "/opt/mcpproxy telemetry disable",
         "DO_NOT_TRACK",
     ] {
-        assert!(TEXT.contains(part), "{part}");
+        assert!(text.contains(part), "{part}");
     }
-    assert!(TEXT.lines().all(|line| line.starts_with("mcpproxy:") && line.len() <= 110));
+    assert!(text.lines().all(|line| line.starts_with("mcpproxy:")), "{text}");
 }
 
 /// `telemetry send --now` below a shell that treats its standard error so.

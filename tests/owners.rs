@@ -51,7 +51,7 @@ impl Home {
     }
 
     fn effective(&self) -> String {
-        let status = self.json(&["telemetry", "status", "-o", "json"]);
+        let status = self.json(&["telemetry", "status", "--product", "mcpproxy", "-o", "json"]);
         status["effective"].as_str().expect("a word").to_owned()
     }
 
@@ -68,7 +68,7 @@ impl Home {
     #[track_caller]
     fn is_refused(&self, check: &str, part: &str) {
         let names = self.names();
-        let status = self.json(&["telemetry", "status", "-o", "json"]);
+        let status = self.json(&["telemetry", "status", "--product", "mcpproxy", "-o", "json"]);
         assert_eq!(status["effective"], "off", "{status}");
         let text = self.run(&["telemetry", "status"]).stdout;
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -243,7 +243,11 @@ fn a_group_may_write_where_it_is_the_users_own() {
     let status = |uid: u32, gid: u32| {
         use std::os::unix::process::CommandExt as _;
         let mut command = Command::new(MCPPROXY);
-        command.args(["telemetry", "status", "-o", "json"]).env_clear().uid(uid).gid(gid);
+        command
+            .args(["telemetry", "status", "--product", "mcpproxy", "-o", "json"])
+            .env_clear()
+            .uid(uid)
+            .gid(gid);
         command.env("HOME", home.path("")).env("MCPPROXY_HOME", home.data()).current_dir("/");
         let output = command.stdin(Stdio::null()).output().ok()?;
         serde_json::from_slice::<Value>(&output.stdout).ok()

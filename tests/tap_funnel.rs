@@ -43,7 +43,10 @@ fn session(home: &Path, exchanges: &[(Value, Value)]) -> String {
 }
 
 fn activation(home: &Path) -> Value {
-    let output = mcpproxy(home).args(["telemetry", "status", "-o", "json"]).output().unwrap();
+    let output = mcpproxy(home)
+        .args(["telemetry", "status", "--product", "mcpproxy", "-o", "json"])
+        .output()
+        .unwrap();
     let status: Value = serde_json::from_slice(&output.stdout).unwrap();
     status["activation"].clone()
 }

@@ -71,7 +71,7 @@ fn play(stage: &Stage<'_>, receiver: &receiver::Receiver) -> Result<(), Box<dyn 
         client::Session::start(stage.mcpproxy().args(["tap", "--"]).arg(stage.me).arg("server"))?;
     session.talk()?;
 
-    step(4, "The funnel has moved.", "mcpproxy telemetry status -o json");
+    step(4, "The funnel has moved.", "mcpproxy telemetry status --product mcpproxy -o json");
     let funnel = stage.wait_for_funnel()?;
     for line in funnel {
         println!("  {line}");
@@ -126,6 +126,9 @@ impl Stage<'_> {
         command
             .arg("mcpproxy")
             .env("MCPPROXY_HOME", self.data_dir)
+            // `telemetry disable` speaks for the user, and the one of this story is not you.
+            .env("HOME", self.data_dir)
+            .env("USERPROFILE", self.data_dir)
             .env("MCPPROXY_TELEMETRY_ENDPOINT", &self.endpoint)
             .env("MCPPROXY_TELEMETRY_INITIAL_DELAY", "1");
         command
@@ -145,7 +148,11 @@ impl Stage<'_> {
     }
 
     fn status(&self) -> Result<Vec<u8>, Box<dyn Error>> {
-        Ok(self.mcpproxy().args(["telemetry", "status", "-o", "json"]).output()?.stdout)
+        Ok(self
+            .mcpproxy()
+            .args(["telemetry", "status", "--product", "mcpproxy", "-o", "json"])
+            .output()?
+            .stdout)
     }
 
     /// The funnel's lines, once the tap has recorded the session (it never delays traffic to do so).

@@ -31,7 +31,7 @@ pub use deferred::Deferred;
 use files as on_disk;
 
 use super::{Mark, State};
-use crate::paths::DataDir;
+use crate::paths::Place;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
@@ -206,40 +206,40 @@ impl Store {
     ///
     /// A busy store is no error: marks are deferred until it is had ([`Health::Waiting`]).
     /// It has the time from `clock` as long as it is open; handles of one directory share the first one's.
-    pub fn open(dir: &DataDir, clock: impl Clock) -> Result<Store, StoreError> {
+    pub fn open(dir: &Place, clock: impl Clock) -> Result<Store, StoreError> {
         Ok(Store { cell: Cell::open(dir, clock)? })
     }
 
     /// The state of an existing store, without creating, repairing or changing anything;
     /// `Ok(None)` when there is none.
-    pub fn peek(dir: &DataDir, _now: u64) -> Result<Option<State>, StoreError> {
+    pub fn peek(dir: &Place, _now: u64) -> Result<Option<State>, StoreError> {
         Ok(on_disk::peek(dir)?.map(|(state, _)| state))
     }
 
     /// The state that the next host would restore a damaged or missing store to: what the checkpoint
     /// holds, if there is a good one. Like [`Self::peek`], without side effects.
-    pub fn remembered(dir: &DataDir) -> Option<State> {
+    pub fn remembered(dir: &Place) -> Option<State> {
         on_disk::remembered(dir)
     }
 
     /// Why no host could keep a store in `dir`, as far as it can be known without side effects.
-    pub fn check(dir: &DataDir) -> Result<(), StoreError> {
+    pub fn check(dir: &Place) -> Result<(), StoreError> {
         on_disk::check(dir)
     }
 
     /// What happened to the store in `dir`, as far as it tells; like [`Self::peek`], without side effects.
-    pub fn peek_health(dir: &DataDir) -> Result<Option<Health>, StoreError> {
+    pub fn peek_health(dir: &Place) -> Result<Option<Health>, StoreError> {
         Ok(on_disk::peek(dir)?.map(|(_, health)| health))
     }
 
     /// When damaged stores were put aside (the numbers in `telemetry.corrupt-<unix time>`), oldest first.
-    pub fn quarantines(dir: &DataDir) -> Vec<u64> {
+    pub fn quarantines(dir: &Place) -> Vec<u64> {
         on_disk::quarantines(dir)
     }
 
     /// Removes the store, its checkpoint and what was put aside: a new install begins. Running hosts go on
     /// with a fresh store. Makes nothing; without a store there is nothing to do.
-    pub fn reset(dir: &DataDir) -> Result<(), StoreError> {
+    pub fn reset(dir: &Place) -> Result<(), StoreError> {
         on_disk::reset(dir)
     }
 
@@ -303,6 +303,11 @@ impl Store {
     /// which may lack what was stored before: who remembers that forgets it.
     pub fn opened(&self) -> u64 {
         self.cell.opened()
+    }
+
+    /// Where it lies.
+    pub fn place(&self) -> &Place {
+        self.cell.place()
     }
 
     /// [`owner`] of the install that the store belonged to when this process read it last; 0 for none.

@@ -99,7 +99,7 @@ impl std::error::Error for AutostartError {}
 /// `dir` is named in the entry unless it is the default one.
 pub fn enable(way: Way, dir: Option<&DataDir>) -> Result<(), AutostartError> {
     let program = std::env::current_exe().map_err(|_| AutostartError::NoProgram)?;
-    let start = Start::new(&program, dir.map(DataDir::root)).ok_or(AutostartError::Name)?;
+    let start = Start::new(&program, dir.map(|dir| dir.root())).ok_or(AutostartError::Name)?;
     let failed = |error: io::Error| AutostartError::Write(way, error.kind());
     match way {
         Way::Desktop => write(&desktop_entry()?, &entries::desktop(&start)).map_err(failed),

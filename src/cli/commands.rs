@@ -88,6 +88,23 @@ const OUTPUT: Opt = Opt {
     help: if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" },
 };
 
+const PRODUCT: Opt = Opt {
+    long: "product",
+    short: None,
+    value: Some("NAME"),
+    help: "Of one product; `mcpproxy telemetry status` lists them",
+};
+
+const ENDPOINT: Opt = Opt {
+    long: "endpoint",
+    short: None,
+    value: Some("URL"),
+    help: "With --product, where it had several (default: the newest)",
+};
+
+const EXACT: Opt =
+    Opt { long: "exact", short: None, value: None, help: "Show the whole id on a terminal" };
+
 /// The options of every command.
 pub const GLOBAL: &[Opt] =
     &[DATA_DIR, Opt { long: "help", short: Some('h'), value: None, help: "Show help" }];
@@ -166,6 +183,30 @@ pub const COMMANDS: &[Command] = &[
                 short: None,
                 value: Some("NAME"),
                 help: "A tool that finds tools; may be repeated (default: retrieve_tools)",
+            },
+            Opt {
+                long: "product",
+                short: None,
+                value: Some("NAME"),
+                help: "The product whose installs are counted: the name of its package",
+            },
+            Opt {
+                long: "product-version",
+                short: None,
+                value: Some("VERSION"),
+                help: "Its version",
+            },
+            Opt {
+                long: "endpoint",
+                short: None,
+                value: Some("URL"),
+                help: "Where its heartbeats go, unless its user names another place",
+            },
+            Opt {
+                long: "require-visible-notice",
+                short: None,
+                value: None,
+                help: "Send nothing before a person could see the notice",
             },
             LAUNCHED_BY,
         ],
@@ -265,10 +306,12 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         path: &["telemetry", "status"],
-        summary: "Show whether anything is sent, why, and what is known about this install",
-        about: "Reads only: nothing is created, nothing is sent.",
+        summary: "Show which products send, where to, when the last heartbeat was, and why others do not",
+        about: "Nothing is created, nothing is sent. On a terminal, a notice that nobody could see yet is shown, and\n\
+                counts as seen. With --product, everything that is known about this install of it; `--product mcpproxy`\n\
+                is the gateway's own.",
         operands: Operands::None,
-        options: &[OUTPUT],
+        options: &[PRODUCT, ENDPOINT, EXACT, OUTPUT],
         data_dir: true,
         entry: Entry::Parsed(super::status::run),
     },
@@ -284,6 +327,9 @@ pub const COMMANDS: &[Command] = &[
                 value: Some("TIME"),
                 help: "As if it were this time: seconds since 1970, or 2026-11-22T14:46:00Z",
             },
+            PRODUCT,
+            ENDPOINT,
+            EXACT,
             Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "json" },
         ],
         data_dir: true,
@@ -292,18 +338,20 @@ pub const COMMANDS: &[Command] = &[
     Command {
         path: &["telemetry", "enable"],
         summary: "Allow telemetry in the configuration",
-        about: "Sets `telemetry.enabled` to true. An objection in the environment still counts.",
+        about: "Sets `telemetry.enabled` to true, in the data directory and where ~/.mcpproxy objects. An objection\n\
+                in the environment still counts. With --product, only that product's own switch is removed.",
         operands: Operands::None,
-        options: &[],
+        options: &[PRODUCT],
         data_dir: true,
         entry: Entry::Parsed(super::switch::enable),
     },
     Command {
         path: &["telemetry", "disable"],
         summary: "Stop telemetry, running processes included",
-        about: "Sets `telemetry.enabled` to false. Nothing is sent about it.",
+        about: "Sets `telemetry.enabled` to false for all products, in ~/.mcpproxy and in the data directory. With\n\
+                --product, only that product stops. Nothing is sent about it.",
         operands: Operands::None,
-        options: &[],
+        options: &[PRODUCT],
         data_dir: true,
         entry: Entry::Parsed(super::switch::disable),
     },
@@ -322,21 +370,26 @@ pub const COMMANDS: &[Command] = &[
         summary: "Send the heartbeat if it is due, and say what happened",
         about: "A running host does the same on its own, once a day.",
         operands: Operands::None,
-        options: &[Opt {
-            long: "now",
-            short: None,
-            value: None,
-            help: "Also if it is not due or the last attempt failed; never without consent",
-        }],
+        options: &[
+            Opt {
+                long: "now",
+                short: None,
+                value: None,
+                help: "Also if it is not due or the last attempt failed; never without consent",
+            },
+            PRODUCT,
+            ENDPOINT,
+        ],
         data_dir: true,
         entry: SEND,
     },
     Command {
         path: &["telemetry", "reset-id"],
         summary: "Become a new install: new id, empty history",
-        about: "Removes what was counted and the copies of what was sent.",
+        about: "Removes what was counted and the copies of what was sent, of one product alone: mcpproxy's own unless\n\
+                --product names another.",
         operands: Operands::None,
-        options: &[],
+        options: &[PRODUCT, ENDPOINT],
         data_dir: true,
         entry: Entry::Parsed(super::reset_id::run),
     },

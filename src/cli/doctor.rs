@@ -2,6 +2,7 @@
 //!
 //! One rule: a failure is in the exit code, a warning is not.
 
+use super::about::About;
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::doctor::{self, Check, Level};
@@ -11,7 +12,9 @@ use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "doctor")?;
-    let checks = doctor::examine(&call.dir()?, Surroundings::of_this_process(), call.has("online"));
+    let around = Surroundings::of_this_process();
+    let About { subject, place, .. } = About::in_use(call, around)?;
+    let checks = doctor::examine(subject, place, around, call.has("online"));
     output::print(&match format {
         Format::Table => table(&checks),
         Format::Json => node(&checks).to_json(),

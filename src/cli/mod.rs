@@ -2,6 +2,7 @@
 //!
 //! One rule: results on stdout, everything else on stderr; exit code 2 for usage, 1 for failure.
 
+mod about;
 #[cfg(feature = "autostart")]
 mod autostart;
 #[cfg(feature = "collector")]
@@ -39,10 +40,13 @@ mod upstream;
 mod verify;
 mod version;
 
+use crate::config;
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::timing::CLOCK_VARIABLE;
 use crate::machine::{self, Surroundings};
+use crate::notice;
 use crate::paths::{DataDir, PathError};
+use crate::products::Subject;
 use commands::{Command, Entry};
 use parse::Request;
 use std::ffi::{OsStr, OsString};
@@ -84,9 +88,17 @@ impl Call {
             })?;
         if around.own(CLOCK_VARIABLE).is_some() {
             // What is shown has the time of the hosts: the reading shifts the clock, if it leads to loopback.
-            let _ = Permission::read(&dir, around);
+            let _ = Permission::read(&Subject::own(dir.clone()), around);
         }
         Ok(dir)
+    }
+
+    /// The product of this call, spelled as in the contract; ours is one of them.
+    fn product(&self) -> Result<Option<String>, Failure> {
+        let Some(text) = self.value("product") else { return Ok(None) };
+        let named = config::product_name(&text.to_string_lossy());
+        let wrong = |error| Failure { code: 2, ..Failure::failed(format!("--product: {error}")) };
+        named.map(Some).map_err(wrong)
     }
 
     /// The arguments in canonical order, for entries that parse themselves.
@@ -150,6 +162,7 @@ impl fmt::Display for Failure {
 
 /// Runs one command line (without the program's name).
 pub fn run(args: Vec<OsString>) -> ExitCode {
+    notice::set_program();
     match answer(args) {
         Ok(code) => code,
         Err(failure) => {

@@ -61,6 +61,15 @@ pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
     }
 }
 
+/// An id as it is shown on a screen that others may see: who has all of it may ask to erase what was received
+/// under it.
+pub(super) fn shortened(id: &str) -> String {
+    match id.get(..8) {
+        Some(start) => format!("{start}... (--exact shows all of it)"),
+        None => id.to_owned(),
+    }
+}
+
 /// Rows of cells below each other, the last one as long as it is.
 #[cfg(any(feature = "serve", feature = "collector", feature = "connect", feature = "cli"))]
 pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {

@@ -3,37 +3,40 @@
 //! One rule: the id changes first. If the rest fails, a host that finds the store of another id starts
 //! it anew.
 
+use super::about::About;
 use super::{Call, Failure, output};
 use crate::activation::{Store, StoreError};
-use crate::paths::DataDir;
+use crate::paths::Place;
 use crate::{identity, machine};
 use std::fs;
 use std::io;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
-    let dir = call.dir()?;
-    let identity = identity::reset_id(&dir, machine::now())
+    let About { subject, place, .. } = About::of(call)?;
+    let identity = identity::reset_id(&place, machine::now())
         .map_err(|error| Failure::failed(error.to_string()))?;
-    forget(&dir).map_err(|why| {
+    forget(&place).map_err(|why| {
         Failure::failed(format!("the id is new, but old data is still there: {why}; try again"))
     })?;
+    let name = &subject.product.name;
+    let what = if subject.is_own() { "This" } else { name };
     output::print(&format!(
-        "This is a new install with the id {}. What was counted and the copies of what was sent are gone.\n",
+        "{what} is a new install with the id {}. What was counted and the copies of what was sent are gone.\n",
         identity.anonymous_id
     ))
 }
 
 /// Removes what belongs to the old id.
-fn forget(dir: &DataDir) -> Result<(), String> {
-    match Store::reset(dir) {
+fn forget(place: &Place) -> Result<(), String> {
+    match Store::reset(place) {
         // A build without a store has none to forget.
         Ok(()) | Err(StoreError::NotBuilt) => {}
         Err(error) => return Err(error.to_string()),
     }
-    match fs::remove_dir_all(dir.sent()) {
+    match fs::remove_dir_all(place.sent()) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(format!("<data dir>/sent cannot be removed: {}", e.kind()))
+            Err(format!("the directory `sent` cannot be removed: {}", e.kind()))
         }
         _ => Ok(()),
     }

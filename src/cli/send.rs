@@ -2,50 +2,69 @@
 //!
 //! One rule: `--now` overrides when, never whether.
 
+use super::about::About;
 use super::{Call, Failure, output};
 use crate::activation::{State, Store};
+use crate::config::EDIT_DEADLINE;
 use crate::consent::{Consent, Effective};
 use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
 use crate::heartbeat::{assemble, nonce, preview, rhythm};
+use crate::identity;
 use crate::machine::{self, Surroundings};
-use crate::paths::DataDir;
-use crate::{identity, notice};
+use crate::notice::{self, Notice, Program};
+use crate::products::{self, Subject};
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
-    let said = send(&call.dir()?, call.has("now")).map_err(Failure::failed)?;
+    let about = About::in_use(call, Surroundings::of_this_process())?;
+    let said = send(&about.subject, call.has("now")).map_err(Failure::failed)?;
     output::print(&format!("{said}\n"))
 }
 
 /// What happened; else why nothing was acknowledged.
-fn send(dir: &DataDir, at_once: bool) -> Result<String, String> {
+fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
     let around = Surroundings::of_this_process();
-    let permission = Permission::read(dir, around);
+    let dir = &subject.dir;
+    let permission = Permission::read(subject, around);
+    let place = &permission.place;
     if permission.consent.effective != Effective::On {
         return Err(not_allowed(&permission.consent));
     }
     let now = machine::now();
     let timing = Timing::of(around);
     let started = |state: State| rhythm::next_due(&state, &timing, None, now).is_some();
-    let known = || Store::peek(dir, now).map(|state| state.or_else(|| Store::remembered(dir)));
+    let known = || Store::peek(place, now).map(|state| state.or_else(|| Store::remembered(place)));
     if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
     }
-    let store = Store::open(dir, machine::now).map_err(|e| format!("not sent: {e}"))?;
+    // Where no host of this endpoint has started yet, this is the first. A command makes none the newest.
+    if permission.anonymous_id().is_none() {
+        products::enter(subject, place, permission.endpoint().as_deref(), now, EDIT_DEADLINE)
+            .map_err(|error| format!("not sent: {error}"))?;
+    }
+    let store = Store::open(place, machine::now).map_err(|e| format!("not sent: {e}"))?;
     // To ask for it is no consent to more than the notice says: it comes first here, too.
-    identity::ensure(dir, now)
+    let identity = identity::ensure(place, now)
         .map_err(|error| error.to_string())
         .and_then(|id| {
             let adopted = store.update(true, |state| schedule::adopt(state, &id));
-            adopted.map_err(|error| error.to_string())
+            adopted.map(|()| id).map_err(|error| error.to_string())
         })
         .map_err(|why| format!("not sent: {why}"))?;
-    notice::show_once(dir, &store, now).map_err(|error| format!("not sent: {error}"))?;
-    let attempt = Attempt {
+    let notice = Notice {
+        product: &subject.product.name,
+        host: &permission.host(),
+        first_in: 0,
         dir,
+        program: Program::current(),
+    };
+    notice::show_once(&notice, &store, &identity, now)
+        .map_err(|error| format!("not sent: {error}"))?;
+    let attempt = Attempt {
+        subject,
         store: &store,
         around,
         timing,

@@ -2,11 +2,13 @@
 //!
 //! One rule: no side effects, telemetry on or off, host running or not.
 
+use super::about::About;
 use super::{Call, Failure};
 use crate::consent::Effective;
 use crate::contract::timestamp;
 use crate::heartbeat::preview::{self, Preview};
 use crate::identity::PROVISIONAL_ID;
+use crate::json;
 use crate::machine::{self, Surroundings};
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
@@ -17,7 +19,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     if call.value("output").is_some_and(|format| format != "json") {
         return Err(Failure::usage(place, "the payload is shown as json only: use -o json"));
     }
-    let dir = call.dir()?;
+    let around = Surroundings::of_this_process();
+    let subject = About::in_use(call, around)?.subject;
     let now = match call.value("at") {
         Some(at) => time(at).ok_or_else(|| {
             let how = "--at takes seconds since 1970 or a time such as 2026-11-22T14:46:00Z";
@@ -25,10 +28,11 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         })?,
         None => machine::now(),
     };
-    let around = Surroundings::of_this_process();
-    let preview = preview::preview(&dir, around, now, &|| preview::own_fields(&dir));
+    let own = || preview::own_fields(&subject.dir);
+    let preview = preview::preview(&subject, around, now, &own);
     explain(&preview);
-    match write(&preview.bytes) {
+    let is_exact = call.has("exact") || call.value("output").is_some();
+    match write(&preview, is_exact) {
         // Whoever closed the pipe has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::failed(format!("cannot write the payload: {}", error.kind())))
@@ -66,19 +70,47 @@ fn explain(preview: &Preview) {
     }
 }
 
-/// To a file or a pipe go the exact bytes; a terminal gets a line end after them.
-fn write(bytes: &[u8]) -> io::Result<()> {
+/// To a file or a pipe go the exact bytes. A terminal gets a line end after them, and eight digits of the id
+/// unless it is asked for: see [`shortened`].
+fn write(preview: &Preview, is_exact: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    if out.is_terminal() {
-        out.write_all(b"\n")?;
+    if !out.is_terminal() {
+        out.write_all(&preview.bytes)?;
+        return out.flush();
     }
+    match shortened(&preview.bytes).filter(|_| !is_exact && !preview.provisional_id) {
+        Some(shown) => {
+            out.write_all(shown.as_bytes())?;
+            let hint = "mcpproxy: eight digits of the id are shown; --exact shows the exact bytes";
+            machine::complain(&hint);
+        }
+        None => out.write_all(&preview.bytes)?,
+    }
+    out.write_all(b"\n")?;
     out.flush()
+}
+
+/// The payload with eight digits of its id, for a screen that others may see: who has all of it may ask to
+/// erase what was received under it.
+fn shortened(bytes: &[u8]) -> Option<String> {
+    let text = str::from_utf8(bytes).ok()?;
+    let id = json::parse(bytes).ok()?.get("anonymous_id")?.as_str()?.to_owned();
+    let start = id.get(..8)?;
+    Some(text.replace(&id, &format!("{start}...")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn eight_digits_of_the_id_are_shown() {
+        let payload =
+            br#"{"schema_version":4,"anonymous_id":"3f0c9f7e-8f0e-4c5a-9d7b-0c1b2a3d4e5f","x":1}"#;
+        let shown = r#"{"schema_version":4,"anonymous_id":"3f0c9f7e...","x":1}"#;
+        assert_eq!(shortened(payload).as_deref(), Some(shown));
+        assert_eq!(shortened(b"{}"), None);
+    }
 
     #[test]
     fn a_time_is_seconds_or_rfc_3339() {

@@ -1,28 +1,117 @@
 //! `mcpproxy telemetry status`: whether anything is sent, why, and what is known about this install.
 //!
-//! One rule: no side effects.
+//! One rule: no side effects but one: on a terminal it shows a notice that nobody could see yet, and remembers
+//! that a person saw it.
 
-use super::output::{self, Format};
+use super::about::About;
+use super::output::{self, Format, shortened};
 use super::{Call, Failure};
 use crate::consent::Effective;
 use crate::contract::timestamp;
 use crate::machine::{self, Surroundings};
+use crate::node::Node;
 use crate::status::Status;
+use crate::status::list::{List, Row};
+use crate::status::unseen::Unseen;
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "telemetry status")?;
-    let status = Status::read(call.dir()?, Surroundings::of_this_process(), machine::now());
-    output::print(&match format {
-        Format::Table => table(&status),
-        Format::Json => status.to_node().to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&status.to_node())?,
-    })
+    let (around, now) = (Surroundings::of_this_process(), machine::now());
+    let on_terminal = format == Format::Table && std::io::stdout().is_terminal();
+    if call.value("product").is_none() && call.value("endpoint").is_none() {
+        let list = List::read(&call.dir()?, around, now);
+        let unseen = if on_terminal { list.unseen(around, now) } else { Vec::new() };
+        return print(format, now, &unseen, || table_of_all(&list), || list.to_node());
+    }
+    let About { subject, place, .. } = About::in_use(call, around)?;
+    let status = Status::read(subject, place, around, now);
+    let unseen = status.unseen(around).filter(|_| on_terminal);
+    let is_exact = call.has("exact") || !on_terminal;
+    print(format, now, unseen.as_slice(), || table(&status, is_exact), || node(&status))
 }
 
-fn table(status: &Status) -> String {
+/// Behind a table, the notices that nobody could see yet.
+fn print(
+    format: Format,
+    now: u64,
+    unseen: &[Unseen],
+    table: impl FnOnce() -> String,
+    node: impl FnOnce() -> Node,
+) -> Result<ExitCode, Failure> {
+    let notices = unseen.iter().map(|unseen| format!("\n{}", unseen.text));
+    let done = output::print(&match format {
+        Format::Table => table() + &notices.collect::<String>(),
+        Format::Json => node().to_json(),
+        #[cfg(feature = "cli")]
+        Format::Yaml => output::yaml(&node())?,
+    })?;
+    unseen.iter().for_each(|unseen| unseen.seen(now));
+    Ok(done)
+}
+
+/// The product in front: what stands behind it is the same for all of them.
+fn node(status: &Status) -> Node {
+    let product = &status.subject.product;
+    let name = Node::Object(vec![
+        ("name", product.name.as_str().into()),
+        ("version", product.version.as_str().into()),
+    ]);
+    let mut members = vec![("product", name)];
+    if let Node::Object(others) = status.to_node() {
+        members.extend(others);
+    }
+    Node::Object(members)
+}
+
+/// A table of all products, and why those are not on that are not.
+fn table_of_all(list: &List) -> String {
+    let time = |at: u64| if at == 0 { "never".to_owned() } else { timestamp::format(at) };
+    let state = |row: &Row| match (row.is_in_use, row.consent.effective) {
+        (false, _) => "not in use",
+        (true, Effective::On) => "on",
+        (true, Effective::LocalOnly) => "local only",
+        (true, Effective::Off) => "off",
+    };
+    let head = ["Product", "Version", "Telemetry", "Endpoint", "Last heartbeat"];
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(list.rows.iter().map(|row| {
+        let host = if row.host.is_empty() { "none" } else { &row.host };
+        let (name, version) =
+            (row.subject.product.name.clone(), row.subject.product.version.clone());
+        [name, version, state(row).to_owned(), host.to_owned(), time(row.last_success)]
+    }));
+    let mut out = output::columns(&rows);
+    out.push('\n');
+    out.push_str(&reasons(list));
+    for note in &list.notes {
+        let _ = writeln!(out, "{note}");
+    }
+    let _ = writeln!(out, "Data directory: {}", list.dir.root().to_string_lossy());
+    out.push_str("`mcpproxy telemetry status --product NAME` shows one product in full.\n");
+    out
+}
+
+/// Each reason once, with the products that it is about.
+fn reasons(list: &List) -> String {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for row in list.rows.iter().filter(|row| row.consent.effective != Effective::On) {
+        let reason = format!("{} ({})", row.consent.detail, row.consent.rule);
+        let name = row.subject.product.name.as_str();
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    let lines = reasons.iter().map(|(reason, names)| format!("{}: {reason}.\n", names.join(", ")));
+    lines.collect()
+}
+
+fn table(status: &Status, is_exact: bool) -> String {
+    let shown = |id: &str| if is_exact { id.to_owned() } else { shortened(id) };
     let time = |at: Option<u64>| at.map_or("never".to_owned(), timestamp::format);
     let yes = |value: bool| if value { "yes" } else { "no" };
     let words = |effective| match effective {
@@ -32,8 +121,8 @@ fn table(status: &Status) -> String {
     };
     let id = match (&status.id, &status.id_trouble) {
         (_, Some(trouble)) => trouble.clone(),
-        (Some((id, Some(made))), None) => format!("{id} (since {made})"),
-        (Some((id, None)), None) => id.clone(),
+        (Some((id, Some(made))), None) => format!("{} (since {made})", shown(id)),
+        (Some((id, None)), None) => shown(id),
         (None, None) => "none yet".to_owned(),
     };
     let store = match &status.store {
@@ -47,13 +136,15 @@ fn table(status: &Status) -> String {
         names => names.join(", "),
     };
     let autostart = status.live.autostart_enabled.map_or("not knowable here", yes);
+    let product = &status.subject.product;
     let rows = [
+        ("Product", format!("{} {}", product.name, product.version)),
         ("Telemetry", words(status.consent.effective).to_owned()),
         ("  because", format!("{} ({})", status.consent.detail, status.consent.rule)),
         ("  preference", status.preference_word().to_owned()),
         ("Anonymous id", id),
         ("Endpoint", status.endpoint.clone().unwrap_or_else(|| "none".into())),
-        ("Data directory", status.dir.root().to_string_lossy().into_owned()),
+        ("Data directory", status.subject.dir.root().to_string_lossy().into_owned()),
         ("Environment", status.live.env_kind.to_string()),
         ("Launched by", status.launch_source.to_string()),
         ("Starts at login", autostart.to_owned()),
@@ -85,7 +176,7 @@ fn table(status: &Status) -> String {
             "\nThe endpoint retired this version: nothing is sent until {until}, when it is asked again."
         );
     }
-    if let Some(note) = status.note {
+    if let Some(note) = &status.note {
         let _ = writeln!(out, "\n{note}");
     }
     out

@@ -6,7 +6,7 @@
 use super::help;
 use crate::contract::LaunchSource;
 use crate::machine;
-use crate::tap::{self, DEFAULT_DISCOVERY_TOOL, Options};
+use crate::tap::{self, DEFAULT_DISCOVERY_TOOL, Options, Told};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -74,6 +74,7 @@ fn parse(args: Vec<OsString>) -> Result<Option<Options>, UsageError> {
     let mut discovery_tools = Vec::new();
     let mut data_dir = None;
     let mut launched_by = None;
+    let mut told = Told::default();
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
@@ -88,6 +89,10 @@ fn parse(args: Vec<OsString>) -> Result<Option<Options>, UsageError> {
                 }
                 data_dir = Some(PathBuf::from(dir));
             }
+            Long("product") => told.product = Some(text(parser.value()?)),
+            Long("product-version") => told.version = Some(text(parser.value()?)),
+            Long("endpoint") => told.endpoint = Some(text(parser.value()?)),
+            Long("require-visible-notice") => told.require_visible_notice = true,
             Long("launched-by") => {
                 let source = parser.value()?;
                 let source = source.to_str().and_then(LaunchSource::from_spelling);
@@ -105,12 +110,18 @@ fn parse(args: Vec<OsString>) -> Result<Option<Options>, UsageError> {
                     discovery_tools,
                     data_dir,
                     launched_by,
+                    told,
                 }));
             }
             _ => return Err(argument.unexpected().into()),
         }
     }
     Err(UsageError::NoCommand)
+}
+
+/// A value that is judged later, when the server runs: what is wrong with it must not stop that.
+fn text(value: OsString) -> String {
+    value.to_string_lossy().into_owned()
 }
 
 /// What a user can do about a server that does not start, and the exit code of a shell in its place.
@@ -175,6 +186,23 @@ mod tests {
         assert_eq!(options.discovery_tools, ["find", "search"]);
         assert_eq!(options.data_dir, Some(PathBuf::from("d")));
         assert_eq!(options.launched_by, Some(LaunchSource::LoginItem));
+        assert_eq!(options.told, Told::default());
+        let options = parsed(&[
+            "--product=notes-mcp",
+            "--product-version",
+            "1.4.0",
+            "--endpoint",
+            "https://t.example.org",
+            "--require-visible-notice",
+            "x",
+        ]);
+        let told = Told {
+            product: Some("notes-mcp".into()),
+            version: Some("1.4.0".into()),
+            endpoint: Some("https://t.example.org".into()),
+            require_visible_notice: true,
+        };
+        assert_eq!(options.unwrap().unwrap().told, told);
         assert_eq!(parsed(&["x"]).unwrap().unwrap().discovery_tools, ["retrieve_tools"]);
         assert!(parsed(&["--help", "x"]).unwrap().is_none());
     }

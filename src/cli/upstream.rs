@@ -5,7 +5,7 @@
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::config::servers::{self, ChangeError, ServerEntry, Transport};
-use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue};
+use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue, Which};
 use crate::node::Node;
 use std::ffi::OsStr;
 use std::process::ExitCode;
@@ -44,7 +44,7 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
 pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "upstream list")?;
     let dir = call.dir()?;
-    config::trust::check(&dir).map_err(|why| Failure::failed(why.in_words()))?;
+    config::trust::check(&dir).map_err(|why| Failure::failed(why.in_words(Which::Given)))?;
     let servers = servers::servers(&dir).map_err(|why| {
         Failure::failed(format!("{why}; repair it or move it away, then try again"))
     })?;

@@ -17,6 +17,12 @@ pub(super) fn run(verbose: bool) -> Result<ExitCode, Failure> {
         ("target", build_info::TARGET.to_owned()),
         ("edition", build_info::EDITION.to_string()),
         ("endpoint", build_info::ENDPOINT.unwrap_or("none").to_owned()),
+        ("product", product()),
+        (
+            "notice",
+            if build_info::REQUIRE_VISIBLE_NOTICE { "must be visible" } else { "must be written" }
+                .to_owned(),
+        ),
         ("features", built(build_info::FEATURES)),
         ("probes", built(PROBES)),
         (
@@ -26,6 +32,15 @@ pub(super) fn run(verbose: bool) -> Result<ExitCode, Failure> {
     ];
     let lines: String = rows.iter().map(|(name, value)| format!("{name:13} {value}\n")).collect();
     output::print(&format!("mcpproxy {version}\n{lines}"))
+}
+
+/// The product that a host counts for when it is told none.
+fn product() -> String {
+    match (build_info::PRODUCT, build_info::PRODUCT_VERSION) {
+        (None, _) => "mcpproxy".to_owned(),
+        (Some(name), None) => name.to_owned(),
+        (Some(name), Some(version)) => format!("{name} {version}"),
+    }
 }
 
 fn built(list: &[(&'static str, bool)]) -> String {

@@ -3,7 +3,7 @@
 //! One rule: nobody edits outside the lock, and what cannot be read is never written.
 
 use super::trust::{self, Distrust};
-use super::{DISPLAY_NAME, NewValue, Step, TelemetryConfig, reader, text};
+use super::{NewValue, Step, TelemetryConfig, Which, reader, text};
 use crate::json::write_str;
 use crate::paths::DataDir;
 use std::fmt;
@@ -35,33 +35,39 @@ pub enum EditError {
 
 impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of(Which::Given))
+    }
+}
+
+impl EditError {
+    /// In words, about this config.
+    pub fn of(&self, which: Which) -> String {
+        let (file, lock) = (which.file(), which.lock());
         match self {
-            Self::Busy => write!(
-                f,
-                "{DISPLAY_NAME} is being edited by another process (<data dir>/config.lock is held): try again"
-            ),
-            Self::Changed => write!(
-                f,
-                "{DISPLAY_NAME} was changed by another program at the same moment and was left alone: try again"
-            ),
-            Self::Unusable(why) => write!(
-                f,
-                "{DISPLAY_NAME} was not changed: {why}; repair it or move it away, then try again"
-            ),
-            Self::Untrusted(why) => {
-                write!(f, "{DISPLAY_NAME} was not changed: {}", why.in_words())
+            Self::Busy => {
+                format!("{file} is being edited by another process ({lock} is held): try again")
             }
-            Self::Directory(kind) => write!(
-                f,
-                "the data directory cannot be made: {kind}; use --data-dir or MCPPROXY_HOME to name a writable one"
+            Self::Changed => format!(
+                "{file} was changed by another program at the same moment and was left alone: try again"
             ),
-            Self::Lock(why) => write!(
-                f,
-                "{DISPLAY_NAME} was not changed: <data dir>/config.lock cannot be used: {why}; make the data directory writable, or move what is in the way"
+            Self::Unusable(why) => {
+                format!("{file} was not changed: {why}; repair it or move it away, then try again")
+            }
+            Self::Untrusted(why) => format!("{file} was not changed: {}", why.in_words(which)),
+            Self::Directory(kind) => format!(
+                "{} cannot be made: {kind}; {}",
+                which.directory(),
+                match which {
+                    Which::Given => "use --data-dir or MCPPROXY_HOME to name a writable one",
+                    Which::Users => "make the home directory writable",
+                }
             ),
-            Self::Write(kind) => write!(
-                f,
-                "{DISPLAY_NAME} was not changed: it cannot be replaced: {kind}; make its directory writable"
+            Self::Lock(why) => format!(
+                "{file} was not changed: {lock} cannot be used: {why}; make {} writable, or move what is in the way",
+                which.directory()
+            ),
+            Self::Write(kind) => format!(
+                "{file} was not changed: it cannot be replaced: {kind}; make its directory writable"
             ),
         }
     }

@@ -18,17 +18,22 @@ pub struct Lock {
 
 /// Takes the config's lock, waiting at most `deadline`. Makes the data directory if it is missing.
 pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
+    lock_file(dir.root(), &dir.config_lock(), deadline)
+}
+
+/// As [`lock`], by another file in another directory.
+pub(crate) fn lock_file(dir: &Path, file: &Path, deadline: Duration) -> Result<Lock, EditError> {
     let until = Instant::now() + deadline;
-    files::create_private_dir(dir.root()).map_err(|e| EditError::Directory(e.kind()))?;
+    files::create_private_dir(dir).map_err(|e| EditError::Directory(e.kind()))?;
     loop {
         let failed = |e: io::Error| EditError::Lock(files::reason(&e));
-        let lock = FileLock::open(&dir.config_lock()).map_err(failed)?;
+        let lock = FileLock::open(file).map_err(failed)?;
         let left = until.saturating_duration_since(Instant::now());
         let Some(held) = lock.acquire(LockMode::Exclusive, left).map_err(failed)? else {
             return Err(EditError::Busy);
         };
         // Someone may have removed the file while we waited: others would lock a new one.
-        if lock.is_still_at(&dir.config_lock()) {
+        if lock.is_still_at(file) {
             return Ok(Lock { _held: held });
         }
         if left.is_zero() {

@@ -3,7 +3,7 @@
 //! One rule: only "there is no such file" means [`ConfigState::Missing`]; every other trouble is
 //! [`ConfigState::Unusable`], because an opt-out may be in what could not be read.
 
-use super::{ConfigState, Stamp, TelemetryConfig, trust};
+use super::{ConfigState, Stamp, TelemetryConfig, Which, products, trust};
 use crate::json::{self, Value};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::FileIdentity;
@@ -30,12 +30,25 @@ pub fn read(dir: &DataDir) -> ConfigState {
     }
 }
 
+/// Reads the config of [`DataDir::users`]. Unlike the given one, no host makes it or keeps anything beside it, so
+/// a missing one is no doubt, even in a home directory that belongs to another user.
+pub fn read_users(users: &DataDir) -> ConfigState {
+    match load(&users.config()) {
+        Ok(None) => ConfigState::Missing,
+        _ => match trust::check(users) {
+            Ok(()) => read(users),
+            Err(why) => ConfigState::Unusable(why.in_words(Which::Users)),
+        },
+    }
+}
+
 /// The stamp of the config file as it is now; two `stat`s, and one for each name on the way to it.
 pub fn stamp(dir: &DataDir) -> Stamp {
     (file_stamp(&dir.config()), trust::check(dir).err())
 }
 
-fn file_stamp(path: &Path) -> Option<(i128, u64, u64)> {
+/// The stamp of one file.
+pub(crate) fn file_stamp(path: &Path) -> Option<(i128, u64, u64)> {
     match fs::metadata(path) {
         Ok(meta) => {
             let mtime = meta.modified().map_or(0, nanoseconds);
@@ -57,7 +70,7 @@ fn nanoseconds(time: std::time::SystemTime) -> i128 {
 
 /// As [`load`], of a config that is in the hands of this user alone.
 pub(super) fn load_trusted(dir: &DataDir) -> Result<Option<Vec<u8>>, String> {
-    trust::check(dir).map_err(trust::Distrust::in_words)?;
+    trust::check(dir).map_err(|why| why.in_words(Which::Given))?;
     load(&dir.config())
 }
 
@@ -141,18 +154,24 @@ pub(super) fn root(bytes: &[u8]) -> Result<Value<'_>, String> {
 }
 
 /// The names in our section.
-const OWN: [&str; 6] = [
+const OWN: [&str; 8] = [
     "enabled",
+    "disabled",
     "anonymous_id",
     "anonymous_id_created_at",
     "rotated_from",
     "endpoint",
     "client_names",
+    "products",
 ];
 
 /// A name of ours with one wrong byte, or in other letters, is damage or a slip: an objection may stand
 /// under it, and taking it for a foreign key would turn telemetry on.
-fn refuse_near_misses(text: &[u8], object: &Value<'_>, own: &[&str]) -> Result<(), String> {
+pub(super) fn refuse_near_misses(
+    text: &[u8],
+    object: &Value<'_>,
+    own: &[&str],
+) -> Result<(), String> {
     let is_near = |key: &[u8], own: &str| {
         let wrong = key.iter().zip(own.as_bytes()).filter(|(one, two)| one != two).count();
         let in_other_letters = key.eq_ignore_ascii_case(own.as_bytes());
@@ -184,34 +203,45 @@ pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
         return Err("`telemetry` must be an object".into());
     }
     refuse_near_misses(text, section, &OWN)?;
+    let place = "telemetry";
     Ok(TelemetryConfig {
-        enabled: match section.get("enabled") {
-            None => None,
-            Some(value) => {
-                Some(value.as_bool().ok_or("`telemetry.enabled` must be true or false")?)
-            }
-        },
-        anonymous_id: string(section, "anonymous_id")?,
-        anonymous_id_created_at: string(section, "anonymous_id_created_at")?,
-        rotated_from: string(section, "rotated_from")?,
-        endpoint: string(section, "endpoint")?,
-        known_client_names_only: match string(section, "client_names")?.as_deref() {
-            None | Some("all") => false,
-            Some("known") => true,
-            // A misspelled wish for less must not send more.
-            Some(_) => return Err("`telemetry.client_names` must be \"known\" or \"all\"".into()),
-        },
+        enabled: boolean(section, place, "enabled")?,
+        disabled: boolean(section, place, "disabled")?,
+        anonymous_id: string(section, place, "anonymous_id")?,
+        anonymous_id_created_at: string(section, place, "anonymous_id_created_at")?,
+        rotated_from: string(section, place, "rotated_from")?,
+        endpoint: string(section, place, "endpoint")?,
+        known_client_names_only: client_names(section, place)?,
+        products: products::parse(text, section)?,
     })
 }
 
-fn string(section: &Value<'_>, key: &str) -> Result<Option<String>, String> {
-    match section.get(key) {
-        None => Ok(None),
-        Some(value) => match value.as_str() {
-            Some("") => Ok(None),
-            Some(text) => Ok(Some(text.to_owned())),
-            None => Err(format!("`telemetry.{key}` must be a string")),
-        },
+pub(super) fn boolean(section: &Value<'_>, place: &str, key: &str) -> Result<Option<bool>, String> {
+    let Some(value) = section.get(key) else { return Ok(None) };
+    let must = || format!("`{place}.{key}` must be true or false");
+    value.as_bool().ok_or_else(must).map(Some)
+}
+
+pub(super) fn string(
+    section: &Value<'_>,
+    place: &str,
+    key: &str,
+) -> Result<Option<String>, String> {
+    let Some(value) = section.get(key) else { return Ok(None) };
+    match value.as_str() {
+        Some("") => Ok(None),
+        Some(text) => Ok(Some(text.to_owned())),
+        None => Err(format!("`{place}.{key}` must be a string")),
+    }
+}
+
+/// Whether only known names of clients are wanted.
+pub(super) fn client_names(section: &Value<'_>, place: &str) -> Result<bool, String> {
+    match string(section, place, "client_names")?.as_deref() {
+        None | Some("all") => Ok(false),
+        Some("known") => Ok(true),
+        // A misspelled wish for less must not send more.
+        Some(_) => Err(format!("`{place}.client_names` must be \"known\" or \"all\"")),
     }
 }
 
@@ -229,11 +259,13 @@ mod tests {
             "anonymous_id_created_at":"then","endpoint":"https://t.example","client_names":"known","x":[1]}}"#;
         let expected = TelemetryConfig {
             enabled: Some(false),
+            disabled: None,
             anonymous_id: Some("ID".into()),
             anonymous_id_created_at: Some("then".into()),
             rotated_from: None,
             endpoint: Some("https://t.example".into()),
             known_client_names_only: true,
+            products: Vec::new(),
         };
         assert_eq!(section(text), Ok(expected.clone()));
         assert_eq!(section(&format!("\u{feff}{text}\r\n")), Ok(expected));
@@ -254,6 +286,8 @@ mod tests {
             ("enabled", "\"no\""),
             ("enabled", "0"),
             ("enabled", "null"),
+            ("disabled", "\"yes\""),
+            ("products", "[]"),
             ("anonymous_id", "7"),
             ("anonymous_id", "null"),
             ("anonymous_id_created_at", "[]"),
@@ -268,12 +302,45 @@ mod tests {
     }
 
     #[test]
+    fn products_are_read_under_the_name_of_the_contract() {
+        let text = r#"{"telemetry":{"products":{"notes-mcp":{"enabled":false,"x":1},
+            "@Acme/Files":{"endpoint":"https://t.example","client_names":"known"},
+            "acme.files":{"disabled":true},"mcpproxy":{"endpoint":""}}}}"#;
+        let found = section(text).expect("it is read");
+        let notes: Vec<_> = found.product("notes-mcp").map(|product| product.enabled).collect();
+        assert_eq!(notes, [Some(false)]);
+        let files: Vec<_> = found.product("acme.files").cloned().collect();
+        assert_eq!(files[0].endpoint.as_deref(), Some("https://t.example"));
+        assert_eq!((files[0].known_client_names_only, files[1].disabled), (true, Some(true)));
+        assert_eq!(found.product("mcpproxy").next().map(|own| own.endpoint.clone()), Some(None));
+        assert_eq!(found.product("other").count(), 0);
+    }
+
+    #[test]
+    fn what_is_wrong_about_a_product_is_named_without_its_value() {
+        for (products, part) in [
+            (r#"{"notes-mcp":false}"#, "`telemetry.products.notes-mcp` must be an object"),
+            (r#"{"notes-mcp":{"enabled":"no"}}"#, "`telemetry.products.notes-mcp.enabled`"),
+            (r#"{"notes-mcp":{"Enabled":false}}"#, "almost `enabled`"),
+            (r#"{"notes-mcp":{"client_names":"some"}}"#, "products.notes-mcp.client_names`"),
+            (r#"{"notes-mcp":{"endpoint":7}}"#, "`telemetry.products.notes-mcp.endpoint`"),
+            (r#"{"secret notes":{}}"#, "`telemetry.products` is no product's"),
+        ] {
+            let why = section(&format!(r#"{{"telemetry":{{"products":{products}}}}}"#));
+            let why = why.expect_err(products);
+            assert!(why.contains(part) && !why.contains("secret"), "{why}");
+        }
+    }
+
+    #[test]
     fn a_name_that_is_almost_ours_is_no_foreign_key() {
         for text in [
             r#"{"telemetrx":{"enabled":false}}"#,
             r#"{"Telemetry":{"enabled":false}}"#,
             r#"{"telemetry":{"enablee":false}}"#,
             r#"{"telemetry":{"ENABLED":false}}"#,
+            r#"{"telemetry":{"Disabled":true}}"#,
+            r#"{"telemetry":{"productz":{"notes-mcp":{"enabled":false}}}}"#,
             r#"{"telemetry":{"enabled":true,"client_namez":"known"}}"#,
         ] {
             let why = section(text).unwrap_err();

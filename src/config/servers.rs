@@ -15,6 +15,7 @@ pub use change::{ChangeError, add, check, remove, set_enabled};
 pub use names::SEPARATOR;
 
 use super::{DISPLAY_NAME, reader};
+use crate::environment::names::OBJECTIONS;
 use crate::json::{Data, Value};
 use crate::paths::{DataDir, HOME_VARIABLE};
 use std::collections::HashSet;
@@ -34,8 +35,8 @@ pub const SSE_UNSUPPORTED: &str =
     "HTTP with SSE (2024-11-05) is not supported; use streamable HTTP";
 
 /// How many of [`VARIABLES`] are for every system.
-const EVERYWHERE: usize = 26;
-const VARIABLES: [&str; 39] = [
+const EVERYWHERE: usize = 24;
+const VARIABLES: [&str; 37] = [
     "HOME",
     "LOGNAME",
     "PATH",
@@ -60,8 +61,6 @@ const VARIABLES: [&str; 39] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "NODE_EXTRA_CA_CERTS",
-    "DO_NOT_TRACK",
-    "MCPPROXY_TELEMETRY",
     "APPDATA",
     "HOMEDRIVE",
     "HOMEPATH",
@@ -77,13 +76,17 @@ const VARIABLES: [&str; 39] = [
     "USERPROFILE",
 ];
 
-/// The variables of the gateway's environment that a stdio server gets; its entry's `env` comes on top.
-/// Everything else stays with the gateway: what one server needs is nothing that another one should read.
-/// The two objections are passed on, because a server may be a host of this library, too.
-pub const PASSED_VARIABLES: &[&str] = match std::env::consts::OS.as_bytes() {
+const OF_THIS_SYSTEM: &[&str] = match std::env::consts::OS.as_bytes() {
     b"windows" => &VARIABLES,
     _ => VARIABLES.split_at(EVERYWHERE).0,
 };
+
+/// The variables of the gateway's environment that a stdio server gets; its entry's `env` comes on top.
+/// Everything else stays with the gateway: what one server needs is nothing that another one should read.
+/// All objections are passed on, because a server may itself be a host of this library.
+pub fn passed_variables() -> impl Iterator<Item = &'static str> {
+    OF_THIS_SYSTEM.iter().chain(OBJECTIONS).copied()
+}
 
 /// What an entry says of its protocol, in the terms of the heartbeat's `server_protocol_counts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 //! none of it, but a directory with the sticky bit on the way, such as `/tmp`. Who may change the config may start
 //! programs and allow what the user objected to.
 
-use crate::paths::DataDir;
+use super::Which;
+use crate::paths::{DataDir, Place};
 use mcpproxy_platform::files::{self, Owner, Standing};
 use std::ffi::OsString;
 use std::fmt;
@@ -15,7 +16,7 @@ const MOST_LINKS: usize = 40;
 
 /// What others have in their hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Part {
     /// The data directory itself.
     Directory,
     /// A directory or link on the way to it.
@@ -24,50 +25,61 @@ pub enum Place {
     Config,
     /// A directory or link on the way to what the config is a link to.
     WayToConfig,
+    /// The directory of a product, or one on the way to it from the data directory.
+    Product,
+    /// The file with a product's id, or what it is a link to.
+    Install,
 }
 
 /// Why config and data directory are not used. Never holds a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Distrust {
     /// Where it is wrong.
-    pub place: Place,
+    pub part: Part,
     /// It belongs to another user; else others may write it.
     pub is_foreign: bool,
 }
 
 impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.place {
-            Place::Directory => "the data directory",
-            Place::WayToDirectory => "a directory or link on the way to the data directory",
-            Place::Config => "the configuration",
-            Place::WayToConfig => {
-                "a directory or link on the way to what the configuration links to"
-            }
-        };
-        match self.is_foreign {
-            true => write!(f, "{what} belongs to another user"),
-            false => write!(f, "others may write {what}"),
-        }
+        self.write(f, Which::Given)
     }
 }
 
 impl Distrust {
-    /// What to do about it.
-    pub fn advice(self) -> &'static str {
+    fn write(self, f: &mut dyn fmt::Write, which: Which) -> fmt::Result {
+        let directory = which.directory();
+        let (what, of) = match self.part {
+            Part::Directory => (directory, ""),
+            Part::WayToDirectory => ("a directory or link on the way to ", directory),
+            Part::Config => ("the configuration", ""),
+            Part::WayToConfig => {
+                ("a directory or link on the way to what the configuration links to", "")
+            }
+            Part::Product => ("the directory of a product in ", directory),
+            Part::Install => ("the file with the id of a product in ", directory),
+        };
         match self.is_foreign {
-            true => {
-                "run mcpproxy as its owner, make it yours (chown), or name another data directory with --data-dir or MCPPROXY_HOME"
-            }
-            false => {
-                "take their rights away (chmod go-w), or name another data directory with --data-dir or MCPPROXY_HOME"
-            }
+            true => write!(f, "{what}{of} belongs to another user"),
+            false => write!(f, "others may write {what}{of}"),
         }
     }
 
+    /// What to do about it.
+    pub fn advice(self, which: Which) -> String {
+        let to_do = match self.is_foreign {
+            true => "run mcpproxy as its owner, make it yours (chown)",
+            false => "take their rights away (chmod go-w)",
+        };
+        format!("{to_do}, or {}", which.elsewhere())
+    }
+
     /// What is wrong and what to do, for a message of one line.
-    pub fn in_words(self) -> String {
-        format!("{self}; {}", self.advice())
+    pub fn in_words(self, which: Which) -> String {
+        let mut words = String::new();
+        // Writing to a string never fails.
+        let _ = self.write(&mut words, which);
+        format!("{words}; {}", self.advice(which))
     }
 }
 
@@ -79,10 +91,29 @@ pub fn check(dir: &DataDir) -> Result<(), Distrust> {
     }
     let Ok(root) = std::path::absolute(dir.root()) else { return Ok(()) };
     let start = PathBuf::from("/");
-    let found = walk(start, names(&root), [Place::WayToDirectory, Place::Directory])?;
+    let found = walk(start, names(&root), [Part::WayToDirectory, Part::Directory])?;
     let Some(root) = found else { return Ok(()) };
     let config = dir.config().file_name().map(OsString::from);
-    walk(root, config.into_iter().collect(), [Place::WayToConfig, Place::Config]).map(drop)
+    walk(root, config.into_iter().collect(), [Part::WayToConfig, Part::Config]).map(drop)
+}
+
+/// As [`check`], and everything from there to the file with the id of a product.
+pub fn check_place(place: &Place) -> Result<(), Distrust> {
+    let dir = place.data_dir();
+    check(&dir)?;
+    let Ok(below) = place.root().strip_prefix(dir.root()) else { return Ok(()) };
+    if place.is_own() || !files::has_owners() {
+        return Ok(());
+    }
+    let Ok(mut at) = std::path::absolute(dir.root()) else { return Ok(()) };
+    for name in below {
+        match walk(at, vec![name.to_owned()], [Part::Product; 2])? {
+            Some(found) => at = found,
+            None => return Ok(()),
+        }
+    }
+    let file = place.install().file_name().map(OsString::from);
+    walk(at, file.into_iter().collect(), [Part::Product, Part::Install]).map(drop)
 }
 
 /// The names of a path, the last one first.
@@ -99,7 +130,7 @@ fn names(path: &Path) -> Vec<OsString> {
 fn walk(
     mut at: PathBuf,
     mut left: Vec<OsString>,
-    [way, end]: [Place; 2],
+    [way, end]: [Part; 2],
 ) -> Result<Option<PathBuf>, Distrust> {
     let mut links = 0;
     while let Some(name) = left.pop() {
@@ -109,8 +140,8 @@ fn walk(
         }
         at.push(name);
         let Ok(found) = files::standing(&at) else { return Ok(None) };
-        let place = if left.is_empty() && !found.is_link { end } else { way };
-        judge(&found, place, place == end)?;
+        let part = if left.is_empty() && !found.is_link { end } else { way };
+        judge(&found, part, part == end)?;
         if found.is_link {
             links += 1;
             let Ok(target) = std::fs::read_link(&at) else { return Ok(None) };
@@ -127,7 +158,7 @@ fn walk(
     Ok(Some(at))
 }
 
-fn judge(found: &Standing, place: Place, is_end: bool) -> Result<(), Distrust> {
+fn judge(found: &Standing, part: Part, is_end: bool) -> Result<(), Distrust> {
     let is_foreign = match found.owner {
         Owner::Trusted => false,
         // Of another user namespace, as the root of a sandbox is: fine on the way, where it cannot be written.
@@ -137,7 +168,7 @@ fn judge(found: &Standing, place: Place, is_end: bool) -> Result<(), Distrust> {
     // In a directory with the sticky bit, a name can be changed by its owner alone.
     let is_open = !found.is_link && found.others_write && (is_end || !found.is_sticky);
     match is_foreign || is_open {
-        true => Err(Distrust { place, is_foreign }),
+        true => Err(Distrust { part, is_foreign }),
         false => Ok(()),
     }
 }
@@ -152,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_way_may_be_sticky_and_its_end_may_not() {
-        let judged = |found: &Standing, is_end| judge(found, Place::Directory, is_end).is_ok();
+        let judged = |found: &Standing, is_end| judge(found, Part::Directory, is_end).is_ok();
         for is_end in [true, false] {
             assert!(judged(&standing(Owner::Trusted, false, false), is_end));
             assert!(!judged(&standing(Owner::Trusted, true, false), is_end));

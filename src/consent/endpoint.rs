@@ -8,6 +8,7 @@
 pub struct Target {
     url: String,
     host: String,
+    port: Option<u16>,
     loopback: bool,
     secure: bool,
 }
@@ -58,7 +59,7 @@ impl Target {
         if authority.contains('@') {
             return Err(EndpointError::UserInfo);
         }
-        let host = host_of(authority).ok_or(EndpointError::Host)?;
+        let (host, port) = host_of(authority).ok_or(EndpointError::Host)?;
         let loopback = is_loopback(&host);
         if !secure && !loopback {
             return Err(EndpointError::PlainHttp);
@@ -67,7 +68,8 @@ impl Target {
         let path = path.trim_end_matches('/');
         let separator = if path.is_empty() { "" } else { "/" };
         let url = format!("{scheme}://{authority}{separator}{path}/heartbeat");
-        Ok(Self { url, host, loopback, secure })
+        let port = port.or((!secure).then_some(80)).filter(|port| *port != 443);
+        Ok(Self { url, host, port, loopback, secure })
     }
 
     /// The address that is posted to.
@@ -75,9 +77,23 @@ impl Target {
         &self.url
     }
 
+    /// The endpoint itself.
+    pub fn endpoint(&self) -> &str {
+        self.url.strip_suffix("/heartbeat").unwrap_or(&self.url)
+    }
+
     /// The host, without port and brackets, lower-case.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The host as state is kept for it and notices name it: with its port unless that is 443.
+    pub fn authority(&self) -> String {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        };
+        self.port.map_or(host.clone(), |port| format!("{host}:{port}"))
     }
 
     /// Whether it is this machine.
@@ -91,7 +107,7 @@ impl Target {
     }
 }
 
-fn host_of(authority: &str) -> Option<String> {
+fn host_of(authority: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (address, after) = rest.split_once(']')?;
@@ -100,13 +116,17 @@ fn host_of(authority: &str) -> Option<String> {
         }
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    if !port.is_empty() {
-        let digits = port.strip_prefix(':')?;
-        let plain = digits.bytes().all(|b| b.is_ascii_digit());
-        digits.parse::<u16>().ok().filter(|port| plain && *port != 0)?;
-    }
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => None,
+        None => return None,
+        Some(digits) => {
+            let plain = digits.bytes().all(|b| b.is_ascii_digit());
+            Some(digits.parse::<u16>().ok().filter(|port| plain && *port != 0)?)
+        }
+    };
     let known = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
-    (!host.is_empty() && host.bytes().all(known)).then(|| host.to_ascii_lowercase())
+    let plain = !host.is_empty() && host.bytes().all(known);
+    plain.then(|| (host.to_ascii_lowercase(), port))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -127,6 +147,22 @@ mod tests {
             ("http://[::1]:9/a", "http://[::1]:9/a/heartbeat"),
         ] {
             assert_eq!(Target::new(endpoint).map(|t| t.url), Ok(url.to_owned()), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_state_and_notice_has_its_port_unless_443() {
+        for (endpoint, host) in [
+            ("https://T.Example.org/a", "t.example.org"),
+            ("https://t.example.org:443", "t.example.org"),
+            ("https://t.example.org:0443", "t.example.org"),
+            ("https://t.example.org:8443/a", "t.example.org:8443"),
+            ("http://localhost", "localhost:80"),
+            ("http://127.0.0.1:9", "127.0.0.1:9"),
+            ("https://[::1]", "[::1]"),
+            ("http://[::1]:9", "[::1]:9"),
+        ] {
+            assert_eq!(Target::new(endpoint).map(|t| t.authority()), Ok(host.into()), "{endpoint}");
         }
     }
 

@@ -2,15 +2,18 @@
 //!
 //! One rule: every objection is enough, and no allowing value overrides one.
 
+mod configs;
 pub mod endpoint;
 mod rules;
+mod switch;
 
+pub use configs::{Configs, Stamps, stamps};
 pub use endpoint::{EndpointError, Target};
+pub use switch::{Switch, Switched, switch};
 
 use crate::build_info;
-use crate::config::{self, ConfigState, EDIT_DEADLINE, EditError};
+use crate::contract::product::OWN_PRODUCT;
 use crate::environment::{Surroundings, names};
-use crate::paths::DataDir;
 
 /// The variables that can object. They are kept of every environment that is read, and each has a rule.
 pub const VARIABLES: &[&str] = names::OBJECTIONS;
@@ -72,30 +75,47 @@ impl Build<'static> {
     };
 }
 
-/// Decides for this build.
-pub fn decide(around: &Surroundings, config: &ConfigState) -> Consent {
-    rules::decide(around, config, Build::THIS)
+/// Whose consent is asked for: a product, and the endpoint that its host named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whose<'a> {
+    /// The product's name.
+    pub product: &'a str,
+    /// `--endpoint`, or what an embedding host says.
+    pub endpoint: Option<&'a str>,
 }
 
-/// Where heartbeats of this build go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
-/// `telemetry.endpoint`, else what was compiled in; `None` when none of them names an endpoint. Empty
-/// values name none.
+impl Whose<'static> {
+    /// Our own product.
+    pub const OWN: Self = Self { product: OWN_PRODUCT, endpoint: None };
+}
+
+/// Decides for this build.
+pub fn decide(around: &Surroundings, configs: &Configs, whose: Whose<'_>) -> Consent {
+    rules::decide(around, configs, whose, Build::THIS)
+}
+
+/// What keeps `product` off, the nearest first; empty when nothing does.
+pub fn objections(around: &Surroundings, configs: &Configs, product: &str) -> Vec<Consent> {
+    rules::objections(around, configs, product).collect()
+}
+
+/// Where heartbeats of a product go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
+/// `telemetry.products.NAME.endpoint`, for our own product also `telemetry.endpoint`, else what its host named,
+/// else what was compiled in; `None` when none of them names an endpoint. Empty values name none. The variable
+/// counts for other products towards loopback only: see [`ignored_endpoint`].
 pub fn endpoint(
     around: &Surroundings,
-    config: &ConfigState,
+    configs: &Configs,
+    whose: Whose<'_>,
 ) -> Option<Result<Target, EndpointError>> {
-    rules::endpoint(around, config, build_info::ENDPOINT).map(|(_, target)| target)
+    rules::endpoint(around, configs, whose, build_info::ENDPOINT).map(|(_, target)| target)
 }
 
-/// Sets `telemetry.enabled` in the config, and decides again. An error changed nothing.
-pub fn set(dir: &DataDir, around: &Surroundings, enabled: bool) -> Result<Consent, EditError> {
-    config::edit(dir, EDIT_DEADLINE, |editing| editing.set_bool("enabled", enabled))?;
-    Ok(decide(around, &config::read(dir)))
-}
-
-/// What the user asked for in the config, whatever is effective.
-pub fn preference(config: &ConfigState) -> Option<bool> {
-    config.telemetry().and_then(|telemetry| telemetry.enabled)
+/// What a user must know when the variable names an endpoint that does not count for `product`.
+pub fn ignored_endpoint(around: &Surroundings, product: &str) -> Option<&'static str> {
+    rules::ignores_variable(around, product).then_some(
+        "MCPPROXY_TELEMETRY_ENDPOINT is ignored: for a product it counts only towards loopback. What counts: `telemetry.products.NAME.endpoint` of the configuration, or --endpoint.",
+    )
 }
 
 /// What a user must know where ancestors cannot be read; `None` where they can.

@@ -1,14 +1,34 @@
 //! The rules of consent, in order: objections first, then what keeps a build local.
 
-use super::{Build, Consent, Effective, EndpointError, Target, VARIABLES};
-use crate::config::{ConfigState, DISPLAY_NAME};
+use super::{Build, Configs, Consent, Effective, EndpointError, Target, VARIABLES, Whose};
+use crate::config::{ConfigState, ProductConfig, TelemetryConfig, Which};
+use crate::contract::product::OWN_PRODUCT;
 use crate::environment::Surroundings;
 
-pub(super) fn decide(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> Consent {
-    objection_of_environment(around)
-        .or_else(|| objection_of_config(config))
-        .or_else(|| local_only(around, config, build))
+pub(super) fn decide(
+    around: &Surroundings,
+    configs: &Configs,
+    whose: Whose<'_>,
+    build: Build<'_>,
+) -> Consent {
+    objections(around, configs, whose.product)
+        .next()
+        .or_else(|| local_only(around, configs, whose, build))
         .unwrap_or_else(|| verdict(Effective::On, "default", "nothing objects"))
+}
+
+/// Everything that objects: the environment first, then what is for all products, then what is for this one.
+pub(super) fn objections<'a>(
+    around: &Surroundings,
+    configs: &'a Configs,
+    product: &'a str,
+) -> impl Iterator<Item = Consent> + 'a {
+    let for_all = configs.each().filter_map(|(which, config)| objection_of_config(which, config));
+    let for_one = configs.each().filter_map(move |(which, config)| {
+        let mut said = config.telemetry()?.product(product);
+        said.find_map(|said| objection_to_product(which, product, said))
+    });
+    objection_of_environment(around).into_iter().chain(for_all).chain(for_one)
 }
 
 fn verdict(effective: Effective, rule: &str, detail: &str) -> Consent {
@@ -35,7 +55,8 @@ fn objects(name: &str, value: &str) -> bool {
 
 /// Which values object, for each of [`VARIABLES`] in turn: a variable without a rule does not build, nor does
 /// a rule without a variable.
-const OBJECTS: [fn(&str) -> bool; VARIABLES.len()] = [do_not_track, mcpproxy_telemetry];
+const OBJECTS: [fn(&str) -> bool; VARIABLES.len()] =
+    [do_not_track, mcpproxy_telemetry, near_name, near_name];
 
 /// To the letter, as the convention has it: `FALSE` or a blank is not "0" or "false".
 fn do_not_track(value: &str) -> bool {
@@ -49,26 +70,68 @@ fn mcpproxy_telemetry(value: &str) -> bool {
     !allowing.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-fn objection_of_config(config: &ConfigState) -> Option<Consent> {
+/// A name that nothing documents, but whose meaning is plain: any value objects that does not say no.
+fn near_name(value: &str) -> bool {
+    let value = value.trim();
+    let allowing = ["", "0", "false", "no", "off"];
+    !allowing.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// How the rules name a config.
+const fn word(which: Which) -> &'static str {
+    match which {
+        Which::Given => "config",
+        Which::Users => "user-config",
+    }
+}
+
+/// What a config says about every product.
+fn objection_of_config(which: Which, config: &ConfigState) -> Option<Consent> {
+    let file = which.file();
     match config {
         ConfigState::Unusable(why) => Some(verdict(
             Effective::Off,
-            "config:unusable",
-            &format!("{DISPLAY_NAME} cannot be used, and it may hold an objection: {why}"),
+            &format!("{}:unusable", word(which)),
+            &format!("{file} cannot be used, and it may hold an objection: {why}"),
         )),
-        ConfigState::Loaded(telemetry) if telemetry.enabled == Some(false) => Some(verdict(
-            Effective::Off,
-            "config:telemetry.enabled",
-            "`telemetry.enabled` is false in the configuration; `mcpproxy telemetry enable` changes it",
-        )),
+        ConfigState::Loaded(TelemetryConfig { enabled: Some(false), .. }) => {
+            Some(switched_off(which, "telemetry.enabled", "false", ""))
+        }
+        ConfigState::Loaded(TelemetryConfig { disabled: Some(true), .. }) => {
+            Some(switched_off(which, "telemetry.disabled", "true", ""))
+        }
         _ => None,
     }
 }
 
+/// What a config says about one product.
+fn objection_to_product(which: Which, name: &str, said: &ProductConfig) -> Option<Consent> {
+    let (key, value) = match (said.enabled, said.disabled) {
+        (Some(false), _) => ("enabled", "false"),
+        (_, Some(true)) => ("disabled", "true"),
+        _ => return None,
+    };
+    let key = format!("telemetry.products.{name}.{key}");
+    Some(switched_off(which, &key, value, &format!(" --product {name}")))
+}
+
+fn switched_off(which: Which, key: &str, value: &str, option: &str) -> Consent {
+    let rule = format!("{}:{key}", word(which));
+    let file = which.file();
+    let detail =
+        format!("`{key}` is {value} in {file}; `mcpproxy telemetry enable{option}` changes it");
+    Consent { effective: Effective::Off, rule, detail }
+}
+
 /// Why this build only records and shows.
-fn local_only(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> Option<Consent> {
+fn local_only(
+    around: &Surroundings,
+    configs: &Configs,
+    whose: Whose<'_>,
+    build: Build<'_>,
+) -> Option<Consent> {
     let local = |rule: &str, detail: &str| Some(verdict(Effective::LocalOnly, rule, detail));
-    let Some((source, target)) = endpoint(around, config, build.endpoint) else {
+    let Some((source, target)) = endpoint(around, configs, whose, build.endpoint) else {
         return local("endpoint:none", "no endpoint is compiled in or configured: nothing is sent");
     };
     let target = match target {
@@ -92,22 +155,42 @@ fn local_only(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> 
     None
 }
 
+/// For tests, and for users of our own product.
+const VARIABLE: &str = "MCPPROXY_TELEMETRY_ENDPOINT";
+
 /// The endpoint and what names it.
 pub(super) fn endpoint(
     around: &Surroundings,
-    config: &ConfigState,
+    configs: &Configs,
+    whose: Whose<'_>,
     compiled_in: Option<&str>,
 ) -> Option<(&'static str, Result<Target, EndpointError>)> {
-    let configured = config.telemetry().and_then(|telemetry| telemetry.endpoint.as_deref());
+    let own = configs.given.telemetry().filter(|_| whose.product == OWN_PRODUCT);
+    let variable = around.own(VARIABLE).filter(|_| !ignores_variable(around, whose.product));
     let sources = [
-        ("MCPPROXY_TELEMETRY_ENDPOINT", around.own("MCPPROXY_TELEMETRY_ENDPOINT")),
-        ("`telemetry.endpoint` of the configuration", configured),
+        (VARIABLE, variable),
+        ("`telemetry.products` of the configuration", configs.endpoint_of(whose.product)),
+        (
+            "`telemetry.endpoint` of the configuration",
+            own.and_then(|telemetry| telemetry.endpoint.as_deref()),
+        ),
+        ("--endpoint", whose.endpoint),
         ("compiled in", compiled_in),
     ];
-    sources.into_iter().find_map(|(source, value)| {
-        let value = value.map(str::trim).filter(|value| !value.is_empty())?;
-        Some((source, Target::new(value)))
-    })
+    sources.into_iter().find_map(|(source, value)| Some((source, Target::new(named(value)?))))
+}
+
+/// An empty value names nothing.
+fn named(value: Option<&str>) -> Option<&str> {
+    value.map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// Whether the variable names an endpoint that is none of this product's: whoever sets a variable of our own
+/// product must not get the heartbeats of every other.
+pub(super) fn ignores_variable(around: &Surroundings, product: &str) -> bool {
+    let is_loopback = |value: &str| Target::new(value).is_ok_and(|target| target.is_loopback());
+    let value = named(around.own(VARIABLE));
+    product != OWN_PRODUCT && value.is_some_and(|value| !is_loopback(value))
 }
 
 impl EndpointError {
@@ -124,204 +207,4 @@ impl EndpointError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::TelemetryConfig;
-    use crate::environment::Variable;
-
-    const RELEASE: Build<'static> =
-        Build { endpoint: Some("https://t.example"), release: true, sender: true, tls: true };
-
-    fn around(variables: &[(usize, &str, &str)]) -> Surroundings {
-        let variables = variables
-            .iter()
-            .map(|&(origin, name, value)| Variable {
-                origin,
-                name: name.into(),
-                value: value.into(),
-            })
-            .collect();
-        Surroundings { variables, ancestors_readable: true }
-    }
-
-    fn config(enabled: Option<bool>, endpoint: Option<&str>) -> ConfigState {
-        ConfigState::Loaded(TelemetryConfig {
-            enabled,
-            endpoint: endpoint.map(str::to_owned),
-            ..TelemetryConfig::default()
-        })
-    }
-
-    fn rule(around: &Surroundings, config: &ConfigState, build: Build<'_>) -> (Effective, String) {
-        let consent = decide(around, config, build);
-        (consent.effective, consent.rule)
-    }
-
-    fn check(
-        variables: &[(usize, &str, &str)],
-        config: &ConfigState,
-        build: Build<'_>,
-        effective: Effective,
-        expected: &str,
-    ) {
-        let found = rule(&around(variables), config, build);
-        assert_eq!(found, (effective, expected.to_owned()), "{variables:?} {config:?} {build:?}");
-    }
-
-    #[test]
-    fn nothing_objects_by_default() {
-        for config in [ConfigState::Missing, config(None, None), config(Some(true), None)] {
-            check(&[], &config, RELEASE, Effective::On, "default");
-        }
-    }
-
-    #[test]
-    fn every_spelling_of_do_not_track_counts_but_empty_zero_and_false() {
-        for value in ["", "0", "false"] {
-            let variables = [(0, "DO_NOT_TRACK", value), (3, "DO_NOT_TRACK", value)];
-            check(&variables, &ConfigState::Missing, RELEASE, Effective::On, "default");
-        }
-        for value in
-            ["1", "true", "TRUE", "yes", "no", "off", "FALSE", "False", " ", " 0", "00", "x"]
-        {
-            for (origin, expected) in [(0, "env:DO_NOT_TRACK"), (8, "ancestor-env:DO_NOT_TRACK")] {
-                let variables = [(origin, "DO_NOT_TRACK", value)];
-                check(&variables, &config(Some(true), None), RELEASE, Effective::Off, expected);
-            }
-        }
-    }
-
-    #[test]
-    fn every_spelling_of_mcpproxy_telemetry_counts_but_the_allowing_ones() {
-        for value in ["", " ", "true", "TRUE", "1", " on ", "On", "yes", "\tYES\n"] {
-            let variables = [(0, "MCPPROXY_TELEMETRY", value), (1, "MCPPROXY_TELEMETRY", value)];
-            check(&variables, &ConfigState::Missing, RELEASE, Effective::On, "default");
-        }
-        for value in ["0", "false", "off", "no", "2", "enabled", "tru", "y", "\u{fffd}", "local"] {
-            for (origin, expected) in
-                [(0, "env:MCPPROXY_TELEMETRY"), (1, "ancestor-env:MCPPROXY_TELEMETRY")]
-            {
-                let variables = [(origin, "MCPPROXY_TELEMETRY", value)];
-                check(&variables, &ConfigState::Missing, RELEASE, Effective::Off, expected);
-            }
-        }
-    }
-
-    #[test]
-    fn every_listed_variable_objects_and_none_does_while_it_is_empty() {
-        for name in VARIABLES {
-            check(
-                &[(0, name, "x")],
-                &ConfigState::Missing,
-                RELEASE,
-                Effective::Off,
-                &format!("env:{name}"),
-            );
-            check(
-                &[(8, name, "x")],
-                &ConfigState::Missing,
-                RELEASE,
-                Effective::Off,
-                &format!("ancestor-env:{name}"),
-            );
-            check(&[(0, name, "")], &ConfigState::Missing, RELEASE, Effective::On, "default");
-        }
-    }
-
-    #[test]
-    fn an_allowing_value_never_overrides_an_objection() {
-        for variables in [
-            [(0, "DO_NOT_TRACK", "0"), (4, "DO_NOT_TRACK", "1")],
-            [(0, "MCPPROXY_TELEMETRY", "true"), (4, "DO_NOT_TRACK", "1")],
-            [(0, "MCPPROXY_TELEMETRY", "1"), (1, "MCPPROXY_TELEMETRY", "0")],
-            [(0, "DO_NOT_TRACK", "1"), (0, "MCPPROXY_TELEMETRY", "1")],
-        ] {
-            let consent = decide(&around(&variables), &config(Some(true), None), RELEASE);
-            assert_eq!(consent.effective, Effective::Off, "{variables:?}");
-        }
-        let allowed = [(0, "MCPPROXY_TELEMETRY", "1"), (0, "DO_NOT_TRACK", "0")];
-        check(
-            &allowed,
-            &config(Some(false), None),
-            RELEASE,
-            Effective::Off,
-            "config:telemetry.enabled",
-        );
-        let unusable = ConfigState::Unusable("why".into());
-        check(&allowed, &unusable, RELEASE, Effective::Off, "config:unusable");
-    }
-
-    #[test]
-    fn the_nearest_objection_is_named() {
-        let variables = [(2, "MCPPROXY_TELEMETRY", "0"), (5, "DO_NOT_TRACK", "1")];
-        check(
-            &variables,
-            &config(Some(false), None),
-            RELEASE,
-            Effective::Off,
-            "ancestor-env:MCPPROXY_TELEMETRY",
-        );
-    }
-
-    #[test]
-    fn ci_and_other_products_variables_are_no_objection() {
-        let variables =
-            [(0, "CI", "true"), (1, "GITHUB_ACTIONS", "true"), (0, "NO_TELEMETRY", "1")];
-        check(&variables, &ConfigState::Missing, RELEASE, Effective::On, "default");
-    }
-
-    #[test]
-    fn only_a_release_sends_beyond_loopback() {
-        let dev = Build { release: false, ..RELEASE };
-        check(&[], &ConfigState::Missing, dev, Effective::LocalOnly, "build:no-release-version");
-        for endpoint in
-            ["http://localhost:1", "http://127.0.0.1:1", "http://127.8.9.1", "http://[::1]:8"]
-        {
-            check(&[], &config(None, Some(endpoint)), dev, Effective::On, "default");
-            let own = [(0, "MCPPROXY_TELEMETRY_ENDPOINT", endpoint)];
-            check(&own, &config(None, Some("nonsense")), dev, Effective::On, "default");
-        }
-        let none = Build { endpoint: None, ..RELEASE };
-        check(&[], &ConfigState::Missing, none, Effective::LocalOnly, "endpoint:none");
-        check(&[], &config(None, Some("https://mine.example")), none, Effective::On, "default");
-        check(
-            &[(0, "MCPPROXY_TELEMETRY_ENDPOINT", " ")],
-            &ConfigState::Missing,
-            RELEASE,
-            Effective::On,
-            "default",
-        );
-    }
-
-    #[test]
-    fn an_ancestors_endpoint_is_not_ours() {
-        let variables = [(1, "MCPPROXY_TELEMETRY_ENDPOINT", "http://127.0.0.1:1")];
-        let none = Build { endpoint: None, ..RELEASE };
-        check(&variables, &ConfigState::Missing, none, Effective::LocalOnly, "endpoint:none");
-    }
-
-    #[test]
-    fn an_endpoint_that_is_none_keeps_telemetry_local_and_its_text_secret() {
-        for (endpoint, expected) in [
-            ("t.example", "endpoint:scheme"),
-            ("ftp://t.example", "endpoint:scheme"),
-            ("https://", "endpoint:host"),
-            ("https://name:s3cret@t.example", "endpoint:user-info"),
-            ("https://t.example/?s3cret", "endpoint:path"),
-            ("http://t.example/s3cret", "endpoint:plain-http"),
-        ] {
-            let config = config(Some(true), Some(endpoint));
-            check(&[], &config, RELEASE, Effective::LocalOnly, expected);
-            assert!(!decide(&around(&[]), &config, RELEASE).detail.contains("s3cret"));
-        }
-    }
-
-    #[test]
-    fn a_build_that_cannot_send_does_not_say_it_does() {
-        let no_sender = Build { sender: false, tls: false, ..RELEASE };
-        check(&[], &ConfigState::Missing, no_sender, Effective::LocalOnly, "build:no-sender");
-        let no_tls = Build { tls: false, ..RELEASE };
-        check(&[], &ConfigState::Missing, no_tls, Effective::LocalOnly, "build:no-tls");
-        check(&[], &config(None, Some("http://127.0.0.1:1")), no_tls, Effective::On, "default");
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! The data directory and what is in it.
 
 use super::Check;
-use crate::config::trust::{self, Place};
-use crate::config::{self, ConfigState, DISPLAY_NAME};
+use crate::config::trust::{self, Part};
+use crate::config::{self, ConfigState, DISPLAY_NAME, Which};
+use crate::consent::Configs;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileSystem};
 use std::path::Path;
@@ -19,10 +20,10 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
     }
     let mut checks = Vec::new();
     if let Err(why) = trust::check(dir)
-        && matches!(why.place, Place::Directory | Place::WayToDirectory)
+        && matches!(why.part, Part::Directory | Part::WayToDirectory)
     {
         let found = format!("{why}: telemetry is off, and no server is used");
-        checks.push(Check::fail(DIRECTORY, found, why.advice()));
+        checks.push(Check::fail(DIRECTORY, found, why.advice(Which::Given)));
     }
     if let Err(e) = files::check_writable(nearest) {
         let found = format!("it cannot be written: {}", e.kind());
@@ -55,7 +56,7 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
 pub(super) fn config(dir: &DataDir) -> Check {
     if let Err(why) = trust::check(dir) {
         let found = format!("it is not read: {why}");
-        return Check::fail("config", found, why.advice());
+        return Check::fail("config", found, why.advice(Which::Given));
     }
     match config::read(dir) {
         ConfigState::Missing => Check::ok("config", "there is none; everything is as by default"),
@@ -65,6 +66,22 @@ pub(super) fn config(dir: &DataDir) -> Check {
             format!("{DISPLAY_NAME}: {why}"),
             "repair it or move it away; until then telemetry is off, and no server is used",
         ),
+    }
+}
+
+/// The user's own config, where it is another one and is there.
+pub(super) fn users_config(dir: &DataDir) -> Option<Check> {
+    const USERS: &str = "user_config";
+    match Configs::read(dir).users? {
+        ConfigState::Missing => None,
+        ConfigState::Loaded(_) => {
+            Some(Check::ok(USERS, format!("{} is strict JSON", Which::Users.file())))
+        }
+        ConfigState::Unusable(why) => Some(Check::fail(
+            USERS,
+            format!("{}: {why}", Which::Users.file()),
+            "repair it or move it away; until then telemetry is off in every data directory",
+        )),
     }
 }
 

@@ -3,10 +3,9 @@
 //! One rule: a connection is made only when asked for, and nothing is sent over it but a TLS greeting.
 
 use super::Check;
-use crate::config;
-use crate::consent::{self, Target};
+use crate::consent::{self, Configs, EndpointError, Target, Whose};
 use crate::machine::Surroundings;
-use crate::paths::DataDir;
+use crate::products::Subject;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -18,14 +17,22 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// More addresses of one name are not tried.
 const ADDRESSES: usize = 4;
 
-pub(super) fn check(dir: &DataDir, around: &Surroundings, is_online: bool) -> Vec<Check> {
-    let target = match consent::endpoint(around, &config::read(dir)) {
+/// Where heartbeats of a product go.
+pub(super) fn target(
+    subject: &Subject,
+    around: &Surroundings,
+) -> Option<Result<Target, EndpointError>> {
+    let whose = Whose { product: &subject.product.name, endpoint: subject.endpoint.as_deref() };
+    consent::endpoint(around, &Configs::read(&subject.dir), whose)
+}
+
+pub(super) fn check(target: Option<Result<Target, EndpointError>>, is_online: bool) -> Vec<Check> {
+    let target = match target {
         None => {
             return vec![Check::ok(ENDPOINT, "none is compiled in or configured: nothing is sent")];
         }
         Some(Err(error)) => {
-            let advice =
-                "correct `telemetry.endpoint`, or the variable MCPPROXY_TELEMETRY_ENDPOINT";
+            let advice = "correct `telemetry.endpoint` (of a product: `telemetry.products.NAME.endpoint`, or --endpoint of its host), or the variable MCPPROXY_TELEMETRY_ENDPOINT";
             return vec![Check::fail(ENDPOINT, error.to_string(), advice)];
         }
         Some(Ok(target)) => target,

@@ -11,7 +11,8 @@ mod wiring;
 use crate::build_info;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
-use crate::paths::DataDir;
+use crate::paths::Place;
+use crate::products::Subject;
 use crate::status::Status;
 
 /// How a check ended.
@@ -70,21 +71,32 @@ impl Check {
     }
 }
 
-/// Every check, in the order in which trouble spreads.
-pub(crate) fn examine(dir: &DataDir, around: &Surroundings, is_online: bool) -> Vec<Check> {
-    let status = Status::read(dir.clone(), around, machine::now());
+/// Every check, in the order in which trouble spreads: about one product, and what it shares with all others.
+/// Servers and clients are the gateway's, which is our own product.
+pub(crate) fn examine(
+    subject: Subject,
+    place: Place,
+    around: &Surroundings,
+    is_online: bool,
+) -> Vec<Check> {
+    let (dir, is_own) = (&subject.dir.clone(), subject.is_own());
+    let target = endpoint::target(&subject, around);
+    let status = Status::read(subject, place, around, machine::now());
     let mut checks = vec![version()];
     checks.extend(data::directory(dir));
     checks.push(data::config(dir));
-    checks.extend(data::api_key(dir));
+    checks.extend(data::users_config(dir));
+    checks.extend(data::api_key(dir).filter(|_| is_own));
     checks.push(telemetry::consent(&status));
     checks.push(telemetry::identity(&status));
     checks.push(telemetry::notice(&status));
     checks.extend(telemetry::store(&status));
     checks.extend(telemetry::sent(&status));
-    checks.extend(endpoint::check(dir, around, is_online));
-    checks.extend(servers::check(dir));
-    checks.extend(wiring::check());
+    checks.extend(endpoint::check(target, is_online));
+    if is_own {
+        checks.extend(servers::check(dir));
+        checks.extend(wiring::check());
+    }
     checks
 }
 

@@ -29,7 +29,7 @@ pub(super) fn identity(status: &Status) -> Check {
 
 /// What is in the way of sending, besides what other checks say.
 pub(super) fn sent(status: &Status) -> Option<Check> {
-    let trouble = status.trouble.clone().filter(|_| Store::check(&status.dir).is_ok())?;
+    let trouble = status.trouble.clone().filter(|_| Store::check(&status.place).is_ok())?;
     Some(Check::fail("sent", trouble, "nothing is sent until then"))
 }
 
@@ -62,7 +62,7 @@ pub(super) fn store(status: &Status) -> Vec<Check> {
         }
         _ => Check::fail("store", found, space),
     }];
-    let aside = Store::quarantines(&status.dir).len();
+    let aside = Store::quarantines(&status.place).len();
     if aside > 0 {
         let found = format!("damaged stores were put aside: {aside} (telemetry.corrupt-...)");
         let advice =

@@ -27,7 +27,16 @@ pub(super) const WSL: &str = "WSL_DISTRO_NAME";
 
 /// The variables that can object to telemetry, of this process and of every ancestor. What a value of each
 /// says is in `consent`, which does not build without a rule for every name.
-pub const OBJECTIONS: &[&str] = &["DO_NOT_TRACK", "MCPPROXY_TELEMETRY"];
+///
+/// The last two are near names: a user who sets one of them has objected.
+pub const OBJECTIONS: &[&str] =
+    &["DO_NOT_TRACK", "MCPPROXY_TELEMETRY", "MCPPROXY_TELEMETRY_DISABLED", "MCPPROXY_DO_NOT_TRACK"];
+
+/// The variables by which a product is named to a host, name and version. They are read of this process alone,
+/// and are no business of the programs that it starts.
+pub const OF_PRODUCTS: [&str; 2] = ["MCPPROXY_PRODUCT", "MCPPROXY_PRODUCT_VERSION"];
+/// How these begin, and whatever is said about a product in a variable.
+pub const PREFIX_OF_PRODUCTS: &str = OF_PRODUCTS[0];
 
 const LISTS: &[&[&str]] = &[
     CI_PROVIDER,

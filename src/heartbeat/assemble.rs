@@ -88,7 +88,7 @@ pub fn versions(install: &Install) -> (&str, &str) {
     (build_info::VERSION, previous)
 }
 
-/// The heartbeat of this install at `now`.
+/// The heartbeat of this install of `product` at `now`.
 pub fn assemble(
     product: &Product,
     state: &State,

@@ -11,7 +11,12 @@ fn identity() -> Identity {
         anonymous_id: "A1B2c3d4-0000-1000-8000-00805F9B34FB".into(),
         created_at: "2026-11-22T14:46:00Z".into(),
         rotated_from: None,
+        carried_over: false,
     }
+}
+
+fn notes() -> Product {
+    Product { name: "notes-mcp".into(), version: "1.4.0".into() }
 }
 
 fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
@@ -47,14 +52,7 @@ fn with_clients(names: &[&str]) -> State {
 }
 
 fn of(state: &State) -> Payload {
-    assemble(
-        &Product::own(build_info::VERSION),
-        state,
-        &identity(),
-        &live(),
-        &policy(&[], false),
-        NOW,
-    )
+    assemble(&notes(), state, &identity(), &live(), &policy(&[], false), NOW)
 }
 
 #[test]
@@ -73,7 +71,7 @@ fn a_payload_carries_identity_state_and_live_fields() {
     let payload = of(&state);
     assert_eq!(payload.anonymous_id, identity().anonymous_id);
     assert_eq!(payload.anonymous_id_created_at, "2026-11-22T00:00:00Z", "its day only");
-    assert_eq!(payload.product, Product::own(build_info::VERSION));
+    assert_eq!(payload.product, notes());
     assert_eq!(payload.timestamp, "2027-01-15T08:00:00Z");
     assert_eq!(payload.uptime_hours, Some(2));
     assert_eq!(payload.surface_requests.map(|requests| requests.mcp), Some(9));
@@ -92,14 +90,7 @@ fn installer_lies_over_the_launch_source_until_it_is_cleared() {
     assert_eq!(of(&state).launch_source, LaunchSource::Cli);
     state.install.installer_pending = true;
     assert_eq!(of(&state).launch_source, LaunchSource::Installer);
-    let stored = pending(
-        &Product::own(build_info::VERSION),
-        &state,
-        &identity(),
-        &live(),
-        &policy(&[], false),
-        NOW,
-    );
+    let stored = pending(&notes(), &state, &identity(), &live(), &policy(&[], false), NOW);
     assert!(stored.installer);
 }
 
@@ -107,7 +98,7 @@ fn installer_lies_over_the_launch_source_until_it_is_cleared() {
 fn a_name_that_became_private_does_not_silence_the_install() {
     let state = with_clients(&["claude-code", "tims-own-client", "acme-client"]);
     let names = |policy: &ClientPolicy| {
-        assemble(&Product::own(build_info::VERSION), &state, &identity(), &live(), policy, NOW)
+        assemble(&notes(), &state, &identity(), &live(), policy, NOW)
             .activation
             .mcp_clients_seen_ever
     };
@@ -121,9 +112,14 @@ fn what_is_assembled_passes_the_gate() {
     let mut state = with_clients(&["claude-code", "unknown", "acme-client"]);
     state.install.current_version = "v0.0.9".into();
     let policy = policy(&["acme", "linux", "2027"], false);
-    let stored =
-        pending(&Product::own(build_info::VERSION), &state, &identity(), &live(), &policy, NOW);
-    let own = own(&stored, &Product::own(build_info::VERSION), &identity());
+    let stored = pending(&notes(), &state, &identity(), &live(), &policy, NOW);
+    // Bytes that wait are of the version that ran when they were made.
+    let newer = Product { version: "1.4.1".into(), ..notes() };
+    let own = own(&stored, &newer, &identity());
+    assert_eq!(own.product, notes());
+    let other = Product { name: "mail-mcp".into(), ..notes() };
+    let others = super::own(&stored, &other, &identity());
+    assert!(gate::check(&stored.bytes, Some(&others), &policy.private).is_err());
     assert_eq!(gate::check(&stored.bytes, Some(&own), &policy.private), Ok(()));
     assert_eq!(own.previous_version.as_deref(), Some("v0.0.9"));
     let other = Own { timestamp: timestamp::format(NOW + 1), ..own };
@@ -187,14 +183,7 @@ fn an_id_that_took_the_place_of_another_is_carried_over_and_begins_its_own_days(
     state.apply(&Mark::UpstreamResult, made - DAY);
     let id = Identity { rotated_from: Some("the id before".to_owned()), ..id };
     crate::heartbeat::schedule::adopt(&mut state, &id);
-    let payload = assemble(
-        &Product::own(build_info::VERSION),
-        &state,
-        &id,
-        &live(),
-        &policy(&[], false),
-        NOW,
-    );
+    let payload = assemble(&notes(), &state, &id, &live(), &policy(&[], false), NOW);
     assert!(payload.carried_over && payload.activation.first_real_tool_call_ever);
     assert_eq!(payload.days_since_install, NOW / DAY - made / DAY);
 }
@@ -224,14 +213,7 @@ fn an_end_between_assembling_and_acknowledgement_is_not_lost() {
     ] {
         let mut state = State::default();
         state.apply(&Mark::Ended(before), NOW);
-        let sent = pending(
-            &Product::own(build_info::VERSION),
-            &state,
-            &identity(),
-            &live(),
-            &policy(&[], false),
-            NOW,
-        );
+        let sent = pending(&notes(), &state, &identity(), &live(), &policy(&[], false), NOW);
         let bytes = sent.bytes.clone();
         state.pending = Some(sent);
         if let Some(ending) = meanwhile {

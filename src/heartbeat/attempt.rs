@@ -11,20 +11,21 @@ use super::timing::Timing;
 use super::{retirement, retry_after, rhythm};
 use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
-use crate::build_info;
-use crate::consent::{Consent, Effective};
+use crate::consent::{Consent, Effective, Target};
 use crate::contract::RoutingMode;
 use crate::gate::{self, PrivateWords, Refusal};
 use crate::identity::{self, Identity};
 use crate::machine::{self, Surroundings};
-use crate::paths::DataDir;
+use crate::notice;
+use crate::paths::Place;
+use crate::products::Subject;
 use std::time::Duration;
 
 /// Who attempts, and with what.
 pub struct Attempt<'a> {
-    /// The install.
-    pub dir: &'a DataDir,
-    /// Its store.
+    /// The product.
+    pub subject: &'a Subject,
+    /// Its store. What is sent is of the install that lies beside it.
     pub store: &'a Store,
     /// Variables of this process and its ancestors.
     pub around: &'a Surroundings,
@@ -70,10 +71,10 @@ pub enum Outcome {
 
 /// Why nothing could be sent from here, whatever is allowed: there is no store that can be written, or what is
 /// sent could not be kept for the user to read. Found without side effects.
-pub(crate) fn obstacle(dir: &DataDir) -> Option<String> {
-    match Store::check(dir) {
+pub(crate) fn obstacle(place: &Place) -> Option<String> {
+    match Store::check(place) {
         Err(error) => Some(error.to_string()),
-        Ok(()) => sent::obstacle(dir),
+        Ok(()) => sent::obstacle(place),
     }
 }
 
@@ -92,7 +93,7 @@ impl Attempt<'_> {
             timing: &self.timing,
             asked_at: self.asked_at,
             running_since: self.running_since,
-            version: build_info::VERSION,
+            version: &self.subject.product.version,
         }
     }
 
@@ -108,7 +109,7 @@ impl Attempt<'_> {
             Begin::Go | Begin::ClockReset(_) => {}
             other => return Err(Outcome::Waiting(other)),
         }
-        if let Some(why) = obstacle(self.dir) {
+        if let Some(why) = obstacle(self.place()) {
             return Err(Outcome::Unable(why));
         }
         let live = live(&state);
@@ -117,8 +118,10 @@ impl Attempt<'_> {
         {
             return Err(Outcome::Waiting(Begin::GatewayAlive(wait)));
         }
-        let identity = identity::ensure(self.dir, now)
+        let identity = identity::ensure(self.place(), now)
             .map_err(|error| Outcome::Unable(format!("no anonymous id can be kept: {error}")))?;
+        let state = self.adopted(state, &identity)?;
+        self.see_notice(&identity, &target, &state)?;
         let policy = ClientPolicy {
             private: PrivateWords::lazy(machine::private_words),
             known_only: permission.known_client_names_only,
@@ -131,13 +134,49 @@ impl Attempt<'_> {
         self.conclude(&pending.bytes, copy, answer, &identity)
     }
 
-    /// Consent as it is at this moment.
+    /// Where the state of this install lies.
+    fn place(&self) -> &Place {
+        self.store.place()
+    }
+
+    /// Consent as it is at this moment. Another endpoint host than this store was made for is another
+    /// install.
     fn permission(&self) -> Result<Permission, Outcome> {
-        let permission = Permission::read(self.dir, self.around);
+        let permission = Permission::read(self.subject, self.around);
         match permission.consent.effective {
+            Effective::On if permission.place != *self.place() => Err(Outcome::Abandoned),
             Effective::On => Ok(permission),
             _ => Err(Outcome::NotAllowed(permission.consent)),
         }
+    }
+
+    /// The state once it belongs to this id: what another install left says nothing about this one.
+    fn adopted(&self, state: State, identity: &Identity) -> Result<State, Outcome> {
+        if state.install.anonymous_id == identity.anonymous_id {
+            return Ok(state);
+        }
+        let adopted = self.patiently(|state| {
+            schedule::adopt(state, identity);
+            state.clone()
+        });
+        adopted.map_err(unable)
+    }
+
+    /// Nothing leaves before its user was told.
+    fn see_notice(
+        &self,
+        identity: &Identity,
+        target: &Target,
+        state: &State,
+    ) -> Result<(), Outcome> {
+        let shown = notice::shown(self.place(), identity, &target.authority(), state)
+            .ok_or_else(|| Outcome::Unable("the first-run notice was not shown yet".to_owned()))?;
+        if self.subject.require_visible_notice && shown.visible_at == 0 {
+            let why = "the first-run notice was written, but no person could see it yet: \
+                       `mcpproxy telemetry status` on a terminal shows it";
+            return Err(Outcome::Unable(why.to_owned()));
+        }
+        Ok(())
     }
 
     /// Takes the lease and stores the bytes, in one transaction that is on disk before it returns.
@@ -150,9 +189,6 @@ impl Attempt<'_> {
         let claimed = self.patiently(|state| {
             let now = (self.clock)();
             schedule::adopt(state, identity);
-            if state.install.notice_shown_at == 0 {
-                return Err(Outcome::Unable("the first-run notice was not shown yet".to_owned()));
-            }
             let (id, made) = (&identity.anonymous_id, &identity.created_at);
             if !state.pending.as_ref().is_some_and(|p| schedule::pending_is_valid(p, now, id, made))
             {
@@ -167,14 +203,8 @@ impl Attempt<'_> {
                 return Ok(kept.clone());
             }
             schedule::assembling(state, now, &self.turn());
-            let pending = assemble::pending(
-                &crate::contract::Product::own(build_info::VERSION),
-                state,
-                identity,
-                live,
-                policy,
-                now,
-            );
+            let pending =
+                assemble::pending(&self.subject.product, state, identity, live, policy, now);
             state.pending = Some(pending.clone());
             Ok(pending)
         });
@@ -188,8 +218,7 @@ impl Attempt<'_> {
         identity: &Identity,
         policy: &ClientPolicy,
     ) -> Result<(), Outcome> {
-        let own =
-            assemble::own(pending, &crate::contract::Product::own(build_info::VERSION), identity);
+        let own = assemble::own(pending, &self.subject.product, identity);
         let Err(refusal) = gate::check(&pending.bytes, Some(&own), &policy.private) else {
             return Ok(());
         };
@@ -201,7 +230,7 @@ impl Attempt<'_> {
 
     /// What leaves is to be read afterwards: without a place for that, nothing leaves.
     fn prepare_copy(&self, pending: &Pending) -> Result<Copy, Outcome> {
-        sent::prepare(self.dir, &pending.bytes).map_err(|why| {
+        sent::prepare(self.place(), &pending.bytes).map_err(|why| {
             self.give_back();
             Outcome::Unable(why)
         })
@@ -235,12 +264,14 @@ impl Attempt<'_> {
         answer: Answer,
         identity: &Identity,
     ) -> Result<Outcome, Outcome> {
-        let permission = Permission::read(self.dir, self.around);
+        let permission = Permission::read(self.subject, self.around);
         if permission.consent.effective == Effective::Off {
             return Err(Outcome::NotAllowed(permission.consent));
         }
         let now = (self.clock)();
-        if permission.identity(now).as_ref() != Some(identity) {
+        let same = permission.place == *self.place()
+            && permission.identity(now).as_ref() == Some(identity);
+        if !same {
             return Err(Outcome::Abandoned);
         }
         let mut retired = None;

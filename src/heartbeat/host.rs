@@ -1,6 +1,7 @@
 //! What a host process says about itself: once when it starts, and as long as it lives.
 
 use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
+use crate::products::HostProduct;
 use std::path::PathBuf;
 
 /// What a host says about itself when it starts telemetry.
@@ -12,6 +13,8 @@ pub struct Host {
     pub data_dir: Option<PathBuf>,
     /// How the host was launched, when it knows.
     pub launched_by: Option<LaunchSource>,
+    /// The product that it belongs to; `None` counts it as an install of `mcpproxy` itself.
+    pub product: Option<HostProduct>,
 }
 
 /// What only the live host knows.

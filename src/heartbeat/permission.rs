@@ -1,15 +1,15 @@
-//! Consent, id and endpoint as the config says at this moment, read as one.
+//! Consent, id, endpoint and place as config and product say at this moment, read as one.
 //!
 //! One rule: never kept across a wait. A clock that a test shifts is shifted from the first reading on that
 //! leads to loopback.
 
 use super::timing::{CLOCK_VARIABLE, clock_offset};
-use crate::build_info;
-use crate::config::{self, ConfigState, TelemetryConfig};
-use crate::consent::{self, Consent, Target};
-use crate::identity::{self, Identity};
+use crate::consent::{self, Configs, Consent, Effective, Target, Whose};
+use crate::identity::install::{self, InstallError};
+use crate::identity::{self, Identity, IdentityError, Kept};
 use crate::machine::{self, Surroundings};
-use crate::paths::DataDir;
+use crate::paths::Place;
+use crate::products::Subject;
 
 /// What one reading of the config and the environment allows.
 #[derive(Clone, Debug)]
@@ -18,40 +18,90 @@ pub struct Permission {
     pub consent: Consent,
     /// Where to send, or why nowhere.
     pub target: Result<Target, String>,
-    /// Our section of the config.
-    pub telemetry: TelemetryConfig,
+    /// Where the state towards that endpoint lies.
+    pub place: Place,
+    /// What the configs ask for this product, whatever is effective.
+    pub preference: Option<bool>,
+    /// What is kept of the identity, or why it cannot be read.
+    pub kept: Result<Kept, IdentityError>,
     /// Only client names of the vocabulary may be sent.
     pub known_client_names_only: bool,
 }
 
 impl Permission {
-    /// Reads the config once, and decides.
-    pub fn read(dir: &DataDir, around: &Surroundings) -> Self {
-        let config = config::read(dir);
-        let telemetry = config.telemetry().cloned().unwrap_or_default();
-        let target = target(around, &config);
+    /// Reads the configs once, and decides.
+    pub fn read(subject: &Subject, around: &Surroundings) -> Self {
+        Self::read_in(subject, None, around)
+    }
+
+    /// As [`Self::read`], with what is kept in this place, if one is given, whatever the endpoint is.
+    pub fn read_in(subject: &Subject, place: Option<&Place>, around: &Surroundings) -> Self {
+        let configs = Configs::read(&subject.dir);
+        let whose = Whose { product: &subject.product.name, endpoint: subject.endpoint.as_deref() };
+        let target = target(around, &configs, whose);
         if target.as_ref().is_ok_and(Target::is_loopback)
             && let Some(offset) = around.own(CLOCK_VARIABLE).and_then(clock_offset)
         {
             machine::shift_clock(offset);
         }
+        let place = place.cloned().unwrap_or_else(|| subject.place(target.as_ref().ok()));
+        let kept = match place.is_own() {
+            true => Ok(configs.given.telemetry().map(Kept::from).unwrap_or_default()),
+            false => match install::read(&place) {
+                Ok(file) => Ok(file.unwrap_or_default().kept),
+                Err(error) => Err(error.into()),
+            },
+        };
+        let mut consent = consent::decide(around, &configs, whose);
+        if let Err(IdentityError::Install(error @ InstallError::Untrusted(_))) = &kept
+            && consent.effective != Effective::Off
+        {
+            let rule = "product:untrusted".to_owned();
+            consent = Consent { effective: Effective::Off, rule, detail: error.to_string() };
+        }
         Self {
-            consent: consent::decide(around, &config),
+            consent,
             target,
-            known_client_names_only: telemetry.known_client_names_only
-                || build_info::KNOWN_CLIENT_NAMES_ONLY,
-            telemetry,
+            place,
+            kept,
+            known_client_names_only: configs.known_client_names_only(whose.product),
+            preference: configs.preference(whose.product),
         }
     }
 
     /// The id as it stands, without any effect.
     pub fn identity(&self, now: u64) -> Option<Identity> {
-        identity::current(&self.telemetry, now).ok().flatten()
+        identity::current(self.kept.as_ref().ok()?, now).ok().flatten()
+    }
+
+    /// What the next heartbeat would be sent under, without any effect.
+    pub fn expected(&self, now: u64) -> Result<Identity, IdentityError> {
+        identity::expected(self.kept.as_ref().map_err(Clone::clone)?, now)
+    }
+
+    /// Whether an id is to be made, dated or rotated before the next heartbeat.
+    pub fn has_to_write(&self, now: u64) -> bool {
+        self.kept.as_ref().is_ok_and(|kept| identity::is_to_be_written(kept, now))
+    }
+
+    /// The id as it is written, whatever it is.
+    pub fn anonymous_id(&self) -> Option<String> {
+        self.kept.as_ref().ok()?.anonymous_id.clone()
+    }
+
+    /// The endpoint in use.
+    pub fn endpoint(&self) -> Option<String> {
+        self.target.as_ref().ok().map(|target| target.endpoint().to_owned())
+    }
+
+    /// The endpoint's host, as notices name it and state is kept for it; empty without an endpoint.
+    pub fn host(&self) -> String {
+        self.target.as_ref().map(Target::authority).unwrap_or_default()
     }
 }
 
-fn target(around: &Surroundings, config: &ConfigState) -> Result<Target, String> {
-    match consent::endpoint(around, config) {
+fn target(around: &Surroundings, configs: &Configs, whose: Whose<'_>) -> Result<Target, String> {
+    match consent::endpoint(around, configs, whose) {
         Some(target) => target.map_err(|error| error.to_string()),
         None => Err("no endpoint is compiled in or configured".to_owned()),
     }

@@ -10,9 +10,10 @@ use crate::activation::{Store, StoreError};
 use crate::consent::Consent;
 use crate::contract::timestamp;
 use crate::gate::PrivateWords;
-use crate::identity::{self, Identity, IdentityError, PROVISIONAL_ID};
+use crate::identity::{Identity, IdentityError, PROVISIONAL_ID};
 use crate::machine::{self, Surroundings};
 use crate::paths::DataDir;
+use crate::products::Subject;
 
 /// What would be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +34,21 @@ pub struct Preview {
 
 /// The pending bytes if there are any, else what would be assembled at `now`. `own` stands in for a live
 /// host's fields when there is none.
-pub fn preview(dir: &DataDir, around: &Surroundings, now: u64, own: &dyn Fn() -> Live) -> Preview {
-    let permission = Permission::read(dir, around);
-    let (state, store_error) = match Store::peek(dir, now) {
+pub fn preview(
+    subject: &Subject,
+    around: &Surroundings,
+    now: u64,
+    own: &dyn Fn() -> Live,
+) -> Preview {
+    let permission = Permission::read(subject, around);
+    let place = &permission.place;
+    let (state, store_error) = match Store::peek(place, now) {
         Ok(state) => (state, None),
         Err(error) => (None, Some(error)),
     };
     // A store that is damaged or missing is restored before anything is sent.
-    let state = state.or_else(|| Store::remembered(dir)).unwrap_or_default();
-    let (identity, identity_error) = match identity::expected(&permission.telemetry, now) {
+    let state = state.or_else(|| Store::remembered(place)).unwrap_or_default();
+    let (identity, identity_error) = match permission.expected(now) {
         Ok(identity) => (identity, None),
         Err(error) => (provisional(now), Some(error)),
     };
@@ -59,15 +66,7 @@ pub fn preview(dir: &DataDir, around: &Surroundings, now: u64, own: &dyn Fn() ->
                 private: PrivateWords::lazy(machine::private_words),
                 known_only: permission.known_client_names_only,
             };
-            assemble::assemble(
-                &crate::contract::Product::own(crate::build_info::VERSION),
-                &state,
-                &identity,
-                &live,
-                &policy,
-                now,
-            )
-            .encode()
+            assemble::assemble(&subject.product, &state, &identity, &live, &policy, now).encode()
         }
     };
     let consent = permission.consent;
@@ -79,6 +78,7 @@ fn provisional(now: u64) -> Identity {
         anonymous_id: PROVISIONAL_ID.to_owned(),
         created_at: timestamp::format(now),
         rotated_from: None,
+        carried_over: false,
     }
 }
 

@@ -327,6 +327,7 @@ fn identity(id: &str, rotated_from: Option<&str>) -> Identity {
         anonymous_id: id.into(),
         created_at: "then".into(),
         rotated_from: rotated_from.map(str::to_owned),
+        carried_over: rotated_from.is_some(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! does not leave.
 
 use crate::json;
-use crate::paths::DataDir;
+use crate::paths::Place;
 use mcpproxy_platform::files::{self, Replacement};
 use std::ffi::OsStr;
 use std::io;
@@ -20,7 +20,7 @@ pub struct Copy {
 }
 
 /// Puts the exact bytes on disk; else why not. Never holds a path.
-pub fn prepare(dir: &DataDir, bytes: &[u8]) -> Result<Copy, String> {
+pub fn prepare(dir: &Place, bytes: &[u8]) -> Result<Copy, String> {
     let folder = dir.sent();
     let prepare = || {
         let name = name_of(bytes).ok_or(io::ErrorKind::InvalidData)?;
@@ -37,7 +37,7 @@ pub fn prepare(dir: &DataDir, bytes: &[u8]) -> Result<Copy, String> {
 }
 
 /// Why no copy could be kept, as far as it can be known without side effects.
-pub fn obstacle(dir: &DataDir) -> Option<String> {
+pub fn obstacle(dir: &Place) -> Option<String> {
     let folder = dir.sent();
     let looked = match std::fs::metadata(&folder) {
         Ok(found) if found.is_dir() => files::check_writable(&folder),
@@ -77,7 +77,7 @@ fn drop_surplus(folder: &Path) -> io::Result<()> {
 }
 
 /// The copies, oldest first.
-pub fn copies(dir: &DataDir) -> Vec<PathBuf> {
+pub fn copies(dir: &Place) -> Vec<PathBuf> {
     let mut found = list(&dir.sent()).unwrap_or_default();
     found.sort();
     found

@@ -9,20 +9,21 @@ use super::permission::Permission;
 use super::schedule;
 use super::timing::Timing;
 use crate::activation::state::LiveMark;
-use crate::activation::{Claim, Deferred, Ending, Mark, State, Store, StoreError, owner};
-use crate::config::{self, Stamp};
-use crate::consent::{Consent, Effective};
+use crate::activation::{Claim, DEADLINE, Deferred, Ending, Mark, State, Store, StoreError, owner};
+use crate::config::{self, trust};
+use crate::consent::{self, Consent, Effective, Stamps};
 use crate::contract::RoutingMode;
 use crate::identity;
 use crate::machine::{self, Surroundings};
-use crate::paths::DataDir;
+use crate::paths::Place;
+use crate::products::{self, EnterError, Subject};
 use mcpproxy_platform::files::coarse_time;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long an event relies on the last look at the config: two `stat`s for each would cost as much as
+/// How long an event relies on the last look at the configs: their `stat`s for each would cost as much as
 /// storing it. An objection stops what comes after this time; what is sent has a look of its own.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -33,7 +34,7 @@ type Provider = Arc<dyn Fn() -> LiveCounts + Send + Sync>;
 
 /// Shared by the facade and the background thread of one host process.
 pub(crate) struct Session {
-    pub(crate) dir: DataDir,
+    pub(crate) subject: Subject,
     pub(crate) host: Host,
     pub(crate) around: &'static Surroundings,
     pub(crate) timing: Timing,
@@ -50,7 +51,7 @@ pub(crate) struct Session {
     allowed: AtomicBool,
     /// When ([`coarse_time`]) the config was looked at last, in milliseconds.
     looked: AtomicU64,
-    /// [`owner`] of the id in the config; 0 when there is none that can be kept.
+    /// [`owner`] of the install's id; 0 when there is none that can be kept.
     owner: AtomicU64,
     /// How often another install began, or this one again: caches of what is stored are void.
     installs: AtomicU64,
@@ -68,12 +69,26 @@ pub(crate) struct Session {
 struct Watch {
     stamp: Stamp,
     consent: Consent,
+    /// Where the state lies: another one when the endpoint's host changes.
+    place: Place,
+    /// The endpoint in use.
+    endpoint: Option<String>,
     anonymous_id: Option<String>,
     store: Option<Arc<Store>>,
     /// Why there is no store.
     trouble: Option<Trouble>,
-    /// The data directory was there: when it no longer is, somebody removed it.
+    /// Why this product is not counted here.
+    uncounted: Option<EnterError>,
+    /// The directory of the place was there: when it no longer is, somebody removed it.
     had_directory: bool,
+}
+
+/// Identifies one version of the configs, and of what is kept of a product.
+type Stamp = (Stamps, Option<config::Stamp>);
+
+fn stamp(place: &Place) -> Stamp {
+    let of_install = || (config::file_stamp(&place.install()), trust::check_place(place).err());
+    (consent::stamps(&place.data_dir()), (!place.is_own()).then(of_install))
 }
 
 /// A store that could not be opened.
@@ -88,14 +103,10 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn new(error: &StoreError, before: Option<Trouble>) -> Self {
+    fn new(is_final: bool, before: Option<Trouble>) -> Self {
         let (first, longest) = OPEN_AGAIN;
         let pause = before.map_or(first, |before| (before.pause * 2).min(longest));
-        Self {
-            is_final: matches!(error, StoreError::RemoteFileSystem(_) | StoreError::NotBuilt),
-            pause,
-            again: coarse_time() + Duration::from_secs(pause),
-        }
+        Self { is_final, pause, again: coarse_time() + Duration::from_secs(pause) }
     }
 
     /// Seconds until the next try, rounded up.
@@ -123,7 +134,7 @@ fn milliseconds() -> u64 {
     coarse_time().as_millis() as u64
 }
 
-/// [`owner`] of the id that the config holds, unless a new one is due.
+/// [`owner`] of the id that is kept, unless a new one is due.
 fn owner_of(permission: &Permission) -> u64 {
     permission.identity(machine::now()).map_or(0, |identity| owner(&identity.anonymous_id))
 }
@@ -139,15 +150,23 @@ fn directory_is_gone() -> Consent {
 }
 
 impl Session {
-    pub(crate) fn new(dir: DataDir, host: Host, around: &'static Surroundings) -> Self {
+    pub(crate) fn new(subject: Subject, host: Host, around: &'static Surroundings) -> Self {
         let timing = Timing::of(around);
-        let stamp = config::stamp(&dir);
-        let permission = Permission::read(&dir, around);
+        let place = match subject.is_own() {
+            true => subject.place(None),
+            false => Permission::read(&subject, around).place,
+        };
+        // The stamp first: a change after it is seen by the next look.
+        let mut stamp = stamp(&place);
+        let permission = Permission::read(&subject, around);
+        if permission.place != place {
+            stamp.1 = None;
+        }
         let allowed = permission.consent.effective != Effective::Off;
         let owner = owner_of(&permission);
-        let had_directory = dir.root().is_dir();
+        let had_directory = permission.place.root().is_dir();
         Self {
-            dir,
+            subject,
             host,
             around,
             timing,
@@ -158,10 +177,13 @@ impl Session {
             live: Mutex::new(None),
             watch: Mutex::new(Watch {
                 stamp,
+                anonymous_id: permission.anonymous_id(),
+                endpoint: permission.endpoint(),
                 consent: permission.consent,
-                anonymous_id: permission.telemetry.anonymous_id,
+                place: permission.place,
                 store: None,
                 trouble: None,
+                uncounted: None,
                 had_directory,
             }),
             allowed: AtomicBool::new(allowed),
@@ -187,9 +209,14 @@ impl Session {
         lock(&self.watch).consent.clone()
     }
 
-    /// The id in the config when it was last looked at.
+    /// The id when it was last looked at.
     pub(crate) fn anonymous_id(&self) -> Option<String> {
         lock(&self.watch).anonymous_id.clone()
+    }
+
+    /// Why this product is not counted in this data directory, if so.
+    pub(crate) fn uncounted(&self) -> Option<String> {
+        lock(&self.watch).uncounted.as_ref().map(EnterError::to_string)
     }
 
     /// Whether the last look at the config is too old to rely on.
@@ -203,22 +230,32 @@ impl Session {
         if self.is_look_due() { self.look() } else { self.allowed() }
     }
 
-    /// Reads consent again if the config changed since the last look: two `stat`s when it did not. Whether
+    /// Reads consent again if a config changed since the last look: a few `stat`s when none did. Whether
     /// telemetry is allowed.
     pub(crate) fn look(&self) -> bool {
         let mut watch = lock(&self.watch);
         self.looked.store(milliseconds(), Ordering::Release);
         // The stamp first: a change after it is seen by the next look.
-        let stamp = config::stamp(&self.dir);
+        let stamp = stamp(&watch.place);
         let was_off = watch.consent.effective == Effective::Off;
         if stamp == watch.stamp {
             return !was_off;
         }
         watch.stamp = stamp;
-        let permission = Permission::read(&self.dir, self.around);
+        let permission = Permission::read(&self.subject, self.around);
         let owner = owner_of(&permission);
+        let id = permission.anonymous_id();
+        watch.endpoint = permission.endpoint();
         watch.consent = permission.consent;
-        if watch.had_directory && !self.dir.root().is_dir() {
+        let moved = watch.place != permission.place;
+        if moved {
+            // Another endpoint host is another install.
+            watch.had_directory = permission.place.root().is_dir();
+            watch.place = permission.place;
+            watch.stamp.1 = None;
+            watch.store = None;
+            watch.trouble = None;
+        } else if watch.had_directory && !watch.place.root().is_dir() {
             watch.consent = directory_is_gone();
         }
         if watch.consent.effective == Effective::Off {
@@ -230,8 +267,7 @@ impl Session {
             self.wake.notify_all();
             return false;
         }
-        let id = permission.telemetry.anonymous_id;
-        let other = watch.anonymous_id.is_some() && watch.anonymous_id != id;
+        let other = moved || watch.anonymous_id.is_some() && watch.anonymous_id != id;
         watch.anonymous_id = id;
         self.owner.store(owner, Ordering::Release);
         if was_off || other {
@@ -273,10 +309,13 @@ impl Session {
             return;
         }
         // Who removed the whole directory does not want it back from a process that happens to run.
-        let opened = if watch.had_directory && !self.dir.root().is_dir() {
+        let opened = if watch.had_directory && !watch.place.root().is_dir() {
             Err(StoreError::Io("the data directory was removed".to_owned()))
         } else {
-            Store::open(&self.dir, machine::now)
+            if !self.enter(watch) {
+                return;
+            }
+            Store::open(&watch.place, machine::now)
         };
         match opened {
             Ok(store) => {
@@ -288,7 +327,38 @@ impl Session {
                 watch.had_directory = true;
             }
             Err(StoreError::Busy) => {}
-            Err(error) => watch.trouble = Some(Trouble::new(&error, watch.trouble)),
+            Err(error) => {
+                let is_final =
+                    matches!(error, StoreError::RemoteFileSystem(_) | StoreError::NotBuilt);
+                watch.trouble = Some(Trouble::new(is_final, watch.trouble));
+            }
+        }
+    }
+
+    /// Makes sure that the place of the product is there; whether it is.
+    fn enter(&self, watch: &mut Watch) -> bool {
+        if watch.place.is_own() {
+            return true;
+        }
+        let endpoint = watch.endpoint.as_deref();
+        match products::enter(&self.subject, &watch.place, endpoint, machine::now(), DEADLINE) {
+            Ok(()) => {
+                let permission = Permission::read(&self.subject, self.around);
+                // Else the next look finds it.
+                if permission.place == watch.place {
+                    watch.anonymous_id = permission.anonymous_id();
+                    self.owner.store(owner_of(&permission), Ordering::Release);
+                }
+                watch.uncounted = None;
+                true
+            }
+            Err(error) => {
+                if !error.is_busy() {
+                    watch.trouble = Some(Trouble::new(error.is_final(), watch.trouble));
+                    watch.uncounted = Some(error);
+                }
+                false
+            }
         }
     }
 
@@ -312,13 +382,17 @@ impl Session {
     }
 
     /// Runs `record` with the install that this host's events belong to, as far as it is known.
-    pub(crate) fn with_claim<R>(&self, record: impl FnOnce(Option<&Claim<'_>>) -> R) -> R {
+    pub(crate) fn with_claim<R>(
+        &self,
+        store: &Store,
+        record: impl FnOnce(Option<&Claim<'_>>) -> R,
+    ) -> R {
         let adopt = |state: &mut State| {
-            let permission = Permission::read(&self.dir, self.around);
+            let permission = Permission::read(&self.subject, self.around);
             let identity = permission.identity(machine::now());
-            if let Some(identity) =
-                identity.filter(|_| permission.consent.effective != Effective::Off)
-            {
+            let is_current = permission.consent.effective != Effective::Off
+                && permission.place == *store.place();
+            if let Some(identity) = identity.filter(|_| is_current) {
                 schedule::adopt(state, &identity);
             }
         };
@@ -333,15 +407,18 @@ impl Session {
     pub(crate) fn settle(&self, within: Duration) {
         let store = lock(&self.watch).store.clone();
         // Without the directory, to make an id would make it again.
-        if store.is_none_or(|store| store.owner() == 0) || !self.dir.root().is_dir() {
+        let Some(store) = store.filter(|store| store.owner() != 0) else { return };
+        if !store.place().root().is_dir() {
             return;
         }
-        let permission = Permission::read(&self.dir, self.around);
+        let permission = Permission::read(&self.subject, self.around);
         let now = machine::now();
-        let is_due = identity::current(&permission.telemetry, now) == Ok(None);
+        let is_due = permission.kept.as_ref().is_ok_and(|kept| {
+            identity::current(kept, now) == Ok(None) && permission.place == *store.place()
+        });
         if is_due
             && permission.consent.effective != Effective::Off
-            && identity::ensure_within(&self.dir, now, within).is_ok()
+            && identity::ensure_within(store.place(), now, within).is_ok()
         {
             // Our own edit of the config is news to us.
             self.look();
@@ -386,7 +463,7 @@ impl Session {
             at: now,
             started_at: self.started_at,
             launch_source: self.launch_source(),
-            autostart_enabled: machine::autostart_enabled(&self.dir.autostart_sidecar()),
+            autostart_enabled: machine::autostart_enabled(&self.subject.dir.autostart_sidecar()),
             env_kind: classification.env_kind,
             env_markers: classification.markers,
             routing_mode: self.host.routing_mode,
@@ -435,7 +512,7 @@ impl Session {
         };
         let _ = store.update(false, |state| {
             if is_news {
-                self.with_claim(|claim| count(state, claim));
+                self.with_claim(&store, |claim| count(state, claim));
             }
             let ours = |mark: &mut LiveMark| mark.nonce == self.nonce;
             let _ = state.live_tap.take_if(ours);

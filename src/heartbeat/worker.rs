@@ -4,6 +4,7 @@
 
 use super::assemble::Live;
 use super::attempt::{Attempt, Outcome};
+use super::rhythm;
 use super::schedule::{self, Begin, HostStart};
 use super::session::Session;
 use super::timing::TICK;
@@ -12,9 +13,11 @@ use crate::build_info;
 use crate::config::{self, EDIT_DEADLINE};
 use crate::consent::Effective;
 use crate::contract::LaunchSource;
+use crate::heartbeat::permission::Permission;
 use crate::identity::{self, IdentityError};
+use crate::machine;
+use crate::notice::{self, Notice, Program};
 use crate::paths::SYSTEM_STAMP;
-use crate::{machine, notice};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,10 +81,10 @@ fn knows_this_host(session: &Session, store: &Store) -> bool {
 fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     let now = machine::now();
     // Removed while this process ran: to make an id would make it again.
-    if !session.dir.root().is_dir() {
+    if !store.place().root().is_dir() {
         return Err(TICK);
     }
-    let identity = match identity::ensure(&session.dir, now) {
+    let identity = match identity::ensure(store.place(), now) {
         Ok(identity) => identity,
         // An objection since the last look.
         Err(IdentityError::Off) => return Err(TICK),
@@ -93,7 +96,7 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
         }
     };
     // Not every later host has something to edit.
-    config::remove_leftovers(&session.dir);
+    config::remove_leftovers(&session.subject.dir);
     // Our own edit of the config is no news.
     session.look();
     let start = HostStart {
@@ -117,19 +120,44 @@ fn host_started(session: &Session, store: &Store) -> Result<(), u64> {
     recorded.map_err(|_| START_AGAIN)?;
     // Last, because a store that changed hands has not shown it. Nothing is sent before it was shown.
     if session.consent().effective == Effective::On {
-        notice::show_once(&session.dir, store, now).map_err(|_| TICK)?;
+        show_notice(session, store, now)?;
     }
     Ok(())
+}
+
+/// Shows the notice, if this install has not shown it for the endpoint host that is in use.
+fn show_notice(session: &Session, store: &Store, now: u64) -> Result<(), u64> {
+    let permission = Permission::read(&session.subject, session.around);
+    let identity = permission.identity(now).filter(|_| permission.place == *store.place());
+    let Some(identity) = identity else { return Err(START_AGAIN) };
+    let state = store.read().map_err(|_| START_AGAIN)?;
+    let due = rhythm::next_due(&state, &session.timing, Some(session.started_at), now);
+    let notice = Notice {
+        product: &session.subject.product.name,
+        host: &permission.host(),
+        first_in: due.map_or(0, |due| due.saturating_sub(now)),
+        dir: &session.subject.dir,
+        program: Program::current(),
+    };
+    notice::show_once(&notice, store, &identity, now).map(drop).map_err(|_| TICK)
 }
 
 /// Identifies the installation that brought this program, if an installer did: who was told by a per-user
 /// installer, its version and when its file was written; else when a system package was installed.
 fn installer_stamp(session: &Session) -> Option<String> {
+    let is_own = session.subject.is_own();
+    let variable = session.around.own("MCPPROXY_LAUNCHED_BY");
+    // What an installer of ours leaves in the environment is not said to other products.
     let told = session.host.launched_by == Some(LaunchSource::Installer)
-        || session.around.own("MCPPROXY_LAUNCHED_BY") == Some(LaunchSource::Installer.as_str());
+        || is_own && variable == Some(LaunchSource::Installer.as_str());
     if told {
+        let version =
+            if is_own { build_info::VERSION } else { session.subject.product.version.as_str() };
         let written = std::env::current_exe().ok().and_then(|file| written_at(&file));
-        return Some(format!("{}+{}", build_info::VERSION, written.unwrap_or(0)));
+        return Some(format!("{version}+{}", written.unwrap_or(0)));
+    }
+    if !is_own {
+        return None;
     }
     Some(format!("system+{}", written_at(Path::new(SYSTEM_STAMP))?))
 }
@@ -153,11 +181,15 @@ fn tick(session: &Session, store: &Store) -> u64 {
     }
     // An id that is a year old by now is another one from here on, also to the events of this host.
     session.settle(EDIT_DEADLINE);
+    // The user may have named another receiver since.
+    if let Err(wait) = show_notice(session, store, now) {
+        return wait;
+    }
     if let Some(wait) = session.unsettled() {
         return wait.min(TICK);
     }
     let attempt = Attempt {
-        dir: &session.dir,
+        subject: &session.subject,
         store,
         around: session.around,
         timing: session.timing,

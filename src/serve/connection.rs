@@ -8,7 +8,7 @@ use super::http_client::{HttpClient, Probe};
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
 use crate::build_info;
-use crate::config::servers::{PASSED_VARIABLES, Transport};
+use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
 use mcpproxy_platform::group;
 use rmcp::ClientHandler;
@@ -202,10 +202,10 @@ fn start(
 
 fn is_passed(name: &std::ffi::OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    let same = |passed: &&str| {
-        if cfg!(windows) { passed.eq_ignore_ascii_case(name) } else { **passed == *name }
+    let same = |passed: &str| {
+        if cfg!(windows) { passed.eq_ignore_ascii_case(name) } else { passed == name }
     };
-    PASSED_VARIABLES.iter().any(same)
+    passed_variables().any(same)
 }
 
 fn cannot_start(error: &io::Error) -> String {

@@ -26,6 +26,7 @@ mod tools;
 
 use crate::config::{self, servers};
 use crate::connect;
+use crate::consent;
 use crate::contract::{LaunchSource, RoutingMode};
 use crate::heartbeat::host::{Host, LiveCounts};
 use crate::machine;
@@ -125,7 +126,10 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     config::trust::check(&options.dir).map_err(|why| {
         let place = config::DISPLAY_NAME;
-        ServeError::Config(format!("the servers of {place} are not used: {}", why.in_words()))
+        ServeError::Config(format!(
+            "the servers of {place} are not used: {}",
+            why.in_words(config::Which::Given)
+        ))
     })?;
     let entries = servers::servers(&options.dir)
         .map_err(|why| ServeError::Config(format!("{why}; repair it")))?;
@@ -202,6 +206,7 @@ async fn serve(
         routing_mode: RoutingMode::RetrieveTools,
         data_dir: Some(PathBuf::from(options.dir.root())),
         launched_by: options.launched_by,
+        product: None,
     }));
     let recorder = Recorder::new(telemetry.clone());
     let hub = Hub::new(recorder.clone(), options.server_stderr);
@@ -283,18 +288,21 @@ async fn standard_streams(is_wanted: bool, gateway: Gateway) {
 
 /// Follows the config: servers that come, go or change, and the switch of telemetry. Gives memory back.
 async fn follow_config(hub: Arc<Hub>, dir: DataDir) {
-    let mut stamp = config::stamp(&dir);
+    let mut stamps = consent::stamps(&dir);
     for look in 1_u32.. {
         tokio::time::sleep(CONFIG_LOOK).await;
         if look.is_multiple_of(LOOKS_A_MINUTE) {
             let _ = tokio::task::spawn_blocking(memory::give_back).await;
         }
-        let now = config::stamp(&dir);
-        if now == stamp {
+        let now = consent::stamps(&dir);
+        if now == stamps {
             continue;
         }
-        stamp = now;
+        // The user's own config has a say in consent, and no servers for this gateway.
+        let is_given = now.0 != stamps.0;
+        stamps = now;
         match servers::servers(&dir) {
+            _ if !is_given => {}
             Ok(entries) => hub.apply(entries),
             Err(why) => warn!("the servers stay as they are: {why}"),
         }

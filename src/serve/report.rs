@@ -4,16 +4,17 @@
 
 use super::hub::{Hub, Status as ServerStatus};
 use crate::build_info;
-use crate::consent::{self, Consent};
+use crate::consent::{self, Configs, Consent, Switch, Whose};
 use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
 use crate::heartbeat::{preview, sent};
 use crate::json;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::paths::DataDir;
+use crate::products::Subject;
 use crate::status::Status;
 
-/// Members of `telemetry status -o json` that stand beside `telemetry` in the status API, not in it.
+/// Members of `telemetry status --product mcpproxy -o json` that stand beside `telemetry` in the status API, not in it.
 const OF_THE_MACHINE: &[&str] =
     &["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"];
 
@@ -24,19 +25,19 @@ async fn aside<R: Send + 'static>(read: impl FnOnce() -> R + Send + 'static) -> 
 }
 
 fn members(dir: DataDir) -> Vec<(&'static str, Node)> {
-    let status = Status::read(dir, Surroundings::of_this_process(), machine::now());
+    let status = Status::own(dir, Surroundings::of_this_process(), machine::now());
     match status.to_node() {
         Node::Object(members) => members,
         _ => Vec::new(),
     }
 }
 
-/// Members of `telemetry status -o json` that the tool of that name leaves out: what a tool answers goes
+/// Members of `telemetry status --product mcpproxy -o json` that the tool of that name leaves out: what a tool answers goes
 /// to the model, and that is often another machine. The id and the user's paths stay on this one.
 const NOT_FOR_MODELS: &[&str] =
     &["anonymous_id", "anonymous_id_created_at", "anonymous_id_trouble", "data_dir", "endpoint"];
 
-/// What `telemetry status -o json` says, as far as it may leave the machine.
+/// What `telemetry status --product mcpproxy -o json` says, as far as it may leave the machine.
 pub async fn telemetry(dir: DataDir) -> Result<serde_json::Value, String> {
     let text = aside(|| {
         let mut members = members(dir);
@@ -115,7 +116,7 @@ pub async fn payload(dir: DataDir) -> Result<(Node, Node), String> {
     aside(move || {
         let around = Surroundings::of_this_process();
         let own = || preview::own_fields(&dir);
-        let preview = preview::preview(&dir, around, machine::now(), &own);
+        let preview = preview::preview(&Subject::own(dir.clone()), around, machine::now(), &own);
         let bytes = String::from_utf8(preview.bytes).map_err(|_| "the payload is not UTF-8")?;
         let meta = Node::Object(vec![
             ("pending", preview.pending.into()),
@@ -143,12 +144,20 @@ pub async fn sent(dir: DataDir) -> Result<Node, String> {
     .await
 }
 
-/// `PUT /api/v1/telemetry`: sets the preference, and says what is effective then.
+/// `PUT /api/v1/telemetry`: switches every product as `telemetry enable` and `disable` do, and says what is
+/// effective then for this one.
 pub async fn switch(dir: DataDir, enabled: bool) -> Result<Node, String> {
-    let around = Surroundings::of_this_process();
-    let consent: Consent = aside(move || consent::set(&dir, around, enabled))
-        .await?
-        .map_err(|error| error.to_string())?;
+    let consent: Consent = aside(move || {
+        let switched = consent::switch(&dir, Switch::All, enabled);
+        match switched.failed.first() {
+            Some((which, error)) => Err(error.of(*which)),
+            None => {
+                let around = Surroundings::of_this_process();
+                Ok(consent::decide(around, &Configs::read(&dir), Whose::OWN))
+            }
+        }
+    })
+    .await??;
     Ok(Node::Object(vec![
         ("preference", if enabled { "enabled" } else { "disabled" }.into()),
         ("effective", consent.effective.as_str().into()),

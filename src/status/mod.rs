@@ -3,11 +3,11 @@
 //!
 //! One rule: no side effects. It reads the config and peeks into the store.
 
+pub(crate) mod list;
 pub(crate) mod storage;
+pub(crate) mod unseen;
 
 use crate::activation::{State, Store};
-use crate::build_info;
-use crate::config::TelemetryConfig;
 use crate::consent::{self, Consent, Effective};
 use crate::contract::{Activation, LaunchSource, timestamp};
 use crate::gate::PrivateWords;
@@ -15,23 +15,27 @@ use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::timing::Timing;
 use crate::heartbeat::{attempt, preview, rhythm, schedule};
-use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
-use crate::paths::DataDir;
+use crate::paths::{DataDir, Place};
+use crate::products::Subject;
+use unseen::Unseen;
 
 /// Everything that is shown.
 pub(crate) struct Status {
     pub(crate) now: u64,
-    pub(crate) dir: DataDir,
+    pub(crate) subject: Subject,
+    pub(crate) place: Place,
     pub(crate) consent: Consent,
     pub(crate) preference: Option<bool>,
     pub(crate) endpoint: Option<String>,
-    /// The id and its date as they stand in the config.
+    /// The endpoint's host, as notices name it; empty without an endpoint.
+    pub(crate) host: String,
+    /// The id and its date as they are written.
     pub(crate) id: Option<(String, Option<String>)>,
     /// Why there is no id that could be sent.
     pub(crate) id_trouble: Option<String>,
-    pub(crate) note: Option<&'static str>,
+    pub(crate) note: Option<String>,
     pub(crate) state: State,
     pub(crate) activation: Activation,
     pub(crate) timing: Timing,
@@ -44,14 +48,15 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// Reads the config and peeks into the store of `dir`, at `now`.
-    pub(crate) fn read(dir: DataDir, around: &Surroundings, now: u64) -> Self {
-        let permission = Permission::read(&dir, around);
-        let (mut state, found) = match Store::peek(&dir, now) {
-            Ok(Some(state)) => (state, storage::store(&dir)),
+    /// Reads the configs and peeks into the store of `subject` in `place`, at `now`.
+    pub(crate) fn read(subject: Subject, place: Place, around: &Surroundings, now: u64) -> Self {
+        let dir = &subject.dir;
+        let permission = Permission::read_in(&subject, Some(&place), around);
+        let (mut state, found) = match Store::peek(&place, now) {
+            Ok(Some(state)) => (state, storage::store(&place)),
             other => {
                 // What the next host will find once it has restored the store.
-                let known = Store::remembered(&dir);
+                let known = Store::remembered(&place);
                 let found = match other {
                     Err(error) => storage::trouble(&error),
                     _ => storage::no_store(known.is_some()),
@@ -60,16 +65,16 @@ impl Status {
             }
         };
         // What no host can change comes first.
-        let obstacle = storage::obstacle(&dir);
-        let trouble = attempt::obstacle(&dir);
+        let obstacle = storage::obstacle(&place);
+        let trouble = attempt::obstacle(&place);
         let store = obstacle.unwrap_or(found);
-        let (id, id_trouble) = match identity::expected(&permission.telemetry, now) {
+        let (id, id_trouble) = match permission.expected(now) {
             Ok(identity) => {
                 // What another install left behind is not this one's history.
                 schedule::adopt(&mut state, &identity);
-                let to_be_written = identity::is_to_be_written(&permission.telemetry, now);
-                let obstacle = if to_be_written { storage::config_obstacle(&dir) } else { None };
-                (id_of(&permission.telemetry), obstacle)
+                let to_be_written = permission.has_to_write(now);
+                let obstacle = if to_be_written { storage::id_obstacle(&place) } else { None };
+                (id_of(&permission), obstacle)
             }
             Err(error) => (None, Some(error.to_string())),
         };
@@ -79,16 +84,17 @@ impl Status {
         };
         // As `show-payload` has it: the process-bound fields are those of the host that would send.
         let live = assemble::live_host(&state, now)
-            .map_or_else(|| preview::own_fields(&dir), assemble::Live::from);
+            .map_or_else(|| preview::own_fields(dir), assemble::Live::from);
         let installer = state.install.installer_pending;
         Self {
             now,
+            host: permission.host(),
             consent: permission.consent,
-            preference: permission.telemetry.enabled,
+            preference: permission.preference,
             endpoint: permission.target.ok().map(|target| target.url().to_owned()),
             id,
             id_trouble,
-            note: consent::reach_of_shell_exports(around),
+            note: note(around, &subject.product.name),
             activation: assemble::activation(&state, live.configured_ide_count, &policy, now),
             timing: Timing::of(around),
             state,
@@ -96,8 +102,21 @@ impl Status {
             trouble,
             launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
             live,
-            dir,
+            subject,
+            place,
         }
+    }
+
+    /// Our own product, in the data directory itself.
+    pub(crate) fn own(dir: DataDir, around: &Surroundings, now: u64) -> Self {
+        let subject = Subject::own(dir);
+        let place = subject.place(None);
+        Self::read(subject, place, around, now)
+    }
+
+    /// The notice, if nobody could see it yet.
+    pub(crate) fn unseen(&self, around: &Surroundings) -> Option<Unseen> {
+        Unseen::find(&self.subject, &self.place, &self.consent, &self.host, around, self.now)
     }
 
     /// What the config asks for, in a word.
@@ -122,7 +141,7 @@ impl Status {
 
     /// Until when the endpoint wants no heartbeat of this version, if it said so.
     pub(crate) fn retired_until(&self) -> Option<u64> {
-        rhythm::retired_until(&self.state.sender, build_info::VERSION, self.now)
+        rhythm::retired_until(&self.state.sender, &self.subject.product.version, self.now)
     }
 
     /// As `telemetry status -o json` shows it.
@@ -134,8 +153,8 @@ impl Status {
             ("effective", self.consent.effective.as_str().into()),
             ("rule", self.consent.rule.as_str().into()),
             ("detail", self.consent.detail.as_str().into()),
-            ("note", self.note.into()),
-            ("data_dir", self.dir.root().to_string_lossy().as_ref().into()),
+            ("note", self.note.clone().into()),
+            ("data_dir", self.subject.dir.root().to_string_lossy().as_ref().into()),
             ("anonymous_id", id.into()),
             ("anonymous_id_created_at", made.flatten().into()),
             ("anonymous_id_trouble", self.id_trouble.clone().into()),
@@ -199,8 +218,16 @@ impl Status {
     }
 }
 
-/// The id and its date as they stand in the config.
-fn id_of(telemetry: &TelemetryConfig) -> Option<(String, Option<String>)> {
-    let id = telemetry.anonymous_id.clone()?;
-    Some((id, telemetry.anonymous_id_created_at.clone()))
+/// What a user must know besides the deciding rule.
+fn note(around: &Surroundings, product: &str) -> Option<String> {
+    let ignored = consent::ignored_endpoint(around, product);
+    let notes: Vec<_> =
+        ignored.into_iter().chain(consent::reach_of_shell_exports(around)).collect();
+    (!notes.is_empty()).then(|| notes.join(" "))
+}
+
+/// The id and its date as they are written.
+fn id_of(permission: &Permission) -> Option<(String, Option<String>)> {
+    let kept = permission.kept.as_ref().ok()?;
+    Some((kept.anonymous_id.clone()?, kept.created_at.clone()))
 }

@@ -4,7 +4,7 @@
 
 use crate::activation::{Health, Store, StoreError};
 use crate::config::DISPLAY_NAME;
-use crate::paths::DataDir;
+use crate::paths::{DataDir, Place};
 use mcpproxy_platform::files;
 
 /// Bytes without which a store cannot be made, and a change to one may not be kept.
@@ -14,7 +14,7 @@ const NEEDED: u64 = 64 * 1024;
 pub(crate) type Shown = (&'static str, Option<String>);
 
 /// A store that can be read.
-pub(crate) fn store(dir: &DataDir) -> Shown {
+pub(crate) fn store(dir: &Place) -> Shown {
     let happened = match Store::peek_health(dir) {
         Ok(None | Some(Health::Sound | Health::Fresh)) => None,
         Ok(Some(health)) => Some(health.to_string()),
@@ -43,9 +43,34 @@ pub(crate) fn trouble(error: &StoreError) -> Shown {
     (state, Some(error.to_string()))
 }
 
-/// Why no id can be kept: the config, or the file that it is a link to, cannot be replaced or locked.
-pub(crate) fn config_obstacle(dir: &DataDir) -> Option<String> {
+/// Why no id can be kept: that of our own product in the config, that of any other beside its store.
+pub(crate) fn id_obstacle(place: &Place) -> Option<String> {
     let none = "no id can be kept, and nothing is sent";
+    match place.is_own() {
+        true => config_obstacle(&place.data_dir(), none),
+        false => install_obstacle(place, none),
+    }
+}
+
+/// The directory of the product cannot be written, or nothing can be locked.
+fn install_obstacle(place: &Place, none: &str) -> Option<String> {
+    let directory = place.root().ancestors().find(|path| path.exists())?;
+    if let Err(error) = files::check_writable(directory) {
+        let kind = error.kind();
+        return Some(format!(
+            "{none}: the directory of the product cannot be written ({kind}); make it writable"
+        ));
+    }
+    let lock = place.data_dir().products_lock();
+    if !lock.parent().is_some_and(|directory| directory.exists()) {
+        return None;
+    }
+    let reason = files::reason(&files::check_usable(&lock).err()?);
+    Some(format!("{none}: <data dir>/products/.lock cannot be used ({reason})"))
+}
+
+/// The config, or the file that it is a link to, cannot be replaced or locked.
+fn config_obstacle(dir: &DataDir, none: &str) -> Option<String> {
     let config = std::fs::canonicalize(dir.config()).unwrap_or_else(|_| dir.config());
     let place = config.ancestors().skip(1).find(|path| path.exists())?;
     if let Err(error) = files::check_writable(place) {
@@ -62,12 +87,12 @@ pub(crate) fn config_obstacle(dir: &DataDir) -> Option<String> {
 }
 
 /// One while a file is replaced; to begin with, the store and its directory, two locks, config and checkpoint.
-fn files_needed(dir: &DataDir) -> u64 {
+fn files_needed(dir: &Place) -> u64 {
     if dir.store().exists() { 1 } else { 7 }
 }
 
 /// Why nothing can be recorded here, and so nothing sent.
-pub(crate) fn obstacle(dir: &DataDir) -> Option<Shown> {
+pub(crate) fn obstacle(dir: &Place) -> Option<Shown> {
     if let Err(error) = Store::check(dir) {
         return Some(trouble(&error));
     }

@@ -14,12 +14,14 @@ mod listing;
 mod messages;
 mod observer;
 mod outstanding;
+mod product;
 mod queue;
 mod reader;
 mod strings;
 mod tokens;
 
 pub use observer::{Direction, Observer};
+pub use product::Told;
 
 use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
 use crate::{Event, Host, LiveCounts, Telemetry};
@@ -65,6 +67,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// `--launched-by`
     pub launched_by: Option<LaunchSource>,
+    /// What was said about the product.
+    pub told: Told,
 }
 
 /// Runs one session on the main thread, and ends this process as the server ended.
@@ -96,7 +100,7 @@ struct Session {
 impl Session {
     fn start(options: &Options) -> io::Result<Self> {
         let Spawned { client_in, server_in, server_out, client_out, mut server } =
-            process::spawn(&options.command, &options.arguments)?;
+            process::spawn(&options.command, &options.arguments, &product::kept_back())?;
         let queue = Arc::new(Queue::new());
         let requests = queue.clone();
         let streams = Arc::new(Streams::default());
@@ -160,10 +164,12 @@ fn forward(
 fn observe(options: Options, session: &Session) {
     let queue = &*session.queue;
     queue.wait_for_end(HEAD_START);
+    let Ok(product) = options.told.product() else { return };
     let telemetry = Telemetry::start(Host {
         routing_mode: RoutingMode::Tap,
         data_dir: options.data_dir,
         launched_by: options.launched_by,
+        product,
     });
     if !telemetry.is_on() {
         return;

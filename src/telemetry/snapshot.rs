@@ -19,6 +19,8 @@ use crate::machine;
 pub struct Snapshot {
     /// Whether telemetry is on, and the rule that decided.
     pub consent: Consent,
+    /// Why nothing is counted here, if so: too many products have their state in this data directory.
+    pub uncounted: Option<String>,
     /// The install's id, once it has one.
     pub anonymous_id: Option<String>,
     /// The environment.
@@ -41,11 +43,10 @@ pub struct Snapshot {
     pub anonymity_violations: u64,
 }
 
-/// Without a session there is no data directory.
-pub(super) fn take(session: Option<&Session>) -> Snapshot {
-    let Some(session) = session else { return blank() };
+/// As it is with a session.
+pub(super) fn take(session: &Session) -> Snapshot {
     let now = machine::now();
-    let permission = Permission::read(&session.dir, session.around);
+    let permission = Permission::read(&session.subject, session.around);
     // Without the host's provider: it may want a lock that the caller of `snapshot` holds.
     let mark = session.mark_with(now, LiveCounts::default());
     let allowed = permission.consent.effective != Effective::Off;
@@ -64,8 +65,9 @@ pub(super) fn take(session: Option<&Session>) -> Snapshot {
     });
     let installer = state.as_ref().is_some_and(|state| state.install.installer_pending);
     Snapshot {
+        anonymous_id: permission.anonymous_id(),
+        uncounted: session.uncounted(),
         consent: permission.consent,
-        anonymous_id: permission.telemetry.anonymous_id,
         env_kind: mark.env_kind,
         env_markers: mark.env_markers,
         launch_source: if installer { LaunchSource::Installer } else { mark.launch_source },
@@ -86,14 +88,12 @@ fn ides(state: &State, session: &Session) -> u64 {
     own.map_or(0, |mark| mark.configured_ide_count)
 }
 
-fn blank() -> Snapshot {
+/// Without a session: the rule that keeps it off, and the reason in words.
+pub(super) fn blank(rule: &str, detail: String) -> Snapshot {
     let classification = machine::classification();
     Snapshot {
-        consent: Consent {
-            effective: Effective::Off,
-            rule: "data-dir:none".to_owned(),
-            detail: "there is no data directory: set HOME or MCPPROXY_HOME".to_owned(),
-        },
+        consent: Consent { effective: Effective::Off, rule: rule.to_owned(), detail },
+        uncounted: None,
         anonymous_id: None,
         env_kind: classification.env_kind,
         env_markers: classification.markers,

@@ -4,7 +4,7 @@ use crate::home::{CODEX, Home};
 use std::process::{Command, Stdio};
 
 fn counted(home: &Home) -> u64 {
-    let output = home.run(&["telemetry", "status", "-o", "json"]);
+    let output = home.run(&["telemetry", "status", "--product", "mcpproxy", "-o", "json"]);
     let status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     status["activation"]["configured_ide_count"].as_u64().expect("a number")
 }

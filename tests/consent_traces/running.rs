@@ -13,8 +13,12 @@ const ON: &str = r#"{"telemetry":{"enabled":true}}"#;
 fn a_corrupt_config_never_turns_telemetry_back_on_and_turns_it_off() {
     let home = Home::new();
     home.config(ON);
-    let host =
-        || Host { routing_mode: RoutingMode::Tap, data_dir: Some(home.data()), launched_by: None };
+    let host = || Host {
+        routing_mode: RoutingMode::Tap,
+        data_dir: Some(home.data()),
+        launched_by: None,
+        product: None,
+    };
     let telemetry = Telemetry::start(host());
     if !telemetry.is_on() {
         eprintln!("SKIPPED: an objection in the environment of this test");
@@ -48,7 +52,9 @@ fn an_objection_stops_what_is_counted_a_second_later() {
         ("the config", |home| home.config(OFF)),
         ("`telemetry disable`", |home| {
             let mut disable = std::process::Command::new(MCPPROXY);
+            // It writes into the user's own config too: never into that of whoever runs this test.
             disable.args(["telemetry", "disable", "--data-dir"]).arg(home.data());
+            disable.env_clear().env("HOME", home.text());
             assert!(disable.output().expect("it runs").status.success());
         }),
         ("others may write the data directory", |home| {
@@ -64,7 +70,12 @@ fn an_objection_stops_what_is_counted_a_second_later() {
         let home = Home::new();
         home.config(ON);
         let data_dir = Some(home.data());
-        let host = Host { routing_mode: RoutingMode::RetrieveTools, data_dir, launched_by: None };
+        let host = Host {
+            routing_mode: RoutingMode::RetrieveTools,
+            data_dir,
+            launched_by: None,
+            product: None,
+        };
         let telemetry = Telemetry::start(host);
         if !telemetry.is_on() {
             eprintln!("SKIPPED: an objection in the environment of this test");

@@ -51,7 +51,7 @@ fn status_with(call: &str, answer: &str) -> String {
     let options = ["strace", "-f", "-o", "/dev/null", "-e", inject.as_str(), "-P"];
     let mut command: Vec<&OsStr> = options.map(OsStr::new).into();
     command.extend([config.as_os_str(), MCPPROXY.as_ref()]);
-    command.extend(["telemetry", "status", "-o", "json"].map(OsStr::new));
+    command.extend(["telemetry", "status", "--product", "mcpproxy", "-o", "json"].map(OsStr::new));
     let own = [("MCPPROXY_TELEMETRY_ENDPOINT", "http://127.0.0.1:9")];
     let (ended, said) = run(&mut home.shell(&[], &own, &command), &home, "said");
     assert!(ended.success(), "{call} {answer}: {ended}: {said}");

@@ -53,7 +53,7 @@ pub fn corrupt() -> impl Iterator<Item = Way> {
 }
 
 /// Everything but [`CORRUPT`].
-pub const WAYS: [Way; 21] = [
+pub const WAYS: [Way; 24] = [
     own("DO_NOT_TRACK", &[("DO_NOT_TRACK", "1")]),
     own("DO_NOT_TRACK, any word", &[("DO_NOT_TRACK", "please")]),
     own("MCPPROXY_TELEMETRY=0", &[("MCPPROXY_TELEMETRY", "0")]),
@@ -61,6 +61,9 @@ pub const WAYS: [Way; 21] = [
     own("MCPPROXY_TELEMETRY=off", &[("MCPPROXY_TELEMETRY", " OFF ")]),
     own("MCPPROXY_TELEMETRY, no word we know", &[("MCPPROXY_TELEMETRY", "maybe")]),
     own("one of two", &[("MCPPROXY_TELEMETRY", "1"), ("DO_NOT_TRACK", "1")]),
+    own("a near name", &[("MCPPROXY_TELEMETRY_DISABLED", "1")]),
+    exported("a near name of an ancestor", &[("MCPPROXY_DO_NOT_TRACK", "yes")]),
+    made("disabled: true", |home| home.config(r#"{"telemetry":{"disabled":true}}"#)),
     exported("DO_NOT_TRACK of an ancestor", &[("DO_NOT_TRACK", "1")]),
     exported("MCPPROXY_TELEMETRY of an ancestor", &[("MCPPROXY_TELEMETRY", "0")]),
     Way {

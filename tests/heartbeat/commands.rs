@@ -153,7 +153,7 @@ fn what_a_damaged_store_will_be_restored_to_is_shown() {
     let shown = run(home.path(), &["show-payload"], &variables);
     assert_eq!(shown.stdout, receiver.requests()[0].body, "the pending bytes");
     assert!(shown.stderr.contains("damaged"), "{}", shown.stderr);
-    let status = run(home.path(), &["status", "-o", "json"], &variables);
+    let status = run(home.path(), &["status", "--product", "mcpproxy", "-o", "json"], &variables);
     let status = String::from_utf8_lossy(&status.stdout).replace([' ', '\n'], "");
     assert!(status.contains(r#""state":"damaged""#), "{status}");
     assert!(status.contains(r#""pending":true"#), "{status}");
@@ -197,7 +197,8 @@ fn status_says_of_a_running_host_what_the_payload_says() {
         let json = |args: &[&str]| -> serde_json::Value {
             serde_json::from_slice(&run(home.path(), args, &[]).stdout).expect("JSON")
         };
-        let (status, payload) = (json(&["status", "-o", "json"]), json(&["show-payload"]));
+        let (status, payload) =
+            (json(&["status", "--product", "mcpproxy", "-o", "json"]), json(&["show-payload"]));
         for key in ["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"] {
             assert_eq!(status[key], payload[key], "{key}");
         }

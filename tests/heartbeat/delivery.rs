@@ -11,6 +11,7 @@ use mcpproxy::heartbeat::attempt::Outcome;
 use mcpproxy::heartbeat::schedule::Begin;
 use mcpproxy::heartbeat::sent;
 use mcpproxy::heartbeat::timing::{ALONE, DAY, LEASE, PENDING_MAX_AGE};
+use mcpproxy::products::Subject;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -111,7 +112,7 @@ fn what_happens_during_the_request_is_counted_in_the_next_payload() {
         });
         let clock = || now;
         let attempt = mcpproxy::heartbeat::attempt::Attempt {
-            dir: &install.dir,
+            subject: &Subject::own(install.dir.clone()),
             store: &install.store,
             around: &install.around,
             timing: install.timing,
@@ -391,7 +392,12 @@ fn showing_before_anything_exists_makes_nothing() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = mcpproxy::paths::DataDir::at(home.path().join("data"));
     let around = surroundings(&[]);
-    let shown = mcpproxy::heartbeat::preview::preview(&dir, &around, 1_800_000_000, &live);
+    let shown = mcpproxy::heartbeat::preview::preview(
+        &Subject::own(dir.clone()),
+        &around,
+        1_800_000_000,
+        &live,
+    );
     assert!(shown.provisional_id && !shown.pending);
     assert_eq!(member(&shown.bytes, "/anonymous_id"), "00000000-0000-4000-8000-000000000000");
     assert_eq!(member(&shown.bytes, "/timestamp"), "2027-01-15T08:00:00Z");

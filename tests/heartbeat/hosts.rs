@@ -29,6 +29,7 @@ fn child() {
         routing_mode: if role == "serve" { RoutingMode::RetrieveTools } else { RoutingMode::Tap },
         data_dir: None,
         launched_by: None,
+        product: None,
     });
     let connected = Arc::new(AtomicU64::new(0));
     let counts = connected.clone();
@@ -229,7 +230,7 @@ fn eight_hosts_send_one_heartbeat() {
     std::thread::sleep(Duration::from_secs(2));
     let mut notices = 0;
     for host in hosts {
-        notices += usize::from(host.leave().1.contains("telemetry disable"));
+        notices += usize::from(host.leave().1.contains("mcpproxy: mcpproxy counts its installs"));
     }
     assert_eq!((receiver.requests().len(), notices), (1, 1), "one request, one notice");
 }

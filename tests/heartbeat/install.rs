@@ -11,6 +11,7 @@ use mcpproxy::heartbeat::timing::Timing;
 use mcpproxy::identity::{self, Identity};
 use mcpproxy::machine::{Surroundings, Variable};
 use mcpproxy::paths::DataDir;
+use mcpproxy::products::Subject;
 use std::cell::Cell;
 
 /// 2026-11-22T09:00:00Z
@@ -131,7 +132,7 @@ impl Install {
     ) -> Outcome {
         let clock = || self.clock.get();
         let attempt = Attempt {
-            dir: &self.dir,
+            subject: &Subject::own(self.dir.clone()),
             store: &self.store,
             around: &self.around,
             timing: self.timing,
@@ -145,7 +146,7 @@ impl Install {
     }
 
     pub fn preview(&self) -> Preview {
-        preview(&self.dir, &self.around, self.clock.get(), &live)
+        preview(&Subject::own(self.dir.clone()), &self.around, self.clock.get(), &live)
     }
 
     pub fn disable(&self) {

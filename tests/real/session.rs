@@ -82,7 +82,7 @@ impl Home {
 
     /// `telemetry status -o json`, parsed.
     pub fn status(&self) -> serde_json::Value {
-        let ended = self.mcpproxy(&["telemetry", "status", "-o", "json"]);
+        let ended = self.mcpproxy(&["telemetry", "status", "--product", "mcpproxy", "-o", "json"]);
         assert!(ended.status.success(), "status failed: {}", ended.stderr);
         serde_json::from_str(&ended.stdout).expect("status prints JSON")
     }

@@ -28,6 +28,7 @@ pub const ROOMS: &[&str] = &[
     "node",
     "notice",
     "paths",
+    "products",
     "serve",
     "status",
     "tap",
@@ -73,7 +74,7 @@ const WALLS: &[(&str, Wall, &str)] = &[
     ),
     (
         "paths",
-        Wall::Only(&["environment"]),
+        Wall::Only(&["contract", "environment"]),
         "in the room that owns the file; here are names and nothing else",
     ),
     (

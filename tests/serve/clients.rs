@@ -127,8 +127,15 @@ async fn both_eras_find_and_run_tools_over_http_and_over_standard_streams() {
     }
     let seen = &gateway.status()["activation"]["mcp_clients_seen_ever"];
     assert_eq!(*seen, json!(["claude-code", "zed"]));
-    let status: Value =
-        serde_json::from_str(&home.out(&["telemetry", "status", "-o", "json"])).expect("JSON");
+    let status: Value = serde_json::from_str(&home.out(&[
+        "telemetry",
+        "status",
+        "--product",
+        "mcpproxy",
+        "-o",
+        "json",
+    ]))
+    .expect("JSON");
     assert_eq!(status["activation"]["mcp_clients_seen_ever"], json!(["goose", "cline"]));
     assert_eq!(status["activation"]["retrieve_tools_calls_24h"], 2);
 }

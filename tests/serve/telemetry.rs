@@ -40,7 +40,7 @@ async fn a_real_session_moves_the_funnel_and_every_place_says_the_same() {
     assert_eq!(activation["estimated_tokens_saved_24h_bucket"], "1k_10k");
     let status = gateway.status();
     assert_eq!(status["activation"], activation);
-    let shown = cli(&gateway, &["telemetry", "status", "-o", "json"]);
+    let shown = cli(&gateway, &["telemetry", "status", "--product", "mcpproxy", "-o", "json"]);
     for member in ["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"] {
         assert_eq!(shown[member], status[member], "{member}");
     }

@@ -10,7 +10,8 @@ pub const DISCOVERY: Event<'static> = Event::Discovery { indexed: Some(200), ret
 /// Telemetry as a host has it; the environment of the tests may object to it.
 pub fn host(dir: &DataDir, routing_mode: RoutingMode) -> Telemetry {
     let data_dir = Some(dir.root().to_owned());
-    let telemetry = Telemetry::start(Host { routing_mode, data_dir, launched_by: None });
+    let telemetry =
+        Telemetry::start(Host { routing_mode, data_dir, launched_by: None, product: None });
     assert!(telemetry.is_on(), "no objection was passed on");
     telemetry
 }

@@ -4,10 +4,13 @@
 #[path = "../data/stores/make.rs"]
 #[allow(dead_code)]
 mod make;
+#[path = "../support/packed.rs"]
+mod packed;
 
 use super::*;
 use mcpproxy::activation::Health;
 use mcpproxy_platform::lmdb::{MAP_SIZE, pages};
+use packed::unpack;
 use std::path::{Path, PathBuf};
 
 /// The program that was first given to others: it reads version 1 of every record, and nothing behind it.
@@ -21,38 +24,6 @@ fn fixtures() -> Vec<PathBuf> {
     files.sort();
     assert!(files.iter().any(|path| path.ends_with(FIRST_GIVEN)));
     files
-}
-
-/// The inverse of `make::pack`.
-fn unpack(fixture: &Path, dir: &DataDir) {
-    let packed = std::fs::read(fixture).expect("a fixture");
-    let mut rest = packed.as_slice();
-    while !rest.is_empty() {
-        let length = number(&mut rest);
-        let name = std::str::from_utf8(take(&mut rest, length)).expect("a name");
-        let mut bytes = vec![0; number(&mut rest)];
-        loop {
-            let at = number(&mut rest);
-            if at == usize::MAX {
-                break;
-            }
-            let length = number(&mut rest);
-            bytes[at..at + length].copy_from_slice(take(&mut rest, length));
-        }
-        let path = dir.root().join(name);
-        std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
-        std::fs::write(path, bytes).expect("a file");
-    }
-}
-
-fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
-    let (taken, left) = rest.split_at(length);
-    *rest = left;
-    taken
-}
-
-fn number(rest: &mut &[u8]) -> usize {
-    u64::from_le_bytes(take(rest, 8).try_into().expect("eight bytes")) as usize
 }
 
 /// The records of the data file, without that of its origin, which is another one in every store.

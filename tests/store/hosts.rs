@@ -59,7 +59,10 @@ pub fn tap_of(program: &Path, dir: &DataDir) {
 fn status(dir: &DataDir, user: User) -> String {
     let mut command = mcpproxy(this(), dir, user);
     let start = Instant::now();
-    let output = command.args(["telemetry", "status", "-o", "json"]).output().expect("it starts");
+    let output = command
+        .args(["telemetry", "status", "--product", "mcpproxy", "-o", "json"])
+        .output()
+        .expect("it starts");
     assert!(output.status.success() && start.elapsed() < GENEROUS, "{output:?}");
     String::from_utf8(output.stdout).expect("text").replace("\": ", "\":")
 }

@@ -115,7 +115,7 @@ pub fn survive_a_read_only_directory(dir: &DataDir) {
 /// What `status` says to a person.
 fn status(dir: &DataDir) -> String {
     let status = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
-        .args(["telemetry", "status", "--data-dir"])
+        .args(["telemetry", "status", "--product", "mcpproxy", "--data-dir"])
         .arg(dir.root())
         .output()
         .expect("the built command");

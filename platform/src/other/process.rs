@@ -67,13 +67,20 @@ pub struct Server {
     reading: Arc<AtomicBool>,
 }
 
-/// Starts `program`.
+/// Starts `program`, without the variables named in `kept_back`.
 ///
 /// # Errors
 /// `NotFound` when there is no such program, any other kind when it cannot be started.
-pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
+pub fn spawn(
+    program: &OsStr,
+    arguments: &[OsString],
+    kept_back: &[OsString],
+) -> io::Result<Spawned> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    for name in kept_back {
+        command.env_remove(name);
+    }
     crate::forget_descriptors(&mut command);
     let mut child = command.spawn()?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

@@ -50,16 +50,23 @@ pub struct Server {
 /// The child begins life with the signal mask and the dispositions that this process was started
 /// with, except SIGPIPE, which Rust's runtime has already replaced: it gets the default. On Linux it
 /// dies when the calling thread does. Of our descriptors it gets the standard streams, and
-/// no variable that tells of others.
+/// no variable that tells of others, nor those named in `kept_back`.
 ///
 /// # Errors
 /// `NotFound` when there is no such program (or its interpreter is missing), any other kind when
 /// it cannot be started.
-pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
+pub fn spawn(
+    program: &OsStr,
+    arguments: &[OsString],
+    kept_back: &[OsString],
+) -> io::Result<Spawned> {
     keep_large_blocks_apart();
     let signals = Signals::take()?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    for name in kept_back {
+        command.env_remove(name);
+    }
     crate::forget_descriptors(&mut command);
     // SAFETY: getpid only returns a number.
     let parent = unsafe { libc::getpid() };

@@ -45,11 +45,16 @@ pub struct Server {
 ///
 /// The child and what it starts end when this process is ended by somebody else, as if they had been
 /// started in its place; when this process ends by itself, what is left lives on. What a console sends
-/// (Ctrl-C) reaches the child without us, and does not end us before it.
+/// (Ctrl-C) reaches the child without us, and does not end us before it. It gets none of the variables named
+/// in `kept_back`.
 ///
 /// # Errors
 /// `NotFound` when there is no such program, any other kind when it cannot be started.
-pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
+pub fn spawn(
+    program: &OsStr,
+    arguments: &[OsString],
+    kept_back: &[OsString],
+) -> io::Result<Spawned> {
     // Before the child exists: there is no moment in which it would outlive us.
     job::enter();
     // SAFETY: the handler is a function of this program and touches an atomic only.
@@ -57,6 +62,9 @@ pub fn spawn(program: &OsStr, arguments: &[OsString]) -> io::Result<Spawned> {
     let program = lookup::find(program).unwrap_or_else(|| program.to_owned());
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    for name in kept_back {
+        command.env_remove(name);
+    }
     crate::forget_descriptors(&mut command);
     let mut child = command.spawn()?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

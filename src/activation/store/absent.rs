@@ -2,7 +2,7 @@
 
 use super::{Claim, Clock, Health, Recorded, StoreError};
 use crate::activation::{Mark, State};
-use crate::paths::DataDir;
+use crate::paths::Place;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Deferred {
 pub struct Cell(Infallible);
 
 impl Cell {
-    pub fn open(_dir: &DataDir, _clock: impl Clock) -> Result<Arc<Self>, StoreError> {
+    pub fn open(_dir: &Place, _clock: impl Clock) -> Result<Arc<Self>, StoreError> {
         Err(StoreError::NotBuilt)
     }
 
@@ -59,6 +59,10 @@ impl Cell {
         match self.0 {}
     }
 
+    pub fn place(&self) -> &Place {
+        match self.0 {}
+    }
+
     pub fn health(&self) -> Health {
         match self.0 {}
     }
@@ -66,25 +70,25 @@ impl Cell {
 
 /// What is on disk: nothing of ours.
 pub mod on_disk {
-    use super::{DataDir, Health, State, StoreError};
+    use super::{Health, Place, State, StoreError};
 
-    pub fn check(_dir: &DataDir) -> Result<(), StoreError> {
+    pub fn check(_dir: &Place) -> Result<(), StoreError> {
         Err(StoreError::NotBuilt)
     }
 
-    pub fn peek(_dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
+    pub fn peek(_dir: &Place) -> Result<Option<(State, Health)>, StoreError> {
         Ok(None)
     }
 
-    pub fn remembered(_dir: &DataDir) -> Option<State> {
+    pub fn remembered(_dir: &Place) -> Option<State> {
         None
     }
 
-    pub fn quarantines(_dir: &DataDir) -> Vec<u64> {
+    pub fn quarantines(_dir: &Place) -> Vec<u64> {
         Vec::new()
     }
 
-    pub fn reset(_dir: &DataDir) -> Result<(), StoreError> {
+    pub fn reset(_dir: &Place) -> Result<(), StoreError> {
         Ok(())
     }
 }

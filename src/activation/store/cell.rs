@@ -11,7 +11,7 @@ use super::{Claim, Clock, DEADLINE, Health, Recorded, StoreError, files, owner, 
 use crate::activation::record::{Key, Origin, Windows};
 use crate::activation::state::{Counters, tokens_saved};
 use crate::activation::{Mark, State};
-use crate::paths::DataDir;
+use crate::paths::Place;
 use mcpproxy_platform::files::{FileIdentity, create_private_dir, sync_directory};
 use mcpproxy_platform::lmdb::{self, Environment, Failure, Ready, Records, Session, Transaction};
 use std::fs::File;
@@ -24,7 +24,7 @@ use std::time::Duration;
 static CELLS: Mutex<Vec<(PathBuf, Weak<Cell>)>> = Mutex::new(Vec::new());
 
 pub struct Cell {
-    dir: DataDir,
+    dir: Place,
     clock: Box<dyn Clock>,
     environment: Slot<Environment>,
     cache: Cache,
@@ -126,7 +126,7 @@ fn settle<R>(
 }
 
 impl Cell {
-    pub fn open(dir: &DataDir, clock: impl Clock) -> Result<Arc<Self>, StoreError> {
+    pub fn open(dir: &Place, clock: impl Clock) -> Result<Arc<Self>, StoreError> {
         create_private_dir(dir.root())?;
         let root = dir.root().canonicalize()?;
         let mut cells = lock(&CELLS);
@@ -140,7 +140,7 @@ impl Cell {
         Ok(cell)
     }
 
-    fn open_new(dir: &DataDir, clock: Box<dyn Clock>) -> Result<Self, StoreError> {
+    fn open_new(dir: &Place, clock: Box<dyn Clock>) -> Result<Self, StoreError> {
         files::check(dir)?;
         let cell = Self {
             dir: dir.clone(),
@@ -164,6 +164,11 @@ impl Cell {
         // What the checkpoint knew better belongs to this file and to none that takes its place.
         let _ = cell.flush();
         Ok(cell)
+    }
+
+    /// Where it lies.
+    pub fn place(&self) -> &Place {
+        &self.dir
     }
 
     // A flag that is set is one load: also where size is what the build optimizes for.

@@ -7,7 +7,7 @@
 
 use super::parts;
 use crate::activation::codec::{Damaged, Reader, Writer, is_later};
-use crate::paths::DataDir;
+use crate::paths::Place;
 use mcpproxy_platform::files::Replacement;
 use mcpproxy_platform::lmdb::Records;
 use std::fs::File;
@@ -31,14 +31,14 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// The checkpoint in `dir`, if there is one and it is good.
-    pub fn read(dir: &DataDir) -> Option<Self> {
+    pub fn read(dir: &Place) -> Option<Self> {
         let checkpoint = Self::decode(&bytes_of(dir)?).ok()?;
         parts::assemble(parts::borrowed(&checkpoint.records))?;
         Some(checkpoint)
     }
 
     /// Whether the checkpoint in `dir` is whole, but of a later version than this program knows.
-    pub fn is_newer(dir: &DataDir) -> bool {
+    pub fn is_newer(dir: &Place) -> bool {
         let Some(bytes) = bytes_of(dir) else { return false };
         match Self::decode(&bytes) {
             Ok(checkpoint) => parts::are_newer(parts::borrowed(&checkpoint.records)),
@@ -47,7 +47,7 @@ impl Checkpoint {
     }
 
     /// Puts this checkpoint beside the one in `dir`, on disk but not yet in its place.
-    pub fn prepare(&self, dir: &DataDir) -> io::Result<Replacement> {
+    pub fn prepare(&self, dir: &Place) -> io::Result<Replacement> {
         Replacement::prepare(&dir.checkpoint(), &self.encode(), 0o600)
     }
 
@@ -79,7 +79,7 @@ impl Checkpoint {
 }
 
 /// The bytes of the checkpoint file, if there is one that can be read.
-fn bytes_of(dir: &DataDir) -> Option<Vec<u8>> {
+fn bytes_of(dir: &Place) -> Option<Vec<u8>> {
     let path = dir.checkpoint();
     // A pipe would block.
     if !std::fs::metadata(&path).ok()?.is_file() {

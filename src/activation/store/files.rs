@@ -6,7 +6,8 @@ use crate::activation::State;
 use crate::activation::record::{self, Key, Origin};
 use crate::activation::state::Funnel;
 use crate::config::{self, ConfigState};
-use crate::paths::DataDir;
+use crate::identity::install;
+use crate::paths::Place;
 use mcpproxy_platform::files::{self, FileLock, FileSystem, LockMode};
 use mcpproxy_platform::lmdb::{self, Failure, MAP_SIZE, Records, pages};
 use std::io;
@@ -38,7 +39,7 @@ impl From<io::Error> for StoreError {
 
 /// Why no store can be kept here: a memory map and a lock need a local file system, of the directory and of
 /// what it may link to, and everything in it wants to be written. Changes nothing.
-pub fn check(dir: &DataDir) -> Result<(), StoreError> {
+pub fn check(dir: &Place) -> Result<(), StoreError> {
     // The data directory, or the directory that it would be made in.
     let place = dir.root().ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     for path in [place, &dir.store()] {
@@ -78,7 +79,7 @@ fn is_denied(error: &io::Error) -> bool {
 }
 
 /// State and health of an existing store; reads under the shared lock, maps and changes nothing.
-pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
+pub fn peek(dir: &Place) -> Result<Option<(State, Health)>, StoreError> {
     let bytes = match lmdb::snapshot(&dir.store(), &dir.store_lock(), DEADLINE) {
         Err(Failure::Missing) => return Ok(None),
         outcome => outcome?,
@@ -101,7 +102,7 @@ pub fn peek(dir: &DataDir) -> Result<Option<(State, Health)>, StoreError> {
 }
 
 /// What the checkpoint holds, if it is a good one; changes nothing.
-pub fn remembered(dir: &DataDir) -> Option<State> {
+pub fn remembered(dir: &Place) -> Option<State> {
     parts::assemble(parts::borrowed(&Checkpoint::read(dir)?.records))
 }
 
@@ -110,7 +111,7 @@ const FOREIGN: &str = "it belongs to another install, and its checkpoint to this
 
 /// Whether this sound store is another install's, though the checkpoint beside it is of the install that the
 /// config names: the file was copied here. Then the checkpoint wins, and the file is put aside like a damaged one.
-pub fn is_foreign(dir: &DataDir, origin: &Origin, state: &State) -> bool {
+pub fn is_foreign(dir: &Place, origin: &Origin, state: &State) -> bool {
     let Some(checkpoint) = Checkpoint::read(dir) else { return false };
     let Some(known) = parts::assemble(parts::borrowed(&checkpoint.records)) else { return false };
     let (theirs, ours) = (&state.install.anonymous_id, known.install.anonymous_id);
@@ -124,8 +125,11 @@ pub fn is_foreign(dir: &DataDir, origin: &Origin, state: &State) -> bool {
 }
 
 /// The id of the install that lives here.
-fn configured_id(dir: &DataDir) -> Option<String> {
-    match config::read(dir) {
+fn configured_id(dir: &Place) -> Option<String> {
+    if !dir.is_own() {
+        return install::read(dir).ok()??.kept.anonymous_id;
+    }
+    match config::read(&dir.data_dir()) {
         ConfigState::Loaded(telemetry) => telemetry.anonymous_id,
         ConfigState::Missing | ConfigState::Unusable(_) => None,
     }
@@ -134,7 +138,7 @@ fn configured_id(dir: &DataDir) -> Option<String> {
 /// Flags and clients that the checkpoint knows and this store of the same install does not: it is an older
 /// copy, or pages of one are among its own, and no checksum tells. Within one install they only grow, so
 /// whoever has more is right; another install's are none of its business.
-pub fn forgotten(dir: &DataDir, origin: &Origin, state: &State) -> Option<Funnel> {
+pub fn forgotten(dir: &Place, origin: &Origin, state: &State) -> Option<Funnel> {
     let checkpoint = Checkpoint::read(dir)?;
     let known = parts::assemble(parts::borrowed(&checkpoint.records))?;
     let (ours, theirs) = (&state.install.anonymous_id, &known.install.anonymous_id);
@@ -157,12 +161,12 @@ pub fn health_of(origin: &Origin) -> Health {
 
 /// Who is of an older version makes no store beside the checkpoint of a newer one: what that one holds would
 /// be lost with the next checkpoint.
-pub fn leave_to_newer(dir: &DataDir) -> Result<(), Failure> {
+pub fn leave_to_newer(dir: &Place) -> Result<(), Failure> {
     if Checkpoint::is_newer(dir) { Err(Failure::Refused(parts::NEWER)) } else { Ok(()) }
 }
 
 /// The records of a new store: from the checkpoint if there is a good one, else none but the origin.
-pub fn first_records(dir: &DataDir, now: u64, quarantined_at: u64) -> (Records, Health) {
+pub fn first_records(dir: &Place, now: u64, quarantined_at: u64) -> (Records, Health) {
     let checkpoint = Checkpoint::read(dir);
     let origin = Origin {
         // Without randomness the clock still tells two stores apart.
@@ -185,7 +189,7 @@ pub fn first_records(dir: &DataDir, now: u64, quarantined_at: u64) -> (Records, 
 
 /// Renames `damaged` (the store, or what is in the place of a file) out of the way, under the exclusive lock,
 /// and forgets the oldest such; the number in its new name.
-pub fn put_aside(dir: &DataDir, damaged: &Path, now: u64) -> io::Result<u64> {
+pub fn put_aside(dir: &Place, damaged: &Path, now: u64) -> io::Result<u64> {
     // Not so late that there is no number after it.
     let mut at = now.clamp(1, u64::MAX / 2);
     while dir.quarantine(at).symlink_metadata().is_ok() {
@@ -203,7 +207,7 @@ pub fn put_aside(dir: &DataDir, damaged: &Path, now: u64) -> io::Result<u64> {
 }
 
 /// The numbers of the stores that were put aside, oldest first.
-pub fn quarantines(dir: &DataDir) -> Vec<u64> {
+pub fn quarantines(dir: &Place) -> Vec<u64> {
     let sample = dir.quarantine(0);
     let name = sample.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let prefix = name.trim_end_matches('0');
@@ -216,7 +220,7 @@ pub fn quarantines(dir: &DataDir) -> Vec<u64> {
 }
 
 /// Removes store, checkpoint and quarantines. Hosts notice that their file lost its name.
-pub fn reset(dir: &DataDir) -> Result<(), StoreError> {
+pub fn reset(dir: &Place) -> Result<(), StoreError> {
     let aside = quarantines(dir);
     let exists = |path: &Path| path.symlink_metadata().is_ok();
     if !exists(&dir.store()) && !exists(&dir.checkpoint()) && aside.is_empty() {

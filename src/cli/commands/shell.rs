@@ -1,6 +1,6 @@
 //! The part of the table that is about life in a shell.
 
-use super::{Command, OUTPUT, Operands, Opt};
+use super::{Command, ENDPOINT, OUTPUT, Operands, Opt, PRODUCT};
 
 #[cfg(feature = "cli")]
 mod entry {
@@ -32,6 +32,8 @@ pub(super) const DOCTOR: Command = Command {
             value: None,
             help: "Also connect to the endpoint; nothing is sent to it",
         },
+        PRODUCT,
+        ENDPOINT,
         OUTPUT,
     ],
     data_dir: true,

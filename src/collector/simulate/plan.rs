@@ -94,7 +94,8 @@ impl Plan {
         let born = if was_there {
             begin - random.between(1, 20 * DAY)
         } else {
-            begin + random.between(0, options.days * DAY - 1)
+            // Nobody is new in the last week: a week without a new install is a week, too.
+            begin + random.between(0, options.days.saturating_sub(7).max(1) * DAY - 1)
         };
         let mut plan = Self {
             product,

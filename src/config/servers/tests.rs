@@ -291,8 +291,19 @@ fn only_the_command_word_and_the_origin_are_shown() {
 #[test]
 fn the_variables_for_windows_are_for_windows_only() {
     assert_eq!(VARIABLES[EVERYWHERE], "APPDATA");
-    assert_eq!(PASSED_VARIABLES.contains(&"APPDATA"), cfg!(windows));
-    assert!(PASSED_VARIABLES.contains(&"MCPPROXY_TELEMETRY"));
+    let is_passed = |name: &str| passed_variables().any(|passed| passed == name);
+    assert_eq!(is_passed("APPDATA"), cfg!(windows));
+    assert!(is_passed("TMPDIR") && !is_passed("MCPPROXY_TELEMETRY_ENDPOINT"));
+    for name in ["MCPPROXY_LAUNCHED_BY", "MCPPROXY_PRODUCT", "MCPPROXY_PRODUCT_VERSION"] {
+        assert!(!is_passed(name), "{name}");
+    }
+}
+
+#[test]
+fn every_objection_reaches_a_server_that_may_be_a_host_of_ours() {
+    for name in OBJECTIONS {
+        assert!(passed_variables().any(|passed| passed == *name), "{name}");
+    }
 }
 
 /// JSON in which our keys are likely and anything may be their value.

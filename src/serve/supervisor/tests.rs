@@ -161,6 +161,7 @@ fn hub(dir: &std::path::Path, look: Duration) -> Arc<Hub> {
         routing_mode: RoutingMode::RetrieveTools,
         data_dir: Some(dir.into()),
         launched_by: None,
+        product: None,
     }));
     Hub::looking(Recorder::new(telemetry), false, look)
 }
