@@ -281,6 +281,7 @@ impl Client {
             version: build_info::VERSION,
             installer_stamp: None,
             initial_delay: self.timing.initial_delay(nonce),
+            started_at: now,
         };
         schedule::host_started(&mut self.state, &start, now);
         if self.state.install.notice_shown_at == 0 {
@@ -320,7 +321,7 @@ impl Client {
             anonymous_id: self.random.id(),
             created_at: timestamp::format(now.saturating_sub(age)),
             rotated_from: (why == "rotated").then_some(before.anonymous_id),
-            ..Identity::default()
+            carried_over: why == "rotated",
         };
         let more = format!(r#","id":{},"why":{}"#, json(&self.identity.anonymous_id), json(why));
         self.log(at, "id", &more, log);

@@ -22,7 +22,7 @@ pub enum Habit {
     Weekends,
     /// One sitting.
     Once,
-    /// One sitting of less than five minutes.
+    /// Less than five minutes; some come back after two days.
     Glance,
     /// Looks first, calls a tool days later.
     SlowStart,
@@ -55,7 +55,7 @@ impl Habit {
         (160, Self::Evenings),
         (70, Self::Weekends),
         (120, Self::Once),
-        (50, Self::Glance),
+        (44, Self::Glance),
         (60, Self::SlowStart),
         (30, Self::SlowDay),
         (60, Self::Returns),
@@ -65,7 +65,7 @@ impl Habit {
         (12, Self::Ci),
         (14, Self::Container),
         (40, Self::Volume),
-        (14, Self::Baked),
+        (20, Self::Baked),
         (20, Self::Agent),
     ];
 
@@ -101,7 +101,8 @@ impl Habit {
     pub fn sittings(self, born: u64, end: u64, zone: i64, random: &mut Random) -> Vec<Sitting> {
         let mut all = Vec::new();
         let lives = match self {
-            Self::Once | Self::Glance | Self::SlowDay => 1,
+            Self::Once | Self::SlowDay => 1,
+            Self::Glance => random.pick(&[1, 3]),
             // Most who try something leave it within days or weeks.
             _ if random.chance(350) => random.between(1, 12),
             _ if random.chance(400) => random.between(12, 40),
@@ -121,6 +122,7 @@ impl Habit {
                 Self::Returns => (gap.0..gap.0 + gap.1).contains(&n) || random.chance(300),
                 Self::Laptop => is_weekend,
                 Self::Server => false,
+                Self::Glance => n == 1,
                 Self::Agent | Self::Container => random.chance(300),
                 _ => false,
             };
@@ -143,7 +145,7 @@ impl Habit {
                     vec![(from, from + random.between(7 * HOUR, 11 * HOUR))]
                 }
                 Self::Server => vec![(day * DAY, (day + 1) * DAY)],
-                Self::Glance => {
+                Self::Glance if n == 0 => {
                     let from = local(random.between(8 * HOUR, 22 * HOUR));
                     vec![(from, from + random.between(20, 4 * MINUTE))]
                 }

@@ -119,8 +119,11 @@ impl Plan {
         plan.mishaps(born, end, random);
         plan.acts.sort_by_key(|(at, _)| *at);
         // A machine whose clock is wrong has it wrong from the start.
-        if random.chance(60) {
-            let wrong = if number.is_multiple_of(9) {
+        // Servers run across midnight, where minutes decide the day.
+        if random.chance(if habit == Habit::Server { 600 } else { 60 }) {
+            let wrong = if habit == Habit::Server {
+                590
+            } else if number.is_multiple_of(9) {
                 -(born as i64) + 60
             } else {
                 random.pick(WRONG_CLOCKS)
@@ -230,7 +233,13 @@ impl Plan {
     /// What a client does in a sitting.
     fn use_it(&mut self, user: &User, sitting: &Sitting, random: &mut Random) {
         let quick = |random: &mut Random| sitting.from + random.between(2, 40);
-        if random.chance(if self.habit.is_person() { 960 } else { 500 }) {
+        let says_hello = match self.habit {
+            // Of many containers with one id, which one says it first is a matter of chance.
+            Habit::Baked => 60,
+            habit if habit.is_person() => 960,
+            _ => 500,
+        };
+        if random.chance(says_hello) {
             let at = quick(random);
             self.acts.push((at, Act::Hello(random.pick(&user.clients))));
             if random.chance(700) {
@@ -238,7 +247,8 @@ impl Plan {
             }
         }
         let is_idle = self.habit == Habit::SlowStart && sitting.is_first;
-        if !user.calls || is_idle {
+        let is_rare = self.habit == Habit::Baked && random.chance(940);
+        if !user.calls || is_idle || is_rare {
             return;
         }
         let from = match self.habit {
@@ -279,7 +289,8 @@ struct User {
 impl User {
     fn of(habit: Habit, options: &Options, random: &mut Random) -> Self {
         let clients = (0..random.between(1, 3)).map(|_| random.pick(CLIENTS)).collect();
-        let calls = random.chance(if habit.is_person() { 780 } else { 400 });
+        let calls =
+            random.chance(if habit.is_person() || habit == Habit::Baked { 780 } else { 400 });
         let early = random.chance(50).then(|| random.pick(EARLY));
         let early_until = options.begin() + random.between(0, 90 * DAY);
         Self { clients, calls, early, early_until, lag: random.between(0, 18) * DAY }
