@@ -165,3 +165,40 @@ pub(super) const REPORT: Command = Command {
     data_dir: true,
     entry: entry::REPORT,
 };
+
+#[cfg(feature = "simulate")]
+const SIMULATE_ENTRY: super::Entry = super::Entry::Parsed(crate::cli::collector_simulate::run);
+#[cfg(not(feature = "simulate"))]
+const SIMULATE_ENTRY: super::Entry = super::Entry::Needs("simulate");
+
+pub(super) const SIMULATE: Command = Command {
+    path: &["collector", "simulate"],
+    summary: "Simulate a fleet of installs whose truth is known",
+    about: "Runs the client's own code on a virtual clock, gives its heartbeats to a collector of its own, and writes\n\
+            what happened as JSON lines. Nothing is sent anywhere, and no install or collector of yours is touched.",
+    operands: Operands::None,
+    options: &[
+        Opt { long: "installs", short: None, value: Some("N"), help: "Installs (default: 2000)" },
+        Opt { long: "days", short: None, value: Some("N"), help: "Days (default: 60)" },
+        Opt {
+            long: "seed",
+            short: None,
+            value: Some("N"),
+            help: "Another seed is another fleet (default: 1)",
+        },
+        Opt {
+            long: "out",
+            short: None,
+            value: Some("FILE"),
+            help: "Write the event log there (default: standard output)",
+        },
+        Opt {
+            long: "keep",
+            short: None,
+            value: Some("DIR"),
+            help: "Keep the collector's data in this new directory",
+        },
+    ],
+    data_dir: false,
+    entry: SIMULATE_ENTRY,
+};
