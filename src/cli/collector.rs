@@ -109,7 +109,7 @@ pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
     let name = name(call.operand()).map_err(|f| f.at(place))?;
     store::remove(&dir(call)?, &name).map_err(|error| failed(place, &error))?;
     output::print(&format!(
-        "{name} is refused from now on. What was received stays; `mcpproxy collector product add {name}` brings it \
+        "{name} is refused from now on. Its installs stay; `mcpproxy collector product add {name}` brings them \
          back.\n"
     ))
 }
@@ -169,7 +169,7 @@ fn table(products: &[Product]) -> String {
     output::columns(&rows)
 }
 
-/// What is wrong with a value, before it is known of which command.
+/// A usage error of a value, before its command is known.
 struct Wrong(String);
 
 impl Wrong {
@@ -229,7 +229,7 @@ fn key(call: &Call) -> Result<KeySource, Failure> {
         };
     }
     let text = std::env::var_os("MCPPROXY_COLLECTOR_KEY").filter(|value| !value.is_empty());
-    // What is not UTF-8 is no key, and says so as any other wrong one.
+    // Bytes that are not UTF-8 are no key: the collector says so, as for any other wrong one.
     let text = text.map(|value: OsString| value.to_string_lossy().into_owned());
     Ok(text.map_or(KeySource::Own, KeySource::Variable))
 }

@@ -307,7 +307,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         path: &["telemetry", "status"],
         summary: "Show which products send, where to, when the last heartbeat was, and why others do not",
-        about: "Nothing is created, nothing is sent. On a terminal, a notice that nobody could see yet is shown, and\n\
+        about: "Nothing is created, nothing is sent. On a terminal, a notice that no person could see yet is shown, and\n\
                 counts as seen. With --product, everything that is known about this install of it; `--product mcpproxy`\n\
                 is the gateway's own.",
         operands: Operands::None,

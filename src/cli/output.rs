@@ -61,8 +61,8 @@ pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
     }
 }
 
-/// An id as it is shown on a screen that others may see: who has all of it may ask to erase what was received
-/// under it.
+/// An id as it is shown on a screen that others may see: all of it is what asks to erase what was received under
+/// it.
 pub(super) fn shortened(id: &str) -> String {
     match id.get(..8) {
         Some(start) => format!("{start}... (--exact shows all of it)"),
@@ -71,7 +71,6 @@ pub(super) fn shortened(id: &str) -> String {
 }
 
 /// Rows of cells below each other, the last one as long as it is.
-#[cfg(any(feature = "serve", feature = "collector", feature = "connect", feature = "cli"))]
 pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);

@@ -90,8 +90,8 @@ fn write(preview: &Preview, is_exact: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// The payload with eight digits of its id, for a screen that others may see: who has all of it may ask to
-/// erase what was received under it.
+/// The payload with eight digits of its id, for a screen that others may see: all of it is what asks to erase
+/// what was received under it.
 fn shortened(bytes: &[u8]) -> Option<String> {
     let text = str::from_utf8(bytes).ok()?;
     let id = json::parse(bytes).ok()?.get("anonymous_id")?.as_str()?.to_owned();

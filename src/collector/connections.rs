@@ -1,6 +1,6 @@
 //! Connections: how many there are at once, and how long a sender may take.
 //!
-//! One rule: bounded, whatever a sender does, and a request that has arrived is answered also on the way out.
+//! One rule: every number here is bounded, and a request that has arrived gets its answer during a stop as well.
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -17,7 +17,7 @@ use tracing::warn;
 
 /// Connections at once: fewer than the 1,024 files that a process may usually open.
 const MOST: usize = 900;
-/// Bytes of a request's head, and of what is read ahead.
+/// Bytes of a request's head, and of the read-ahead buffer.
 const MOST_HEAD: usize = 16 << 10;
 /// How long a head may take to arrive, and how long a connection may wait for the next one.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -101,7 +101,7 @@ async fn connection(stream: TcpStream, router: Router, closing: CancellationToke
         }
     };
     tokio::select! {
-        // What goes wrong on a connection is its client's matter.
+        // An error of one connection concerns its client alone.
         _ = serving.as_mut() => return,
         () = end => serving.as_mut().graceful_shutdown(),
     }

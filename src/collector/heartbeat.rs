@@ -1,4 +1,4 @@
-//! What is taken from a heartbeat that the gate has let through.
+//! A heartbeat as the collector reads it, after the gate has let it through.
 //!
 //! One rule: members are read by what they mean, so one reader serves every schema version; what an older
 //! version does not say is `None`, never a made-up value.

@@ -144,11 +144,11 @@ async fn health() -> Response {
 
 /// Ready: the last write worked, or there was none yet.
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.receiver.trouble() {
+    match app.receiver.write_error() {
         None => said(StatusCode::OK, r#"{"ready":true}"#),
-        Some(why) => {
-            let mut text = r#"{"ready":false,"problem":"#.to_owned();
-            json::write_str(&mut text, &why.to_string());
+        Some(error) => {
+            let mut text = r#"{"ready":false,"error":"#.to_owned();
+            json::write_str(&mut text, &error.to_string());
             text.push('}');
             said(StatusCode::SERVICE_UNAVAILABLE, text)
         }

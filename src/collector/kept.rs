@@ -43,7 +43,7 @@ pub struct Kept {
     pub recent: Vec<(u64, u64)>,
 }
 
-/// What becomes of a heartbeat.
+/// A verdict on a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It changes the row; it counts for this day, and its clock was wrong or not.
@@ -67,7 +67,7 @@ pub fn judge(recent: &[(u64, u64)], claimed: u64, received: u64) -> Verdict {
     Verdict::New(counts_for, is_wrong)
 }
 
-/// What is still remembered at `received`.
+/// The times that are still remembered at `received`.
 pub fn remembered(recent: &[(u64, u64)], received: u64) -> Vec<(u64, u64)> {
     let still = |when: &u64| when.saturating_add(REMEMBERED) > received;
     recent.iter().copied().filter(|(_, when)| still(when)).collect()

@@ -1,6 +1,6 @@
 //! The maintainer's end: receives heartbeats, keeps them, and shows who stays.
 //!
-//! One rule: nothing is acknowledged before it is on disk, and nothing is kept that names anybody.
+//! One rule: it acknowledges a heartbeat after it is on disk, and keeps no name, address or id of a person.
 
 mod connections;
 pub mod definitions;

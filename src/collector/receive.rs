@@ -29,7 +29,7 @@ const QUEUE_RETRY: u64 = 5;
 /// Seconds after which a database that cannot be written is worth another try.
 const STORE_RETRY: u64 = 60;
 
-/// What is answered to a heartbeat.
+/// The answer to a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It is on disk.
@@ -89,18 +89,18 @@ struct Job {
     answer: oneshot::Sender<Answer>,
 }
 
-/// What the writer and the others tell each other.
+/// What the writer and its callers share.
 #[derive(Default)]
 struct Shared {
     /// Refusals that no commit has counted yet: one number per rule and day.
     refusals: Mutex<Counts>,
-    /// Why the last write failed.
-    trouble: Mutex<Option<StoreError>>,
+    /// The error of the last write.
+    write_error: Mutex<Option<StoreError>>,
 }
 
 impl Shared {
-    fn trouble(&self) -> Option<StoreError> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn write_error(&self) -> Option<StoreError> {
+        self.write_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -176,10 +176,10 @@ impl Receiver {
         store::count(&mut refusals, received, refused.counted());
     }
 
-    /// Why heartbeats cannot be stored now; `None` when they can.
-    pub fn trouble(&self) -> Option<StoreError> {
+    /// The error of the last write; `None` when heartbeats can be stored.
+    pub fn write_error(&self) -> Option<StoreError> {
         match &self.writer {
-            Some(writer) if !writer.is_finished() => self.shared.trouble(),
+            Some(writer) if !writer.is_finished() => self.shared.write_error(),
             _ => Some(StoreError::Away),
         }
     }
@@ -257,7 +257,7 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     // A database that is well again is found by trying.
-                    if self.shared.trouble().is_some() || counted.elapsed() >= COUNTS_WAIT {
+                    if self.shared.write_error().is_some() || counted.elapsed() >= COUNTS_WAIT {
                         self.commit(Vec::new());
                         counted = Instant::now();
                     }
@@ -270,7 +270,7 @@ impl Writer {
     fn commit(&mut self, batch: Vec<Job>) {
         let refusals = &self.shared.refusals;
         let counts = std::mem::take(&mut *refusals.lock().unwrap_or_else(PoisonError::into_inner));
-        if batch.is_empty() && counts.is_empty() && self.shared.trouble().is_none() {
+        if batch.is_empty() && counts.is_empty() && self.shared.write_error().is_none() {
             return;
         }
         let heartbeats: Vec<(&Heartbeat, u64)> =
@@ -307,14 +307,14 @@ impl Writer {
 
     /// Says once that heartbeats cannot be stored, and once that they can again.
     fn tell(&self, now: Option<&StoreError>) {
-        let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = self.shared.write_error.lock().unwrap_or_else(PoisonError::into_inner);
         match now {
-            Some(why) if trouble.as_ref() != Some(why) => {
-                error!("heartbeats are answered with 503: {why}");
+            Some(error) if before.as_ref() != Some(error) => {
+                error!("heartbeats are answered with 503: {error}");
             }
-            None if trouble.is_some() => info!("heartbeats are stored again"),
+            None if before.is_some() => info!("heartbeats are stored again"),
             _ => {}
         }
-        *trouble = now.cloned();
+        *before = now.cloned();
     }
 }

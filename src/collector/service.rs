@@ -148,8 +148,8 @@ fn listeners(front: Front) -> Result<Vec<TcpListener>, CollectorError> {
     all.into_iter().map(|listener| ready(listener).map_err(failed)).collect()
 }
 
-/// Cancelled when somebody asks this process to stop. Who asks twice does not want to wait: what was
-/// acknowledged is on disk anyway.
+/// Cancelled by the first signal to stop. The second ends the process at once: acknowledged heartbeats are on
+/// disk anyway.
 fn stop_signal() -> Result<CancellationToken, CollectorError> {
     let closing = CancellationToken::new();
     let (asked, stop) = (AtomicBool::new(false), closing.clone());

@@ -59,7 +59,7 @@ impl Which {
         }
     }
 
-    /// What a user can do who may not use this one.
+    /// What helps a user whose own it is not.
     const fn elsewhere(self) -> &'static str {
         match self {
             Self::Given => "name another data directory with --data-dir or MCPPROXY_HOME",

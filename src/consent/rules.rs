@@ -185,8 +185,8 @@ fn named(value: Option<&str>) -> Option<&str> {
     value.map(str::trim).filter(|value| !value.is_empty())
 }
 
-/// Whether the variable names an endpoint that is none of this product's: whoever sets a variable of our own
-/// product must not get the heartbeats of every other.
+/// Whether the variable names an endpoint that is none of this product's: a variable of our own product must not
+/// lead away the heartbeats of every other.
 pub(super) fn ignores_variable(around: &Surroundings, product: &str) -> bool {
     let is_loopback = |value: &str| Target::new(value).is_ok_and(|target| target.is_loopback());
     let value = named(around.own(VARIABLE));

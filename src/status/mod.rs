@@ -17,7 +17,7 @@ use crate::heartbeat::timing::Timing;
 use crate::heartbeat::{attempt, preview, rhythm, schedule};
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
-use crate::paths::{DataDir, Place};
+use crate::paths::Place;
 use crate::products::Subject;
 use unseen::Unseen;
 
@@ -107,14 +107,7 @@ impl Status {
         }
     }
 
-    /// Our own product, in the data directory itself.
-    pub(crate) fn own(dir: DataDir, around: &Surroundings, now: u64) -> Self {
-        let subject = Subject::own(dir);
-        let place = subject.place(None);
-        Self::read(subject, place, around, now)
-    }
-
-    /// The notice, if nobody could see it yet.
+    /// The notice, if no person could see it yet.
     pub(crate) fn unseen(&self, around: &Surroundings) -> Option<Unseen> {
         Unseen::find(&self.subject, &self.place, &self.consent, &self.host, around, self.now)
     }

@@ -3,7 +3,6 @@
 //! One rule: it says what the next heartbeat would say, and changes nothing.
 
 use crate::activation::State;
-use crate::build_info;
 use crate::consent::{Consent, Effective};
 use crate::contract::{Activation, EnvKind, EnvMarkers, LaunchSource};
 use crate::gate::PrivateWords;
@@ -59,8 +58,9 @@ pub(super) fn take(session: &Session) -> Snapshot {
     let sends = permission.consent.effective == Effective::On;
     let last = state.as_ref().map_or(0, |state| state.sender.last_success);
     let since = Some(session.started_at);
+    let version = &session.subject.product.version;
     let next = state.as_ref().and_then(|state| {
-        let retired = rhythm::retired_until(&state.sender, build_info::VERSION, now);
+        let retired = rhythm::retired_until(&state.sender, version, now);
         schedule::next_attempt(state, &session.timing, since, now).max(retired)
     });
     let installer = state.as_ref().is_some_and(|state| state.install.installer_pending);

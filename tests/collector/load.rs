@@ -33,7 +33,7 @@ fn two_hundred_connections_at_once_are_all_answered() {
 }
 
 #[test]
-fn senders_that_never_finish_are_let_go_and_hold_up_nobody() {
+fn slow_senders_are_let_go_and_others_are_served() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let collector = Collector::start(place.path());
     let beat = heartbeat(1, now());

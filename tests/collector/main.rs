@@ -1,4 +1,4 @@
-//! The collector as its maintainer runs it: a process, real sockets, real clients, and what goes wrong.
+//! The collector as its maintainer runs it: a process, real sockets, real clients, crashes and full disks.
 
 mod answers;
 mod client;

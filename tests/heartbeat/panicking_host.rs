@@ -8,6 +8,7 @@ fn main() {
         routing_mode: RoutingMode::Direct,
         data_dir: None,
         launched_by: None,
+        product: None,
     });
     telemetry.record(Event::ServerConnected);
     let mut how = String::new();

@@ -3,8 +3,8 @@
 use super::*;
 use std::fs;
 
-/// Towards nobody: where a development build may send, and nothing does.
-const NOBODY: &str = "http://127.0.0.1:9";
+/// Where a development build may send, and nothing listens.
+const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// The member of a heartbeat's body at these keys.
 fn member(body: &[u8], path: &[&str]) -> String {
@@ -132,7 +132,7 @@ fn disable_of_one_product_stops_that_one_alone() {
 }
 
 #[test]
-fn a_product_may_be_switched_off_before_it_ever_runs_and_is_named_if_nobody_knows_it() {
+fn a_product_may_be_switched_off_before_it_ever_runs_and_an_unknown_one_is_named() {
     let home = Home::new();
     let said = succeeds(&home.run_given(&["telemetry", "disable", "--product", "@acme/notes"]));
     assert!(
@@ -149,7 +149,7 @@ fn a_product_may_be_switched_off_before_it_ever_runs_and_is_named_if_nobody_know
 }
 
 #[test]
-fn a_product_that_nobody_knows_is_an_error_that_lists_those_that_are() {
+fn an_unknown_product_is_an_error_that_lists_those_that_are() {
     let home = Home::new();
     let receiver = Receiver::start([]);
     Tap::of(&home, "notes-mcp", "1.4.0", &receiver).must_send(&receiver);
@@ -169,8 +169,8 @@ fn a_product_that_nobody_knows_is_an_error_that_lists_those_that_are() {
     // What is no name, and what names no product, is usage.
     for (options, part) in [
         (&["--product", "no name"][..], "a product name"),
-        (&["--endpoint", NOBODY], "add --product NAME"),
-        (&["--product", "mcpproxy", "--endpoint", NOBODY], "leave --endpoint away"),
+        (&["--endpoint", NOWHERE], "add --product NAME"),
+        (&["--product", "mcpproxy", "--endpoint", NOWHERE], "leave --endpoint away"),
         (
             &["--product", "notes-mcp", "--endpoint", "nowhere"],
             "--endpoint: the endpoint must start",
@@ -205,7 +205,7 @@ fn two_endpoints_of_one_name_are_two_installs_for_every_command() {
         (&of_one.clone().into(), &"1.4.0".into())
     );
     assert_eq!(listed(&home).len(), 3);
-    let words = ["telemetry", "status", "--product", "notes-mcp", "--endpoint", NOBODY];
+    let words = ["telemetry", "status", "--product", "notes-mcp", "--endpoint", NOWHERE];
     let hosts = format!("127.0.0.1:{}, 127.0.0.1:{}", two.port(), one.port());
     fails(&home.run_given(&words), &["never had that endpoint here", &hosts]);
     // To send is to send there and nowhere else.
@@ -233,7 +233,7 @@ fn the_users_endpoint_comes_before_the_hosts_and_our_own_is_no_other_products() 
     let (home, hosts, users) = (Home::new(), Receiver::start([]), Receiver::start([]));
     let telemetry = format!(
         r#"{{"telemetry":{{"endpoint":"{}","products":{{"notes-mcp":{{"endpoint":"{}"}}}}}}}}"#,
-        NOBODY,
+        NOWHERE,
         users.endpoint()
     );
     write(&home.users_config(), &telemetry);
@@ -261,7 +261,7 @@ fn what_the_configuration_leads_elsewhere_is_shown_as_not_in_use() {
     Tap::of(&home, "notes-mcp", "1.4.0", &receiver).must_send(&receiver);
     write(
         &home.given_config(),
-        &format!(r#"{{"telemetry":{{"products":{{"notes-mcp":{{"endpoint":"{NOBODY}"}}}}}}}}"#),
+        &format!(r#"{{"telemetry":{{"products":{{"notes-mcp":{{"endpoint":"{NOWHERE}"}}}}}}}}"#),
     );
     let row = &listed(&home)[1];
     assert_eq!(
@@ -274,7 +274,7 @@ fn what_the_configuration_leads_elsewhere_is_shown_as_not_in_use() {
     let status = home.status("notes-mcp", &[]);
     assert_eq!(
         (&status["endpoint"], &status["anonymous_id"]),
-        (&format!("{NOBODY}/heartbeat").into(), &Value::Null)
+        (&format!("{NOWHERE}/heartbeat").into(), &Value::Null)
     );
     let words =
         ["telemetry", "status", "--product", "notes-mcp", "--endpoint", &receiver.endpoint()];
@@ -297,7 +297,7 @@ fn an_id_that_cannot_be_read_is_told_and_repaired_by_reset_id() {
     assert!(home.status("notes-mcp", &[])["anonymous_id"].is_string());
 }
 
-/// Runs a command on a terminal; `None`, said aloud, where there is none to have.
+/// Runs a command on a terminal; `None`, said aloud, where the system gives none.
 fn on_terminal(home: &Home, words: &[&str]) -> Option<String> {
     let script = "import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
     let mut terminal = Command::new("python3");
@@ -311,7 +311,7 @@ fn on_terminal(home: &Home, words: &[&str]) -> Option<String> {
     output.as_ref().map(said)
 }
 
-/// Who has the id may erase what was received under it, and a screen is seen by others.
+/// All of the id is what asks to erase what was received under it, and a screen is seen by others.
 #[test]
 fn a_terminal_shows_eight_digits_of_the_id() {
     let (home, receiver) = (Home::new(), Receiver::start([]));
@@ -338,7 +338,7 @@ fn install_files(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn a_notice_that_nobody_could_see_is_shown_by_status_on_a_terminal_and_is_seen_then() {
+fn a_notice_that_no_person_could_see_is_shown_by_status_on_a_terminal_and_is_seen_then() {
     for words in [&["telemetry", "status"][..], &["telemetry", "status", "--product", "notes-mcp"]]
     {
         let (home, receiver) = (Home::new(), Receiver::start([]));

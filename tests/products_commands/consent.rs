@@ -182,7 +182,7 @@ fn the_config_of_another_user_is_a_doubt_and_a_doubt_is_off() {
         assert_eq!(doctor.status.code(), Some(1));
         assert!(said(&doctor).contains("user_config"), "{}", said(&doctor));
     }
-    // What is not there objects to nothing, in whose home ever it is not.
+    // A missing config objects to nothing, in the home directory of another user as well.
     std::fs::remove_file(home.users_config()).expect("removed");
     chown(home.path("home"), Some(54_321), None).expect("given away");
     check(&home.status("mcpproxy", &[LOOPBACK]), "on", "default");

@@ -117,7 +117,7 @@ fn every_part_survives_the_way_through_its_record() {
 fn a_record_is_of_version_1_until_it_holds_more() {
     for key in Key::PARTS {
         assert_eq!(encode(&first(), key, None).unwrap()[0], 1, "{key:?}");
-        let more = matches!(key, Key::Funnel | Key::Counters | Key::Pending);
+        let more = matches!(key, Key::Funnel | Key::Counters | Key::Sender | Key::Pending);
         assert_eq!(encode(&full(), key, None).unwrap()[0], 1 + u8::from(more), "{key:?}");
     }
 }

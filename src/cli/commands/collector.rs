@@ -44,8 +44,8 @@ const EPHEMERAL: Opt = Opt {
 pub(super) const RUN: Command = Command {
     path: &["collector"],
     summary: "Receive the heartbeats of your products, keep them, and show who stays",
-    about: "Answers POST /heartbeat, and acknowledges what is on disk. Keeps no address, no heartbeat as it was\n\
-            sent, and of ids a keyed hash. Put a proxy with TLS in front of it.\n\n  \
+    about: "Answers POST /heartbeat, and acknowledges a heartbeat after it is on disk. Keeps no address and no\n\
+            JSON, and a keyed hash in place of each id. Put a proxy with TLS in front of it.\n\n  \
             mcpproxy collector --product notes-mcp",
     operands: Operands::None,
     options: &[
@@ -95,7 +95,7 @@ pub(super) const RUN: Command = Command {
 pub(super) const PRODUCT_ADD: Command = Command {
     path: &["collector", "product", "add"],
     summary: "Receive a product from now on",
-    about: "Works while the collector runs. A product that was removed comes back with what was received.",
+    about: "Works while the collector runs. A product that was removed comes back with its installs.",
     operands: Operands::One("NAME"),
     options: &[EPHEMERAL],
     data_dir: true,
@@ -125,7 +125,7 @@ pub(super) const PRODUCT_RENAME: Command = Command {
 pub(super) const PRODUCT_REMOVE: Command = Command {
     path: &["collector", "product", "remove"],
     summary: "Refuse a product's heartbeats from now on",
-    about: "What was received stays; `product add` brings it back.",
+    about: "Its installs stay; `product add` brings them back.",
     operands: Operands::One("NAME"),
     options: &[],
     data_dir: true,

@@ -123,7 +123,7 @@ impl Access {
         if !self.key.is(given.as_bytes()) {
             return None;
         }
-        // Behind a proxy that speaks TLS. Who forges the header only harms the own cookie.
+        // Behind a proxy that speaks TLS. A forged header harms its forger's cookie only.
         let proto = headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
         let secure = if proto == Some(b"https") { "; Secure" } else { "" };
         // Without a path it holds for the pages' own, whatever path a proxy has put them below.

@@ -24,7 +24,7 @@ pub fn body(view: &View) -> Markup {
             }
             div.tile {
                 h2 { "Share of people" }
-                p.figure {
+                p.figure.wide[view.people.is_of_few()] {
                     @if view.people.of == 0 { "–" }
                     @else if view.people.is_of_few() { (interval(view.people)) }
                     @else { (percent(view.people)) }

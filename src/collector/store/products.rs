@@ -1,6 +1,6 @@
 //! The products of a database, and the names that their heartbeats carry.
 //!
-//! One rule: the operator decides which products are received; a product never loses what was received.
+//! One rule: the operator decides which products are received; a product never loses its installs.
 
 use super::error::StoreError;
 use super::{database, sql};
@@ -160,7 +160,7 @@ pub fn add(dir: &Path, is_ephemeral: bool, name: &str) -> Result<bool, ProductEr
     Ok(is_new)
 }
 
-/// Gives a product another name. Its heartbeats may carry either; what was received stays its own.
+/// Gives a product another name. Its heartbeats may carry either, and its installs stay its own.
 pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
     let (from, to) = (named(from)?, named(to)?);
     let mut connection = existing(dir)?;
@@ -177,7 +177,7 @@ pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
     Ok(())
 }
 
-/// Refuses a product's heartbeats from now on. What was received stays.
+/// Refuses a product's heartbeats from now on. Its installs stay.
 pub fn remove(dir: &Path, name: &str) -> Result<(), ProductError> {
     let name = named(name)?;
     let mut connection = existing(dir)?;

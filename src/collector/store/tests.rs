@@ -159,7 +159,7 @@ fn one_id_of_two_products_is_two_installs_that_nothing_joins() {
 }
 
 #[test]
-fn products_are_the_operators_and_never_lose_what_was_received() {
+fn products_are_the_operators_and_never_lose_their_installs() {
     let place = place();
     let dir = place.path();
     let mut store = Store::open(&options(dir)).expect("a database");
@@ -287,10 +287,10 @@ fn a_database_that_is_away_stores_nothing_and_is_well_when_it_is_back() {
     std::fs::rename(&file, &away).expect("a move");
     let beat = bytes_v3(1, NOON);
     assert!(matches!(receiver.accept(&beat, NOON), Answer::Unavailable(_)));
-    assert_eq!(receiver.trouble(), Some(StoreError::Away));
+    assert_eq!(receiver.write_error(), Some(StoreError::Away));
     std::fs::rename(&away, &file).expect("a move");
     assert_eq!(receiver.accept(&beat, NOON), Answer::Stored);
-    assert_eq!(receiver.trouble(), None);
+    assert_eq!(receiver.write_error(), None);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Writing: a batch of heartbeats is one transaction.
 //!
-//! One rule: what is answered as stored was committed before, with everything that it changes, or nothing of
-//! the batch was.
+//! One rule: the commit comes before the answers, and holds the whole batch or nothing of it.
 
 use super::error::StoreError;
 use super::key::{self, Key, KeySource};
