@@ -234,7 +234,6 @@ impl Plan {
     fn use_it(&mut self, user: &User, sitting: &Sitting, random: &mut Random) {
         let quick = |random: &mut Random| sitting.from + random.between(2, 40);
         let says_hello = match self.habit {
-            // Of many containers with one id, which one says it first is a matter of chance.
             Habit::Baked => 60,
             habit if habit.is_person() => 960,
             _ => 500,
@@ -247,7 +246,9 @@ impl Plan {
             }
         }
         let is_idle = self.habit == Habit::SlowStart && sitting.is_first;
-        let is_rare = self.habit == Habit::Baked && random.chance(940);
+        // Of many containers with one id, it is the third or the fourth of a day that calls a tool.
+        let is_early = sitting.from % DAY < 6 * HOUR;
+        let is_rare = self.habit == Habit::Baked && (is_early || random.chance(700));
         if !user.calls || is_idle || is_rare {
             return;
         }
