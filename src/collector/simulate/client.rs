@@ -152,7 +152,7 @@ impl Client {
         self.is_waiting = false;
         let at = delivery.sent + REQUEST;
         if self.processes.iter().all(|process| process.nonce != delivery.nonce) {
-            // Killed meanwhile: nobody records the answer.
+            // Killed meanwhile: the answer is not recorded.
             return self.plan_look(at);
         }
         let answer = if delivery.is_deaf { None } else { Some(answer) };

@@ -94,7 +94,7 @@ impl Plan {
         let born = if was_there {
             begin - random.between(1, 20 * DAY)
         } else {
-            // Nobody is new in the last week: a week without a new install is a week, too.
+            // No install is new in the last week: a week without new installs has to be shown as well.
             begin + random.between(0, options.days.saturating_sub(7).max(1) * DAY - 1)
         };
         let mut plan = Self {
@@ -278,7 +278,7 @@ impl Plan {
     }
 }
 
-/// What stays the same about whoever runs an install.
+/// What stays the same about the user of an install.
 struct User {
     clients: Vec<&'static str>,
     calls: bool,
