@@ -3,26 +3,22 @@
 //! One rule: what decides is the client's code. Here are only the clock, the memory instead of a store, and a
 //! network that loses things.
 
-use super::STRANGE_NETWORK as FATE;
+mod sending;
+
 use super::log::{Log, json};
 use super::machine::Machine;
 use super::plan::{Act, Plan};
 use super::random::Random;
-use super::wire;
 use super::{GATEWAY, SendError};
 use crate::activation::{BuiltinTool, Ending, Mark, State, Surface};
 use crate::build_info;
-use crate::contract::{LaunchSource, Product, RoutingMode, timestamp};
+use crate::contract::timestamp;
 use crate::environment::{self, Classification};
-use crate::gate::{self, PrivateWords};
-use crate::heartbeat::assemble::{self, ClientPolicy, Live};
-use crate::heartbeat::schedule::{self, Begin, Failure, HostStart, Turn};
+use crate::heartbeat::schedule::{self, HostStart};
 use crate::heartbeat::timing::{SETTLE, Timing};
 use crate::identity::{FIRST_PLAUSIBLE_TIME, Identity, LIFETIME};
 
 const USUAL: Timing = Timing { initial_delay: None, interval: None };
-/// Seconds from a request to its end.
-const REQUEST: u64 = 3;
 
 /// A heartbeat on its way to the collector.
 #[derive(Clone, Debug)]
@@ -140,51 +136,6 @@ impl Client {
             } else {
                 self.look(next, log)?;
             }
-        }
-    }
-
-    /// Takes the answer to a delivery.
-    pub fn answered(&mut self, delivery: &Delivery, answer: Answer, log: &mut Log) {
-        self.log_sent(delivery, Some(delivery.received), Some(answer.status), log);
-        if delivery.nonce == 0 {
-            return;
-        }
-        self.is_waiting = false;
-        let at = delivery.sent + REQUEST;
-        if self.processes.iter().all(|process| process.nonce != delivery.nonce) {
-            // Killed meanwhile: nobody records the answer.
-            return self.plan_look(at);
-        }
-        let answer = if delivery.is_deaf { None } else { Some(answer) };
-        self.conclude(at, delivery, answer);
-    }
-
-    /// As the client records what the endpoint said; `None`: the network failed.
-    fn conclude(&mut self, at: u64, delivery: &Delivery, answer: Option<Answer>) {
-        let now = self.clock(at);
-        let (nonce, bytes) = (delivery.nonce, &delivery.bytes);
-        let failure = match answer {
-            Some(Answer { status: 200..=299, .. }) => {
-                let sent = self.pending_of(bytes);
-                schedule::acknowledge(&mut self.state, now, nonce, &sent);
-                return self.plan_look(at);
-            }
-            Some(Answer { status: 408 | 429 | 500..=599, retry_after }) => {
-                Failure::Transient(retry_after)
-            }
-            Some(_) => Failure::UntilTomorrow,
-            None => Failure::Transient(None),
-        };
-        let sent = self.pending_of(bytes);
-        schedule::fail(&mut self.state, now, nonce, failure, &self.timing, &sent);
-        self.plan_look(at);
-    }
-
-    /// The stored bytes that were sent as `bytes`: older clients are played by younger ones.
-    fn pending_of(&self, bytes: &[u8]) -> Vec<u8> {
-        match &self.state.pending {
-            Some(pending) if self.wire == bytes => pending.bytes.clone(),
-            _ => bytes.to_vec(),
         }
     }
 
@@ -342,157 +293,8 @@ impl Client {
         self.wakes = wakes;
     }
 
-    /// A process looks, and sends if a heartbeat is due.
-    fn look(&mut self, at: u64, log: &mut Log) -> Result<(), SendError> {
-        let now = self.clock(at);
-        for index in 0..self.processes.len() {
-            let process = &self.processes[index];
-            if at < process.settled || at < process.looks {
-                continue;
-            }
-            let turn = Turn {
-                nonce: process.nonce,
-                timing: &USUAL,
-                asked_at: None,
-                running_since: Some(process.since),
-                version: process.version,
-            };
-            match schedule::would_begin(&self.state, now, &turn) {
-                Begin::Go | Begin::ClockReset(_) => {}
-                other => {
-                    self.processes[index].looks = at + wait(other);
-                    continue;
-                }
-            }
-            self.settle_identity(at, log);
-            match self.claim(index, at, &turn)? {
-                Ok(()) => {
-                    self.send(at, turn.nonce, log);
-                    return Ok(());
-                }
-                Err(other) => self.processes[index].looks = at + wait(other),
-            }
-        }
-        self.plan_look(at);
-        Ok(())
-    }
-
-    /// As the client claims the lease and stores the bytes, and checks them.
-    fn claim(
-        &mut self,
-        index: usize,
-        at: u64,
-        turn: &Turn<'static>,
-    ) -> Result<Result<(), Begin>, SendError> {
-        let now = self.clock(at);
-        let (state, identity) = (&mut self.state, &self.identity);
-        schedule::adopt(state, identity);
-        if state.install.notice_shown_at == 0 {
-            state.install.notice_shown_at = now;
-        }
-        let (id, made) = (&identity.anonymous_id, &identity.created_at);
-        let is_valid = |pending: &_| schedule::pending_is_valid(pending, now, id, made);
-        if !state.pending.as_ref().is_some_and(is_valid) {
-            schedule::discard(state);
-        }
-        match schedule::begin(state, now, turn) {
-            Begin::Go => {}
-            other => return Ok(Err(other)),
-        }
-        let policy = ClientPolicy::default();
-        let (name, version) = (self.plan.product.to_owned(), turn.version.to_owned());
-        let product = Product { name, version };
-        if state.pending.is_none() {
-            schedule::assembling(state, now, turn);
-            let live = live(&self.plan, &self.environment, self.servers, &self.processes[index]);
-            state.pending = Some(assemble::pending(&product, state, identity, &live, &policy, now));
-            if let Some(pending) = &state.pending {
-                self.wire = wire::of(&pending.bytes, &self.plan, turn.version, at);
-            }
-        }
-        let Some(pending) = &state.pending else { return Ok(Err(Begin::NotDue(1))) };
-        let own = assemble::own(pending, &product, identity);
-        gate::check(&pending.bytes, Some(&own), &PrivateWords::default()).map_err(SendError)?;
-        Ok(Ok(()))
-    }
-
-    /// The bytes leave: they arrive or not, once or more often, and the answer comes back or not.
-    fn send(&mut self, at: u64, nonce: u64, log: &mut Log) {
-        let bytes = self.wire.clone();
-        let is_offline = self.plan.offline.iter().any(|(from, to)| (*from..*to).contains(&at));
-        let received = at + self.random.between(0, 2);
-        let is_deaf = self.random.chance(FATE.answers_lost);
-        let delivery = Delivery { bytes, received, sent: at, nonce, is_deaf };
-        if self.random.chance(FATE.killed) {
-            self.processes.retain(|process| process.nonce != nonce);
-        }
-        if is_offline || self.random.chance(FATE.requests_lost) {
-            self.log_sent(&delivery, None, None, log);
-            return self.conclude(at, &delivery, None);
-        }
-        if self.random.chance(FATE.copied) {
-            let later = self.random.pick(FATE.copied_after) + self.random.between(0, 600);
-            let received = delivery.received + later;
-            self.on_the_way.push(Delivery { received, nonce: 0, ..delivery.clone() });
-        }
-        self.on_the_way.push(delivery);
-        self.is_waiting = true;
-    }
-
     fn log(&self, at: u64, event: &str, more: &str, log: &mut Log) {
         let number = self.number;
         log.add(at, format_args!(r#""event":"{event}","install":{number}{more}"#));
-    }
-
-    fn log_sent(
-        &self,
-        delivery: &Delivery,
-        received: Option<u64>,
-        answer: Option<u16>,
-        log: &mut Log,
-    ) {
-        let or_null = |it: Option<u64>| it.map_or("null".to_owned(), |it| it.to_string());
-        let more = format!(
-            r#","sent":{},"received":{},"copy":{},"answer":{},"answer_lost":{},"body":{}"#,
-            delivery.sent,
-            or_null(received),
-            delivery.nonce == 0,
-            or_null(answer.map(u64::from)),
-            delivery.is_deaf,
-            String::from_utf8_lossy(&delivery.bytes),
-        );
-        self.log(received.unwrap_or(delivery.sent), "sent", &more, log);
-    }
-}
-
-/// Seconds until a process looks again.
-fn wait(begin: Begin) -> u64 {
-    match begin {
-        Begin::NotDue(wait)
-        | Begin::LeasedByOther(wait)
-        | Begin::BackingOff(wait)
-        | Begin::Retired(wait)
-        | Begin::GatewayAlive(wait)
-        | Begin::ClockReset(wait)
-        | Begin::ClockUnset(wait) => wait.max(1),
-        Begin::Go => 1,
-    }
-}
-
-/// What a process says about itself.
-fn live(plan: &Plan, environment: &Classification, servers: u64, process: &Process) -> Live {
-    let is_tap = plan.product != GATEWAY;
-    Live {
-        launch_source: LaunchSource::Cli,
-        autostart_enabled: None,
-        env_kind: environment.env_kind,
-        env_markers: environment.markers,
-        routing_mode: Some(if is_tap { RoutingMode::Tap } else { RoutingMode::RetrieveTools }),
-        started_at: Some(process.since),
-        server_count: Some(servers),
-        connected_server_count: Some(servers),
-        tool_count: None,
-        server_protocol_counts: None,
-        configured_ide_count: 0,
     }
 }

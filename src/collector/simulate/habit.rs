@@ -1,6 +1,6 @@
 //! Habits: what each kind of user and machine does with a product over the days.
 //!
-//! One rule: a plan is made before anything runs. Whoever runs it changes nothing of what people do.
+//! One rule: a plan is made before anything runs, and nothing that is sent or answered changes what people do.
 
 use super::random::Random;
 

@@ -1,6 +1,6 @@
 //! The event log: one line of JSON for everything that happened, in order of time.
 //!
-//! One rule: whoever reads the log needs nothing else to know the truth.
+//! One rule: the log is all that is needed to know the truth.
 
 use std::fmt;
 use std::io::{self, Write};

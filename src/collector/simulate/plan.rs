@@ -94,7 +94,7 @@ impl Plan {
         let born = if was_there {
             begin - random.between(1, 20 * DAY)
         } else {
-            // Nobody is new in the last week: a week without a new install is a week, too.
+            // No install is new in the last week: a week without new installs has to be shown as well.
             begin + random.between(0, options.days.saturating_sub(7).max(1) * DAY - 1)
         };
         let mut plan = Self {
@@ -234,7 +234,6 @@ impl Plan {
     fn use_it(&mut self, user: &User, sitting: &Sitting, random: &mut Random) {
         let quick = |random: &mut Random| sitting.from + random.between(2, 40);
         let says_hello = match self.habit {
-            // Of many containers with one id, which one says it first is a matter of chance.
             Habit::Baked => 60,
             habit if habit.is_person() => 960,
             _ => 500,
@@ -247,7 +246,9 @@ impl Plan {
             }
         }
         let is_idle = self.habit == Habit::SlowStart && sitting.is_first;
-        let is_rare = self.habit == Habit::Baked && random.chance(940);
+        // Of many containers with one id, it is the third or the fourth of a day that calls a tool.
+        let is_early = sitting.from % DAY < 6 * HOUR;
+        let is_rare = self.habit == Habit::Baked && (is_early || random.chance(700));
         if !user.calls || is_idle || is_rare {
             return;
         }
@@ -277,7 +278,7 @@ impl Plan {
     }
 }
 
-/// What stays the same about whoever runs an install.
+/// What stays the same about the user of an install.
 struct User {
     clients: Vec<&'static str>,
     calls: bool,
