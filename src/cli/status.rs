@@ -86,6 +86,12 @@ fn table_of_all(list: &List) -> String {
     let mut out = output::columns(&rows);
     out.push('\n');
     out.push_str(&reasons(list));
+    for row in &list.rows {
+        if let Some(until) = row.retired_until {
+            let (name, until) = (&row.subject.product.name, timestamp::format(until));
+            let _ = writeln!(out, "{name}: {}", retired(&until));
+        }
+    }
     for note in &list.notes {
         let _ = writeln!(out, "{note}");
     }
@@ -170,14 +176,16 @@ fn table(status: &Status, is_exact: bool) -> String {
         let _ = writeln!(out, "\n{trouble}");
     }
     if let Some(until) = status.retired_until() {
-        let until = timestamp::format(until);
-        let _ = writeln!(
-            out,
-            "\nThe endpoint retired this version: nothing is sent until {until}, when it is asked again."
-        );
+        let _ = writeln!(out, "\n{}", retired(&timestamp::format(until)));
     }
     if let Some(note) = &status.note {
         let _ = writeln!(out, "\n{note}");
     }
     out
+}
+
+fn retired(until: &str) -> String {
+    format!(
+        "The endpoint retired this version: nothing is sent until {until}, when it is asked again."
+    )
 }

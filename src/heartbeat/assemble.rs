@@ -122,7 +122,7 @@ pub fn assemble(
         routing_mode: live.routing_mode,
         timestamp: timestamp::format(now),
         anonymous_id_created_at: day_of_id(identity),
-        carried_over: identity.rotated_from.is_some(),
+        carried_over: identity.carried_over,
         days_since_install: lifetime::days_since_install(state, identity, now),
         active_days_30d: state.days.active.count(now),
         previous_shutdown: previous_shutdown(&state.counters),

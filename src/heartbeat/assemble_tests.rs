@@ -181,7 +181,7 @@ fn an_id_that_took_the_place_of_another_is_carried_over_and_begins_its_own_days(
     state.install.anonymous_id = "the id before".to_owned();
     lifetime::begin(&mut state, &id, made - 400 * DAY);
     state.apply(&Mark::UpstreamResult, made - DAY);
-    let id = Identity { rotated_from: Some("the id before".to_owned()), ..id };
+    let id = Identity { rotated_from: Some("the id before".to_owned()), carried_over: true, ..id };
     crate::heartbeat::schedule::adopt(&mut state, &id);
     let payload = assemble(&notes(), &state, &id, &live(), &policy(&[], false), NOW);
     assert!(payload.carried_over && payload.activation.first_real_tool_call_ever);

@@ -25,7 +25,9 @@ async fn aside<R: Send + 'static>(read: impl FnOnce() -> R + Send + 'static) -> 
 }
 
 fn members(dir: DataDir) -> Vec<(&'static str, Node)> {
-    let status = Status::own(dir, Surroundings::of_this_process(), machine::now());
+    let subject = Subject::own(dir);
+    let place = subject.place(None);
+    let status = Status::read(subject, place, Surroundings::of_this_process(), machine::now());
     match status.to_node() {
         Node::Object(members) => members,
         _ => Vec::new(),

@@ -4,9 +4,11 @@
 
 use super::unseen::Unseen;
 use crate::activation::Store;
+use crate::activation::state::Sender;
 use crate::consent::{self, Consent, Effective, Target};
 use crate::contract::timestamp;
 use crate::heartbeat::permission::Permission;
+use crate::heartbeat::rhythm;
 use crate::machine::Surroundings;
 use crate::node::Node;
 use crate::paths::{DataDir, Place};
@@ -23,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) is_in_use: bool,
     /// When the last heartbeat was acknowledged; 0 is never.
     pub(crate) last_success: u64,
+    /// Until when the endpoint wants no heartbeat of this version, if it said so.
+    pub(crate) retired_until: Option<u64>,
 }
 
 /// All products, ours first.
@@ -70,10 +74,12 @@ impl Row {
     fn own(dir: &DataDir, around: &Surroundings, now: u64) -> Self {
         let subject = Subject::own(dir.clone());
         let permission = Permission::read(&subject, around);
+        let sender = sender(&permission.place, now);
         Self {
             host: permission.host(),
             is_in_use: true,
-            last_success: last_success(&permission.place, now),
+            last_success: sender.last_success,
+            retired_until: rhythm::retired_until(&sender, &subject.product.version, now),
             consent: permission.consent,
             place: permission.place,
             subject,
@@ -95,8 +101,10 @@ impl Row {
                 Consent { effective: Effective::Off, rule, detail }
             }
         };
-        let (place, last_success) = (listed.place.clone(), last_success(&listed.place, now));
-        Self { subject, place, consent, host, is_in_use, last_success }
+        let (place, sender) = (listed.place.clone(), sender(&listed.place, now));
+        let retired_until = rhythm::retired_until(&sender, &subject.product.version, now);
+        let last_success = sender.last_success;
+        Self { subject, place, consent, host, is_in_use, last_success, retired_until }
     }
 
     fn to_node(&self) -> Node {
@@ -111,11 +119,12 @@ impl Row {
             ("endpoint_host", host.into()),
             ("in_use", self.is_in_use.into()),
             ("last_success", last.map(timestamp::format).into()),
+            ("retired_until", self.retired_until.map(timestamp::format).into()),
         ])
     }
 }
 
-fn last_success(place: &Place, now: u64) -> u64 {
+fn sender(place: &Place, now: u64) -> Sender {
     let state = Store::peek(place, now).ok().flatten().or_else(|| Store::remembered(place));
-    state.map_or(0, |state| state.sender.last_success)
+    state.unwrap_or_default().sender
 }

@@ -17,7 +17,7 @@ use crate::heartbeat::timing::Timing;
 use crate::heartbeat::{attempt, preview, rhythm, schedule};
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
-use crate::paths::{DataDir, Place};
+use crate::paths::Place;
 use crate::products::Subject;
 use unseen::Unseen;
 
@@ -105,13 +105,6 @@ impl Status {
             subject,
             place,
         }
-    }
-
-    /// Our own product, in the data directory itself.
-    pub(crate) fn own(dir: DataDir, around: &Surroundings, now: u64) -> Self {
-        let subject = Subject::own(dir);
-        let place = subject.place(None);
-        Self::read(subject, place, around, now)
     }
 
     /// The notice, if no person could see it yet.

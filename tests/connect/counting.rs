@@ -107,9 +107,11 @@ fn counting_opens_nothing_for_writing() {
         "[mcp_servers.a]\ncommand = \"mcpproxy\"\nargs = [\"tap\", \"--\", \"npx\"]\n",
     );
     let before = home.names();
-    for words in
-        [&["telemetry", "status"][..], &["telemetry", "show-payload"], &["connect", "--list"]]
-    {
+    for words in [
+        &["telemetry", "status", "--product", "mcpproxy"][..],
+        &["telemetry", "show-payload"],
+        &["connect", "--list"],
+    ] {
         let Some(written) = written(&home, words, true) else { return };
         assert_eq!(written, [""; 0], "{words:?}");
         assert_eq!(home.names(), before, "{words:?}");

@@ -72,14 +72,14 @@ fn a_retired_version_is_said_and_asks_only_when_a_user_wants_it() {
     let status = run(home.path(), &["status"], &variables);
     let said = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(said.contains("The endpoint retired this version: nothing is sent until "), "{said}");
-    let until = json(&["status", "-o", "json"])["heartbeat"]["retired_until"].clone();
+    let until = json(&["status", "-o", "json"])["products"][0]["retired_until"].clone();
     assert!(until.is_string() && said.contains(until.as_str().expect("a time")), "{until}");
     let ran = run(home.path(), &["send"], &variables);
     assert_eq!(ran.stdout, b"not due: no host has started yet\n");
     let ran = run(home.path(), &["send", "--now"], &variables);
     assert!(ran.stdout.starts_with(b"sent: "), "{}", ran.stderr);
     assert_eq!(receiver.connections(), 2);
-    let status = json(&["status", "-o", "json"]);
+    let status = json(&["status", "--product", "mcpproxy", "-o", "json"]);
     assert_eq!(status["heartbeat"]["retired_until"], serde_json::Value::Null, "acknowledged since");
 }
 
