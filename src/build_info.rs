@@ -105,6 +105,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("servers", cfg!(feature = "servers")),
     ("serve", cfg!(feature = "serve")),
     ("collector", cfg!(feature = "collector")),
+    ("simulate", cfg!(feature = "simulate")),
     ("connect", cfg!(feature = "connect")),
     ("autostart", cfg!(feature = "autostart")),
 ];

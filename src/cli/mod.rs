@@ -9,6 +9,8 @@ mod autostart;
 mod collector;
 #[cfg(feature = "collector")]
 mod collector_report;
+#[cfg(feature = "simulate")]
+mod collector_simulate;
 pub mod commands;
 #[cfg(feature = "cli")]
 mod completions;

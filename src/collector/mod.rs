@@ -13,6 +13,8 @@ pub mod receive;
 pub mod report;
 pub mod row;
 pub mod service;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 pub mod snapshot;
 pub mod store;
 #[cfg(test)]

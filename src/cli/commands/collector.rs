@@ -44,8 +44,8 @@ const EPHEMERAL: Opt = Opt {
 pub(super) const RUN: Command = Command {
     path: &["collector"],
     summary: "Receive the heartbeats of your products, keep them, and show who stays",
-    about: "Answers POST /heartbeat, and acknowledges what is on disk. Keeps no address, no heartbeat as it was\n\
-            sent, and of ids a keyed hash. Put a proxy with TLS in front of it.\n\n  \
+    about: "Answers POST /heartbeat, and acknowledges a heartbeat after it is on disk. Keeps no address and no\n\
+            JSON, and a keyed hash in place of each id. Put a proxy with TLS in front of it.\n\n  \
             mcpproxy collector --product notes-mcp",
     operands: Operands::None,
     options: &[
@@ -164,4 +164,41 @@ pub(super) const REPORT: Command = Command {
     ],
     data_dir: true,
     entry: entry::REPORT,
+};
+
+#[cfg(feature = "simulate")]
+const SIMULATE_ENTRY: super::Entry = super::Entry::Parsed(crate::cli::collector_simulate::run);
+#[cfg(not(feature = "simulate"))]
+const SIMULATE_ENTRY: super::Entry = super::Entry::Needs("simulate");
+
+pub(super) const SIMULATE: Command = Command {
+    path: &["collector", "simulate"],
+    summary: "Simulate a fleet of installs whose truth is known",
+    about: "Runs the client's own code on a virtual clock, gives its heartbeats to a collector of its own, and writes\n\
+            what happened as JSON lines. Nothing is sent anywhere, and no install or collector of yours is touched.",
+    operands: Operands::None,
+    options: &[
+        Opt { long: "installs", short: None, value: Some("N"), help: "Installs (default: 2000)" },
+        Opt { long: "days", short: None, value: Some("N"), help: "Days (default: 60)" },
+        Opt {
+            long: "seed",
+            short: None,
+            value: Some("N"),
+            help: "Another seed is another fleet (default: 1)",
+        },
+        Opt {
+            long: "out",
+            short: None,
+            value: Some("FILE"),
+            help: "Write the event log there (default: standard output)",
+        },
+        Opt {
+            long: "keep",
+            short: None,
+            value: Some("DIR"),
+            help: "Keep the collector's data in this new directory",
+        },
+    ],
+    data_dir: false,
+    entry: SIMULATE_ENTRY,
 };

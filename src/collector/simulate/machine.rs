@@ -1,0 +1,98 @@
+//! The machine that an install runs on: what the client's own classification finds there.
+//!
+//! One rule: evidence, never a verdict; the client decides what it is.
+
+use super::habit::Habit;
+use super::random::Random;
+use crate::environment::{Evidence, OsKind};
+use std::borrow::Cow;
+
+/// A simulated machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    os: OsKind,
+    variables: Vec<&'static str>,
+    has_terminal: bool,
+    is_container: bool,
+}
+
+impl Machine {
+    /// A machine on which people or programs of that habit run the product.
+    pub fn of(habit: Habit, random: &mut Random) -> Self {
+        let desktops = [
+            (44, OsKind::Darwin),
+            (24, OsKind::Windows),
+            (29, OsKind::Linux),
+            (3, OsKind::Unknown),
+        ];
+        let os = if habit.is_person() { random.weighted(&desktops) } else { OsKind::Linux };
+        let mut machine = Self {
+            os,
+            variables: Vec::new(),
+            has_terminal: random.chance(200),
+            is_container: false,
+        };
+        match habit {
+            Habit::Workspace => {
+                machine.os = OsKind::Linux;
+                machine.is_container = true;
+                machine.variables.push("CODESPACES");
+            }
+            Habit::Ci => {
+                machine.variables.push("CI");
+                machine.variables.extend(random.chance(800).then_some("GITHUB_ACTIONS"));
+                machine.has_terminal = false;
+            }
+            Habit::Container | Habit::Volume | Habit::Baked => machine.is_container = true,
+            Habit::Agent => {
+                machine.is_container = random.chance(500);
+                machine.has_terminal = random.chance(500);
+            }
+            Habit::Server => machine.has_terminal = false,
+            // A person whose client starts the server without anything to see of the desktop counts as a machine.
+            _ if os == OsKind::Linux && random.chance(800) => {
+                machine.variables.push("WAYLAND_DISPLAY")
+            }
+            _ => {}
+        }
+        machine
+    }
+}
+
+impl Evidence for Machine {
+    fn env(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.variables.contains(&name).then_some(Cow::Borrowed("1"))
+    }
+
+    fn path_exists(&self, path: &str) -> bool {
+        self.is_container && path == "/.dockerenv"
+    }
+
+    fn file(&self, _path: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn cgroup(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn mountinfo(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn display_socket(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn os(&self) -> OsKind {
+        self.os
+    }
+
+    fn stdin_is_terminal(&self) -> bool {
+        self.has_terminal
+    }
+
+    fn os_release(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}

@@ -1,0 +1,51 @@
+//! What this build's client cannot say itself: that it runs in an agent's sandbox, or is of the first version.
+//!
+//! One rule: the client's own bytes, with no more than these members changed.
+
+use super::habit::Habit;
+use super::plan::Plan;
+use serde_json::{Value, json};
+
+/// The members that schema 4 added.
+const NEW_IN_4: &[&str] = &[
+    "product",
+    "agent_env",
+    "carried_over",
+    "days_since_install",
+    "active_days_30d",
+    "previous_shutdown",
+    "diagnostics",
+];
+
+/// `assembled` as an install of that plan sends it at that time.
+pub fn of(assembled: &[u8], plan: &Plan, version: &str, at: u64) -> Vec<u8> {
+    if at < plan.schema_3_until {
+        return schema_3(assembled, version).unwrap_or_else(|| assembled.to_vec());
+    }
+    if plan.habit != Habit::Agent {
+        return assembled.to_vec();
+    }
+    // This build finds no agents yet.
+    let text = String::from_utf8_lossy(assembled);
+    text.replacen(r#""agent_env":"none""#, r#""agent_env":"sandbox""#, 1).into_bytes()
+}
+
+/// As a client of the first version said the same.
+fn schema_3(assembled: &[u8], version: &str) -> Option<Vec<u8>> {
+    let mut all: Value = serde_json::from_slice(assembled).ok()?;
+    let members = all.as_object_mut()?;
+    for name in NEW_IN_4 {
+        members.remove(*name);
+    }
+    members.get_mut("activation")?.as_object_mut()?.remove("first_real_tool_call_ever");
+    members.insert("schema_version".to_owned(), json!(3));
+    // Versions of that time knew no `-rc.1`.
+    let version = match version.split_once('-') {
+        Some((release, _)) => format!("v{release}-dev"),
+        None => format!("v{version}"),
+    };
+    for name in ["version", "current_version"] {
+        members.insert(name.to_owned(), json!(version));
+    }
+    serde_json::to_vec(&all).ok()
+}
