@@ -59,10 +59,11 @@ pub fn regular(state: &State, timing: &Timing, running_since: Option<u64>) -> Op
 /// after there was one. Without it a user of one day who started slowly would count as never activated.
 pub fn second(state: &State, timing: &Timing, now: u64) -> Option<u64> {
     let sender = &state.sender;
-    let is_first_day = is_one_day(counted_from(sender), now);
+    let first = counted_from(sender);
     let called = first_real_call(state);
-    let may_come = sender.second == Second::Open && called != 0 && is_first_day;
-    may_come.then(|| called.saturating_add(timing.second_delay()))
+    let may_come = sender.second == Second::Open && called != 0 && is_one_day(first, now);
+    // Receivers take two heartbeats of one second for one: with no delay, as in tests, it comes a second later.
+    may_come.then(|| called.saturating_add(timing.second_delay()).max(first.saturating_add(1)))
 }
 
 /// When an upstream tool first returned a result; 0 is never.

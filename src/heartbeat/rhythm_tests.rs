@@ -166,6 +166,15 @@ fn due_at(state: &State, now: u64) -> u64 {
 }
 
 #[test]
+fn a_second_one_never_has_the_second_of_the_first() {
+    let timing = Timing { initial_delay: Some(0), interval: None };
+    let mut state = first_sent(REPORTS_NONE);
+    let first = MIDNIGHT + 10 * HOUR + 300;
+    state.days.real_tool_call_at = first - 1;
+    assert_eq!(next_due(&state, &timing, None, first), Some(first + 1));
+}
+
+#[test]
 fn no_second_one_comes_when_the_first_reported_the_call_or_the_day_is_over() {
     let mut reported = first_sent(REPORTS);
     reported.days.real_tool_call_at = MIDNIGHT + 10 * HOUR;

@@ -52,7 +52,7 @@ const STRANGE_NETWORK: Network = Network {
     requests_lost: 20,
     answers_lost: 30,
     killed: 10,
-    copied: 20,
+    copied: 60,
     copied_after: &[0, 60, 20 * HOUR, 30 * HOUR, 47 * HOUR],
 };
 
