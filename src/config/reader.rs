@@ -165,26 +165,39 @@ const OWN: [&str; 8] = [
     "products",
 ];
 
-/// A name of ours with one wrong byte, or in other letters, is damage or a slip: an objection may stand
-/// under it, and taking it for a foreign key would turn telemetry on.
+/// Whether `key` is `own` with one slip: a byte that is wrong, missing or too many, two in the wrong order, or
+/// letters of the other case.
+fn is_near(key: &[u8], own: &[u8]) -> bool {
+    if key == own {
+        return false;
+    }
+    let same = key.iter().zip(own).take_while(|(one, two)| one == two).count();
+    let (key_left, own_left) = (&key[same..], &own[same..]);
+    let ends = key_left.iter().rev().zip(own_left.iter().rev());
+    let same = ends.take_while(|(one, two)| one == two).count();
+    let (key_left, own_left) =
+        (&key_left[..key_left.len() - same], &own_left[..own_left.len() - same]);
+    match (key_left, own_left) {
+        ([one, two], [first, second]) if one == second && two == first => true,
+        _ => key_left.len().max(own_left.len()) == 1 || key.eq_ignore_ascii_case(own),
+    }
+}
+
+/// A name of ours with one slip is damage or a mistake: an objection may stand under it, and taking it for a
+/// foreign key would turn telemetry on.
 pub(super) fn refuse_near_misses(
     text: &[u8],
     object: &Value<'_>,
     own: &[&str],
 ) -> Result<(), String> {
-    let is_near = |key: &[u8], own: &str| {
-        let wrong = key.iter().zip(own.as_bytes()).filter(|(one, two)| one != two).count();
-        let in_other_letters = key.eq_ignore_ascii_case(own.as_bytes());
-        key.len() == own.len() && (wrong == 1 || wrong > 1 && in_other_letters)
-    };
     let members = object.members().unwrap_or_default();
     let is_near_member = |own: &str| {
         members.iter().any(|member| {
             // As it is meant and, because damage may begin an escape, as it is written.
             let written = text.get(member.key_span.start + 1..member.key_span.end - 1);
             let meant = member.key.as_bytes();
-            is_near(meant, own)
-                || meant != own.as_bytes() && written.is_some_and(|key| is_near(key, own))
+            let own = own.as_bytes();
+            is_near(meant, own) || meant != own && written.is_some_and(|key| is_near(key, own))
         })
     };
     match own.iter().find(|own| is_near_member(own)) {
@@ -338,6 +351,11 @@ mod tests {
             r#"{"telemetrx":{"enabled":false}}"#,
             r#"{"Telemetry":{"enabled":false}}"#,
             r#"{"telemetry":{"enablee":false}}"#,
+            r#"{"telemetry":{"enable":false}}"#,
+            r#"{"telemetry":{"disable":true}}"#,
+            r#"{"telemetry":{"enabledd":false}}"#,
+            r#"{"telemetry":{"enalbed":false}}"#,
+            r#"{"telemetr":{"enabled":false}}"#,
             r#"{"telemetry":{"ENABLED":false}}"#,
             r#"{"telemetry":{"Disabled":true}}"#,
             r#"{"telemetry":{"productz":{"notes-mcp":{"enabled":false}}}}"#,
@@ -346,7 +364,8 @@ mod tests {
             let why = section(text).unwrap_err();
             assert!(why.contains("almost `"), "{text}: {why}");
         }
-        let others = r#"{"telemetries":1,"tele":2,"telemetry":{"enable":1,"notice_shown":false}}"#;
+        let others =
+            r#"{"telemetries":1,"tele":2,"telemetry":{"en":1,"enabling":1,"notice_shown":false}}"#;
         assert_eq!(section(others), Ok(TelemetryConfig::default()));
     }
 

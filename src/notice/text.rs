@@ -90,7 +90,8 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => f.write_str("now"),
-            seconds @ 1..=89 => write!(f, "in {seconds} seconds"),
+            1 => f.write_str("in one second"),
+            seconds @ 2..=89 => write!(f, "in {seconds} seconds"),
             seconds => write!(f, "in about {} minutes", seconds.div_ceil(60)),
         }
     }
