@@ -61,8 +61,8 @@ async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(Ok(Some(bytes))) => answered(app.receiver.submit(&bytes, (app.clock)()).answer().await),
         Ok(Ok(None)) => refuse(Refused::size()),
         // The sender is gone, or what it sends is no body.
-        Ok(Err(_)) => closing(StatusCode::BAD_REQUEST),
-        Err(_) => closing(StatusCode::REQUEST_TIMEOUT),
+        Ok(Err(_)) => closing(refuse(Refused::broken())),
+        Err(_) => closing(StatusCode::REQUEST_TIMEOUT.into_response()),
     }
 }
 
@@ -133,8 +133,9 @@ fn said(code: StatusCode, text: impl Into<Body>) -> Response {
     (code, kind, text.into()).into_response()
 }
 
-fn closing(code: StatusCode) -> Response {
-    (code, [(CONNECTION, HeaderValue::from_static("close"))]).into_response()
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Alive: this process answers.

@@ -64,6 +64,11 @@ impl Refused {
         Self { rule: RefusalRule::Size.as_str(), field: String::new() }
     }
 
+    /// The body does not arrive whole.
+    pub fn broken() -> Self {
+        Self { rule: RefusalRule::Syntax.as_str(), field: String::new() }
+    }
+
     fn product(heartbeat: &Heartbeat) -> Self {
         let field = if heartbeat.product.is_some() { "/product/name" } else { "" };
         Self { rule: "product", field: field.to_owned() }

@@ -98,6 +98,11 @@ fn bad_input_is_answered_with_a_rule_and_a_place_and_never_with_a_value() {
     // Schema 4 without its product is not ours.
     let without = format!(r#""product":{{"name":"{PRODUCT}","version":"1.4.0"}},"#);
     assert_eq!(collector.post(changed(&without, "").as_bytes()).code, 400);
+    // Chunks that are none.
+    let head = "POST /heartbeat HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n";
+    let broken = collector.connect().ask(format!("{head}{JSON}\r\nZZ\r\n").as_bytes());
+    let broken = broken.expect("an answer");
+    assert_eq!((broken.code, broken.body.as_str()), (400, r#"{"rule":"syntax","field":""}"#));
     // A body of bytes that are no text.
     assert_eq!(collector.post(&[0xff; 100]).code, 400);
     assert_eq!(kept(&collector.reader()), (0, 0));

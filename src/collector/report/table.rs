@@ -7,6 +7,13 @@ use crate::collector::definitions::{Audience, Cell, LeftOut, Measure, Share, Sta
 use crate::collector::view::{Topic, View};
 use std::fmt::Write as _;
 
+/// Why a mean over weeks has no share.
+const NONE_FINAL: &str = "nothing final yet";
+/// Why the age-fair form has none: the words of the page.
+const NONE_OLD_ENOUGH: &str = "none is 7 days old";
+/// Why any other has none.
+const NO_INSTALLS: &str = "no installs";
+
 /// `topic` of `view`.
 pub fn table(view: &View, topic: Topic) -> String {
     let product = view.selection.product.as_deref().unwrap_or("all products");
@@ -81,13 +88,15 @@ fn overview(view: &View) -> Vec<Vec<String>> {
     if let Some(week) = view.last_full_week() {
         rows.push(count(&format!("New installs in {}", week.week), week.installs));
     }
-    let mut share = |name: String, share: Share| rows.push([vec![name], shares(share)].concat());
-    share("Share of people".to_owned(), view.people);
+    let mut share = |name: String, share: Share, none: &str| {
+        rows.push([vec![name], shares(share, none)].concat());
+    };
+    share("Share of people".to_owned(), view.people, NO_INSTALLS);
     for (kind, pooled) in Measure::ALL.into_iter().zip(view.retention.pooled) {
-        share(format!("Retention {}", measure(kind).to_lowercase()), pooled);
+        share(format!("Retention {}", measure(kind).to_lowercase()), pooled, NONE_FINAL);
     }
     if let Some(fair) = view.first_call().and_then(|row| row.within_7_days) {
-        share("First real tool call within 7 days".to_owned(), fair);
+        share("First real tool call within 7 days".to_owned(), fair, NONE_OLD_ENOUGH);
     }
     rows
 }
@@ -101,7 +110,7 @@ fn retention(view: &View) -> Vec<Vec<String>> {
         rows.push(row);
     }
     let mut row = vec!["All final".to_owned(), String::new()];
-    row.extend(view.retention.pooled.map(|pooled| shares(pooled).join(", ")));
+    row.extend(view.retention.pooled.map(|pooled| shares(pooled, NONE_FINAL).join(", ")));
     rows.push(row);
     rows
 }
@@ -110,12 +119,12 @@ fn activation(view: &View) -> Vec<Vec<String>> {
     let head = ["Step", "Reached", "With all before", "Within 7 days"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for row in &view.activation.steps {
-        let fair = row.within_7_days.map_or_else(|| "–".to_owned(), |fair| shares(fair).join(", "));
+        let fair = row.within_7_days.map(|fair| shares(fair, NONE_OLD_ENOUGH).join(", "));
         rows.push(vec![
             step(row.step).to_owned(),
-            shares(row.reached).join(", "),
-            shares(row.with_all_before).join(", "),
-            fair,
+            shares(row.reached, NO_INSTALLS).join(", "),
+            shares(row.with_all_before, NO_INSTALLS).join(", "),
+            fair.unwrap_or_else(|| "–".to_owned()),
         ]);
     }
     rows
@@ -123,16 +132,16 @@ fn activation(view: &View) -> Vec<Vec<String>> {
 
 fn cell(cell: &Cell) -> String {
     match cell.state {
-        State::Final => shares(cell.share).join(", "),
+        State::Final => shares(cell.share, NONE_FINAL).join(", "),
         State::Open => format!("{}, {} so far", state(cell.state), count_of(cell.share)),
         State::Empty => state(cell.state).to_owned(),
     }
 }
 
-/// Of few installs the interval comes first.
-fn shares(share: Share) -> Vec<String> {
+/// Of few installs the interval comes first. `none` says why there is no share.
+fn shares(share: Share, none: &str) -> Vec<String> {
     if share.of == 0 {
-        return vec!["nothing final yet".to_owned()];
+        return vec![none.to_owned()];
     }
     let (percent, interval, count) = (percent(share), interval(share), count_of(share));
     if share.is_of_few() { vec![interval, percent, count] } else { vec![percent, interval, count] }
@@ -155,4 +164,28 @@ fn columns(rows: &[Vec<String>]) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collector::definitions::Now;
+    use crate::collector::snapshot::Snapshot;
+    use crate::collector::view::Selection;
+
+    #[test]
+    fn only_retention_waits_for_a_final_week() {
+        let view = View::of(&Snapshot::new(Now(1_790_000_000), Vec::new()), Selection::default());
+        let activation = table(&view, Topic::Activation);
+        assert!(!activation.contains("final"), "{activation}");
+        assert!(activation.contains("none is 7 days old"), "{activation}");
+        let overview = table(&view, Topic::Overview);
+        let line = |name: &str| {
+            let line = overview.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("{name}: {overview}")).trim().to_owned()
+        };
+        assert_eq!(line("Share of people"), "no installs");
+        assert_eq!(line("Retention week 1"), "nothing final yet");
+        assert_eq!(line("First real tool call within 7 days"), "none is 7 days old");
+    }
 }
