@@ -88,9 +88,19 @@ impl Call {
             })?;
         if around.own(CLOCK_VARIABLE).is_some() {
             // What is shown has the time of the hosts: the reading shifts the clock, if it leads to loopback.
-            let _ = Permission::read(&Subject::own(dir.clone()), around);
+            let _ = Permission::read(&self.subject(&dir), around);
         }
         Ok(dir)
+    }
+
+    /// Whose hosts this call is about, as far as that can be told: ours, where it cannot.
+    fn subject(&self, dir: &DataDir) -> Subject {
+        let named = self.product().ok().flatten();
+        let known = named.and_then(|name| Subject::known(dir, &name));
+        let subject = known.unwrap_or_else(|| Subject::own(dir.clone()));
+        let told = self.value("endpoint").filter(|_| !subject.is_own());
+        let told = told.map(|endpoint| endpoint.to_string_lossy().into_owned());
+        Subject { endpoint: told.or(subject.endpoint), ..subject }
     }
 
     /// The product of this call, spelled as in the contract; ours is one of them.

@@ -58,6 +58,8 @@ pub enum NameError {
     Ours,
     /// Windows has a device of this name, and no file may be called so.
     Device,
+    /// It fits, but the gate takes it for a secret or an address, and would refuse every heartbeat.
+    Secret,
     /// Anything else that the form does not allow.
     Form,
 }
@@ -77,6 +79,10 @@ impl fmt::Display for NameError {
             NameError::Device => f.write_str(
                 "the product name is the name of a Windows device, such as `con` or `com1`: put \
                  something in front of it, such as `my-con`",
+            ),
+            NameError::Secret => f.write_str(
+                "the product name looks like a key or an address, and no heartbeat may hold one: use \
+                 the name of the package that is shipped",
             ),
             NameError::Form => f.write_str(
                 "a product name begins with a letter a-z or a digit, has only those and `.`, `_`, \

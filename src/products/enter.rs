@@ -128,7 +128,7 @@ pub fn enter(
             said.write(editing, &all, place, now)
         }),
         None => {
-            make(subject, place, &all, deadline)?;
+            make(subject, place, &all)?;
             install::edit_locked(place, Begin::AsItIs, |editing| {
                 // What was taken over has an id already.
                 if editing.file().kept.anonymous_id.is_none() {
@@ -172,12 +172,7 @@ impl Said<'_> {
 
 /// Makes the directory: the first endpoint takes over what was counted without one, any other host of a
 /// known product begins with the flags of the newest.
-fn make(
-    subject: &Subject,
-    place: &Place,
-    all: &[Listed],
-    deadline: Duration,
-) -> Result<(), EnterError> {
+fn make(subject: &Subject, place: &Place, all: &[Listed]) -> Result<(), EnterError> {
     let names = product_names(&subject.dir);
     if !names.iter().any(|name| name == place.product()) && names.len() >= MOST_PRODUCTS {
         return Err(EnterError::TooManyProducts);
@@ -198,11 +193,11 @@ fn make(
     }
     files::create_private_dir(place.root())?;
     let Some(newest) = all.iter().find(|known| known.file.is_ok()) else { return Ok(()) };
-    carry_flags(&newest.place, place, deadline)
+    carry_flags(&newest.place, place)
 }
 
 /// Copies the flags of one install into the store of another, which has no id yet; its clients stay behind.
-fn carry_flags(from: &Place, to: &Place, _deadline: Duration) -> Result<(), EnterError> {
+fn carry_flags(from: &Place, to: &Place) -> Result<(), EnterError> {
     let now = machine::now();
     let known = Store::peek(from, now).ok().flatten().or_else(|| Store::remembered(from));
     let Some(State { mut funnel, .. }) = known else { return Ok(()) };

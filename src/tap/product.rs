@@ -4,10 +4,9 @@
 //! the session is not counted.
 
 use crate::consent::Target;
-use crate::contract::product;
 use crate::environment::{launch_source, names};
 use crate::machine::{self, Surroundings};
-use crate::products::HostProduct;
+use crate::products::{self, HostProduct};
 use std::ffi::OsString;
 
 /// What the command line says about the product, as it was said.
@@ -37,7 +36,7 @@ impl Told {
             }
             return Ok(None);
         };
-        if let Err(error) = product::name_from(&said.name) {
+        if let Err(error) = products::name_of_host(&said.name) {
             complain(&error.to_string());
             return Err(Uncounted);
         }

@@ -207,6 +207,8 @@ fn names_that_do_not_fit_are_told_in_one_line_and_the_server_runs_on_uncounted()
         "a.",
         "con",
         "s\u{e4}",
+        "10.0.0.1",
+        "0123456789abcdef0123456789abcdef",
         &"x".repeat(65),
     ] {
         let home = Home::new();

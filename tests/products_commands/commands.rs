@@ -256,6 +256,29 @@ fn the_users_endpoint_comes_before_the_hosts_and_our_own_is_no_other_products() 
 }
 
 #[test]
+fn the_clock_of_tests_moves_with_the_endpoint_of_the_product_that_is_asked_about() {
+    let (home, receiver) = (Home::new(), Receiver::start([]));
+    Tap::of(&home, "notes-mcp", "1.4.0", &receiver).must_send(&receiver);
+    // Our own leads to this machine, and the other product's does not.
+    write(
+        &home.given_config(),
+        &format!(
+            r#"{{"telemetry":{{"endpoint":"{NOWHERE}","products":{{"notes-mcp":{{"endpoint":"https://t.example.org"}}}}}}}}"#
+        ),
+    );
+    let year = |product: &str, offset: &str| -> u64 {
+        let mut command = home.command(&["telemetry", "show-payload", "--product", product]);
+        command.env("MCPPROXY_TEST_CLOCK_OFFSET", offset);
+        let output = command.arg("--data-dir").arg(home.path("given")).output().expect("it starts");
+        let payload = succeeds(&output).into_bytes();
+        member(&payload, &["timestamp"])[..4].parse().expect("a year")
+    };
+    let (now, thirty_years) = (year("mcpproxy", "0"), "946080000");
+    assert!(year("mcpproxy", thirty_years) >= now + 29);
+    assert!(year("notes-mcp", thirty_years) <= now + 1, "it sends to another machine");
+}
+
+#[test]
 fn what_the_configuration_leads_elsewhere_is_shown_as_not_in_use() {
     let (home, receiver) = (Home::new(), Receiver::start([]));
     Tap::of(&home, "notes-mcp", "1.4.0", &receiver).must_send(&receiver);
