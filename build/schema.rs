@@ -59,7 +59,6 @@ pub struct Member {
     pub name: String,
     pub pointer: String,
     pub required: bool,
-    pub description: String,
     pub shape: Shape,
 }
 
@@ -254,10 +253,11 @@ impl Reader<'_> {
                 return problem(value, &pointer, "must be spelled in lower case, digits and _");
             }
             let shape = self.shape(value, &pointer)?;
+            // For people: docs/payload.md is made of the descriptions, the program needs none.
+            text(value, &pointer, "description")?;
             members.push(Member {
                 name: name.to_owned(),
                 required: required.iter().any(|r| r == name),
-                description: text(value, &pointer, "description")?.to_owned(),
                 shape,
                 pointer,
             });

@@ -148,12 +148,9 @@ impl Shape {
 
 fn table(members: &[Member]) -> String {
     let mut rust = String::from("&[\n");
-    for Member { name, required, description, shape, .. } in members {
+    for Member { name, required, shape, .. } in members {
         let node = shape.to_rust();
-        let _ = writeln!(
-            rust,
-            "Member {{ name: {name:?}, required: {required}, node: {node}, description: {description:?} }},"
-        );
+        let _ = writeln!(rust, "Member {{ name: {name:?}, required: {required}, node: {node} }},");
     }
     rust.push(']');
     rust

@@ -44,8 +44,6 @@ pub struct Member {
     pub required: bool,
     /// What its value is.
     pub node: Node,
-    /// The schema's description, one line.
-    pub description: &'static str,
 }
 
 /// The shapes of strings, one for each pattern in the schema's `$defs`.

@@ -216,13 +216,11 @@ macro_rules! wire_object {
                     name: stringify!($constant),
                     required: true,
                     node: Node::ConstInteger($number),
-                    description: "",
                 },)*
                 $(Member {
                     name: stringify!($field),
                     required: <$type as Wire>::REQUIRED,
                     node: wire_object!(@node $type $(, $text)? $(, = $node)?),
-                    description: "",
                 },)+
             ];
         }

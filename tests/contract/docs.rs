@@ -44,11 +44,14 @@ fn page() -> String {
         MAX_PAYLOAD_BYTES / 1024
     );
     let Node::Object(members) = &tables::V4 else { panic!("the root is an object") };
-    table(&mut page, members);
-    for member in *members {
-        if let Node::Object(inner) = &member.node {
-            let _ = write!(page, "\n## `{}`\n\n{}\n\n", member.name, member.description);
-            table(&mut page, inner);
+    let schema: Value =
+        serde_json::from_str(contract::schema(SCHEMA_VERSION).unwrap().text).unwrap();
+    table(&mut page, members, &schema);
+    for Member { name, node, .. } in *members {
+        if let Node::Object(inner) = node {
+            let schema = &schema["properties"][name];
+            let _ = write!(page, "\n## `{name}`\n\n{}\n\n", described(schema));
+            table(&mut page, inner, schema);
         }
     }
     shapes(&mut page);
@@ -62,9 +65,14 @@ fn page() -> String {
     page
 }
 
-fn table(page: &mut String, members: &[Member]) {
+fn described(schema: &Value) -> &str {
+    schema["description"].as_str().expect("build.rs asks for one")
+}
+
+fn table(page: &mut String, members: &[Member], schema: &Value) {
     page.push_str("| field | type | rule | what and why |\n|---|---|---|---|\n");
-    for Member { name, required, node, description } in members {
+    for Member { name, required, node } in members {
+        let description = described(&schema["properties"][name]);
         let (kind, rule) = kind_and_rule(name, node);
         let star = if *required { "*" } else { "" };
         let _ = writeln!(page, "| `{name}`{star} | {kind} | {rule} | {} |", cell(description));
