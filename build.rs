@@ -34,9 +34,14 @@ fn main() {
     // For `mcpproxy --version --verbose`.
     println!("cargo::rustc-env=MCPPROXY_TARGET={}", std::env::var("TARGET").unwrap_or_default());
     let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    let path = std::path::Path::new(&out).join("contract.rs");
+    let write = |name: &str, text: String| {
+        let path = std::path::Path::new(&out).join(name);
+        std::fs::write(path, text).map_err(|e| format!("{name}: {e}"))
+    };
     let written = compile()
-        .and_then(|rust| std::fs::write(path, rust).map_err(|e| format!("contract.rs: {e}")));
+        .and_then(|rust| write("contract.rs", rust))
+        .and_then(|()| std::fs::read_to_string(V4).map_err(|e| format!("{V4}: {e}")))
+        .and_then(|schema| write("heartbeat-v4.json", without_white_space(&schema)));
     if let Err(message) = written {
         println!("cargo::error={message}");
     }
@@ -48,6 +53,19 @@ fn compile() -> Result<String, String> {
     let mut differences = versions::differences(&old, &new);
     differences.extend(against_the_catalog(&new.codes));
     Ok(tables::rust(&old, &new, &versions::ADDED, &differences))
+}
+
+/// A JSON text on one line.
+fn without_white_space(json: &str) -> String {
+    let (mut in_text, mut is_escaped) = (false, false);
+    let mut kept = json.to_owned();
+    kept.retain(|c| {
+        in_text ^= c == '"' && !is_escaped;
+        is_escaped = in_text && c == '\\' && !is_escaped;
+        in_text || !c.is_ascii_whitespace()
+    });
+    kept.push('\n');
+    kept
 }
 
 /// One schema, or one line: file, line, JSON pointer, what is wrong, how to fix it.

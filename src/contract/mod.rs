@@ -31,23 +31,23 @@ pub use terms::{
 pub struct Schema {
     /// What its payloads say as `schema_version`.
     pub version: u64,
-    /// The schema itself, as it stands in the source: JSON Schema 2020-12.
+    /// The schema itself, JSON Schema 2020-12; empty where the build does not hold it.
     pub text: &'static str,
     /// What `build.rs` made of it.
     pub root: &'static table::Node,
 }
 
-/// For people: a build for containers, which sends version 4, does without these 12 KB.
-const TEXT_OF_V3: &str = if cfg!(any(feature = "cli", feature = "collector")) {
-    include_str!("heartbeat-v3.json")
-} else {
-    ""
-};
+// A build for containers, which sends version 4, holds that one without white space and the other not at all:
+// together that is 17 KB.
+#[cfg(any(feature = "cli", feature = "collector"))]
+const TEXTS: [&str; 2] = [include_str!("heartbeat-v3.json"), include_str!("heartbeat-v4.json")];
+#[cfg(not(any(feature = "cli", feature = "collector")))]
+const TEXTS: [&str; 2] = ["", include_str!(concat!(env!("OUT_DIR"), "/heartbeat-v4.json"))];
 
 /// Every version of the contract, the oldest first; the last is what is sent.
 pub static SCHEMAS: [Schema; 2] = [
-    Schema { version: 3, text: TEXT_OF_V3, root: &tables::V3 },
-    Schema { version: SCHEMA_VERSION, text: include_str!("heartbeat-v4.json"), root: &tables::V4 },
+    Schema { version: 3, text: TEXTS[0], root: &tables::V3 },
+    Schema { version: SCHEMA_VERSION, text: TEXTS[1], root: &tables::V4 },
 ];
 
 /// That version of the contract.
