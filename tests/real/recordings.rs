@@ -13,6 +13,7 @@ struct Seen {
     connected: usize,
     discoveries: Vec<(Option<u64>, Option<u64>)>,
     other_calls: usize,
+    results: usize,
 }
 
 impl Seen {
@@ -23,6 +24,9 @@ impl Seen {
             Event::ServerConnected => self.connected += 1,
             Event::Discovery { indexed, returned } => self.discoveries.push((indexed, returned)),
             Event::UpstreamCall => self.other_calls += 1,
+            Event::UpstreamResult => self.results += 1,
+            // As often as requests: that is for the store to make little of.
+            Event::ClientActive => {}
             gateway => panic!("a tap has no business with {gateway:?}"),
         }
     }
@@ -56,7 +60,7 @@ fn seen(client: &str, connected: usize) -> Seen {
 #[test]
 fn every_recorded_session_shape_tells_the_same_in_pieces_of_any_size() {
     let discovery = || Seen { discoveries: vec![(Some(120), Some(3))], ..seen("claude-ai", 1) };
-    let call = |client| Seen { other_calls: 1, ..seen(client, 1) };
+    let call = |client| Seen { other_calls: 1, results: 1, ..seen(client, 1) };
     let expected = [
         ("python-discover-retrieve-tools", discovery()),
         ("python-handshake-retrieve-tools", discovery()),
