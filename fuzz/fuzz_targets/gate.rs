@@ -7,8 +7,8 @@
 
 use arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use mcpproxy::contract::client_name;
 use mcpproxy::contract::SCHEMAS;
+use mcpproxy::contract::client_name;
 use mcpproxy::gate::{PrivateWords, RefusalRule, check, scan};
 use mcpproxy_fuzz::raw::Raw;
 use mcpproxy_fuzz::{Numbers, payload};

@@ -1,9 +1,9 @@
 //! A valid heartbeat with every member.
 
 use mcpproxy::contract::{
-    Activation, AgentEnv, Arch, BuiltinToolCalls, CallBucket, Diagnostics, Edition, EnvKind, EnvMarkers,
-    LaunchSource, Os, Payload, Product, RoutingMode, ServerProtocolCounts, Shutdown, SurfaceRequests,
-    TokensBucket,
+    Activation, AgentEnv, Arch, BuiltinToolCalls, CallBucket, Diagnostics, Edition, EnvKind,
+    EnvMarkers, LaunchSource, Os, Payload, Product, RoutingMode, ServerProtocolCounts, Shutdown,
+    SurfaceRequests, TokensBucket,
 };
 use mcpproxy::gate::Own;
 

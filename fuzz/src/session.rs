@@ -23,6 +23,7 @@ pub enum Step {
 #[derive(Clone, PartialEq)]
 enum Call {
     Discovery,
+    Upstream,
     Any,
 }
 
@@ -109,10 +110,15 @@ impl Reference {
         let request = self::id(&params["requestId"])?;
         let Some(method) = message["method"].as_str() else { return Ok(()) };
         let client = name(&params["clientInfo"]["name"]);
+        let meta = name(&params["_meta"]["io.modelcontextprotocol/clientInfo"]["name"]);
+        // A gateway of ours is a client from its first call on.
+        if [client, meta].iter().flatten().any(|it| it.to_lowercase().contains("mcpproxy")) {
+            return Err(Unclear);
+        }
         if method == "initialize" {
             self.said.push(format!("client {}", client.unwrap_or_default()));
         }
-        if let Some(name) = name(&params["_meta"]["io.modelcontextprotocol/clientInfo"]["name"]) {
+        if let Some(name) = meta {
             self.said.push(format!("client {name}"));
         }
         if method == "notifications/cancelled"
@@ -127,16 +133,17 @@ impl Reference {
         let Some(id) = id else { return Ok(()) };
         let call = match name(&params["name"]).filter(|_| method == "tools/call") {
             Some(tool) if tools.contains(&tool) => Call::Discovery,
-            Some(_) => {
-                self.said.push("call".to_owned());
-                Call::Any
-            }
+            Some(_) => Call::Upstream,
             None => Call::Any,
         };
+        self.said.push(match call {
+            Call::Upstream => "call".to_owned(),
+            _ => "ClientActive".to_owned(),
+        });
         if let Some((_, before)) = self.waiting.remove(&id) {
             self.given_up(before);
         }
-        if call == Call::Discovery || !self.connected {
+        if call != Call::Any || !self.connected {
             self.add(id, call);
         }
         Ok(())
@@ -167,16 +174,18 @@ impl Reference {
         };
         if !self.connected {
             self.connected = true;
-            self.waiting.retain(|_, (_, call)| *call == Call::Discovery);
+            self.waiting.retain(|_, (_, call)| *call != Call::Any);
             self.said.push("connected".to_owned());
         }
         let failed = result["isError"] == true;
         let interim = result["resultType"].as_str().is_some_and(|kind| kind != "complete");
-        if call == Call::Discovery && !failed && !interim {
+        if failed || interim || result["task"].is_object() {
+            self.given_up(call);
+        } else if call == Call::Upstream {
+            self.said.push("UpstreamResult".to_owned());
+        } else if call == Call::Discovery {
             let shown = |count: Option<u64>| count.map_or("?".to_owned(), |n| n.to_string());
             self.said.push(format!("discovery {} of {}", shown(listing.0), shown(listing.1)));
-        } else {
-            self.given_up(call);
         }
         Ok(())
     }
