@@ -85,13 +85,13 @@ impl ActiveDays {
     }
 
     /// The newest day and the bits of the days before it.
-    #[cfg(feature = "activation")]
+    #[cfg(any(test, feature = "activation"))]
     pub(super) fn parts(&self) -> (u64, u64) {
         (self.newest, self.mask)
     }
 
     /// The inverse of [`Self::parts`].
-    #[cfg(feature = "activation")]
+    #[cfg(any(test, feature = "activation"))]
     pub(super) fn of_parts(newest: u64, mask: u64) -> Self {
         Self { newest, mask }
     }
