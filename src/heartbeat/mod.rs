@@ -18,6 +18,8 @@ pub mod schedule;
 pub mod sent;
 pub(crate) mod session;
 pub mod timing;
+#[cfg(feature = "tls")]
+mod tls;
 pub(crate) mod worker;
 
 /// A random name for one process in marks and in the lease; not 0.

@@ -46,7 +46,10 @@ pub fn post(target: &Target, body: &[u8], variable: &dyn Fn(&str) -> Option<Stri
             }
         }
     };
-    let agent = ureq::Agent::config_builder()
+    let agent = ureq::Agent::config_builder();
+    #[cfg(feature = "tls")]
+    let agent = agent.tls_config(super::tls::config());
+    let agent = agent
         .proxy(proxy)
         .max_redirects(0)
         .max_redirects_will_error(false)
