@@ -159,6 +159,15 @@ pub fn open_into<'v, P: Part>(
     body.end()
 }
 
+/// The value of a part with its numbers changed where they stand; see [`codec::patched`].
+pub fn patched<P: Part>(
+    key: Key,
+    value: &[u8],
+    change: impl FnOnce(&mut [u8], bool) -> bool,
+) -> Option<Writer> {
+    codec::patched(key.bytes(), value, P::LAYOUT, change)
+}
+
 /// The part that a value holds; without one, as it is in a fresh store.
 fn open_or_default<P: Part + Default>(key: Key, value: Option<&[u8]>) -> Result<P, Damaged> {
     let mut part = P::default();

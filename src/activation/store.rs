@@ -285,7 +285,12 @@ impl Store {
         durable: bool,
         change: impl FnOnce(&mut State) -> R,
     ) -> Result<R, StoreError> {
-        self.cell.update(durable, change)
+        // Only this much is made anew for every change that the program knows.
+        let (mut change, mut result) = (Some(change), None);
+        self.cell.update(durable, &mut |state| {
+            result = change.take().map(|change| change(state));
+        })?;
+        result.ok_or(StoreError::Busy)
     }
 
     /// Writes deferred marks, if there are any. For a host that ends; nothing does this by itself.

@@ -66,6 +66,18 @@ impl HourlyWindow {
         self.filled().iter().map(|bucket| (bucket.hour, bucket.count))
     }
 
+    /// Whether a bucket of `hour` counts at `now`, and stays at a write.
+    #[cfg(feature = "activation")]
+    pub(super) fn keeps(hour: u64, now: u64) -> bool {
+        counts(hour, now / HOUR)
+    }
+
+    /// Whether `hour` is that of `now`.
+    #[cfg(feature = "activation")]
+    pub(super) fn is_of(hour: u64, now: u64) -> bool {
+        hour == now / HOUR
+    }
+
     /// Puts a bucket back as [`Self::buckets`] gave it; false when its hour has one, there is no room, or
     /// it is empty.
     #[cfg(feature = "activation")]

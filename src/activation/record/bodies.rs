@@ -79,6 +79,44 @@ impl Windows {
     fn both(&mut self) -> [&mut HourlyWindow; 2] {
         [&mut self.discovery_calls, &mut self.tokens_saved]
     }
+
+    /// Adds `counts` to the last bucket of each window in the body of their record; false when that is not the
+    /// bucket of `now`, or an older one has to go.
+    pub fn raise(body: &mut [u8], now: u64, counts: [u64; 2]) -> bool {
+        let (numbers, rest) = body.as_chunks_mut::<8>();
+        if !rest.is_empty() || numbers.last().is_none_or(|last| u64::from_le_bytes(*last) != END) {
+            return false;
+        }
+        let mut numbers = numbers.iter_mut();
+        counts.into_iter().all(|count| {
+            let mut last = None;
+            loop {
+                match numbers.next().map(|hour| u64::from_le_bytes(*hour)) {
+                    None => return false,
+                    Some(END) => break,
+                    Some(hour) => {
+                        if !HourlyWindow::keeps(hour, now) {
+                            return false;
+                        }
+                        last = numbers.next().map(|bucket| (hour, bucket));
+                    }
+                }
+            }
+            match last {
+                _ if count == 0 => true,
+                Some((hour, bucket)) if HourlyWindow::is_of(hour, now) => {
+                    add(bucket, count);
+                    true
+                }
+                _ => false,
+            }
+        })
+    }
+}
+
+/// Adds to a number where it stands.
+fn add(number: &mut [u8; 8], count: u64) {
+    *number = u64::from_le_bytes(*number).saturating_add(count).to_le_bytes();
 }
 
 impl Part for Windows {
@@ -180,6 +218,23 @@ fn join(first: [u64; FIRST], added: [u64; ADDED]) -> Counters {
 fn counting(added: &[u64; ADDED]) -> &[u64] {
     let end = added.iter().rposition(|count| *count != 0).map_or(0, |last| last + 1);
     added.get(..end).unwrap_or_default()
+}
+
+impl Counters {
+    /// Adds `more` to the body of the record; false when that holds no place for one of them.
+    pub fn raise(body: &mut [u8], more: &Counters) -> bool {
+        let (first, added) = split(more);
+        if added != [0; ADDED] {
+            return false;
+        }
+        let Some(numbers) = body.as_chunks_mut::<8>().0.first_chunk_mut::<FIRST>() else {
+            return false;
+        };
+        for (number, count) in numbers.iter_mut().zip(first).filter(|(_, count)| *count != 0) {
+            add(number, count);
+        }
+        true
+    }
 }
 
 impl Part for Counters {

@@ -274,3 +274,107 @@ proptest! {
         }
     }
 }
+
+/// A window record after discovery calls at these times, each with so many tokens.
+fn windows(calls: &[(u64, u64)]) -> Windows {
+    let mut windows = Windows::default();
+    for (now, tokens) in calls {
+        windows.discovery_calls.add(*now, 1);
+        windows.tokens_saved.add(*now, *tokens);
+    }
+    windows
+}
+
+proptest! {
+    #[test]
+    fn a_number_raised_where_it_stands_is_the_record_made_anew(
+        calls in prop::collection::vec((0_u64..200_000, 0_u64..3), 0..40),
+        (at, tokens) in (0_u64..200_000, prop_oneof![Just(0), Just(5), Just(u64::MAX)]),
+    ) {
+        let before = seal(Key::Windows, &windows(&calls), &[]);
+        let raised = patched::<Windows>(Key::Windows, before.value(), |body, ends| {
+            ends && Windows::raise(body, at, [1, tokens])
+        });
+        let after = seal(Key::Windows, &windows(&[&calls[..], &[(at, tokens)]].concat()), &[]);
+        let is_there = |window: &HourlyWindow| {
+            window.buckets().last().is_some_and(|(hour, _)| hour == at / 3600)
+        };
+        match raised {
+            Some(raised) => prop_assert_eq!(raised.value(), after.value()),
+            // Then, and only then, the record is taken apart.
+            None => {
+                let known = windows(&calls);
+                let both = is_there(&known.discovery_calls)
+                    && (tokens == 0 || is_there(&known.tokens_saved));
+                let mut aged = windows(&calls);
+                aged.discovery_calls.add(at, 1);
+                aged.tokens_saved.add(at, 1);
+                let keeps = |before: &HourlyWindow, after: &HourlyWindow| {
+                    before.buckets().all(|(hour, _)| after.buckets().any(|(kept, _)| kept == hour))
+                };
+                let all = keeps(&known.discovery_calls, &aged.discovery_calls)
+                    && keeps(&known.tokens_saved, &aged.tokens_saved);
+                prop_assert!(!both || !all);
+            }
+        }
+    }
+
+    #[test]
+    fn counters_raised_where_they_stand_are_the_record_made_anew(
+        first in prop::array::uniform11(prop_oneof![Just(0), Just(u64::MAX), 1_u64..9]),
+        more in prop::array::uniform9(0_u64..3),
+        later in 0_u64..3,
+    ) {
+        let mut before = Counters::from_array(first);
+        before.later[0] = later;
+        let mut all = [0; Counters::COUNT];
+        all[..9].copy_from_slice(&more);
+        let more = Counters::from_array(all);
+        let value = seal(Key::Counters, &before, &[]);
+        let raised = patched::<Counters>(Key::Counters, value.value(), |body, _| {
+            Counters::raise(body, &more)
+        });
+        let known = before.to_array();
+        let raised_array = std::array::from_fn(|at| known[at].saturating_add(all[at]));
+        let sum = Counters { later: before.later, ..Counters::from_array(raised_array) };
+        let after = seal(Key::Counters, &sum, &[]);
+        let raised = raised.expect("a place for each");
+        prop_assert_eq!(raised.value(), after.value());
+    }
+}
+
+#[test]
+fn a_record_that_is_not_as_this_program_writes_it_is_not_raised_where_it_stands() {
+    let call = (1_790_000_000, 5);
+    let whole = seal(Key::Windows, &windows(&[call]), &[]);
+    let raise = |value: &[u8]| {
+        patched::<Windows>(Key::Windows, value, |body, ends| {
+            ends && Windows::raise(body, call.0, [1, 5])
+        })
+        .is_some()
+    };
+    assert!(raise(whole.value()));
+    let mut flipped = whole.value().to_vec();
+    flipped[9] ^= 1;
+    assert!(!raise(&flipped), "damaged");
+    assert!(!raise(seal(Key::Windows, &windows(&[call]), b"later").value()), "additions");
+    let mut later = whole.value().to_vec();
+    later.truncate(later.len() - 8);
+    later[0] = 3;
+    let sum = checksum(Key::Windows.bytes(), &later);
+    later.extend_from_slice(&sum.to_le_bytes());
+    assert!(!raise(&later), "another layout");
+    assert!(
+        patched::<Counters>(
+            Key::Counters,
+            seal(Key::Counters, &Counters::default(), &[]).value(),
+            |body, _| {
+                let mut more = Counters::default();
+                more.ended_clean = 1;
+                Counters::raise(body, &more)
+            }
+        )
+        .is_none(),
+        "a counter behind the layout"
+    );
+}

@@ -35,11 +35,11 @@ impl Cell {
         match self.0 {}
     }
 
-    pub fn update<R>(
+    pub fn update(
         &self,
         _durable: bool,
-        _change: impl FnOnce(&mut State) -> R,
-    ) -> Result<R, StoreError> {
+        _change: &mut dyn FnMut(&mut State),
+    ) -> Result<(), StoreError> {
         match self.0 {}
     }
 

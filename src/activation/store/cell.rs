@@ -47,8 +47,8 @@ struct About {
 }
 
 /// What one transaction did.
-struct Change<T> {
-    result: T,
+struct Change {
+    recorded: Recorded,
     /// What is to be remembered of it as it is now, if it was read.
     known: Option<Known>,
     /// Worth a sync and a checkpoint.
@@ -69,30 +69,46 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Adds marks that change neither a flag nor the clients: the windows, then the counters, each once.
+/// Adds marks that change neither a flag nor the clients: the windows, then the counters, each once. The numbers
+/// are raised where they stand; only the first event of an hour, and counters that are rare, take a record apart.
 fn count(transaction: &mut Transaction<'_>, marks: &[Mark<'_>], now: u64) -> Result<(), Failure> {
-    let is_discovery = |mark: &Mark<'_>| matches!(mark, Mark::Discovery { .. });
-    if marks.iter().any(is_discovery) {
-        parts::change(transaction, Key::Windows, |windows: &mut Windows| {
-            for mark in marks {
-                if let Mark::Discovery { indexed, returned } = *mark {
-                    windows.discovery_calls.add(now, 1);
-                    windows.tokens_saved.add(now, tokens_saved(indexed, returned));
-                }
-            }
-        })?;
-    }
-    let is_counted = |mark: &Mark<'_>| {
-        matches!(mark, Mark::UpstreamCall | Mark::Ended(_) | Mark::Request(_) | Mark::Builtin(_))
+    let discoveries = || {
+        marks.iter().filter_map(|mark| match *mark {
+            Mark::Discovery { indexed, returned } => Some([1, tokens_saved(indexed, returned)]),
+            _ => None,
+        })
     };
-    if marks.iter().any(is_counted) {
-        parts::change(transaction, Key::Counters, |counters: &mut Counters| {
-            for mark in marks {
-                counters.apply(mark);
-            }
+    if discoveries().next().is_some() {
+        let raised = parts::raise::<Windows>(transaction, Key::Windows, |body, ends| {
+            ends && discoveries().all(|counts| Windows::raise(body, now, counts))
         })?;
+        if !raised {
+            parts::change(transaction, Key::Windows, |windows: &mut Windows| {
+                for [calls, tokens] in discoveries() {
+                    windows.discovery_calls.add(now, calls);
+                    windows.tokens_saved.add(now, tokens);
+                }
+            })?;
+        }
     }
-    Ok(())
+    let mut more = Counters::default();
+    for mark in marks {
+        more.apply(mark);
+    }
+    if more == Counters::default() {
+        return Ok(());
+    }
+    let raised = parts::raise::<Counters>(transaction, Key::Counters, |body, _| {
+        Counters::raise(body, &more)
+    })?;
+    if raised {
+        return Ok(());
+    }
+    parts::change(transaction, Key::Counters, |counters: &mut Counters| {
+        for mark in marks {
+            counters.apply(mark);
+        }
+    })
 }
 
 /// What became of the marks that were owed.
@@ -105,11 +121,11 @@ struct Settled {
 
 /// Changes the state together with what is owed to its install: the one that it belongs to before the
 /// change, or after it. What is owed to neither stays owed.
-fn settle<R>(
+fn settle(
     owed: Option<&Deferred>,
     state: &mut State,
-    change: impl FnOnce(&mut State) -> R,
-) -> (R, Settled) {
+    change: &mut dyn FnMut(&mut State),
+) -> Settled {
     let mut settled = Settled { merged: false, rare: false, still_owed: owed.is_some() };
     let mut merge = |state: &mut State| {
         if settled.still_owed
@@ -120,9 +136,9 @@ fn settle<R>(
         }
     };
     merge(state);
-    let result = change(state);
+    change(state);
     merge(state);
-    (result, settled)
+    settled
 }
 
 impl Cell {
@@ -188,8 +204,9 @@ impl Cell {
     fn record_new(&self, marks: &[Mark<'_>], now: u64, claim: Option<&Claim<'_>>) -> Recorded {
         let congested = self.congested.load(Ordering::Relaxed);
         let within = if congested { Duration::ZERO } else { DEADLINE };
-        let outcome = self
-            .write(within, |transaction, owed| self.apply(transaction, owed, marks, now, claim));
+        let outcome = self.write(within, &mut |transaction, owed| {
+            self.apply(transaction, owed, marks, now, claim)
+        });
         match outcome {
             Ok((recorded, to_sync)) => {
                 to_sync.into_iter().for_each(|to_sync| self.sync(to_sync));
@@ -229,35 +246,46 @@ impl Cell {
         match outcome {
             Ok(Some(state)) => Ok(state),
             // Missing or damaged: a write makes it good.
-            Ok(None) | Err(StoreError::Damaged(_)) => self.update(false, |state| state.clone()),
+            Ok(None) | Err(StoreError::Damaged(_)) => {
+                let mut read = State::default();
+                self.update(false, &mut |state| read.clone_from(state))?;
+                Ok(read)
+            }
             Err(error) => Err(error),
         }
     }
 
-    pub fn update<R>(
+    /// Runs `change` once.
+    pub fn update(
         &self,
         durable: bool,
-        change: impl FnOnce(&mut State) -> R,
-    ) -> Result<R, StoreError> {
-        let mut change = Some(change);
-        let (result, to_sync) = self.write(DEADLINE, |transaction, owed| {
+        change: &mut dyn FnMut(&mut State),
+    ) -> Result<(), StoreError> {
+        let mut ran = false;
+        let (_, to_sync) = self.write(DEADLINE, &mut |transaction, owed| {
             let mut state = parts::load(transaction)?;
             // Only a damaged record, above, makes this run again.
-            let change = change.take().ok_or(Failure::Busy)?;
-            let (result, settled) = settle(owed, &mut state, change);
+            if std::mem::replace(&mut ran, true) {
+                return Err(Failure::Busy);
+            }
+            let settled = settle(owed, &mut state, change);
             parts::save(transaction, &state)?;
-            let (sync, still_owed) = (durable || settled.rare, settled.still_owed);
-            Ok(Change { result, known: Some(Known::of(&state)), sync, still_owed })
+            Ok(Change {
+                recorded: Recorded::Stored,
+                known: Some(Known::of(&state)),
+                sync: durable || settled.rare,
+                still_owed: settled.still_owed,
+            })
         })?;
         to_sync.into_iter().for_each(|to_sync| self.sync(to_sync));
-        Ok(result)
+        Ok(())
     }
 
     pub fn flush(&self) -> Result<(), StoreError> {
         if lock(&self.deferred).is_none() {
             return Ok(());
         }
-        self.update(false, |_| ())
+        self.update(false, &mut |_| ())
     }
 
     pub fn refresh_if_replaced(&self) -> bool {
@@ -302,11 +330,11 @@ impl Cell {
     }
 
     /// Runs `change` in one transaction on a sound store, with the marks that are still owed.
-    fn write<T>(
+    fn write(
         &self,
         within: Duration,
-        mut change: impl FnMut(&mut Transaction<'_>, Option<&Deferred>) -> Result<Change<T>, Failure>,
-    ) -> Result<(T, Option<ToSync>), Failure> {
+        change: &mut dyn FnMut(&mut Transaction<'_>, Option<&Deferred>) -> Result<Change, Failure>,
+    ) -> Result<(Recorded, Option<ToSync>), Failure> {
         self.with_session(within, |session| {
             self.make_ready(session)?;
             // Taken out, not locked: `change` is foreign code and may record a mark.
@@ -330,7 +358,7 @@ impl Cell {
             if let Some(known) = &change.known {
                 self.cache.refresh(known);
             }
-            Ok((change.result, image.and_then(|image| self.to_sync(session, image))))
+            Ok((change.recorded, image.and_then(|image| self.to_sync(session, image))))
         })
     }
 
@@ -343,16 +371,16 @@ impl Cell {
         marks: &[Mark<'_>],
         now: u64,
         claim: Option<&Claim<'_>>,
-    ) -> Result<Change<Recorded>, Failure> {
+    ) -> Result<Change, Failure> {
         let is_count = |mark: &Mark<'_>| self.cache.is_count(mark, now);
         if owed.is_none() && self.is_of(claim) && marks.iter().all(is_count) {
             count(transaction, marks, now)?;
-            let (result, known) = (Recorded::Stored, None);
-            return Ok(Change { result, known, sync: false, still_owed: false });
+            let (recorded, known) = (Recorded::Stored, None);
+            return Ok(Change { recorded, known, sync: false, still_owed: false });
         }
         let mut state = parts::load(transaction)?;
         let before = owner(&state.install.anonymous_id);
-        let ((), settled) = settle(owed, &mut state, |state| {
+        let settled = settle(owed, &mut state, &mut |state| {
             claim.into_iter().for_each(|claim| (claim.adopt)(state));
         });
         let now_of = owner(&state.install.anonymous_id);
@@ -365,7 +393,7 @@ impl Cell {
         }
         parts::save(transaction, &state)?;
         Ok(Change {
-            result: if changed { Recorded::Stored } else { Recorded::Unchanged },
+            recorded: if changed { Recorded::Stored } else { Recorded::Unchanged },
             known: Some(Known::of(&state)),
             sync: rare,
             // The install that is current has been asked for: what is owed to another is owed to none.

@@ -35,6 +35,20 @@ pub fn are_newer<'a>(records: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + C
     Key::PARTS.into_iter().chain([Key::Origin]).any(is_newer)
 }
 
+/// Changes the numbers of one part where they stand, and nothing else; false when `change` did not find them there.
+/// See [`record::patched`].
+pub fn raise<P: Part>(
+    transaction: &mut Transaction<'_>,
+    key: Key,
+    change: impl FnOnce(&mut [u8], bool) -> bool,
+) -> Result<bool, Failure> {
+    let value = transaction.get(key.bytes())?;
+    let Some(patched) = value.and_then(|value| record::patched::<P>(key, value, change)) else {
+        return Ok(false);
+    };
+    transaction.put(key.bytes(), patched.value()).map(|()| true)
+}
+
 /// Changes one part and nothing else.
 pub fn change<P: Part + Default>(
     transaction: &mut Transaction<'_>,
