@@ -176,29 +176,24 @@ fn unseal<'a>(name: &[u8], value: &'a [u8]) -> Option<Sealed<'a>> {
     packed.then_some(Sealed { version: 1, body, packed })
 }
 
-/// The value with the numbers of its body changed where they stand: what every event changes is not taken apart
-/// and put together again. `change` gets the body, and whether it ends with the layout; `None` when it finds
-/// nothing to change there, and for a value of another layout.
+/// The value with the numbers of its layout changed where they stand: what every event changes is not taken apart
+/// and put together again. `change` gets the body without the additions; `None` when it finds no place there, and
+/// for a value of another layout.
 pub fn patched(
     name: &[u8],
     value: &[u8],
     layout: u8,
-    change: impl FnOnce(&mut [u8], bool) -> bool,
+    change: impl FnOnce(&mut [u8]) -> bool,
 ) -> Option<Writer> {
-    let Sealed { version, packed: false, .. } = unseal(name, value)? else { return None };
-    if version.div_ceil(2) != layout {
+    let reader = Reader::open(name, value, layout).ok()?;
+    if reader.layout != layout || reader.packed {
         return None;
     }
+    let length = reader.body.len();
     let mut writer = Writer { small: [0; INLINE], used: 0, large: Vec::new(), additions: None };
     writer.push(value.split_last_chunk::<8>()?.0);
-    let whole = if writer.large.is_empty() {
-        writer.small.get_mut(..writer.used)?
-    } else {
-        &mut writer.large
-    };
-    let (_, body) = whole.split_first_mut()?;
-    // An even version has additions.
-    if !change(body, version % 2 == 1) {
+    let whole = if writer.large.is_empty() { &mut writer.small } else { &mut *writer.large };
+    if !change(whole.get_mut(1..=length)?) {
         return None;
     }
     writer.seal(name);

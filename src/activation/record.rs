@@ -163,7 +163,7 @@ pub fn open_into<'v, P: Part>(
 pub fn patched<P: Part>(
     key: Key,
     value: &[u8],
-    change: impl FnOnce(&mut [u8], bool) -> bool,
+    change: impl FnOnce(&mut [u8]) -> bool,
 ) -> Option<Writer> {
     codec::patched(key.bytes(), value, P::LAYOUT, change)
 }

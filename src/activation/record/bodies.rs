@@ -227,9 +227,10 @@ impl Counters {
         if added != [0; ADDED] {
             return false;
         }
-        let Some(numbers) = body.as_chunks_mut::<8>().0.first_chunk_mut::<FIRST>() else {
+        let (numbers, rest) = body.as_chunks_mut::<8>();
+        if numbers.len() != FIRST || !rest.is_empty() {
             return false;
-        };
+        }
         for (number, count) in numbers.iter_mut().zip(first).filter(|(_, count)| *count != 0) {
             add(number, count);
         }

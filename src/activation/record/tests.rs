@@ -292,8 +292,8 @@ proptest! {
         (at, tokens) in (0_u64..200_000, prop_oneof![Just(0), Just(5), Just(u64::MAX)]),
     ) {
         let before = seal(Key::Windows, &windows(&calls), &[]);
-        let raised = patched::<Windows>(Key::Windows, before.value(), |body, ends| {
-            ends && Windows::raise(body, at, [1, tokens])
+        let raised = patched::<Windows>(Key::Windows, before.value(), |body| {
+            Windows::raise(body, at, [1, tokens])
         });
         let after = seal(Key::Windows, &windows(&[&calls[..], &[(at, tokens)]].concat()), &[]);
         let is_there = |window: &HourlyWindow| {
@@ -331,7 +331,7 @@ proptest! {
         all[..9].copy_from_slice(&more);
         let more = Counters::from_array(all);
         let value = seal(Key::Counters, &before, &[]);
-        let raised = patched::<Counters>(Key::Counters, value.value(), |body, _| {
+        let raised = patched::<Counters>(Key::Counters, value.value(), |body| {
             Counters::raise(body, &more)
         });
         let known = before.to_array();
@@ -348,16 +348,19 @@ fn a_record_that_is_not_as_this_program_writes_it_is_not_raised_where_it_stands(
     let call = (1_790_000_000, 5);
     let whole = seal(Key::Windows, &windows(&[call]), &[]);
     let raise = |value: &[u8]| {
-        patched::<Windows>(Key::Windows, value, |body, ends| {
-            ends && Windows::raise(body, call.0, [1, 5])
-        })
-        .is_some()
+        patched::<Windows>(Key::Windows, value, |body| Windows::raise(body, call.0, [1, 5]))
+            .is_some()
     };
     assert!(raise(whole.value()));
     let mut flipped = whole.value().to_vec();
     flipped[9] ^= 1;
     assert!(!raise(&flipped), "damaged");
-    assert!(!raise(seal(Key::Windows, &windows(&[call]), b"later").value()), "additions");
+    let unknown = seal(Key::Windows, &windows(&[call]), b"later");
+    assert!(raise(unknown.value()), "additions stay where they are");
+    let mut cut = unknown.value().to_vec();
+    cut.truncate(cut.len() - 16);
+    cut.extend_from_slice(&checksum(Key::Windows.bytes(), &cut).to_le_bytes());
+    assert!(!raise(&cut), "additions without their length");
     let mut later = whole.value().to_vec();
     later.truncate(later.len() - 8);
     later[0] = 3;
@@ -368,7 +371,7 @@ fn a_record_that_is_not_as_this_program_writes_it_is_not_raised_where_it_stands(
         patched::<Counters>(
             Key::Counters,
             seal(Key::Counters, &Counters::default(), &[]).value(),
-            |body, _| {
+            |body| {
                 let mut more = Counters::default();
                 more.ended_clean = 1;
                 Counters::raise(body, &more)

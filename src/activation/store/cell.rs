@@ -79,8 +79,8 @@ fn count(transaction: &mut Transaction<'_>, marks: &[Mark<'_>], now: u64) -> Res
         })
     };
     if discoveries().next().is_some() {
-        let raised = parts::raise::<Windows>(transaction, Key::Windows, |body, ends| {
-            ends && discoveries().all(|counts| Windows::raise(body, now, counts))
+        let raised = parts::raise::<Windows>(transaction, Key::Windows, |body| {
+            discoveries().all(|counts| Windows::raise(body, now, counts))
         })?;
         if !raised {
             parts::change(transaction, Key::Windows, |windows: &mut Windows| {
@@ -98,9 +98,8 @@ fn count(transaction: &mut Transaction<'_>, marks: &[Mark<'_>], now: u64) -> Res
     if more == Counters::default() {
         return Ok(());
     }
-    let raised = parts::raise::<Counters>(transaction, Key::Counters, |body, _| {
-        Counters::raise(body, &more)
-    })?;
+    let raised =
+        parts::raise::<Counters>(transaction, Key::Counters, |body| Counters::raise(body, &more))?;
     if raised {
         return Ok(());
     }

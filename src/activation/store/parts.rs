@@ -40,7 +40,7 @@ pub fn are_newer<'a>(records: impl IntoIterator<Item = (&'a [u8], &'a [u8])> + C
 pub fn raise<P: Part>(
     transaction: &mut Transaction<'_>,
     key: Key,
-    change: impl FnOnce(&mut [u8], bool) -> bool,
+    change: impl FnOnce(&mut [u8]) -> bool,
 ) -> Result<bool, Failure> {
     let value = transaction.get(key.bytes())?;
     let Some(patched) = value.and_then(|value| record::patched::<P>(key, value, change)) else {
