@@ -6,14 +6,15 @@ use super::error::StoreError;
 use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
-use super::{database, read, sql};
+use super::{database, read, sql, sum};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
 use crate::contract::product::OWN_PRODUCT;
 use mcpproxy_platform::files::{FileIdentity, FileLock, HeldLock, LockMode};
 use rusqlite::{
-    Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params,
+    Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
+    params_from_iter,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -79,7 +80,7 @@ impl Store {
             .and_then(|lock| lock.acquire(LockMode::Exclusive, Duration::ZERO))
             .map_err(|error| StoreError::Directory(error.kind()))?
             .ok_or(StoreError::Taken)?;
-        let mut connection = database::open(&options.dir)?;
+        let mut connection = database::open_held(&options.dir, &lock)?;
         let key = Key::settle(key, &options.dir, &connection)?;
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in &names {
@@ -236,36 +237,44 @@ impl<'c> Rows<'c> {
             self.day.query_row(params![install, day], |row| row.get(0)).optional()?;
         let before = match packed {
             None => None,
-            Some(packed) => Some(DayRow::unpack(&packed).ok_or(StoreError::Damaged)?),
+            Some(packed) => Some(DayRow::unpack(&packed, install, day).ok_or(StoreError::Damaged)?),
         };
-        let row = DayRow::with(heartbeat, before.as_ref()).pack();
+        let row = DayRow::with(heartbeat, before.as_ref()).pack(install, day);
         self.day_write.execute(params![install, day, row])?;
         Ok((Outcome::Stored, clock_wrong))
     }
 
     fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {
         let [configured, connected, client, searched, called] = kept.steps;
-        self.install_write.execute(params![
+        let days = packed::bits(&kept.days);
+        let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
+        let (versions, clients) = (packed::versions(&kept.versions), kept.clients.join(","));
+        let recent = packed::times(&kept.recent);
+        let values: [&dyn ToSql; read::SUMMED] = [
             install,
-            product,
-            kept.day0,
-            kept.last_day,
-            packed::bits(&kept.days),
-            packed::facts(&kept.first),
-            packed::facts(&kept.now),
-            configured,
-            connected,
-            client,
-            searched,
-            called,
-            packed::versions(&kept.versions),
-            kept.clients.join(","),
-            kept.carried_over,
-            kept.days_since_install,
-            kept.install_day,
-            kept.clock_wrong,
-            packed::times(&kept.recent),
-        ])?;
+            &product,
+            &kept.day0,
+            &kept.last_day,
+            &days,
+            &first,
+            &now,
+            &configured,
+            &connected,
+            &client,
+            &searched,
+            &called,
+            &versions,
+            &clients,
+            &kept.carried_over,
+            &kept.days_since_install,
+            &kept.install_day,
+            &kept.clock_wrong,
+            &kept.received,
+            &kept.flood,
+        ];
+        let sum = sum::written(&values)?;
+        let values = values.into_iter().chain([&recent as &dyn ToSql, &sum]);
+        self.install_write.execute(params_from_iter(values))?;
         Ok(())
     }
 }
