@@ -2,6 +2,8 @@
 //!
 //! One rule: one writer, any number of readers, and every statement in one file.
 
+#[cfg(any(test, feature = "simulate"))]
+mod bulk;
 mod database;
 mod error;
 mod key;
@@ -13,6 +15,8 @@ mod sql;
 mod sum;
 mod write;
 
+#[cfg(any(test, feature = "simulate"))]
+pub use bulk::Bulk;
 pub use error::StoreError;
 pub use key::KeySource;
 pub use packed::DayRow;

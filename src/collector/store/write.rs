@@ -58,8 +58,8 @@ pub type Counts = BTreeMap<(u32, &'static str), u64>;
 /// The database, to write it: one per data directory.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
-    key: Key,
+    pub(super) connection: Connection,
+    pub(super) key: Key,
     any_product: bool,
     products: Option<(i64, Products)>,
     /// The day of receipt on which the times of installs that are gone were last forgotten.
@@ -189,7 +189,7 @@ fn received_product(
 }
 
 /// The statements of a batch, each prepared once.
-struct Rows<'c> {
+pub(super) struct Rows<'c> {
     install: Statement<'c>,
     install_write: Statement<'c>,
     day: Statement<'c>,
@@ -197,7 +197,7 @@ struct Rows<'c> {
 }
 
 impl<'c> Rows<'c> {
-    fn of(connection: &'c Connection) -> Result<Self, StoreError> {
+    pub(super) fn of(connection: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self {
             install: connection.prepare(sql::INSTALL)?,
             install_write: connection.prepare(sql::INSTALL_WRITE)?,
@@ -239,12 +239,26 @@ impl<'c> Rows<'c> {
             None => None,
             Some(packed) => Some(DayRow::unpack(&packed, install, day).ok_or(StoreError::Damaged)?),
         };
-        let row = DayRow::with(heartbeat, before.as_ref()).pack(install, day);
-        self.day_write.execute(params![install, day, row])?;
+        self.write_day(install, day, &DayRow::with(heartbeat, before.as_ref()))?;
         Ok((Outcome::Stored, clock_wrong))
     }
 
-    fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {
+    pub(super) fn write_day(
+        &mut self,
+        install: &[u8; 32],
+        day: u32,
+        row: &DayRow,
+    ) -> Result<(), StoreError> {
+        self.day_write.execute(params![install, day, row.pack(install, day)])?;
+        Ok(())
+    }
+
+    pub(super) fn write(
+        &mut self,
+        product: i64,
+        install: &[u8; 32],
+        kept: &Kept,
+    ) -> Result<(), StoreError> {
         let [configured, connected, client, searched, called] = kept.steps;
         let days = packed::bits(&kept.days);
         let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
