@@ -4,9 +4,13 @@
 
 #[cfg(any(test, feature = "simulate"))]
 mod bulk;
+mod check;
+mod copy;
 mod database;
 mod error;
+mod keep;
 mod key;
+mod log;
 mod migrate;
 mod packed;
 mod products;
@@ -18,6 +22,7 @@ mod write;
 #[cfg(any(test, feature = "simulate"))]
 pub use bulk::Bulk;
 pub use error::StoreError;
+pub use keep::{BackedUp, KeepError, Restored, backup, restore};
 pub use key::KeySource;
 pub use packed::DayRow;
 pub use products::{ProductError, add, named, remove, rename};

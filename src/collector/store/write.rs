@@ -6,19 +6,18 @@ use super::error::StoreError;
 use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
-use super::{database, read, sql, sum};
+use super::{check, database, read, sql, sum};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
 use crate::contract::product::OWN_PRODUCT;
-use mcpproxy_platform::files::{FileIdentity, FileLock, HeldLock, LockMode};
+use mcpproxy_platform::files::{FileIdentity, HeldLock};
 use rusqlite::{
     Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
     params_from_iter,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// A heartbeat that is remembered was received on this day or the two before (48 h), and counts for one of the two
 /// days before that at the earliest (26 h): whose last day is older has no time to be remembered.
@@ -76,11 +75,9 @@ impl Store {
         let names = names.collect::<Result<Vec<_>, _>>()?;
         let key = Key::given(&options.key, &options.dir)?;
         database::prepare(&options.dir, options.ephemeral)?;
-        let lock = FileLock::open(&options.dir.join("collector.lock"))
-            .and_then(|lock| lock.acquire(LockMode::Exclusive, Duration::ZERO))
-            .map_err(|error| StoreError::Directory(error.kind()))?
-            .ok_or(StoreError::Taken)?;
+        let lock = database::hold(&options.dir)?;
         let mut connection = database::open_held(&options.dir, &lock)?;
+        check::start(&connection)?;
         let key = Key::settle(key, &options.dir, &connection)?;
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in &names {
