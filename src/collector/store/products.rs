@@ -150,6 +150,13 @@ fn sum(connection: &Connection) -> Result<String, StoreError> {
     Ok(sum.get().to_string())
 }
 
+/// Writes the sum of a database that has none: schema 1 wrote none.
+pub(super) fn seal_once(connection: &Connection) -> Result<(), StoreError> {
+    let known: Option<String> =
+        connection.query_row(sql::META, [SEAL], |row| row.get(0)).optional()?;
+    if known.is_none() { seal(connection) } else { Ok(()) }
+}
+
 /// Writes the sum after a change.
 fn seal(connection: &Connection) -> Result<(), StoreError> {
     connection.execute(sql::META_WRITE, [SEAL, &sum(connection)?])?;

@@ -83,6 +83,7 @@ impl Store {
         for name in &names {
             products::add_to(&change, name)?;
         }
+        products::seal_once(&change)?;
         change.commit()?;
         let path = database::file(&options.dir);
         let identity = FileIdentity::at(&path).map_err(|_| StoreError::Away)?;
