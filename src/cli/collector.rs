@@ -221,7 +221,7 @@ pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
     })
 }
 
-fn key(call: &Call) -> Result<KeySource, Failure> {
+pub(super) fn key(call: &Call) -> Result<KeySource, Failure> {
     if let Some(file) = call.value("key-file") {
         return match file.is_empty() {
             true => Err(usage("--key-file is empty: name a file")),

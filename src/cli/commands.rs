@@ -273,6 +273,8 @@ pub const COMMANDS: &[Command] = &[
     collector::PRODUCT_RENAME,
     collector::PRODUCT_REMOVE,
     collector::REPORT,
+    collector::BACKUP,
+    collector::RESTORE,
     collector::SIMULATE,
     Command {
         path: &["detect"],

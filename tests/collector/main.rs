@@ -4,12 +4,15 @@ mod answers;
 mod client;
 mod commands;
 mod crashes;
+mod damage;
 mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
+mod keeping;
 mod load;
 mod pages;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
 mod running;
+mod upgrade;

@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file in the data directory that a made key is written to.
-const FILE: &str = "collector.key";
+pub(super) const FILE: &str = "collector.key";
 /// The name of the fingerprint in the database.
 const META: &str = "key";
 
@@ -26,6 +26,17 @@ pub enum KeySource {
     File(PathBuf),
     /// `MCPPROXY_COLLECTOR_KEY`
     Variable(String),
+}
+
+impl KeySource {
+    /// The file of the key.
+    pub fn path(&self, dir: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Own => Some(dir.join(FILE)),
+            Self::File(path) => Some(path.clone()),
+            Self::Variable(_) => None,
+        }
+    }
 }
 
 /// Without the key.
@@ -103,9 +114,7 @@ impl Key {
             None => {
                 let key = Self::make()?;
                 // On disk before the fingerprint is: a database without its key is worth nothing.
-                let text = format!("{}\n", hex(&key.0));
-                files::write_atomically(&dir.join(FILE), text.as_bytes(), 0o600)
-                    .map_err(|error| StoreError::KeyFile(error.kind()))?;
+                key.keep_in(dir)?;
                 key
             }
         };
@@ -120,6 +129,27 @@ impl Key {
                 }
             }
         }
+    }
+
+    /// Whether it is the key of this database; `None` if that has no fingerprint yet.
+    pub fn fits(&self, connection: &Connection) -> Result<Option<bool>, StoreError> {
+        Ok(fingerprint(connection)?.map(|known| known == self.fingerprint()))
+    }
+
+    /// Whether this database was made with a key.
+    pub fn is_known_to(connection: &Connection) -> Result<bool, StoreError> {
+        Ok(fingerprint(connection)?.is_some())
+    }
+
+    /// The line of a key file.
+    pub fn text(&self) -> String {
+        format!("{}\n", hex(&self.0))
+    }
+
+    /// Writes it to the key file of `dir`.
+    pub fn keep_in(&self, dir: &Path) -> Result<(), StoreError> {
+        files::write_atomically(&dir.join(FILE), self.text().as_bytes(), 0o600)
+            .map_err(|error| StoreError::KeyFile(error.kind()))
     }
 
     fn from_file(path: &Path, place: &'static str) -> Result<Option<Self>, StoreError> {

@@ -2,16 +2,27 @@
 //!
 //! One rule: one writer, any number of readers, and every statement in one file.
 
+#[cfg(any(test, feature = "simulate"))]
+mod bulk;
+mod check;
+mod copy;
 mod database;
 mod error;
+mod keep;
 mod key;
+mod log;
+mod migrate;
 mod packed;
 mod products;
 mod read;
 mod sql;
+mod sum;
 mod write;
 
+#[cfg(any(test, feature = "simulate"))]
+pub use bulk::Bulk;
 pub use error::StoreError;
+pub use keep::{BackedUp, KeepError, Restored, backup, restore};
 pub use key::KeySource;
 pub use packed::DayRow;
 pub use products::{ProductError, add, named, remove, rename};

@@ -263,7 +263,7 @@ fn a_foreign_a_newer_and_a_damaged_database_are_refused_and_left_as_they_are() {
     let newer = refused(&|file| {
         let other = rusqlite::Connection::open(file).expect("a database");
         other.execute_batch(sql::SCHEMA).expect("tables");
-        let what = "INSERT INTO meta VALUES ('what', 'mcpproxy collector'), ('schema', '2')";
+        let what = "INSERT INTO meta VALUES ('what', 'mcpproxy collector'), ('schema', '3')";
         other.execute_batch(what).expect("rows");
     });
     assert_eq!(newer, foreign(StoreError::Newer));
@@ -275,6 +275,17 @@ fn one_directory_has_one_collector() {
     let store = Store::open(&options(place.path())).expect("a database");
     let second = Store::open(&options(place.path())).map(drop);
     assert_eq!(second, Err(ProductError::Store(StoreError::Taken)));
+    // A link in another directory leads to the same database.
+    #[cfg(unix)]
+    {
+        let other = self::place();
+        for name in ["collector.db", "collector.key"] {
+            let (file, link) = (place.path().join(name), other.path().join(name));
+            std::os::unix::fs::symlink(file, link).expect("a link");
+        }
+        let second = Store::open(&options(other.path())).map(drop);
+        assert_eq!(second, Err(ProductError::Store(StoreError::Taken)));
+    }
     drop(store);
     assert!(Store::open(&options(place.path())).is_ok());
 }

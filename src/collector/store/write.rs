@@ -6,18 +6,18 @@ use super::error::StoreError;
 use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
-use super::{database, read, sql};
+use super::{check, database, read, sql, sum};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
 use crate::contract::product::OWN_PRODUCT;
-use mcpproxy_platform::files::{FileIdentity, FileLock, HeldLock, LockMode};
+use mcpproxy_platform::files::{FileIdentity, HeldLock};
 use rusqlite::{
-    Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params,
+    Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
+    params_from_iter,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// A heartbeat that is remembered was received on this day or the two before (48 h), and counts for one of the two
 /// days before that at the earliest (26 h): whose last day is older has no time to be remembered.
@@ -57,8 +57,8 @@ pub type Counts = BTreeMap<(u32, &'static str), u64>;
 /// The database, to write it: one per data directory.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
-    key: Key,
+    pub(super) connection: Connection,
+    pub(super) key: Key,
     any_product: bool,
     products: Option<(i64, Products)>,
     /// The day of receipt on which the times of installs that are gone were last forgotten.
@@ -75,16 +75,15 @@ impl Store {
         let names = names.collect::<Result<Vec<_>, _>>()?;
         let key = Key::given(&options.key, &options.dir)?;
         database::prepare(&options.dir, options.ephemeral)?;
-        let lock = FileLock::open(&options.dir.join("collector.lock"))
-            .and_then(|lock| lock.acquire(LockMode::Exclusive, Duration::ZERO))
-            .map_err(|error| StoreError::Directory(error.kind()))?
-            .ok_or(StoreError::Taken)?;
-        let mut connection = database::open(&options.dir)?;
+        let lock = database::hold(&options.dir)?;
+        let mut connection = database::open_held(&options.dir, &lock)?;
+        check::start(&connection)?;
         let key = Key::settle(key, &options.dir, &connection)?;
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in &names {
             products::add_to(&change, name)?;
         }
+        products::seal_once(&change)?;
         change.commit()?;
         let path = database::file(&options.dir);
         let identity = FileIdentity::at(&path).map_err(|_| StoreError::Away)?;
@@ -188,7 +187,7 @@ fn received_product(
 }
 
 /// The statements of a batch, each prepared once.
-struct Rows<'c> {
+pub(super) struct Rows<'c> {
     install: Statement<'c>,
     install_write: Statement<'c>,
     day: Statement<'c>,
@@ -196,7 +195,7 @@ struct Rows<'c> {
 }
 
 impl<'c> Rows<'c> {
-    fn of(connection: &'c Connection) -> Result<Self, StoreError> {
+    pub(super) fn of(connection: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self {
             install: connection.prepare(sql::INSTALL)?,
             install_write: connection.prepare(sql::INSTALL_WRITE)?,
@@ -236,36 +235,58 @@ impl<'c> Rows<'c> {
             self.day.query_row(params![install, day], |row| row.get(0)).optional()?;
         let before = match packed {
             None => None,
-            Some(packed) => Some(DayRow::unpack(&packed).ok_or(StoreError::Damaged)?),
+            Some(packed) => Some(DayRow::unpack(&packed, install, day).ok_or(StoreError::Damaged)?),
         };
-        let row = DayRow::with(heartbeat, before.as_ref()).pack();
-        self.day_write.execute(params![install, day, row])?;
+        self.write_day(install, day, &DayRow::with(heartbeat, before.as_ref()))?;
         Ok((Outcome::Stored, clock_wrong))
     }
 
-    fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {
+    pub(super) fn write_day(
+        &mut self,
+        install: &[u8; 32],
+        day: u32,
+        row: &DayRow,
+    ) -> Result<(), StoreError> {
+        self.day_write.execute(params![install, day, row.pack(install, day)])?;
+        Ok(())
+    }
+
+    pub(super) fn write(
+        &mut self,
+        product: i64,
+        install: &[u8; 32],
+        kept: &Kept,
+    ) -> Result<(), StoreError> {
         let [configured, connected, client, searched, called] = kept.steps;
-        self.install_write.execute(params![
+        let days = packed::bits(&kept.days);
+        let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
+        let (versions, clients) = (packed::versions(&kept.versions), kept.clients.join(","));
+        let recent = packed::times(&kept.recent);
+        let values: [&dyn ToSql; read::SUMMED] = [
             install,
-            product,
-            kept.day0,
-            kept.last_day,
-            packed::bits(&kept.days),
-            packed::facts(&kept.first),
-            packed::facts(&kept.now),
-            configured,
-            connected,
-            client,
-            searched,
-            called,
-            packed::versions(&kept.versions),
-            kept.clients.join(","),
-            kept.carried_over,
-            kept.days_since_install,
-            kept.install_day,
-            kept.clock_wrong,
-            packed::times(&kept.recent),
-        ])?;
+            &product,
+            &kept.day0,
+            &kept.last_day,
+            &days,
+            &first,
+            &now,
+            &configured,
+            &connected,
+            &client,
+            &searched,
+            &called,
+            &versions,
+            &clients,
+            &kept.carried_over,
+            &kept.days_since_install,
+            &kept.install_day,
+            &kept.clock_wrong,
+            &kept.received,
+            &kept.flood,
+        ];
+        let sum = sum::written(&values)?;
+        let values = values.into_iter().chain([&recent as &dyn ToSql, &sum]);
+        self.install_write.execute(params_from_iter(values))?;
         Ok(())
     }
 }
