@@ -3,20 +3,24 @@
 //! One rule: one writer, any number of readers, and every statement in one file.
 
 mod database;
+mod erase;
 mod error;
 mod key;
 mod packed;
 mod products;
 mod read;
+mod retire;
 mod sql;
 mod write;
 
+pub use erase::Erasure;
 pub use error::StoreError;
 pub use key::KeySource;
 pub use packed::DayRow;
 pub use products::{ProductError, add, named, remove, rename};
 pub use read::Reader;
-pub use write::{Counts, Outcome, Store, StoreOptions, count, key_is_exposed};
+pub use retire::{retire, retired, unretire};
+pub use write::{Counts, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed};
 
 #[cfg(test)]
 mod tests;

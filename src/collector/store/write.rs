@@ -2,10 +2,12 @@
 //!
 //! One rule: the commit comes before the answers, and holds the whole batch or nothing of it.
 
+use super::erase::{self, Erasure, Sweep};
 use super::error::StoreError;
 use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
+use super::retire::Retired;
 use super::{database, read, sql};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
@@ -18,10 +20,6 @@ use rusqlite::{
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// A heartbeat that is remembered was received on this day or the two before (48 h), and counts for one of the two
-/// days before that at the earliest (26 h): whose last day is older has no time to be remembered.
-const TIMES_DAYS: u32 = 4;
 
 /// How a database is opened to receive heartbeats.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +36,22 @@ pub struct StoreOptions {
     pub ephemeral: bool,
 }
 
+/// A heartbeat that the gate has let through, and when it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// What it says.
+    pub heartbeat: &'a Heartbeat,
+    /// When it arrived: seconds since 1970.
+    pub received: u64,
+}
+
+impl<'a> Incoming<'a> {
+    /// A heartbeat that arrived at `received`.
+    pub fn new(heartbeat: &'a Heartbeat, received: u64) -> Self {
+        Self { heartbeat, received }
+    }
+}
+
 /// What happened to a heartbeat of a batch that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -49,6 +63,27 @@ pub enum Outcome {
     TooMany,
     /// Its product is not received here.
     UnknownProduct,
+    /// Its install was erased: nothing of it is stored.
+    Erased,
+    /// Its version of its product is to stop.
+    Retired,
+    /// The row of its install does not read.
+    Damaged,
+}
+
+impl Outcome {
+    /// The name under which it is counted.
+    fn counted(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::TooMany => "too_many",
+            Self::UnknownProduct => "refused.product",
+            Self::Erased => "erased",
+            Self::Retired => "retired",
+            Self::Damaged => "damaged",
+        }
+    }
 }
 
 /// How often something was answered, by UTC day of receipt.
@@ -60,9 +95,8 @@ pub struct Store {
     connection: Connection,
     key: Key,
     any_product: bool,
-    products: Option<(i64, Products)>,
-    /// The day of receipt on which the times of installs that are gone were last forgotten.
-    forgotten: u32,
+    known: Option<(i64, Products, Retired)>,
+    sweep: Sweep,
     path: PathBuf,
     identity: FileIdentity,
     _lock: HeldLock,
@@ -92,8 +126,8 @@ impl Store {
             connection,
             key,
             any_product: options.any_product,
-            products: None,
-            forgotten: 0,
+            known: None,
+            sweep: Sweep::default(),
             path,
             identity,
             _lock: lock,
@@ -103,63 +137,78 @@ impl Store {
     /// Commits a batch, and `counts` with it. On an error nothing of it was stored.
     pub fn apply(
         &mut self,
-        batch: &[(&Heartbeat, u64)],
+        batch: &[Incoming<'_>],
+        counts: &Counts,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        self.commit(batch, &[], counts)
+    }
+
+    /// Commits erasures and a batch, in this order: of an install that is erased with it, nothing is stored.
+    pub fn commit(
+        &mut self,
+        batch: &[Incoming<'_>],
+        erasures: &[Erasure],
         counts: &Counts,
     ) -> Result<Vec<Outcome>, StoreError> {
         // SQLite would write on into a file that has no name any more.
         if FileIdentity::at(&self.path).ok() != Some(self.identity) {
             return Err(StoreError::Away);
         }
-        let mut known = self.products.take();
+        let mut known = self.known.take();
         let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have changed the products.
         let version: i64 = change.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        let mut products = match known.take() {
-            Some((of, products)) if of == version => products,
-            _ => Products::read(&change)?,
+        let (mut products, retired) = match known.take() {
+            Some((of, products, retired)) if of == version => (products, retired),
+            _ => (Products::read(&change)?, Retired::read(&change)?),
         };
         let mut counts = counts.clone();
+        for Erasure { product, id, asked } in erasures {
+            // Removed or renamed, it is the same product; nothing is kept of one that was never known.
+            if let Some(known) = products.get(product) {
+                erase::erase(&change, &self.key.install(&known.hashed_as, id), day(*asked))?;
+            }
+            count(&mut counts, *asked, "erasure");
+        }
         let mut rows = Rows::of(&change)?;
         let mut outcomes = Vec::with_capacity(batch.len());
-        for (heartbeat, received) in batch {
+        for Incoming { heartbeat, received } in batch {
             let name = heartbeat.product.as_deref().unwrap_or(OWN_PRODUCT);
             let outcome = match received_product(&change, &mut products, name, self.any_product)? {
                 None => Outcome::UnknownProduct,
                 Some((product, hashed_as)) => {
                     let install = self.key.install(&hashed_as, &heartbeat.id);
+                    let is_retired = retired.holds(product, &heartbeat.facts.version);
                     let (outcome, is_wrong) =
-                        rows.store(product, &install, heartbeat, *received)?;
+                        rows.store(product, &install, heartbeat, *received, is_retired)?;
                     if is_wrong {
                         count(&mut counts, *received, "clock_wrong");
                     }
                     outcome
                 }
             };
-            let name = match outcome {
-                Outcome::Stored => "stored",
-                Outcome::Duplicate => "duplicate",
-                Outcome::TooMany => "too_many",
-                Outcome::UnknownProduct => "refused.product",
-            };
-            count(&mut counts, *received, name);
+            count(&mut counts, *received, outcome.counted());
             outcomes.push(outcome);
         }
         drop(rows);
-        let today = batch.iter().map(|(_, received)| day(*received)).max().unwrap_or(0);
-        if today > self.forgotten {
-            change
-                .execute(sql::FORGET_TIMES, params![[0_u8; 0], today.saturating_sub(TIMES_DAYS)])?;
-        }
+        let received = batch.iter().map(|one| one.received);
+        let today = received.chain(erasures.iter().map(|one| one.asked)).map(day).max();
+        let sweep = self.sweep.step(&change, today)?;
         let mut counted = change.prepare(sql::COUNT)?;
         for ((day, name), n) in counts {
             counted.execute(params![day, name, n])?;
         }
         drop(counted);
         change.commit()?;
-        self.forgotten = self.forgotten.max(today);
+        self.sweep = sweep;
         // Only now: a product of a batch that was undone is none.
-        self.products = Some((version, products));
+        self.known = Some((version, products, retired));
         Ok(outcomes)
+    }
+
+    /// Whether rows are still to be looked through for what is to be forgotten: every commit looks at some.
+    pub fn is_sweeping(&self) -> bool {
+        !self.sweep.is_done()
     }
 }
 
@@ -193,6 +242,7 @@ struct Rows<'c> {
     install_write: Statement<'c>,
     day: Statement<'c>,
     day_write: Statement<'c>,
+    erased: Statement<'c>,
 }
 
 impl<'c> Rows<'c> {
@@ -202,6 +252,7 @@ impl<'c> Rows<'c> {
             install_write: connection.prepare(sql::INSTALL_WRITE)?,
             day: connection.prepare(sql::DAY)?,
             day_write: connection.prepare(sql::DAY_WRITE)?,
+            erased: connection.prepare(sql::ERASED)?,
         })
     }
 
@@ -212,18 +263,33 @@ impl<'c> Rows<'c> {
         install: &[u8; 32],
         heartbeat: &Heartbeat,
         received: u64,
+        is_retired: bool,
     ) -> Result<(Outcome, bool), StoreError> {
-        let before = self
-            .install
-            .query_row([install], |row| Ok(read::install(row)))
-            .optional()?
-            .transpose()?;
+        let before =
+            self.install.query_row([install], |row| Ok(read::install(row))).optional()?;
+        // The database reads; this row of it does not. The others of the batch are stored.
+        let Ok(before) = before.transpose() else { return Ok((Outcome::Damaged, false)) };
+        if before.is_none() && self.is_erased(install, day(received))? {
+            return Ok((Outcome::Erased, false));
+        }
+        if is_retired {
+            return Ok((Outcome::Retired, false));
+        }
         let recent = before.as_ref().map_or(&[][..], |kept| &kept.recent);
         let (day, clock_wrong) = match kept::judge(recent, heartbeat.claimed, received) {
             Verdict::Duplicate => return Ok((Outcome::Duplicate, false)),
             Verdict::TooMany => return Ok((Outcome::TooMany, false)),
             Verdict::New(day, clock_wrong) => (day, clock_wrong),
         };
+        let packed: Option<Vec<u8>> =
+            self.day.query_row(params![install, day], |row| row.get(0)).optional()?;
+        let day_before = match packed.map(|packed| DayRow::unpack(&packed)) {
+            None => None,
+            Some(Some(row)) => Some(row),
+            Some(None) => return Ok((Outcome::Damaged, false)),
+        };
+        let is_latest =
+            before.as_ref().is_none_or(|kept| kept.is_latest(heartbeat, day, received));
         let kept = match before {
             None => Kept::new(heartbeat, day, clock_wrong, received),
             Some(mut kept) => {
@@ -232,15 +298,16 @@ impl<'c> Rows<'c> {
             }
         };
         self.write(product, install, &kept)?;
-        let packed: Option<Vec<u8>> =
-            self.day.query_row(params![install, day], |row| row.get(0)).optional()?;
-        let before = match packed {
-            None => None,
-            Some(packed) => Some(DayRow::unpack(&packed).ok_or(StoreError::Damaged)?),
-        };
-        let row = DayRow::with(heartbeat, before.as_ref()).pack();
+        let row = DayRow::with(heartbeat, day_before.as_ref(), is_latest).pack();
         self.day_write.execute(params![install, day, row])?;
         Ok((Outcome::Stored, clock_wrong))
+    }
+
+    /// Whether the install was erased, and is not to come back on `today`.
+    fn is_erased(&mut self, install: &[u8; 32], today: u32) -> Result<bool, StoreError> {
+        let until: Option<u32> =
+            self.erased.query_row([install], |row| row.get(0)).optional()?;
+        Ok(until.is_some_and(|until| until >= today))
     }
 
     fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {
