@@ -13,7 +13,7 @@ use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,7 @@ pub struct App {
 pub fn router(app: Arc<App>, base: &str) -> Router {
     Router::new()
         .route(&format!("{base}/heartbeat"), post(heartbeat))
+        .route(&format!("{base}/installs"), delete(erase))
         .route(&format!("{base}/healthz"), get(health))
         .route(&format!("{base}/readyz"), get(ready))
         .with_state(app)
@@ -49,20 +50,49 @@ pub fn router(app: Arc<App>, base: &str) -> Router {
 }
 
 async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {
-    let refuse = |refused: Refused| {
-        app.receiver.count(&refused, (app.clock)());
-        answered(Answer::Refused(refused))
-    };
+    match body(request).await {
+        Ok(bytes) => answered(app.receiver.submit(&bytes, (app.clock)()).answer().await),
+        Err(unread) => {
+            app.receiver.count(&unread.why, (app.clock)());
+            unread.answered()
+        }
+    }
+}
+
+/// Erases an install: possession of its id is the right.
+async fn erase(State(app): State<Arc<App>>, request: Request) -> Response {
+    match body(request).await {
+        Ok(bytes) => answered(app.receiver.erase(&bytes, (app.clock)()).answer().await),
+        Err(unread) => unread.answered(),
+    }
+}
+
+/// A body that was not read.
+struct Unread {
+    why: Refused,
+    /// Nothing more can be read from this connection.
+    is_over: bool,
+}
+
+impl Unread {
+    fn answered(self) -> Response {
+        let response = answered(Answer::Refused(self.why));
+        if self.is_over { closing(response) } else { response }
+    }
+}
+
+/// The body of a request, if it is JSON, short enough, and arrives in time.
+async fn body(request: Request) -> Result<Vec<u8>, Unread> {
     let (head, body) = request.into_parts();
     if !is_json(&head.headers) {
-        return refuse(Refused::media_type());
+        return Err(Unread { why: Refused::media_type(), is_over: false });
     }
     match tokio::time::timeout(BODY_WAIT, read(body)).await {
-        Ok(Ok(Some(bytes))) => answered(app.receiver.submit(&bytes, (app.clock)()).answer().await),
-        Ok(Ok(None)) => refuse(Refused::size()),
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(Unread { why: Refused::size(), is_over: false }),
         // The sender is gone, or what it sends is no body.
-        Ok(Err(_)) => closing(refuse(Refused::broken())),
-        Err(_) => closing(StatusCode::REQUEST_TIMEOUT.into_response()),
+        Ok(Err(_)) => Err(Unread { why: Refused::broken(), is_over: true }),
+        Err(_) => Err(Unread { why: Refused::late(), is_over: true }),
     }
 }
 
@@ -78,7 +108,9 @@ fn is_json(headers: &HeaderMap) -> bool {
         let value = value.trim().trim_matches('"');
         name.trim().eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
     };
-    is_json && parts.all(is_utf8) && !headers.contains_key(CONTENT_ENCODING)
+    // A `;` with nothing behind it says nothing.
+    let is_plain = |parameter: &str| parameter.is_empty() || is_utf8(parameter);
+    is_json && parts.all(is_plain) && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// The whole body; `None` when it is longer than a heartbeat can be.
@@ -110,12 +142,22 @@ fn answered(answer: Answer) -> Response {
             let code = match rule {
                 "size" => StatusCode::PAYLOAD_TOO_LARGE,
                 "type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "timeout" => StatusCode::REQUEST_TIMEOUT,
                 _ => StatusCode::BAD_REQUEST,
             };
             let mut text = format!(r#"{{"rule":"{rule}","field":"#);
             json::write_str(&mut text, &field);
             text.push('}');
             said(code, text)
+        }
+        Answer::Erased => StatusCode::NO_CONTENT.into_response(),
+        Answer::Retired { product, version } => {
+            let mut text = r#"{"retired":{"product":"#.to_owned();
+            json::write_str(&mut text, &product);
+            text.push_str(r#","version":"#);
+            json::write_str(&mut text, &version);
+            text.push_str("}}");
+            said(StatusCode::GONE, text)
         }
         Answer::TooMany(seconds) => later(StatusCode::TOO_MANY_REQUESTS, seconds),
         Answer::Unavailable(seconds) => later(StatusCode::SERVICE_UNAVAILABLE, seconds),

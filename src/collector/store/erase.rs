@@ -84,3 +84,6 @@ impl Sweep {
         Ok(next)
     }
 }
+
+#[cfg(test)]
+mod tests;

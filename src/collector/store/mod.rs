@@ -6,11 +6,13 @@ mod database;
 mod erase;
 mod error;
 mod key;
+mod migrate;
 mod packed;
 mod products;
 mod read;
 mod retire;
 mod sql;
+mod sum;
 mod write;
 
 pub use erase::Erasure;

@@ -8,14 +8,15 @@ use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
 use super::retire::Retired;
-use super::{database, read, sql};
+use super::{database, read, sql, sum};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
 use crate::contract::product::OWN_PRODUCT;
 use mcpproxy_platform::files::{FileIdentity, FileLock, HeldLock, LockMode};
 use rusqlite::{
-    Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params,
+    Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
+    params_from_iter,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -113,7 +114,7 @@ impl Store {
             .and_then(|lock| lock.acquire(LockMode::Exclusive, Duration::ZERO))
             .map_err(|error| StoreError::Directory(error.kind()))?
             .ok_or(StoreError::Taken)?;
-        let mut connection = database::open(&options.dir)?;
+        let mut connection = database::open_held(&options.dir, &lock)?;
         let key = Key::settle(key, &options.dir, &connection)?;
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in &names {
@@ -265,8 +266,7 @@ impl<'c> Rows<'c> {
         received: u64,
         is_retired: bool,
     ) -> Result<(Outcome, bool), StoreError> {
-        let before =
-            self.install.query_row([install], |row| Ok(read::install(row))).optional()?;
+        let before = self.install.query_row([install], |row| Ok(read::install(row))).optional()?;
         // The database reads; this row of it does not. The others of the batch are stored.
         let Ok(before) = before.transpose() else { return Ok((Outcome::Damaged, false)) };
         if before.is_none() && self.is_erased(install, day(received))? {
@@ -283,13 +283,12 @@ impl<'c> Rows<'c> {
         };
         let packed: Option<Vec<u8>> =
             self.day.query_row(params![install, day], |row| row.get(0)).optional()?;
-        let day_before = match packed.map(|packed| DayRow::unpack(&packed)) {
+        let day_before = match packed.map(|packed| DayRow::unpack(&packed, install, day)) {
             None => None,
             Some(Some(row)) => Some(row),
             Some(None) => return Ok((Outcome::Damaged, false)),
         };
-        let is_latest =
-            before.as_ref().is_none_or(|kept| kept.is_latest(heartbeat, day, received));
+        let is_latest = before.as_ref().is_none_or(|kept| kept.is_latest(heartbeat, day, received));
         let kept = match before {
             None => Kept::new(heartbeat, day, clock_wrong, received),
             Some(mut kept) => {
@@ -298,41 +297,48 @@ impl<'c> Rows<'c> {
             }
         };
         self.write(product, install, &kept)?;
-        let row = DayRow::with(heartbeat, day_before.as_ref(), is_latest).pack();
+        let row = DayRow::with(heartbeat, day_before.as_ref(), is_latest).pack(install, day);
         self.day_write.execute(params![install, day, row])?;
         Ok((Outcome::Stored, clock_wrong))
     }
 
     /// Whether the install was erased, and is not to come back on `today`.
     fn is_erased(&mut self, install: &[u8; 32], today: u32) -> Result<bool, StoreError> {
-        let until: Option<u32> =
-            self.erased.query_row([install], |row| row.get(0)).optional()?;
+        let until: Option<u32> = self.erased.query_row([install], |row| row.get(0)).optional()?;
         Ok(until.is_some_and(|until| until >= today))
     }
 
     fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {
         let [configured, connected, client, searched, called] = kept.steps;
-        self.install_write.execute(params![
+        let days = packed::bits(&kept.days);
+        let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
+        let (versions, clients) = (packed::versions(&kept.versions), kept.clients.join(","));
+        let recent = packed::times(&kept.recent);
+        let values: [&dyn ToSql; read::SUMMED] = [
             install,
-            product,
-            kept.day0,
-            kept.last_day,
-            packed::bits(&kept.days),
-            packed::facts(&kept.first),
-            packed::facts(&kept.now),
-            configured,
-            connected,
-            client,
-            searched,
-            called,
-            packed::versions(&kept.versions),
-            kept.clients.join(","),
-            kept.carried_over,
-            kept.days_since_install,
-            kept.install_day,
-            kept.clock_wrong,
-            packed::times(&kept.recent),
-        ])?;
+            &product,
+            &kept.day0,
+            &kept.last_day,
+            &days,
+            &first,
+            &now,
+            &configured,
+            &connected,
+            &client,
+            &searched,
+            &called,
+            &versions,
+            &clients,
+            &kept.carried_over,
+            &kept.days_since_install,
+            &kept.install_day,
+            &kept.clock_wrong,
+            &kept.received,
+            &kept.flood,
+        ];
+        let sum = sum::written(&values)?;
+        let values = values.into_iter().chain([&recent as &dyn ToSql, &sum]);
+        self.install_write.execute(params_from_iter(values))?;
         Ok(())
     }
 }
