@@ -5,7 +5,7 @@
 
 use super::heartbeat::{Heartbeat, until_midnight};
 use super::store::{
-    self, Counts, Erasure, Incoming, Outcome, ProductError, Reader, Store, StoreError, StoreOptions,
+    self, Change, Counts, Erasure, Incoming, Outcome, ProductError, Reader, Store, StoreError, StoreOptions,
 };
 use crate::contract::product::OWN_PRODUCT;
 use crate::contract::table::Text;
@@ -275,7 +275,7 @@ impl Pending {
 
 /// The heartbeat that `bytes` hold, if the gate lets it through: the same one as on the client, whose private
 /// words do not exist here.
-fn read(bytes: &[u8]) -> Result<Heartbeat, Refused> {
+pub(super) fn read(bytes: &[u8]) -> Result<Heartbeat, Refused> {
     gate::check(bytes, None, &PrivateWords::default())
         .map_err(|refusal| Refused { rule: refusal.rule.as_str(), field: refusal.field })?;
     let unreadable = || Refused { rule: RefusalRule::Shape.as_str(), field: String::new() };
@@ -369,7 +369,8 @@ impl Writer {
         }
         let incoming: Vec<Incoming<'_>> =
             beats.iter().map(|beat| Incoming::new(&beat.heartbeat, beat.received)).collect();
-        let result = self.store.commit(&incoming, &erasures, &counts);
+        let change = Change { erasures: &erasures, batch: &incoming, imported: None };
+        let result = self.store.commit(&change, &counts);
         self.tell(result.as_ref().err());
         match result {
             Ok(outcomes) => {

@@ -3,8 +3,11 @@
 //! One rule: a late repetition does not bring back what was erased, and nothing is remembered longer than it must.
 
 use super::error::StoreError;
+use super::key::{Key, KeySource};
+use super::products::{self, ProductError, Products};
 use super::sql;
 use rusqlite::{Connection, params};
+use std::path::Path;
 
 /// Days that a tombstone is kept: every repetition of a heartbeat comes before its end.
 const TOMBSTONE_DAYS: u32 = 30;
@@ -28,6 +31,36 @@ impl std::fmt::Debug for Erasure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Erasure").field("product", &self.product).finish_non_exhaustive()
     }
+}
+
+/// Erases an install on the word of the operator: of the product `name`, or of all. The names of the products that
+/// it was there of.
+pub fn forget(
+    dir: &Path,
+    key: &KeySource,
+    name: Option<&str>,
+    id: &str,
+    today: u32,
+) -> Result<Vec<String>, ProductError> {
+    let given = Key::given(key, dir)?;
+    let mut connection = products::existing(dir)?;
+    let key = Key::known(given, &connection)?;
+    let change = products::begin(&mut connection)?;
+    let products = Products::read(&change)?;
+    let only = match name {
+        Some(name) => Some(products.get(name).ok_or(ProductError::Unknown)?.product),
+        None => None,
+    };
+    let mut erased = Vec::new();
+    for known in products.all().filter(|known| only.is_none_or(|only| only == known.product)) {
+        if erase(&change, &key.install(&known.hashed_as, id), today)? {
+            erased.push(known.name.clone());
+        }
+    }
+    change.execute(sql::COUNT, params![today, "erasure", 1])?;
+    change.commit()?;
+    erased.sort();
+    Ok(erased)
 }
 
 /// Erases an install, whether it is there or not; whether it was.

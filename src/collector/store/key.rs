@@ -125,6 +125,16 @@ impl Key {
         }
     }
 
+    /// The given key, if it is that of this database. None is made.
+    pub fn known(given: Option<Self>, connection: &Connection) -> Result<Self, StoreError> {
+        match (given, fingerprint(connection)?) {
+            (Some(key), Some(known)) if known == key.fingerprint() => Ok(key),
+            (Some(_), Some(_)) => Err(StoreError::KeyWrong),
+            // Without a fingerprint no heartbeat was ever stored.
+            (_, _) => Err(StoreError::KeyMissing),
+        }
+    }
+
     fn from_file(path: &Path, place: &'static str) -> Result<Option<Self>, StoreError> {
         match read_start(path) {
             Ok(bytes) => {

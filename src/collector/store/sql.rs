@@ -62,6 +62,21 @@ pub const ERASED_FORGET: &str =
 pub const INSTALL_DELETE: &str = "DELETE FROM installs WHERE install = $1";
 pub const DAYS_DELETE: &str = "DELETE FROM days WHERE install = $1";
 
+pub const PURGE_COUNT: &str = "SELECT product, COUNT(*), SUM(flood) FROM installs \
+     WHERE received >= $1 AND received <= $2 AND flood >= $3 GROUP BY product";
+pub const PURGE_SOME: &str = "SELECT install FROM installs WHERE install > $1 AND received >= $2 \
+     AND received <= $3 AND flood >= $4 AND ($5 = 0 OR product = $5) ORDER BY install LIMIT $6";
+
+pub const NOTES: &str = "SELECT day, text FROM notes ORDER BY day, text";
+pub const NOTES_COUNT: &str = "SELECT COUNT(*) FROM notes";
+pub const NOTE_INSERT: &str =
+    "INSERT INTO notes (day, text) VALUES ($1, $2) ON CONFLICT (day, text) DO NOTHING";
+pub const NOTE_DELETE: &str = "DELETE FROM notes WHERE day = $1 AND text = $2";
+
+pub const IMPORT: &str = "SELECT lines FROM imports WHERE file = $1";
+pub const IMPORT_WRITE: &str = "INSERT INTO imports (file, lines) VALUES ($1, $2) \
+     ON CONFLICT (file) DO UPDATE SET lines = excluded.lines";
+
 pub const RETIRED: &str = "SELECT product, version FROM retired";
 pub const RETIRED_INSERT: &str = "INSERT INTO retired (product, version) VALUES ($1, $2) \
      ON CONFLICT (product, version) DO NOTHING";

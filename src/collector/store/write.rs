@@ -90,6 +90,26 @@ impl Outcome {
 /// How often something was answered, by UTC day of receipt.
 pub type Counts = BTreeMap<(u32, &'static str), u64>;
 
+/// How far a file of heartbeats is imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The SHA-256 of the file.
+    pub file: [u8; 32],
+    /// Lines of it that are applied.
+    pub lines: u64,
+}
+
+/// What is committed at once: erasures, then heartbeats. Of an install that is erased, nothing is stored.
+#[derive(Clone, Debug, Default)]
+pub struct Change<'a> {
+    /// Installs to erase.
+    pub erasures: &'a [Erasure],
+    /// Heartbeats to store.
+    pub batch: &'a [Incoming<'a>],
+    /// How far the file is imported that the batch is of.
+    pub imported: Option<Imported>,
+}
+
 /// The database, to write it: one per data directory.
 #[derive(Debug)]
 pub struct Store {
@@ -100,7 +120,7 @@ pub struct Store {
     sweep: Sweep,
     path: PathBuf,
     identity: FileIdentity,
-    _lock: HeldLock,
+    _lock: Option<HeldLock>,
 }
 
 impl Store {
@@ -121,18 +141,34 @@ impl Store {
             products::add_to(&change, name)?;
         }
         change.commit()?;
+        Ok(Self::of(options, connection, key, Some(lock))?)
+    }
+
+    /// Opens an existing database, beside a collector that may be running on it: SQLite gives each of them its turn.
+    pub fn beside(options: &StoreOptions) -> Result<Self, StoreError> {
+        let key = Key::given(&options.key, &options.dir)?;
+        let connection = products::existing(&options.dir)?;
+        let key = Key::known(key, &connection)?;
+        Self::of(options, connection, key, None)
+    }
+
+    fn of(
+        options: &StoreOptions,
+        connection: Connection,
+        key: Key,
+        lock: Option<HeldLock>,
+    ) -> Result<Self, StoreError> {
         let path = database::file(&options.dir);
         let identity = FileIdentity::at(&path).map_err(|_| StoreError::Away)?;
-        Ok(Self {
-            connection,
-            key,
-            any_product: options.any_product,
-            known: None,
-            sweep: Sweep::default(),
-            path,
-            identity,
-            _lock: lock,
-        })
+        let any_product = options.any_product;
+        let (known, sweep) = (None, Sweep::default());
+        Ok(Self { connection, key, any_product, known, sweep, path, identity, _lock: lock })
+    }
+
+    /// Lines of a file that are imported already.
+    pub fn imported(&self, file: &[u8; 32]) -> Result<u64, StoreError> {
+        let lines = self.connection.query_row(sql::IMPORT, [file], |row| row.get(0));
+        Ok(lines.optional()?.unwrap_or(0))
     }
 
     /// Commits a batch, and `counts` with it. On an error nothing of it was stored.
@@ -141,14 +177,13 @@ impl Store {
         batch: &[Incoming<'_>],
         counts: &Counts,
     ) -> Result<Vec<Outcome>, StoreError> {
-        self.commit(batch, &[], counts)
+        self.commit(&Change { batch, ..Change::default() }, counts)
     }
 
-    /// Commits erasures and a batch, in this order: of an install that is erased with it, nothing is stored.
+    /// Commits a change, and `counts` with it. On an error nothing of it was stored.
     pub fn commit(
         &mut self,
-        batch: &[Incoming<'_>],
-        erasures: &[Erasure],
+        Change { erasures, batch, imported }: &Change<'_>,
         counts: &Counts,
     ) -> Result<Vec<Outcome>, StoreError> {
         // SQLite would write on into a file that has no name any more.
@@ -164,7 +199,7 @@ impl Store {
             _ => (Products::read(&change)?, Retired::read(&change)?),
         };
         let mut counts = counts.clone();
-        for Erasure { product, id, asked } in erasures {
+        for Erasure { product, id, asked } in *erasures {
             // Removed or renamed, it is the same product; nothing is kept of one that was never known.
             if let Some(known) = products.get(product) {
                 erase::erase(&change, &self.key.install(&known.hashed_as, id), day(*asked))?;
@@ -173,7 +208,7 @@ impl Store {
         }
         let mut rows = Rows::of(&change)?;
         let mut outcomes = Vec::with_capacity(batch.len());
-        for Incoming { heartbeat, received } in batch {
+        for Incoming { heartbeat, received } in *batch {
             let name = heartbeat.product.as_deref().unwrap_or(OWN_PRODUCT);
             let outcome = match received_product(&change, &mut products, name, self.any_product)? {
                 None => Outcome::UnknownProduct,
@@ -200,6 +235,9 @@ impl Store {
             counted.execute(params![day, name, n])?;
         }
         drop(counted);
+        if let Some(Imported { file, lines }) = imported {
+            change.execute(sql::IMPORT_WRITE, params![file, lines])?;
+        }
         change.commit()?;
         self.sweep = sweep;
         // Only now: a product of a batch that was undone is none.

@@ -1,6 +1,6 @@
 use crate::collector::heartbeat::Heartbeat;
 use crate::collector::store::{
-    Counts, Erasure, Incoming, Outcome, Reader, Store, StoreOptions, remove, rename, retire,
+    Change, Counts, Erasure, Incoming, Outcome, Reader, Store, StoreOptions, remove, rename, retire,
     retired, unretire,
 };
 use crate::collector::testing::heartbeat;
@@ -26,7 +26,8 @@ fn stored(store: &mut Store, beat: &Heartbeat, received: u64) -> Outcome {
 
 fn erase(store: &mut Store, product: &str, id: &str, asked: u64) {
     let erasure = Erasure { product: product.to_owned(), id: id.to_owned(), asked };
-    store.commit(&[], &[erasure], &Counts::new()).expect("a commit");
+    let change = Change { erasures: &[erasure], ..Change::default() };
+    store.commit(&change, &Counts::new()).expect("a commit");
 }
 
 /// How many rows a table has.
@@ -67,8 +68,10 @@ fn a_heartbeat_and_an_erasure_of_one_batch_leave_nothing() {
     let place = tempfile::tempdir().expect("a directory");
     let mut store = open(place.path());
     let beat = heartbeat(NOON);
-    let asked = Erasure { product: "notes-mcp".to_owned(), id: beat.id.clone(), asked: NOON };
-    let outcomes = store.commit(&[Incoming::new(&beat, NOON)], &[asked], &Counts::new());
+    let erasures = [Erasure { product: "notes-mcp".to_owned(), id: beat.id.clone(), asked: NOON }];
+    let batch = [Incoming::new(&beat, NOON)];
+    let change = Change { erasures: &erasures, batch: &batch, imported: None };
+    let outcomes = store.commit(&change, &Counts::new());
     assert_eq!(outcomes, Ok(vec![Outcome::Erased]));
     assert_eq!(rows(place.path(), "installs"), 0);
 }
