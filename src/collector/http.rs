@@ -58,7 +58,9 @@ async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {
         return refuse(Refused::media_type());
     }
     match tokio::time::timeout(BODY_WAIT, read(body)).await {
-        Ok(Ok(Some(bytes))) => answered(app.receiver.submit(&bytes, (app.clock)()).answer().await),
+        Ok(Ok(Some(bytes))) => {
+            answered(app.receiver.submit(&bytes, (app.clock)(), None).answer().await)
+        }
         Ok(Ok(None)) => refuse(Refused::size()),
         // The sender is gone, or what it sends is no body.
         Ok(Err(_)) => closing(refuse(Refused::broken())),

@@ -4,10 +4,13 @@
 
 mod connections;
 pub mod definitions;
+pub mod floods;
 pub mod heartbeat;
 pub mod http;
 pub mod keeper;
 pub mod kept;
+pub mod limits;
+pub mod origin;
 pub mod pages;
 pub mod receive;
 pub mod report;

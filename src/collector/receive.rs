@@ -3,8 +3,11 @@
 //! One rule: no answer says stored before the commit, and none holds a value of the heartbeat. HTTP only wraps
 //! this; the tests and the simulator call it with a time of their own.
 
+use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
-use super::store::{self, Counts, Outcome, ProductError, Reader, Store, StoreError, StoreOptions};
+use super::store::{
+    self, Counts, Incoming, Outcome, ProductError, Reader, Store, StoreError, StoreOptions,
+};
 use crate::gate::{self, PrivateWords, RefusalRule};
 use std::path::PathBuf;
 use std::sync::mpsc::{
@@ -91,6 +94,7 @@ impl Refused {
 struct Job {
     heartbeat: Heartbeat,
     received: u64,
+    origin: Option<Origin>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -134,7 +138,7 @@ impl Receiver {
 
     /// Takes one heartbeat that arrived at `received`, and waits for its answer. Not for asynchronous code.
     pub fn accept(&self, bytes: &[u8], received: u64) -> Answer {
-        self.submit(bytes, received).wait()
+        self.submit(bytes, received, None).wait()
     }
 
     /// As [`Self::accept`] for many, in their order, with as few commits as possible.
@@ -148,14 +152,14 @@ impl Receiver {
             if waiting.len() == BATCH {
                 answers.extend(waiting.drain(..).map(Pending::wait));
             }
-            waiting.push(self.submit(bytes, received));
+            waiting.push(self.submit(bytes, received, None));
         }
         answers.extend(waiting.into_iter().map(Pending::wait));
         answers
     }
 
-    /// Takes one heartbeat that arrived at `received`; the answer may have to be waited for.
-    pub fn submit(&self, bytes: &[u8], received: u64) -> Pending {
+    /// Takes one heartbeat that arrived at `received` from `origin`; the answer may have to be waited for.
+    pub fn submit(&self, bytes: &[u8], received: u64, origin: Option<Origin>) -> Pending {
         let heartbeat = match read(bytes) {
             Ok(heartbeat) => heartbeat,
             Err(refused) => {
@@ -165,7 +169,7 @@ impl Receiver {
         };
         let (answer, waiting) = oneshot::channel();
         let sent = match &self.queue {
-            Some(queue) => queue.try_send(Job { heartbeat, received, answer }),
+            Some(queue) => queue.try_send(Job { heartbeat, received, origin, answer }),
             None => return Pending::Done(Answer::Unavailable(QUEUE_RETRY)),
         };
         match sent {
@@ -278,9 +282,11 @@ impl Writer {
         if batch.is_empty() && counts.is_empty() && self.shared.write_error().is_none() {
             return;
         }
-        let heartbeats: Vec<(&Heartbeat, u64)> =
-            batch.iter().map(|job| (&job.heartbeat, job.received)).collect();
-        let result = self.store.apply(&heartbeats, &counts);
+        let incoming = batch.iter().map(|job| Incoming {
+            origin: job.origin,
+            ..Incoming::new(&job.heartbeat, job.received)
+        });
+        let result = self.store.apply(&incoming.collect::<Vec<_>>(), &counts);
         self.tell(result.as_ref().err());
         match result {
             Ok(outcomes) => {

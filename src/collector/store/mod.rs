@@ -16,7 +16,7 @@ pub use key::KeySource;
 pub use packed::DayRow;
 pub use products::{ProductError, add, named, remove, rename};
 pub use read::Reader;
-pub use write::{Counts, Outcome, Store, StoreOptions, count, key_is_exposed};
+pub use write::{Counts, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed};
 
 #[cfg(test)]
 mod tests;

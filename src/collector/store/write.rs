@@ -7,6 +7,7 @@ use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
 use super::{database, read, sql};
+use crate::collector::floods::Origin;
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
@@ -36,6 +37,24 @@ pub struct StoreOptions {
     pub any_product: bool,
     /// Whether the directory may be gone when the machine stops.
     pub ephemeral: bool,
+}
+
+/// A heartbeat that the gate has let through, and when it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// What it says.
+    pub heartbeat: &'a Heartbeat,
+    /// When it arrived: seconds since 1970.
+    pub received: u64,
+    /// The network that it came from; `None` where that is not known, or does not matter.
+    pub origin: Option<Origin>,
+}
+
+impl<'a> Incoming<'a> {
+    /// A heartbeat that arrived at `received`, of no known origin.
+    pub fn new(heartbeat: &'a Heartbeat, received: u64) -> Self {
+        Self { heartbeat, received, origin: None }
+    }
 }
 
 /// What happened to a heartbeat of a batch that was committed.
@@ -103,7 +122,7 @@ impl Store {
     /// Commits a batch, and `counts` with it. On an error nothing of it was stored.
     pub fn apply(
         &mut self,
-        batch: &[(&Heartbeat, u64)],
+        batch: &[Incoming<'_>],
         counts: &Counts,
     ) -> Result<Vec<Outcome>, StoreError> {
         // SQLite would write on into a file that has no name any more.
@@ -121,7 +140,7 @@ impl Store {
         let mut counts = counts.clone();
         let mut rows = Rows::of(&change)?;
         let mut outcomes = Vec::with_capacity(batch.len());
-        for (heartbeat, received) in batch {
+        for Incoming { heartbeat, received, .. } in batch {
             let name = heartbeat.product.as_deref().unwrap_or(OWN_PRODUCT);
             let outcome = match received_product(&change, &mut products, name, self.any_product)? {
                 None => Outcome::UnknownProduct,
@@ -145,7 +164,7 @@ impl Store {
             outcomes.push(outcome);
         }
         drop(rows);
-        let today = batch.iter().map(|(_, received)| day(*received)).max().unwrap_or(0);
+        let today = batch.iter().map(|one| day(one.received)).max().unwrap_or(0);
         if today > self.forgotten {
             change
                 .execute(sql::FORGET_TIMES, params![[0_u8; 0], today.saturating_sub(TIMES_DAYS)])?;
