@@ -5,6 +5,7 @@
 
 use super::limits::{PLACES, Table};
 pub use super::origin::Origin;
+use std::fmt;
 
 /// New installs of one network and UTC day of receipt that are not marked.
 pub const UNMARKED: u32 = 50;
@@ -44,11 +45,26 @@ pub struct Floods {
     counted: Table<Counted>,
     day: u32,
     source: Source,
+    wants_a_proxy: bool,
+    /// What was added and is not settled yet.
+    open: Vec<(Origin, u32)>,
+}
+
+impl fmt::Debug for Floods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Floods").finish_non_exhaustive()
+    }
 }
 
 impl Default for Floods {
     fn default() -> Self {
-        Self { counted: Table::new(PLACES), day: 0, source: Source::Nowhere }
+        Self {
+            counted: Table::new(PLACES),
+            day: 0,
+            source: Source::Nowhere,
+            wants_a_proxy: false,
+            open: Vec::new(),
+        }
     }
 }
 
@@ -66,19 +82,35 @@ impl Floods {
         };
         let Some(counted) = self.of(origin, day) else { return Newcomer::Usual };
         counted.installs = counted.installs.saturating_add(1);
-        match (counted.installs > UNMARKED, self.source) {
-            (false, _) => Newcomer::Usual,
-            (true, Source::Proxy(_)) => Newcomer::Proxied,
-            (true, _) => Newcomer::Flood,
+        let is_many = counted.installs > UNMARKED;
+        self.open.push((origin, day));
+        match self.source {
+            _ if !is_many => Newcomer::Usual,
+            Source::Proxy(_) => {
+                self.wants_a_proxy = true;
+                Newcomer::Proxied
+            }
+            _ => Newcomer::Flood,
         }
     }
 
-    /// Takes back an install that was added and could not be stored: its sender tries again.
-    pub fn take_back(&mut self, origin: Option<Origin>, day: u32) {
-        let counted = origin.and_then(|origin| self.of(origin, day));
-        if let Some(counted) = counted {
-            counted.installs = counted.installs.saturating_sub(1);
+    /// What was added is stored.
+    pub fn settle(&mut self) {
+        self.open.clear();
+    }
+
+    /// Takes back what was added and is not stored: its senders try again.
+    pub fn take_back(&mut self) {
+        for (origin, day) in std::mem::take(&mut self.open) {
+            if let Some(counted) = self.of(origin, day) {
+                counted.installs = counted.installs.saturating_sub(1);
+            }
         }
+    }
+
+    /// Whether a newcomer was [`Newcomer::Proxied`] since the start.
+    pub fn wants_a_proxy(&self) -> bool {
+        self.wants_a_proxy
     }
 
     /// The count of a network on a day. A place of an earlier day is free, and else the smallest count gives way.
@@ -126,17 +158,24 @@ mod tests {
     fn what_was_not_stored_is_not_counted() {
         let mut floods = Floods::default();
         assert_eq!(add(&mut floods, origin(1), 50, 20_000), [50, 0, 0]);
-        for _ in 0..20 {
-            floods.take_back(origin(1), 20_000);
-        }
-        assert_eq!(add(&mut floods, origin(1), 21, 20_000), [20, 1, 0]);
+        floods.settle();
+        assert_eq!(add(&mut floods, origin(1), 20, 20_000), [0, 20, 0]);
+        assert_eq!(add(&mut floods, origin(2), 20, 20_000), [20, 0, 0]);
+        floods.take_back();
+        floods.take_back();
+        assert_eq!(add(&mut floods, origin(2), 51, 20_000), [50, 1, 0]);
+        floods.take_back();
+        assert_eq!(add(&mut floods, origin(1), 1, 20_000), [0, 1, 0], "50 are stored");
     }
 
     #[test]
     fn behind_a_proxy_that_is_not_trusted_nothing_is_marked() {
         let proxy = Some(Origin::unproven_for_tests(1));
         let mut floods = Floods::default();
-        assert_eq!(add(&mut floods, proxy, 60, 20_000), [50, 0, 10]);
+        assert_eq!(add(&mut floods, proxy, 50, 20_000), [50, 0, 0]);
+        assert!(!floods.wants_a_proxy());
+        assert_eq!(add(&mut floods, proxy, 10, 20_000), [0, 0, 10]);
+        assert!(floods.wants_a_proxy());
         // A second address: the first is not the one proxy that everybody comes through.
         assert_eq!(add(&mut floods, origin(2), 1, 20_000), [1, 0, 0]);
         assert_eq!(add(&mut floods, proxy, 5, 20_000), [0, 5, 0]);

@@ -5,10 +5,12 @@
 mod database;
 mod error;
 mod key;
+mod migrate;
 mod packed;
 mod products;
 mod read;
 mod sql;
+mod sum;
 mod write;
 
 pub use error::StoreError;
