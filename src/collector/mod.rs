@@ -12,6 +12,7 @@ pub mod kept;
 pub mod limits;
 pub mod origin;
 pub mod pages;
+mod places;
 pub mod receive;
 pub mod report;
 pub mod row;

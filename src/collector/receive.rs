@@ -10,6 +10,7 @@ use super::store::{
 };
 use crate::gate::{self, PrivateWords, RefusalRule};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{
     Receiver as Queue, RecvTimeoutError, SyncSender, TrySendError, sync_channel,
 };
@@ -31,6 +32,10 @@ const COUNTS_WAIT: Duration = Duration::from_secs(10);
 const QUEUE_RETRY: u64 = 5;
 /// Seconds after which a database that cannot be written is worth another try.
 const STORE_RETRY: u64 = 60;
+
+/// What an operator has forgotten to say.
+pub const PROXY_ALARM: &str = "all new installs come from one address, with forwarding headers: if that is your proxy, \
+     start the collector with --trusted-proxy and the address of the proxy; until then no flood is marked";
 
 /// The answer to a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +110,8 @@ struct Shared {
     refusals: Mutex<Counts>,
     /// The error of the last write.
     write_error: Mutex<Option<StoreError>>,
+    /// Everybody seems to come through a proxy that is not trusted.
+    wants_a_proxy: AtomicBool,
 }
 
 impl Shared {
@@ -181,8 +188,24 @@ impl Receiver {
 
     /// Counts a refusal that was made before the bytes were looked at.
     pub fn count(&self, refused: &Refused, received: u64) {
+        self.count_as(refused.counted(), received);
+    }
+
+    /// Counts a heartbeat that came too fast after others of its network.
+    pub fn count_limited(&self, received: u64) {
+        self.count_as("limited", received);
+    }
+
+    fn count_as(&self, name: &'static str, received: u64) {
         let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        store::count(&mut refusals, received, refused.counted());
+        store::count(&mut refusals, received, name);
+    }
+
+    /// Tells whether all new installs of a day came from one address with forwarding headers, so many that they
+    /// would be a flood, while no proxy is trusted.
+    pub fn proxy_alarm(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let shared = self.shared.clone();
+        move || shared.wants_a_proxy.load(Ordering::Relaxed)
     }
 
     /// The error of the last write; `None` when heartbeats can be stored.
@@ -288,6 +311,9 @@ impl Writer {
         });
         let result = self.store.apply(&incoming.collect::<Vec<_>>(), &counts);
         self.tell(result.as_ref().err());
+        if self.store.wants_a_proxy() && !self.shared.wants_a_proxy.swap(true, Ordering::Relaxed) {
+            error!("{PROXY_ALARM}");
+        }
         match result {
             Ok(outcomes) => {
                 for (job, outcome) in batch.into_iter().zip(outcomes) {
