@@ -4,6 +4,7 @@
 
 use super::output::Format;
 use super::{Call, Failure, output};
+use crate::collector::origin::{Network, NetworkError};
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
 use crate::collector::store::{self, KeySource, ProductError, Reader, StoreError, StoreOptions};
@@ -32,6 +33,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let products = call.options.iter().filter(|(name, _)| *name == "product");
     let products = products.map(|(_, value)| name(value.as_deref().unwrap_or_default()));
     let products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
+    let trusted_proxies = trusted_proxies(call)?;
     let dir = dir(call)?;
     let store = StoreOptions {
         key: key(call)?,
@@ -51,7 +53,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
-    let options = Options { store, listen, base_path: base, password_file, clock };
+    let options = Options { store, listen, base_path: base, password_file, trusted_proxies, clock };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -232,6 +234,15 @@ fn key(call: &Call) -> Result<KeySource, Failure> {
     // Bytes that are not UTF-8 are no key: the collector says so, as for any other wrong one.
     let text = text.map(|value: OsString| value.to_string_lossy().into_owned());
     Ok(text.map_or(KeySource::Own, KeySource::Variable))
+}
+
+fn trusted_proxies(call: &Call) -> Result<Vec<Network>, Failure> {
+    let networks = call.options.iter().filter(|(name, _)| *name == "trusted-proxy");
+    let network = |value: &Option<OsString>| {
+        let text = value.as_deref().and_then(OsStr::to_str).unwrap_or_default();
+        text.parse().map_err(|error: NetworkError| usage(format!("--trusted-proxy {error}")))
+    };
+    networks.map(|(_, value)| network(value)).collect()
 }
 
 fn base_path(call: &Call) -> Result<String, Failure> {

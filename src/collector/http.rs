@@ -2,6 +2,11 @@
 //!
 //! One rule: an answer says a rule and a place, never a value, and nothing about a request is logged.
 
+use super::connections::Peer;
+use super::floods::Origin;
+use super::limits::Limit;
+use super::origin::{Network, Origins};
+use super::places::Place;
 use super::receive::{Answer, Receiver, Refused};
 use crate::contract::MAX_PAYLOAD_BYTES;
 use crate::json;
@@ -10,13 +15,14 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Tells the time: seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -32,6 +38,33 @@ pub struct App {
     pub receiver: Receiver,
     /// When they arrive.
     pub clock: Clock,
+    origins: Origins,
+    heartbeats: Mutex<Limit>,
+    erasures: Mutex<Limit>,
+    began: Instant,
+}
+
+impl App {
+    /// Handlers that believe the forwarding headers of these proxies.
+    pub fn new(receiver: Receiver, clock: Clock, trusted: Vec<Network>) -> Self {
+        let heartbeats = Mutex::new(Limit::heartbeats());
+        let erasures = Mutex::new(Limit::erasures());
+        let origins = Origins::new(trusted);
+        Self { receiver, clock, origins, heartbeats, erasures, began: Instant::now() }
+    }
+
+    /// Where a request came from; `None` is this machine, which no limit is for.
+    pub fn origin(&self, request: &Parts) -> Option<Origin> {
+        let Peer(peer) = request.extensions.get()?;
+        self.origins.of(*peer, &request.headers)
+    }
+
+    /// Takes one request from the share of an origin. The error is the number of seconds to wait.
+    pub fn take(&self, limit: &Mutex<Limit>, origin: Option<Origin>) -> Result<(), u64> {
+        let Some(origin) = origin else { return Ok(()) };
+        let mut limit = limit.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.take(origin, self.began.elapsed())
+    }
 }
 
 /// The routes below `base` (empty, or such as `/t`): receiving and health.
@@ -50,10 +83,21 @@ pub fn router(app: Arc<App>, base: &str) -> Router {
 }
 
 async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {
-    match body(request).await {
-        Ok(bytes) => answered(app.receiver.submit(&bytes, (app.clock)()).answer().await),
+    let (head, body) = request.into_parts();
+    let origin = app.origin(&head);
+    match app.body(&app.heartbeats, origin, &head, body).await {
+        Ok(bytes) => {
+            // From here on its connection gives its place to no newcomer.
+            let _answering = head.extensions.get().map(Place::answering);
+            answered(app.receiver.submit(&bytes, (app.clock)(), origin).answer().await)
+        }
         Err(unread) => {
-            app.receiver.count(&unread.why, (app.clock)());
+            match &unread {
+                Unread::Limited(_) => app.receiver.count_limited((app.clock)()),
+                Unread::Refused(why) | Unread::Over(why) => {
+                    app.receiver.count(why, (app.clock)());
+                }
+            }
             unread.answered()
         }
     }
@@ -61,38 +105,59 @@ async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {
 
 /// Erases an install: possession of its id is the right.
 async fn erase(State(app): State<Arc<App>>, request: Request) -> Response {
-    match body(request).await {
-        Ok(bytes) => answered(app.receiver.erase(&bytes, (app.clock)()).answer().await),
+    let (head, body) = request.into_parts();
+    let origin = app.origin(&head);
+    match app.body(&app.erasures, origin, &head, body).await {
+        Ok(bytes) => {
+            let _answering = head.extensions.get().map(Place::answering);
+            answered(app.receiver.erase(&bytes, (app.clock)()).answer().await)
+        }
         Err(unread) => unread.answered(),
     }
 }
 
-/// A body that was not read.
-struct Unread {
-    why: Refused,
-    /// Nothing more can be read from this connection.
-    is_over: bool,
+/// Why a body is not looked at.
+enum Unread {
+    /// Its network asks too often; seconds to wait.
+    Limited(u64),
+    /// It is refused; the connection goes on.
+    Refused(Refused),
+    /// It is refused, and nothing more can be read from its connection.
+    Over(Refused),
 }
 
 impl Unread {
     fn answered(self) -> Response {
-        let response = answered(Answer::Refused(self.why));
-        if self.is_over { closing(response) } else { response }
+        match self {
+            Self::Limited(seconds) => answered(Answer::TooMany(seconds)),
+            Self::Refused(why) => answered(Answer::Refused(why)),
+            Self::Over(why) => closing(answered(Answer::Refused(why))),
+        }
     }
 }
 
-/// The body of a request, if it is JSON, short enough, and arrives in time.
-async fn body(request: Request) -> Result<Vec<u8>, Unread> {
-    let (head, body) = request.into_parts();
-    if !is_json(&head.headers) {
-        return Err(Unread { why: Refused::media_type(), is_over: false });
-    }
-    match tokio::time::timeout(BODY_WAIT, read(body)).await {
-        Ok(Ok(Some(bytes))) => Ok(bytes),
-        Ok(Ok(None)) => Err(Unread { why: Refused::size(), is_over: false }),
-        // The sender is gone, or what it sends is no body.
-        Ok(Err(_)) => Err(Unread { why: Refused::broken(), is_over: true }),
-        Err(_) => Err(Unread { why: Refused::late(), is_over: true }),
+impl App {
+    /// The body of a request, if its origin may ask, and if it is JSON, short enough, and arrives in time.
+    async fn body(
+        &self,
+        limit: &Mutex<Limit>,
+        origin: Option<Origin>,
+        head: &Parts,
+        body: Body,
+    ) -> Result<Vec<u8>, Unread> {
+        let share = self.take(limit, origin);
+        if share.is_ok() && !is_json(&head.headers) {
+            return Err(Unread::Refused(Refused::media_type()));
+        }
+        let body = tokio::time::timeout(BODY_WAIT, read(body)).await;
+        match (body, share) {
+            // The sender is gone, or what it sends is no body.
+            (Ok(Err(_)), _) => Err(Unread::Over(Refused::broken())),
+            (Err(_), _) => Err(Unread::Over(Refused::late())),
+            (Ok(Ok(_)), Err(seconds)) => Err(Unread::Limited(seconds)),
+            (Ok(Ok(None)), Ok(())) => Err(Unread::Refused(Refused::size())),
+            (Ok(Ok(Some(bytes))), Ok(())) => Ok(bytes),
+        }
     }
 }
 

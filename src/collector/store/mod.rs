@@ -26,7 +26,9 @@ pub use products::{ProductError, add, named, remove, rename};
 pub use purge::{Meant, Purge};
 pub use read::Reader;
 pub use retire::{retire, retired, unretire};
-pub use write::{Change, Counts, Imported, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed};
+pub use write::{
+    Change, Counts, Imported, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed,
+};
 
 #[cfg(test)]
 mod tests;

@@ -93,8 +93,7 @@ pub fn notes(dir: &Path) -> Result<Vec<Note>, StoreError> {
 
 pub(super) fn read(connection: &Connection) -> Result<Vec<Note>, StoreError> {
     let mut statement = connection.prepare(sql::NOTES)?;
-    let all =
-        statement.query_map([], |row| Ok(Note { day: row.get(0)?, text: row.get(1)? }))?;
+    let all = statement.query_map([], |row| Ok(Note { day: row.get(0)?, text: row.get(1)? }))?;
     Ok(all.collect::<Result<_, _>>()?)
 }
 

@@ -92,12 +92,14 @@ impl Purge {
         only: Option<i64>,
         last: &[u8],
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut statement = connection.prepare_cached(sql::PURGE_SOME)?;
+        let mut statement = connection.prepare(sql::PURGE_SOME)?;
         // Products have numbers from 1.
         let only = only.unwrap_or(0);
         let floods = u8::from(self.only_floods);
         let some = statement
-            .query_map(params![last, self.from, self.to, floods, only, AT_ONCE], |row| row.get(0))?;
+            .query_map(params![last, self.from, self.to, floods, only, AT_ONCE], |row| {
+                row.get(0)
+            })?;
         Ok(some.collect::<Result<_, _>>()?)
     }
 

@@ -353,7 +353,8 @@ fn what_does_not_fit_in_the_queue_is_told_to_come_back() {
     let other = rusqlite::Connection::open(place.path().join("collector.db")).expect("a file");
     other.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
     let beats: Vec<Vec<u8>> = (0..2_700).map(|install| bytes_v3(install, NOON)).collect();
-    let pending: Vec<Pending> = beats.iter().map(|bytes| receiver.submit(bytes, NOON)).collect();
+    let pending: Vec<Pending> =
+        beats.iter().map(|bytes| receiver.submit(bytes, NOON, None)).collect();
     let is_full = |pending: &&Pending| matches!(pending, Pending::Done(Answer::Unavailable(5)));
     assert!(pending.iter().filter(is_full).count() > 0);
     other.execute_batch("COMMIT").expect("the lock is free");

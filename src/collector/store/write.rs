@@ -9,6 +9,7 @@ use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
 use super::retire::Retired;
 use super::{database, read, sql, sum};
+use crate::collector::floods::{Floods, Newcomer, Origin};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
@@ -44,12 +45,14 @@ pub struct Incoming<'a> {
     pub heartbeat: &'a Heartbeat,
     /// When it arrived: seconds since 1970.
     pub received: u64,
+    /// The network that it came from; `None` where that is not known, or does not matter.
+    pub origin: Option<Origin>,
 }
 
 impl<'a> Incoming<'a> {
-    /// A heartbeat that arrived at `received`.
+    /// A heartbeat that arrived at `received`, of no known origin.
     pub fn new(heartbeat: &'a Heartbeat, received: u64) -> Self {
-        Self { heartbeat, received }
+        Self { heartbeat, received, origin: None }
     }
 }
 
@@ -118,6 +121,7 @@ pub struct Store {
     any_product: bool,
     known: Option<(i64, Products, Retired)>,
     sweep: Sweep,
+    floods: Floods,
     path: PathBuf,
     identity: FileIdentity,
     _lock: Option<HeldLock>,
@@ -160,9 +164,17 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let path = database::file(&options.dir);
         let identity = FileIdentity::at(&path).map_err(|_| StoreError::Away)?;
-        let any_product = options.any_product;
-        let (known, sweep) = (None, Sweep::default());
-        Ok(Self { connection, key, any_product, known, sweep, path, identity, _lock: lock })
+        Ok(Self {
+            connection,
+            key,
+            any_product: options.any_product,
+            known: None,
+            sweep: Sweep::default(),
+            floods: Floods::default(),
+            path,
+            identity,
+            _lock: lock,
+        })
     }
 
     /// Lines of a file that are imported already.
@@ -190,6 +202,8 @@ impl Store {
         if FileIdentity::at(&self.path).ok() != Some(self.identity) {
             return Err(StoreError::Away);
         }
+        // Of a batch that was undone no install is there.
+        self.floods.take_back();
         let mut known = self.known.take();
         let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have changed the products.
@@ -208,15 +222,22 @@ impl Store {
         }
         let mut rows = Rows::of(&change)?;
         let mut outcomes = Vec::with_capacity(batch.len());
-        for Incoming { heartbeat, received } in *batch {
+        for Incoming { heartbeat, received, origin } in *batch {
             let name = heartbeat.product.as_deref().unwrap_or(OWN_PRODUCT);
             let outcome = match received_product(&change, &mut products, name, self.any_product)? {
                 None => Outcome::UnknownProduct,
                 Some((product, hashed_as)) => {
                     let install = self.key.install(&hashed_as, &heartbeat.id);
                     let is_retired = retired.holds(product, &heartbeat.facts.version);
-                    let (outcome, is_wrong) =
-                        rows.store(product, &install, heartbeat, *received, is_retired)?;
+                    let mut newcomer = || self.floods.add(*origin, day(*received));
+                    let (outcome, is_wrong) = rows.store(
+                        product,
+                        &install,
+                        heartbeat,
+                        *received,
+                        is_retired,
+                        &mut newcomer,
+                    )?;
                     if is_wrong {
                         count(&mut counts, *received, "clock_wrong");
                     }
@@ -239,6 +260,7 @@ impl Store {
             change.execute(sql::IMPORT_WRITE, params![file, lines])?;
         }
         change.commit()?;
+        self.floods.settle();
         self.sweep = sweep;
         // Only now: a product of a batch that was undone is none.
         self.known = Some((version, products, retired));
@@ -248,6 +270,13 @@ impl Store {
     /// Whether rows are still to be looked through for what is to be forgotten: every commit looks at some.
     pub fn is_sweeping(&self) -> bool {
         !self.sweep.is_done()
+    }
+}
+
+impl Store {
+    /// Whether new installs would have been marked as a flood, had they not all come through what may be a proxy.
+    pub fn wants_a_proxy(&self) -> bool {
+        self.floods.wants_a_proxy()
     }
 }
 
@@ -303,6 +332,7 @@ impl<'c> Rows<'c> {
         heartbeat: &Heartbeat,
         received: u64,
         is_retired: bool,
+        newcomer: &mut dyn FnMut() -> Newcomer,
     ) -> Result<(Outcome, bool), StoreError> {
         let before = self.install.query_row([install], |row| Ok(read::install(row))).optional()?;
         // The database reads; this row of it does not. The others of the batch are stored.
@@ -319,16 +349,21 @@ impl<'c> Rows<'c> {
             Verdict::TooMany => return Ok((Outcome::TooMany, false)),
             Verdict::New(day, clock_wrong) => (day, clock_wrong),
         };
-        let packed: Option<Vec<u8>> =
-            self.day.query_row(params![install, day], |row| row.get(0)).optional()?;
-        let day_before = match packed.map(|packed| DayRow::unpack(&packed, install, day)) {
+        let packed =
+            self.day.query_row(params![install, day], |row| Ok(row.get::<_, Vec<u8>>(0).ok()));
+        let unpack = |packed: Vec<u8>| DayRow::unpack(&packed, install, day);
+        let day_before = match packed.optional()?.map(|packed| packed.and_then(unpack)) {
             None => None,
             Some(Some(row)) => Some(row),
             Some(None) => return Ok((Outcome::Damaged, false)),
         };
         let is_latest = before.as_ref().is_none_or(|kept| kept.is_latest(heartbeat, day, received));
         let kept = match before {
-            None => Kept::new(heartbeat, day, clock_wrong, received),
+            None => {
+                let mut kept = Kept::new(heartbeat, day, clock_wrong, received);
+                kept.flood = newcomer() == Newcomer::Flood;
+                kept
+            }
             Some(mut kept) => {
                 kept.add(heartbeat, day, clock_wrong, received);
                 kept

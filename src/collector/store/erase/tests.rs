@@ -1,7 +1,7 @@
 use crate::collector::heartbeat::Heartbeat;
 use crate::collector::store::{
-    Change, Counts, Erasure, Incoming, Outcome, Reader, Store, StoreOptions, remove, rename, retire,
-    retired, unretire,
+    Change, Counts, Erasure, Incoming, Outcome, Reader, Store, StoreOptions, remove, rename,
+    retire, retired, unretire,
 };
 use crate::collector::testing::heartbeat;
 use std::path::Path;
