@@ -68,7 +68,12 @@ fn an_erasure_that_cannot_be_meant_is_refused_with_a_rule_and_a_place() {
         (JSON, "", 400, r#"{"rule":"syntax","field":""}"#),
         (JSON, "[]", 400, r#"{"rule":"shape","field":""}"#),
         (JSON, &good.replace('}', r#","more":1}"#), 400, r#"{"rule":"shape","field":""}"#),
-        (JSON, &good.replace("notes-mcp", "Secret Name"), 400, r#"{"rule":"shape","field":"/product"}"#),
+        (
+            JSON,
+            &good.replace("notes-mcp", "Secret Name"),
+            400,
+            r#"{"rule":"shape","field":"/product"}"#,
+        ),
         (JSON, &good.replace("1b4e", "secret"), 400, r#"{"rule":"shape","field":"/id"}"#),
         (JSON, r#"{"product":"notes-mcp"}"#, 400, r#"{"rule":"shape","field":"/id"}"#),
         (JSON, &long, 413, r#"{"rule":"size","field":""}"#),
@@ -132,7 +137,7 @@ fn an_erasure_waits_for_the_disk_and_says_when_it_is_away() {
 #[test]
 fn a_retired_version_stops_for_28_days_and_asks_once() {
     let place = tempfile::tempdir().expect("a temporary directory");
-    let version = mcpproxy::build_info::VERSION;
+    let version = mcpproxy::build_info::VERSION.trim_start_matches('v');
     let later = (29 * DAY).to_string();
     let running = Collector::start_with(place.path(), &["--product", "mcpproxy"], &[]);
     let user = User::new();

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod crashes;
 mod damage;
+mod data;
 mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
