@@ -11,6 +11,8 @@ mod disk;
 mod endure;
 mod erasure;
 mod keeping;
+#[cfg(feature = "simulate")]
+mod large;
 mod load;
 mod pages;
 #[path = "../support/receiver.rs"]
