@@ -11,8 +11,8 @@ use rusqlite::Connection;
 /// The tables that every start reads as a whole, or that hold little.
 const FIRST: [&str; 5] = ["meta", "products", "names", "installs", "counts"];
 
-/// Checks what every start reads: all tables but the days, which are most of the file. The pages of each, and the
-/// sums over products and installs.
+/// Checks what every start needs: the pages of all tables but the days, which are most of the file, and the sum over
+/// the products. The sums over installs are looked at when they are read, which the start does next.
 pub fn start(connection: &Connection) -> Result<(), StoreError> {
     for table in FIRST {
         is_well(connection, "quick_check", Some(table))?;
