@@ -11,7 +11,7 @@ use crate::collector::store::{self, KeySource, ProductError, Reader, StoreError,
 use crate::contract::timestamp;
 use crate::machine;
 use crate::node::Node;
-use crate::paths::HOME_VARIABLE;
+use crate::paths::{DataDir, HOME_VARIABLE};
 use crate::web::log;
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -214,7 +214,7 @@ fn usage(words: impl Into<String>) -> Failure {
 }
 
 /// The data directory: `--data-dir`, else `MCPPROXY_COLLECTOR_HOME`, else `~/.mcpproxy-collector`. Never that of
-/// an install: who runs a collector may be a user of the product, too.
+/// an install: who runs a collector may be a user of the product as well.
 pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let path = match call.data_dir.as_deref() {
@@ -235,9 +235,18 @@ pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
             },
         },
     };
-    std::path::absolute(path).map_err(|_| {
+    let path = std::path::absolute(path).map_err(|_| {
         Failure::failed("the data directory is relative and the current directory is gone: use an absolute path")
-    })
+    })?;
+    let installs = DataDir::at(&path);
+    let theirs = [installs.config(), installs.install(), installs.store(), installs.products()];
+    match theirs.iter().find(|theirs| theirs.exists()) {
+        Some(theirs) => Err(Failure::failed(format!(
+            "{} belongs to an install: a collector has a directory of its own; name it with --data-dir DIR",
+            theirs.display()
+        ))),
+        None => Ok(path),
+    }
 }
 
 pub(super) fn key(call: &Call) -> Result<KeySource, Failure> {

@@ -12,6 +12,7 @@ use super::receive::Receiver;
 use super::row::Standing;
 use super::store::{self, ProductError, StoreError, StoreOptions};
 use crate::web::listen::Front;
+use mcpproxy_platform::sockets;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,6 +25,9 @@ use tracing::info;
 
 /// Where it listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
+
+/// Connections that wait to be taken: a burst of senders is not dropped.
+const WAITING: u16 = 4096;
 
 /// What the command line says.
 pub struct Options {
@@ -147,6 +151,7 @@ fn listeners(front: Front) -> Result<Vec<TcpListener>, CollectorError> {
     }
     let ready = |listener: std::net::TcpListener| {
         listener.set_nonblocking(true)?;
+        sockets::let_wait(&listener, WAITING);
         TcpListener::from_std(listener)
     };
     all.into_iter().map(|listener| ready(listener).map_err(failed)).collect()

@@ -10,6 +10,8 @@ mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
 mod erasure;
+mod floods;
+mod hostile;
 mod keeping;
 #[cfg(feature = "simulate")]
 mod large;

@@ -227,7 +227,7 @@ impl Store {
                     let install = self.key.install(&hashed_as, &heartbeat.id);
                     let is_retired = retired.holds(product, &heartbeat.facts.version);
                     let mut newcomer = || self.floods.add(*origin, day(*received));
-                    let (outcome, is_wrong) = rows.store(
+                    let (outcome, marks) = rows.store(
                         product,
                         &install,
                         heartbeat,
@@ -235,8 +235,8 @@ impl Store {
                         is_retired,
                         &mut newcomer,
                     )?;
-                    if is_wrong {
-                        count(&mut counts, *received, "clock_wrong");
+                    for name in marks.names() {
+                        count(&mut counts, *received, name);
                     }
                     outcome
                 }
@@ -268,9 +268,7 @@ impl Store {
     pub fn is_sweeping(&self) -> bool {
         !self.sweep.is_done()
     }
-}
 
-impl Store {
     /// Whether new installs would have been marked as a flood, had they not all come through what may be a proxy.
     pub fn wants_a_proxy(&self) -> bool {
         self.floods.wants_a_proxy()
@@ -301,6 +299,26 @@ fn received_product(
     Ok(known.map(|known| (known.product, known.hashed_as.clone())))
 }
 
+/// What is counted of a heartbeat beside its outcome.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    /// Its clock was wrong.
+    clock_wrong: bool,
+    /// Its install is new and came in a flood.
+    flood: bool,
+    /// A sum of its day is larger than any that is kept.
+    capped: bool,
+}
+
+impl Marks {
+    /// The names under which they are counted.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        [(self.clock_wrong, "clock_wrong"), (self.flood, "flood"), (self.capped, "capped")]
+            .into_iter()
+            .filter_map(|(is_so, name)| is_so.then_some(name))
+    }
+}
+
 /// The statements of a batch, each prepared once.
 pub(super) struct Rows<'c> {
     install: Statement<'c>,
@@ -321,7 +339,7 @@ impl<'c> Rows<'c> {
         })
     }
 
-    /// What becomes of one heartbeat, and whether its clock was wrong.
+    /// What becomes of one heartbeat, and what is counted beside it.
     fn store(
         &mut self,
         product: i64,
@@ -330,20 +348,23 @@ impl<'c> Rows<'c> {
         received: u64,
         is_retired: bool,
         newcomer: &mut dyn FnMut() -> Newcomer,
-    ) -> Result<(Outcome, bool), StoreError> {
+    ) -> Result<(Outcome, Marks), StoreError> {
         let before = self.install.query_row([install], |row| Ok(read::install(row))).optional()?;
         // The database reads; this row of it does not. The others of the batch are stored.
-        let Ok(before) = before.transpose() else { return Ok((Outcome::Damaged, false)) };
+        let Ok(before) = before.transpose() else {
+            return Ok((Outcome::Damaged, Marks::default()));
+        };
         if before.is_none() && self.is_erased(install, day(received))? {
-            return Ok((Outcome::Erased, false));
+            return Ok((Outcome::Erased, Marks::default()));
         }
         if is_retired {
-            return Ok((Outcome::Retired, false));
+            return Ok((Outcome::Retired, Marks::default()));
         }
         let recent = before.as_ref().map_or(&[][..], |kept| &kept.recent);
+        let mut marks = Marks::default();
         let (day, clock_wrong) = match kept::judge(recent, heartbeat.claimed, received) {
-            Verdict::Duplicate => return Ok((Outcome::Duplicate, false)),
-            Verdict::TooMany => return Ok((Outcome::TooMany, false)),
+            Verdict::Duplicate => return Ok((Outcome::Duplicate, Marks::default())),
+            Verdict::TooMany => return Ok((Outcome::TooMany, Marks::default())),
             Verdict::New(day, clock_wrong) => (day, clock_wrong),
         };
         let packed =
@@ -352,13 +373,14 @@ impl<'c> Rows<'c> {
         let day_before = match packed.optional()?.map(|packed| packed.and_then(unpack)) {
             None => None,
             Some(Some(row)) => Some(row),
-            Some(None) => return Ok((Outcome::Damaged, false)),
+            Some(None) => return Ok((Outcome::Damaged, Marks::default())),
         };
         let is_latest = before.as_ref().is_none_or(|kept| kept.is_latest(heartbeat, day, received));
         let kept = match before {
             None => {
                 let mut kept = Kept::new(heartbeat, day, clock_wrong, received);
                 kept.flood = newcomer() == Newcomer::Flood;
+                marks.flood = kept.flood;
                 kept
             }
             Some(mut kept) => {
@@ -367,8 +389,11 @@ impl<'c> Rows<'c> {
             }
         };
         self.write(product, install, &kept)?;
-        self.write_day(install, day, &DayRow::with(heartbeat, day_before.as_ref(), is_latest))?;
-        Ok((Outcome::Stored, clock_wrong))
+        let row = DayRow::with(heartbeat, day_before.as_ref(), is_latest);
+        self.write_day(install, day, &row)?;
+        marks.clock_wrong = clock_wrong;
+        marks.capped = row.is_capped(heartbeat, day_before.as_ref());
+        Ok((Outcome::Stored, marks))
     }
 
     /// Whether the install was erased, and is not to come back on `today`.
