@@ -4,6 +4,7 @@
 
 mod connections;
 pub mod definitions;
+pub mod erasure;
 pub mod export;
 pub mod floods;
 pub mod heartbeat;
