@@ -8,6 +8,10 @@ mod autostart;
 #[cfg(feature = "collector")]
 mod collector;
 #[cfg(feature = "collector")]
+mod collector_data;
+#[cfg(feature = "collector")]
+mod collector_erase;
+#[cfg(feature = "collector")]
 mod collector_keep;
 #[cfg(feature = "collector")]
 mod collector_report;

@@ -109,7 +109,7 @@ impl Bulk<'_> {
                 None => kept = Some(Kept::new(&beat, day, false, beat.claimed)),
                 Some(kept) => kept.add(&beat, day, false, beat.claimed),
             }
-            rows.write_day(install, day, &DayRow::with(&beat, None))?;
+            rows.write_day(install, day, &DayRow::with(&beat, None, true))?;
             stored += 1;
         }
         if let Some(mut kept) = kept {

@@ -8,11 +8,14 @@ use super::sql;
 use mcpproxy_platform::files;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The file in the data directory that a made key is written to.
 pub(super) const FILE: &str = "collector.key";
+/// Bytes of its file that are read.
+const MOST: u64 = 4_096;
 /// The name of the fingerprint in the database.
 const META: &str = "key";
 
@@ -131,6 +134,17 @@ impl Key {
         }
     }
 
+    /// The given key, if it is that of this database. None is made.
+    pub fn known(given: Option<Self>, connection: &Connection) -> Result<Self, StoreError> {
+        let key = given.ok_or(StoreError::KeyMissing)?;
+        match key.fits(connection)? {
+            Some(true) => Ok(key),
+            Some(false) => Err(StoreError::KeyWrong),
+            // No heartbeat was ever stored.
+            None => Err(StoreError::KeyMissing),
+        }
+    }
+
     /// Whether it is the key of this database; `None` if that has no fingerprint yet.
     pub fn fits(&self, connection: &Connection) -> Result<Option<bool>, StoreError> {
         Ok(fingerprint(connection)?.map(|known| known == self.fingerprint()))
@@ -153,7 +167,7 @@ impl Key {
     }
 
     fn from_file(path: &Path, place: &'static str) -> Result<Option<Self>, StoreError> {
-        match std::fs::read(path) {
+        match read_start(path) {
             Ok(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_| StoreError::KeyForm(place))?;
                 Self::read(&text, place).map(Some)
@@ -162,6 +176,13 @@ impl Key {
             Err(error) => Err(StoreError::KeyFile(error.kind())),
         }
     }
+}
+
+/// What a file begins with: more than a key is none, and a device never ends.
+fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether others on this machine may read the key's file.

@@ -4,6 +4,7 @@
 
 use super::database;
 use super::error::StoreError;
+use super::notes::{self, Note};
 use super::packed::{self, DayRow};
 use super::products::{self, Products};
 use super::{sql, sum};
@@ -30,6 +31,11 @@ impl Reader {
     /// A number that is another one after every change of the database by another process or connection.
     pub fn stamp(&self) -> Result<i64, StoreError> {
         Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// The operator's notes, by day.
+    pub fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        notes::read(&self.connection)
     }
 
     /// Every product, by name.
@@ -69,7 +75,7 @@ impl Reader {
     }
 
     /// How often each answer was given on or after `day`, by name: `stored`, `duplicate`, `clock_wrong`,
-    /// `too_many`, and `refused.` with the rule.
+    /// `too_many`, `limited`, `flood`, `capped`, and `refused.` with the rule.
     pub fn counts(&self, day: u32) -> Result<Vec<(String, u64)>, StoreError> {
         let mut statement = self.connection.prepare(sql::COUNTS)?;
         let counts = statement.query_map([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
