@@ -2,7 +2,7 @@
 
 use crate::running::{Client, Collector, PRODUCT, heartbeat, kept, now, request, wait_until};
 use std::sync::{Arc, Barrier};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const JSON: &str = "content-type: application/json\r\n";
 
@@ -85,7 +85,7 @@ fn ten_thousand_connections_that_hang_keep_no_honest_heartbeat_out() {
     let whole = request(JSON, &heartbeat(0, now()));
     assert!(collector.post(&heartbeat(1, now())).is_stored());
     let before = status(collector.pid(), "VmRSS");
-    let mut hanging = Vec::new();
+    let (mut hanging, mut fastest) = (Vec::new(), None);
     for number in 0..allowed() {
         let mut client = collector.connect();
         // Nothing, half a head, a head, a head with half a body.
@@ -100,10 +100,15 @@ fn ten_thousand_connections_that_hang_keep_no_honest_heartbeat_out() {
         hanging.push(client);
         if number % 1_000 == 999 {
             let install = number as u64;
+            let begun = Instant::now();
             let answer = collector.post(&heartbeat(install, now()));
             assert!(answer.is_stored(), "among {number}: {answer:?}");
+            fastest = Some(begun.elapsed()).into_iter().chain(fastest).min();
         }
     }
+    // Who hangs is let go after 10 s anyway. Each heartbeat that waits for that is later; a busy machine makes one
+    // or the other late, and not all of them.
+    assert!(fastest.is_none_or(|it| it < Duration::from_secs(6)), "after {fastest:?} at best");
     let honest: Vec<_> = (20_000..20_020).map(|install| (collector.connect(), install)).collect();
     for (mut client, install) in honest {
         let answer = client.post(&heartbeat(install, now())).expect("an answer");
