@@ -16,7 +16,7 @@ pub(super) struct About {
     /// The place that was chosen, whatever the configuration says about the next host.
     pub(super) place: Place,
     /// Nothing there says to which endpoint it belongs.
-    has_lost_endpoint: bool,
+    pub(super) has_lost_endpoint: bool,
 }
 
 impl About {
@@ -64,12 +64,13 @@ impl About {
                 hosts.join(", ")
             )));
         };
-        let mut subject = found.subject();
-        let has_lost_endpoint = found.has_lost_endpoint();
-        if has_lost_endpoint && let Some(target) = endpoint {
-            subject.endpoint = Some(target.endpoint().to_owned());
+        let mut about = Self::from(found);
+        if about.has_lost_endpoint
+            && let Some(target) = endpoint
+        {
+            about.subject.endpoint = Some(target.endpoint().to_owned());
         }
-        Ok(Self { subject, place: found.place.clone(), has_lost_endpoint })
+        Ok(about)
     }
 
     /// As [`Self::of`], of the place that the next heartbeat is sent from: the configuration may lead to
@@ -86,6 +87,16 @@ impl About {
                 "{} has its endpoint of the configuration, whatever --endpoint says: leave --endpoint away, or remove `telemetry.products.{0}.endpoint`",
                 about.subject.product.name
             ))),
+        }
+    }
+}
+
+impl From<&Listed> for About {
+    fn from(found: &Listed) -> Self {
+        Self {
+            subject: found.subject(),
+            place: found.place.clone(),
+            has_lost_endpoint: found.has_lost_endpoint(),
         }
     }
 }

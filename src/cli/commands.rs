@@ -156,6 +156,11 @@ const SEND: Entry = Entry::Parsed(super::send::run);
 #[cfg(not(feature = "heartbeat"))]
 const SEND: Entry = Entry::Needs("heartbeat");
 
+#[cfg(feature = "heartbeat")]
+const FORGET: Entry = Entry::Parsed(super::forget::run);
+#[cfg(not(feature = "heartbeat"))]
+const FORGET: Entry = Entry::Needs("heartbeat");
+
 #[cfg(feature = "serve")]
 const SERVE: Entry = Entry::Parsed(super::serve::run);
 #[cfg(not(feature = "serve"))]
@@ -392,6 +397,17 @@ pub const COMMANDS: &[Command] = &[
         options: &[PRODUCT, ENDPOINT],
         data_dir: true,
         entry: Entry::Parsed(super::reset_id::run),
+    },
+    Command {
+        path: &["telemetry", "forget"],
+        summary: "Disable a product, and ask its collector to erase this install",
+        about: "Then the id, what was counted and the copies of what was sent are gone here, as with reset-id. On\n\
+                failure the product stays disabled and keeps its id, so that the command can be repeated. The\n\
+                command is allowed under any objection: it asks to erase and sends nothing else.",
+        operands: Operands::None,
+        options: &[PRODUCT, ENDPOINT, OUTPUT],
+        data_dir: true,
+        entry: FORGET,
     },
     Command {
         path: &["telemetry", "schema"],

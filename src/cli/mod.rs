@@ -19,6 +19,8 @@ mod connect;
 mod detect;
 #[cfg(feature = "cli")]
 mod doctor;
+#[cfg(feature = "heartbeat")]
+mod forget;
 mod help;
 #[cfg(feature = "cli")]
 mod man;

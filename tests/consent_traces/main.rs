@@ -6,6 +6,9 @@
 mod endure;
 mod hosts;
 mod notice;
+#[allow(dead_code)]
+#[path = "../support/receiver.rs"]
+mod receiver;
 mod running;
 mod trouble;
 mod ways;

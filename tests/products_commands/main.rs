@@ -4,6 +4,7 @@
 
 mod commands;
 mod consent;
+mod forget;
 #[allow(dead_code)]
 #[path = "../support/receiver.rs"]
 mod receiver;
