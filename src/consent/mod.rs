@@ -4,11 +4,13 @@
 
 mod configs;
 pub mod endpoint;
+mod policy;
 mod rules;
 mod switch;
 
 pub use configs::{Configs, Stamps, stamps};
 pub use endpoint::{EndpointError, Target};
+pub use policy::Policy;
 pub use switch::{Switch, Switched, switch};
 
 use crate::build_info;

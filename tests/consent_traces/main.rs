@@ -6,6 +6,7 @@
 mod endure;
 mod hosts;
 mod notice;
+mod policy;
 #[allow(dead_code)]
 #[path = "../support/receiver.rs"]
 mod receiver;
