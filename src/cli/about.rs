@@ -21,7 +21,7 @@ pub(super) struct About {
 
 impl About {
     /// Our own product, which has one place for all endpoints.
-    fn own(dir: DataDir) -> Self {
+    pub(super) fn own(dir: DataDir) -> Self {
         Self {
             place: dir.place(OWN_PRODUCT, ""),
             subject: Subject::own(dir),

@@ -423,6 +423,37 @@ pub const COMMANDS: &[Command] = &[
         data_dir: false,
         entry: Entry::Parsed(super::schema::run),
     },
+    Command {
+        path: &["uninstall"],
+        summary: "Show what mcpproxy keeps on this machine, then remove it",
+        about: "What was counted, ids, copies of what was sent, the entry that starts it at login, what `connect` wrote\n\
+                into the files of MCP clients, and what was put aside there. Your own settings and the opt-out stay. On a\n\
+                terminal it asks; elsewhere it removes nothing without --yes. Not while a host runs.",
+        operands: Operands::None,
+        options: &[
+            Opt {
+                long: "product",
+                short: None,
+                value: Some("NAME"),
+                help: "What is kept of one product alone",
+            },
+            Opt {
+                long: "forget",
+                short: None,
+                value: None,
+                help: "First ask the collectors to erase what they received",
+            },
+            Opt {
+                long: "with-opt-out",
+                short: None,
+                value: None,
+                help: "Remove the opt-out of this data directory as well",
+            },
+            Opt { long: "yes", short: Some('y'), value: None, help: "Remove without asking" },
+        ],
+        data_dir: true,
+        entry: Entry::Parsed(super::uninstall::run),
+    },
     shell::DOCTOR,
     shell::COMPLETIONS,
     shell::MAN,

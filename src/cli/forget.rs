@@ -60,17 +60,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let around = Surroundings::of_this_process();
     let dir = call.dir()?;
     let name = call.product()?.unwrap_or_else(|| OWN_PRODUCT.to_owned());
-    let installs = installs(call, &dir, &name)?;
-    let switched = consent::switch(&dir, Switch::Product(&name), false);
-    // Hosts of this data directory follow the config in it: what could not be written elsewhere stops none here.
-    if !switched.written.contains(&Which::Given) {
-        let why = switch::errors(&switched);
-        return Err(Failure::failed(format!("nothing was asked or changed: {why}")));
-    }
-    let mut forgotten = Vec::new();
-    for install in &installs {
-        forgotten.extend(forget(install, around));
-    }
+    let forgotten = each(&dir, &name, &installs(call, &dir, &name)?, around)?;
     let text = match format {
         Format::Table => table(&dir, &name, &forgotten),
         Format::Json => node(&name, &forgotten).to_json(),
@@ -78,14 +68,47 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         Format::Yaml => output::yaml(&node(&name, &forgotten))?,
     };
     let done = output::print(&text)?;
-    let failed: Vec<String> = forgotten.iter().filter_map(|one| one.said(&name)).collect();
-    if failed.is_empty() { Ok(done) } else { Err(Failure::failed(failed.join("; "))) }
+    failure(&name, &forgotten).map_or(Ok(done), Err)
+}
+
+/// Forgets every install of a product, and says so as the command does.
+pub(super) fn everywhere(dir: &DataDir, name: &str) -> Result<(), Failure> {
+    let around = Surroundings::of_this_process();
+    let call = Call::default();
+    let forgotten = each(dir, name, &installs(&call, dir, name)?, around)?;
+    output::print(&table(dir, name, &forgotten))?;
+    failure(name, &forgotten).map_or(Ok(()), Err)
+}
+
+/// Switches the product off, and then goes through its installs.
+fn each(
+    dir: &DataDir,
+    name: &str,
+    installs: &[About],
+    around: &Surroundings,
+) -> Result<Vec<Forgotten>, Failure> {
+    let switched = consent::switch(dir, Switch::Product(name), false);
+    // Hosts of this data directory follow the config in it: what could not be written elsewhere stops none here.
+    if !switched.written.contains(&Which::Given) {
+        let why = switch::errors(&switched);
+        return Err(Failure::failed(format!("nothing was asked or changed: {why}")));
+    }
+    Ok(installs.iter().filter_map(|install| forget(install, around)).collect())
+}
+
+/// What is kept, and how to go on.
+fn failure(name: &str, forgotten: &[Forgotten]) -> Option<Failure> {
+    let failed: Vec<String> = forgotten.iter().filter_map(|one| one.said(name)).collect();
+    (!failed.is_empty()).then(|| Failure::failed(failed.join("; ")))
 }
 
 /// Every install of the product: it has one towards each endpoint host.
 fn installs(call: &Call, dir: &DataDir, name: &str) -> Result<Vec<About>, Failure> {
-    if name == OWN_PRODUCT || call.value("endpoint").is_some() {
+    if call.value("endpoint").is_some() {
         return Ok(vec![About::of(call)?]);
+    }
+    if name == OWN_PRODUCT {
+        return Ok(vec![About::own(dir.clone())]);
     }
     let all = products::list(dir);
     let its = all.iter().filter(|listed| listed.place.product() == name);

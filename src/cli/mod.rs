@@ -37,6 +37,7 @@ mod status;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
+mod uninstall;
 #[cfg(feature = "serve")]
 mod upstream;
 mod verify;

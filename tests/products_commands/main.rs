@@ -8,6 +8,7 @@ mod forget;
 #[allow(dead_code)]
 #[path = "../support/receiver.rs"]
 mod receiver;
+mod uninstall;
 mod wrapped;
 
 use receiver::Receiver;
