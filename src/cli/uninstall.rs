@@ -38,7 +38,7 @@ enum UninstallError {
     Client(String, Option<Trouble>),
     /// The entry that starts it at login stays.
     #[cfg(feature = "autostart")]
-    Autostart(String),
+    Autostart(crate::autostart::AutostartError),
 }
 
 impl fmt::Display for UninstallError {
@@ -61,7 +61,7 @@ impl fmt::Display for UninstallError {
             #[cfg(feature = "connect")]
             Self::Client(path, Some(why)) => write!(f, "{path}: {why}"),
             #[cfg(feature = "autostart")]
-            Self::Autostart(why) => f.write_str(why),
+            Self::Autostart(error) => error.fmt(f),
         }
     }
 }
