@@ -4,9 +4,13 @@ mod answers;
 mod client;
 mod commands;
 mod crashes;
+mod damage;
+mod data;
 mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
+mod erasure;
+mod keeping;
 mod load;
 mod pages;
 #[path = "../support/receiver.rs"]

@@ -8,11 +8,14 @@ use super::sql;
 use mcpproxy_platform::files;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The file in the data directory that a made key is written to.
-const FILE: &str = "collector.key";
+pub(super) const FILE: &str = "collector.key";
+/// Bytes of its file that are read.
+const MOST: u64 = 4_096;
 /// The name of the fingerprint in the database.
 const META: &str = "key";
 
@@ -26,6 +29,17 @@ pub enum KeySource {
     File(PathBuf),
     /// `MCPPROXY_COLLECTOR_KEY`
     Variable(String),
+}
+
+impl KeySource {
+    /// The file of the key.
+    pub fn path(&self, dir: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Own => Some(dir.join(FILE)),
+            Self::File(path) => Some(path.clone()),
+            Self::Variable(_) => None,
+        }
+    }
 }
 
 /// Without the key.
@@ -103,9 +117,7 @@ impl Key {
             None => {
                 let key = Self::make()?;
                 // On disk before the fingerprint is: a database without its key is worth nothing.
-                let text = format!("{}\n", hex(&key.0));
-                files::write_atomically(&dir.join(FILE), text.as_bytes(), 0o600)
-                    .map_err(|error| StoreError::KeyFile(error.kind()))?;
+                key.keep_in(dir)?;
                 key
             }
         };
@@ -122,8 +134,40 @@ impl Key {
         }
     }
 
+    /// The given key, if it is that of this database. None is made.
+    pub fn known(given: Option<Self>, connection: &Connection) -> Result<Self, StoreError> {
+        let key = given.ok_or(StoreError::KeyMissing)?;
+        match key.fits(connection)? {
+            Some(true) => Ok(key),
+            Some(false) => Err(StoreError::KeyWrong),
+            // No heartbeat was ever stored.
+            None => Err(StoreError::KeyMissing),
+        }
+    }
+
+    /// Whether it is the key of this database; `None` if that has no fingerprint yet.
+    pub fn fits(&self, connection: &Connection) -> Result<Option<bool>, StoreError> {
+        Ok(fingerprint(connection)?.map(|known| known == self.fingerprint()))
+    }
+
+    /// Whether this database was made with a key.
+    pub fn is_known_to(connection: &Connection) -> Result<bool, StoreError> {
+        Ok(fingerprint(connection)?.is_some())
+    }
+
+    /// The line of a key file.
+    pub fn text(&self) -> String {
+        format!("{}\n", hex(&self.0))
+    }
+
+    /// Writes it to the key file of `dir`.
+    pub fn keep_in(&self, dir: &Path) -> Result<(), StoreError> {
+        files::write_atomically(&dir.join(FILE), self.text().as_bytes(), 0o600)
+            .map_err(|error| StoreError::KeyFile(error.kind()))
+    }
+
     fn from_file(path: &Path, place: &'static str) -> Result<Option<Self>, StoreError> {
-        match std::fs::read(path) {
+        match read_start(path) {
             Ok(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_| StoreError::KeyForm(place))?;
                 Self::read(&text, place).map(Some)
@@ -132,6 +176,13 @@ impl Key {
             Err(error) => Err(StoreError::KeyFile(error.kind())),
         }
     }
+}
+
+/// What a file begins with: more than a key is none, and a device never ends.
+fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether others on this machine may read the key's file.
