@@ -3,7 +3,7 @@
 //! One rule: a name that no host ever said is an error that lists those that were.
 
 use super::{Call, Failure};
-use crate::consent::Target;
+use crate::consent::{self, Configs, Target};
 use crate::contract::product::OWN_PRODUCT;
 use crate::heartbeat::permission::Permission;
 use crate::machine::Surroundings;
@@ -114,9 +114,13 @@ fn usage(text: &str) -> Failure {
 
 fn unknown(dir: &DataDir, name: &str) -> Failure {
     let known = known(dir).join(", ");
-    Failure::failed(format!(
-        "no host of {name} ever started in this data directory; known: {known}"
-    ))
+    let mut text = format!("no host of {name} ever started in this data directory; known: {known}");
+    // Why none will leave anything here.
+    let around = Surroundings::of_this_process();
+    if let Some(first) = consent::objections(around, &Configs::read(dir), name).first() {
+        text += &format!("; its telemetry is off ({}): {}", first.rule, first.detail);
+    }
+    Failure::failed(text)
 }
 
 /// The products that have state in `dir`, ours first.

@@ -3,7 +3,7 @@
 use super::policy::{self, Policy};
 use super::{Build, Configs, Consent, Effective, EndpointError, Target, VARIABLES, Whose};
 use crate::config::{ConfigState, ProductConfig, TelemetryConfig, Which};
-use crate::contract::product::OWN_PRODUCT;
+use crate::contract::product::{self, OWN_PRODUCT};
 use crate::environment::Surroundings;
 
 pub(super) fn decide(
@@ -153,7 +153,7 @@ fn local_only(
     build: Build<'_>,
 ) -> Option<Consent> {
     let local = |rule: &str, detail: &str| Some(verdict(Effective::LocalOnly, rule, detail));
-    let Some((source, target)) = endpoint(around, configs, whose, build.endpoint) else {
+    let Some((source, target)) = endpoint(around, configs, whose, build) else {
         return local("endpoint:none", "no endpoint is compiled in or configured: nothing is sent");
     };
     let target = match target {
@@ -185,9 +185,11 @@ pub(super) fn endpoint(
     around: &Surroundings,
     configs: &Configs,
     whose: Whose<'_>,
-    compiled_in: Option<&str>,
+    build: Build<'_>,
 ) -> Option<(&'static str, Result<Target, EndpointError>)> {
     let own = configs.given.telemetry().filter(|_| whose.product == OWN_PRODUCT);
+    let is_its = |name| product::name_from(name).is_ok_and(|name| name == whose.product);
+    let compiled_in = build.endpoint.filter(|_| build.product.is_none_or(is_its));
     let variable = around.own(VARIABLE).filter(|_| !ignores_variable(around, whose.product));
     let sources = [
         (VARIABLE, variable),

@@ -42,7 +42,8 @@ impl Listed {
                 version: version_from(&file.version.unwrap_or_default()),
             },
             endpoint: file.endpoint,
-            require_visible_notice: build_info::REQUIRE_VISIBLE_NOTICE,
+            require_visible_notice: file.require_visible_notice
+                || build_info::REQUIRE_VISIBLE_NOTICE,
         }
     }
 }

@@ -5,8 +5,13 @@ use crate::config;
 use crate::environment::Variable;
 use crate::paths::DataDir;
 
-const RELEASE: Build<'static> =
-    Build { endpoint: Some("https://t.example"), release: true, sender: true, tls: true };
+const RELEASE: Build<'static> = Build {
+    endpoint: Some("https://t.example"),
+    product: None,
+    release: true,
+    sender: true,
+    tls: true,
+};
 
 fn around(variables: &[(usize, &str, &str)]) -> Surroundings {
     let variables = variables
@@ -198,12 +203,13 @@ fn the_switch_of_a_product_stops_that_one_alone() {
 
 #[test]
 fn a_products_endpoint_is_the_users_word_then_the_hosts_then_what_is_compiled_in() {
+    let built = Build { endpoint: Some("https://compiled.example"), ..RELEASE };
     let host = |given: &str, variable: Option<&str>, product: &str, told| {
         let variables = variable.map(|value| (0, VARIABLE, value));
         let configs = Configs::from(loaded(given));
         let whose = Whose { product, endpoint: told };
         let around = around(variables.as_slice());
-        let found = endpoint(&around, &configs, whose, Some("https://compiled.example"));
+        let found = endpoint(&around, &configs, whose, built);
         found.map(|(_, target)| target.map(|target| target.host().to_owned()))
     };
     let general = r#"{"endpoint":"https://general.example"}"#;
@@ -369,4 +375,21 @@ fn a_policy_comes_first_and_only_says_no() {
     assert_eq!(decide(Policy::Silent, &objecting, &allowing).rule, "env:DO_NOT_TRACK");
     let configs = |policy| Configs { policy, ..Configs::from(allowing.clone()) };
     assert!(configs(Policy::Off).objects_to("notes-mcp") && configs(why()).objects_to("notes-mcp"));
+}
+
+/// What a maintainer compiled in is where his product sends, and no other.
+#[test]
+fn the_endpoint_of_a_build_for_one_product_is_that_products_alone() {
+    let built = Build { product: Some("@Acme/Files"), ..RELEASE };
+    let none = Configs::from(ConfigState::Missing);
+    let decide =
+        |product, endpoint| super::decide(&around(&[]), &none, Whose { product, endpoint }, built);
+    assert_eq!(decide("acme.files", None).effective, Effective::On);
+    for other in ["notes-mcp", OWN_PRODUCT] {
+        assert_eq!(decide(other, None).rule, "endpoint:none", "{other}");
+        assert_eq!(decide(other, Some("https://other.example")).effective, Effective::On);
+    }
+    let whose = Whose { product: "notes-mcp", endpoint: None };
+    let for_all = super::decide(&around(&[]), &none, whose, RELEASE);
+    assert_eq!(for_all.effective, Effective::On, "a build for no product is for every product");
 }
