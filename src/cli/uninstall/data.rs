@@ -67,8 +67,8 @@ impl<'a> Data<'a> {
             if own && telemetry.anonymous_id.is_some() {
                 found.push((self.dir.config(), "in it the id alone"));
             }
-            let objects = self.is_all && telemetry.enabled == Some(false)
-                || self.is_all && telemetry.disabled == Some(true)
+            let is_off = telemetry.enabled == Some(false) || telemetry.disabled == Some(true);
+            let objects = self.is_all && is_off
                 || self.names().any(|name| telemetry.product(name).any(|said| said.objects()));
             if self.with_opt_out && objects {
                 found.push((self.dir.config(), "in it the opt-out"));
