@@ -257,7 +257,12 @@ pub fn reset_id(place: &Place, now: u64) -> Result<Identity, IdentityError> {
         let known = install::read(place).ok().flatten().unwrap_or_default();
         return install::replace(place, |editing| {
             write_new_of_product(editing, None, false, now)?;
-            editing.set_said(known.endpoint.as_deref(), known.version.as_deref(), known.used_at)?;
+            editing.set_said(
+                known.endpoint.as_deref(),
+                known.version.as_deref(),
+                known.require_visible_notice,
+                known.used_at,
+            )?;
             expected(&editing.file().kept, now)
         });
     }

@@ -75,6 +75,10 @@ impl Write for Stderr {
     }
 }
 
+/// Why nothing is sent where a notice has to be visible and is not.
+pub(crate) const UNSEEN: &str = "the first-run notice was written, but no person could see it yet: \
+                                 `mcpproxy telemetry status` on a terminal shows it";
+
 /// The notice that this install has shown for the endpoint at `host`, if it has.
 pub fn shown(place: &Place, identity: &Identity, host: &str, state: &State) -> Option<ShownNotice> {
     let kept = install::read(place).ok()?.and_then(|file| file.notice);

@@ -41,6 +41,7 @@ pub mod lmdb;
 pub mod login;
 #[cfg(feature = "service")]
 pub mod memory;
+pub mod policy;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "service")]

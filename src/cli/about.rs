@@ -3,7 +3,7 @@
 //! One rule: a name that no host ever said is an error that lists those that were.
 
 use super::{Call, Failure};
-use crate::consent::Target;
+use crate::consent::{self, Configs, Target};
 use crate::contract::product::OWN_PRODUCT;
 use crate::heartbeat::permission::Permission;
 use crate::machine::Surroundings;
@@ -16,12 +16,12 @@ pub(super) struct About {
     /// The place that was chosen, whatever the configuration says about the next host.
     pub(super) place: Place,
     /// Nothing there says to which endpoint it belongs.
-    has_lost_endpoint: bool,
+    pub(super) has_lost_endpoint: bool,
 }
 
 impl About {
     /// Our own product, which has one place for all endpoints.
-    fn own(dir: DataDir) -> Self {
+    pub(super) fn own(dir: DataDir) -> Self {
         Self {
             place: dir.place(OWN_PRODUCT, ""),
             subject: Subject::own(dir),
@@ -64,12 +64,13 @@ impl About {
                 hosts.join(", ")
             )));
         };
-        let mut subject = found.subject();
-        let has_lost_endpoint = found.has_lost_endpoint();
-        if has_lost_endpoint && let Some(target) = endpoint {
-            subject.endpoint = Some(target.endpoint().to_owned());
+        let mut about = Self::from(found);
+        if about.has_lost_endpoint
+            && let Some(target) = endpoint
+        {
+            about.subject.endpoint = Some(target.endpoint().to_owned());
         }
-        Ok(Self { subject, place: found.place.clone(), has_lost_endpoint })
+        Ok(about)
     }
 
     /// As [`Self::of`], of the place that the next heartbeat is sent from: the configuration may lead to
@@ -90,6 +91,16 @@ impl About {
     }
 }
 
+impl From<&Listed> for About {
+    fn from(found: &Listed) -> Self {
+        Self {
+            subject: found.subject(),
+            place: found.place.clone(),
+            has_lost_endpoint: found.has_lost_endpoint(),
+        }
+    }
+}
+
 /// The endpoint that a call names.
 fn endpoint(call: &Call) -> Result<Option<Target>, Failure> {
     let Some(text) = call.value("endpoint") else { return Ok(None) };
@@ -103,9 +114,13 @@ fn usage(text: &str) -> Failure {
 
 fn unknown(dir: &DataDir, name: &str) -> Failure {
     let known = known(dir).join(", ");
-    Failure::failed(format!(
-        "no host of {name} ever started in this data directory; known: {known}"
-    ))
+    let mut text = format!("no host of {name} ever started in this data directory; known: {known}");
+    // Why none will leave anything here.
+    let around = Surroundings::of_this_process();
+    if let Some(first) = consent::objections(around, &Configs::read(dir), name).first() {
+        text += &format!("; its telemetry is off ({}): {}", first.rule, first.detail);
+    }
+    Failure::failed(text)
 }
 
 /// The products that have state in `dir`, ours first.

@@ -158,6 +158,11 @@ const SEND: Entry = Entry::Parsed(super::send::run);
 #[cfg(not(feature = "heartbeat"))]
 const SEND: Entry = Entry::Needs("heartbeat");
 
+#[cfg(feature = "heartbeat")]
+const FORGET: Entry = Entry::Parsed(super::forget::run);
+#[cfg(not(feature = "heartbeat"))]
+const FORGET: Entry = Entry::Needs("heartbeat");
+
 #[cfg(feature = "serve")]
 const SERVE: Entry = Entry::Parsed(super::serve::run);
 #[cfg(not(feature = "serve"))]
@@ -414,6 +419,17 @@ pub const COMMANDS: &[Command] = &[
         entry: Entry::Parsed(super::reset_id::run),
     },
     Command {
+        path: &["telemetry", "forget"],
+        summary: "Disable a product, and ask its collector to erase this install",
+        about: "Then the id, what was counted and the copies of what was sent are gone here, as with reset-id. On\n\
+                failure the product stays disabled and keeps its id, so that the command can be repeated. The\n\
+                command is allowed under any objection: it asks to erase and sends nothing else.",
+        operands: Operands::None,
+        options: &[PRODUCT, ENDPOINT, OUTPUT],
+        data_dir: true,
+        entry: FORGET,
+    },
+    Command {
         path: &["telemetry", "schema"],
         summary: "Print the JSON Schema of the heartbeat",
         about: "Version 4 is sent; heartbeats of version 3 are still received and verified.",
@@ -426,6 +442,37 @@ pub const COMMANDS: &[Command] = &[
         }],
         data_dir: false,
         entry: Entry::Parsed(super::schema::run),
+    },
+    Command {
+        path: &["uninstall"],
+        summary: "Show what mcpproxy keeps on this machine, then remove it",
+        about: "What was counted, ids, copies of what was sent, the entry that starts it at login, what `connect` wrote\n\
+                into the files of MCP clients, and what was put aside there. Your own settings and the opt-out stay. On a\n\
+                terminal it asks; elsewhere it removes nothing without --yes. Not while a host runs.",
+        operands: Operands::None,
+        options: &[
+            Opt {
+                long: "product",
+                short: None,
+                value: Some("NAME"),
+                help: "What is kept of one product alone",
+            },
+            Opt {
+                long: "forget",
+                short: None,
+                value: None,
+                help: "First ask the collectors to erase what they received",
+            },
+            Opt {
+                long: "with-opt-out",
+                short: None,
+                value: None,
+                help: "Remove the opt-out of this data directory as well",
+            },
+            Opt { long: "yes", short: Some('y'), value: None, help: "Remove without asking" },
+        ],
+        data_dir: true,
+        entry: Entry::Parsed(super::uninstall::run),
     },
     shell::DOCTOR,
     shell::COMPLETIONS,

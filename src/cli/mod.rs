@@ -25,6 +25,8 @@ mod connect;
 mod detect;
 #[cfg(feature = "cli")]
 mod doctor;
+#[cfg(feature = "heartbeat")]
+mod forget;
 mod help;
 #[cfg(feature = "cli")]
 mod man;
@@ -41,6 +43,7 @@ mod status;
 mod switch;
 #[cfg(feature = "tap")]
 pub mod tap;
+mod uninstall;
 #[cfg(feature = "serve")]
 mod upstream;
 mod verify;

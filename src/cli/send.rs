@@ -131,7 +131,7 @@ fn not_allowed(consent: &Consent) -> String {
     format!("not sent: telemetry is {state} ({}): {}", consent.rule, consent.detail)
 }
 
-fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     match (seconds / 3600, seconds % 3600 / 60, seconds % 60) {
         (0, 0, s) => format!("{s} s"),
         (0, m, s) => format!("{m} min {s} s"),

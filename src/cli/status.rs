@@ -176,7 +176,7 @@ fn table(status: &Status, is_exact: bool) -> String {
     for (name, value) in rows {
         let _ = writeln!(out, "{name:18} {value}");
     }
-    if let Some(trouble) = status.trouble.as_ref().filter(|_| status.store.0 == "ok") {
+    if let Some(trouble) = status.obstacle().filter(|_| status.store.0 == "ok") {
         let _ = writeln!(out, "\n{trouble}");
     }
     if let Some(until) = status.retired_until() {

@@ -93,7 +93,7 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
 }
 
 /// A product may be switched off before it ever runs; but a slip of the pen would switch off nothing.
-fn stranger(dir: &DataDir, name: &str) -> Option<String> {
+pub(super) fn stranger(dir: &DataDir, name: &str) -> Option<String> {
     let known = about::known(dir);
     (!known.iter().any(|known| known == name)).then(|| {
         format!(
@@ -108,7 +108,7 @@ fn is_switch(consent: &Consent) -> bool {
     consent.rule.contains("config:telemetry.")
 }
 
-fn errors(switched: &Switched) -> String {
+pub(super) fn errors(switched: &Switched) -> String {
     let each = switched.failed.iter().map(|(which, error)| error.of(*which));
     each.collect::<Vec<_>>().join("; ")
 }

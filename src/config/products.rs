@@ -91,6 +91,42 @@ impl Editing {
         }
     }
 
+    /// Takes out the id, its date and the one before it.
+    pub fn forget_identity(&mut self) -> Result<(), EditError> {
+        self.remove_members(&["anonymous_id", "anonymous_id_created_at", "rotated_from"])
+    }
+
+    /// Takes out the switch of all products, where it is off.
+    pub fn forget_switch(&mut self) -> Result<(), EditError> {
+        if self.telemetry().enabled == Some(false) {
+            self.remove_members(&["enabled"])?;
+        }
+        if self.telemetry().disabled == Some(true) {
+            self.remove_members(&["disabled"])?;
+        }
+        Ok(())
+    }
+
+    /// Removes members of our section, and the section when they were all of it.
+    fn remove_members(&mut self, keys: &[&str]) -> Result<(), EditError> {
+        let mut removed = false;
+        for key in keys {
+            let path = [TELEMETRY, Step::Key(key)];
+            let root = reader::root(self.bytes()).map_err(EditError::Unusable)?;
+            if at(&root, &path).is_some() {
+                self.remove(&path)?;
+                removed = true;
+            }
+        }
+        if removed { self.remove_if_empty(&[TELEMETRY]) } else { Ok(()) }
+    }
+
+    /// Whether nothing stands in the whole text.
+    pub fn is_empty(&self) -> bool {
+        let root = reader::root(self.bytes());
+        root.is_ok_and(|root| root.members().is_some_and(<[_]>::is_empty))
+    }
+
     /// The keys under which this product stands, the contract's own spelling first.
     fn spellings(&self, name: &str) -> Result<Vec<String>, EditError> {
         let root = reader::root(self.bytes()).map_err(EditError::Unusable)?;

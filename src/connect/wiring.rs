@@ -91,6 +91,12 @@ pub fn look(client: &Client, places: &Places, config: Option<&Path>) -> Found {
     all.swap_remove(at)
 }
 
+/// What lies beside a client's file of ours: the copy of its original, and the record.
+pub fn put_aside(path: &Path) -> Vec<PathBuf> {
+    let beside = [file::backup_of(path), record::place(path)];
+    beside.into_iter().filter(|path| path.symlink_metadata().is_ok_and(|m| m.is_file())).collect()
+}
+
 /// What is to become of the record of a file.
 #[derive(Debug)]
 enum Note {

@@ -1,7 +1,8 @@
-//! The configs that consent is read from: that of the data directory, and the user's own.
+//! What consent is read from: the policy of the machine, the config of the data directory, and the user's own.
 //!
-//! One rule: an objection in either counts, so one without the other says nothing.
+//! One rule: an objection in any of them counts, so one without the others says nothing.
 
+use super::policy::{self, Policy};
 use crate::build_info;
 use crate::config::{self, ConfigState, ProductConfig, Stamp, TelemetryConfig, Which};
 use crate::paths::DataDir;
@@ -14,14 +15,16 @@ pub struct Configs {
     pub given: ConfigState,
     /// That of `~/.mcpproxy`; `None` when the data directory is that one, or there is no home directory.
     pub users: Option<ConfigState>,
+    /// What the administrator decided.
+    pub policy: Policy,
 }
 
 /// Identifies one version of the configs; see [`config::stamp`].
-pub type Stamps = (Stamp, Option<Stamp>);
+pub type Stamps = (Stamp, Option<Stamp>, policy::Stamp);
 
 /// The stamps of the configs as they are now.
 pub fn stamps(dir: &DataDir) -> Stamps {
-    (config::stamp(dir), dir.users().map(|users| config::stamp(&users)))
+    (config::stamp(dir), dir.users().map(|users| config::stamp(&users)), policy::stamp())
 }
 
 /// The user's own data directory, when its config is another file than that of `dir`.
@@ -36,9 +39,10 @@ pub(super) fn users(dir: &DataDir) -> Option<DataDir> {
 }
 
 impl Configs {
-    /// Reads both, and one file once.
+    /// Reads all of them, and one file once.
     pub fn read(dir: &DataDir) -> Self {
-        Self { given: config::read(dir), users: users(dir).map(|users| config::read_users(&users)) }
+        let users = users(dir).map(|users| config::read_users(&users));
+        Self { given: config::read(dir), users, policy: Policy::read() }
     }
 
     /// Each with which it is, the nearest first.
@@ -78,13 +82,14 @@ impl Configs {
         })
     }
 
-    /// Whether a config objects to this product, or may do so because it cannot be read.
+    /// Whether policy or a config objects to this product, or may do so because it cannot be read.
     pub fn objects_to(&self, product: &str) -> bool {
-        self.each().any(|(_, config)| match config {
+        let objects = |config: &ConfigState| match config {
             ConfigState::Missing => false,
             ConfigState::Loaded(telemetry) => telemetry.objects_to(product),
             ConfigState::Unusable(_) => true,
-        })
+        };
+        self.policy.objects() || self.each().any(|(_, config)| objects(config))
     }
 
     /// Whether a config has a switch of this product alone, and it is off.
@@ -106,6 +111,6 @@ impl Configs {
 impl From<ConfigState> for Configs {
     /// That of a data directory alone.
     fn from(given: ConfigState) -> Self {
-        Self { given, users: None }
+        Self { given, users: None, policy: Policy::default() }
     }
 }

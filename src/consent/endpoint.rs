@@ -77,6 +77,11 @@ impl Target {
         &self.url
     }
 
+    /// The address that is asked to erase an install.
+    pub fn installs_url(&self) -> String {
+        format!("{}/installs", self.endpoint())
+    }
+
     /// The endpoint itself.
     pub fn endpoint(&self) -> &str {
         self.url.strip_suffix("/heartbeat").unwrap_or(&self.url)

@@ -4,11 +4,13 @@
 
 mod configs;
 pub mod endpoint;
+mod policy;
 mod rules;
 mod switch;
 
 pub use configs::{Configs, Stamps, stamps};
 pub use endpoint::{EndpointError, Target};
+pub use policy::Policy;
 pub use switch::{Switch, Switched, switch};
 
 use crate::build_info;
@@ -57,6 +59,8 @@ impl Effective {
 struct Build<'a> {
     /// The endpoint compiled in.
     endpoint: Option<&'a str>,
+    /// The product compiled in, whose endpoint that is; without one it is every product's.
+    product: Option<&'a str>,
     /// It has a release version.
     release: bool,
     /// It can send (feature `heartbeat`).
@@ -69,6 +73,7 @@ impl Build<'static> {
     /// This build.
     const THIS: Self = Self {
         endpoint: build_info::ENDPOINT,
+        product: build_info::PRODUCT,
         release: build_info::RELEASE_VERSION.is_some(),
         sender: cfg!(feature = "heartbeat"),
         tls: cfg!(feature = "tls"),
@@ -101,14 +106,14 @@ pub fn objections(around: &Surroundings, configs: &Configs, product: &str) -> Ve
 
 /// Where heartbeats of a product go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
 /// `telemetry.products.NAME.endpoint`, for our own product also `telemetry.endpoint`, else what its host named,
-/// else what was compiled in; `None` when none of them names an endpoint. Empty values name none. The variable
+/// else what was compiled in for this product; `None` when none of them names an endpoint. Empty values name none. The variable
 /// counts for other products towards loopback only: see [`ignored_endpoint`].
 pub fn endpoint(
     around: &Surroundings,
     configs: &Configs,
     whose: Whose<'_>,
 ) -> Option<Result<Target, EndpointError>> {
-    rules::endpoint(around, configs, whose, build_info::ENDPOINT).map(|(_, target)| target)
+    rules::endpoint(around, configs, whose, Build::THIS).map(|(_, target)| target)
 }
 
 /// What a user must know when the variable names an endpoint that does not count for `product`.

@@ -1,8 +1,9 @@
 //! The rules of consent, in order: objections first, then what keeps a build local.
 
+use super::policy::{self, Policy};
 use super::{Build, Configs, Consent, Effective, EndpointError, Target, VARIABLES, Whose};
 use crate::config::{ConfigState, ProductConfig, TelemetryConfig, Which};
-use crate::contract::product::OWN_PRODUCT;
+use crate::contract::product::{self, OWN_PRODUCT};
 use crate::environment::Surroundings;
 
 pub(super) fn decide(
@@ -17,7 +18,8 @@ pub(super) fn decide(
         .unwrap_or_else(|| verdict(Effective::On, "default", "nothing objects"))
 }
 
-/// Everything that objects: the environment first, then what is for all products, then what is for this one.
+/// Everything that objects: the policy first, then the environment, then what is for all products, then
+/// what is for this one.
 pub(super) fn objections<'a>(
     around: &Surroundings,
     configs: &'a Configs,
@@ -28,11 +30,31 @@ pub(super) fn objections<'a>(
         let mut said = config.telemetry()?.product(product);
         said.find_map(|said| objection_to_product(which, product, said))
     });
-    objection_of_environment(around).into_iter().chain(for_all).chain(for_one)
+    let first = objection_of_policy(&configs.policy).into_iter();
+    first.chain(objection_of_environment(around)).chain(for_all).chain(for_one)
 }
 
 fn verdict(effective: Effective, rule: &str, detail: &str) -> Consent {
     Consent { effective, rule: rule.to_owned(), detail: detail.to_owned() }
+}
+
+/// What the administrator decided.
+fn objection_of_policy(policy: &Policy) -> Option<Consent> {
+    let place = policy::PLACE;
+    let (rule, detail) = match policy {
+        Policy::Silent => return None,
+        Policy::Off => (
+            "policy:telemetry",
+            format!(
+                "the administrator of this machine says no in {place}, and nothing overrides that"
+            ),
+        ),
+        Policy::Unusable(why) => (
+            "policy:unusable",
+            format!("{place} cannot be used, and the administrator may say no there: {why}"),
+        ),
+    };
+    Some(verdict(Effective::Off, rule, &detail))
 }
 
 /// The objection nearest to this process: that is the one its user can find.
@@ -131,7 +153,7 @@ fn local_only(
     build: Build<'_>,
 ) -> Option<Consent> {
     let local = |rule: &str, detail: &str| Some(verdict(Effective::LocalOnly, rule, detail));
-    let Some((source, target)) = endpoint(around, configs, whose, build.endpoint) else {
+    let Some((source, target)) = endpoint(around, configs, whose, build) else {
         return local("endpoint:none", "no endpoint is compiled in or configured: nothing is sent");
     };
     let target = match target {
@@ -163,9 +185,11 @@ pub(super) fn endpoint(
     around: &Surroundings,
     configs: &Configs,
     whose: Whose<'_>,
-    compiled_in: Option<&str>,
+    build: Build<'_>,
 ) -> Option<(&'static str, Result<Target, EndpointError>)> {
     let own = configs.given.telemetry().filter(|_| whose.product == OWN_PRODUCT);
+    let is_its = |name| product::name_from(name).is_ok_and(|name| name == whose.product);
+    let compiled_in = build.endpoint.filter(|_| build.product.is_none_or(is_its));
     let variable = around.own(VARIABLE).filter(|_| !ignores_variable(around, whose.product));
     let sources = [
         (VARIABLE, variable),

@@ -34,6 +34,9 @@ pub(super) fn sent(status: &Status) -> Option<Check> {
 }
 
 pub(super) fn notice(status: &Status) -> Check {
+    if let Some(why) = status.awaits_notice {
+        return Check::warn("notice", why, "nothing is sent until then");
+    }
     Check::ok(
         "notice",
         match status.state.install.notice_shown_at {

@@ -172,9 +172,7 @@ impl Attempt<'_> {
         let shown = notice::shown(self.place(), identity, &target.authority(), state)
             .ok_or_else(|| Outcome::Unable("the first-run notice was not shown yet".to_owned()))?;
         if self.subject.require_visible_notice && shown.visible_at == 0 {
-            let why = "the first-run notice was written, but no person could see it yet: \
-                       `mcpproxy telemetry status` on a terminal shows it";
-            return Err(Outcome::Unable(why.to_owned()));
+            return Err(Outcome::Unable(notice::UNSEEN.to_owned()));
         }
         Ok(())
     }

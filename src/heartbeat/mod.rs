@@ -5,6 +5,8 @@
 
 pub mod assemble;
 pub mod attempt;
+#[cfg(feature = "heartbeat")]
+pub mod erasure;
 pub(crate) mod host;
 pub mod lifetime;
 pub mod permission;

@@ -27,6 +27,22 @@ const GONE_BYTES: u64 = 2048;
 /// Posts `body`. Takes at most ten seconds.
 #[cfg(feature = "heartbeat")]
 pub fn post(target: &Target, body: &[u8], variable: &dyn Fn(&str) -> Option<String>) -> Answer {
+    request(target, None, body, variable)
+}
+
+/// Sends `body` with `DELETE` to [`Target::installs_url`]. Takes at most ten seconds.
+#[cfg(feature = "heartbeat")]
+pub fn delete(target: &Target, body: &[u8], variable: &dyn Fn(&str) -> Option<String>) -> Answer {
+    request(target, Some(&target.installs_url()), body, variable)
+}
+
+#[cfg(feature = "heartbeat")]
+fn request(
+    target: &Target,
+    deleted: Option<&str>,
+    body: &[u8],
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Answer {
     use super::timing::{CONNECT_TIMEOUT, REQUEST_TIMEOUT};
     use std::io::Read as _;
     use std::time::Duration;
@@ -62,11 +78,12 @@ pub fn post(target: &Target, body: &[u8], variable: &dyn Fn(&str) -> Option<Stri
         .max_idle_connections(0)
         .build()
         .new_agent();
-    let sent = agent
-        .post(target.url())
-        .header("content-type", "application/json")
-        .header("connection", "close")
-        .send(body);
+    let request = match deleted {
+        None => agent.post(target.url()),
+        Some(url) => agent.delete(url).force_send_body(),
+    };
+    let sent =
+        request.header("content-type", "application/json").header("connection", "close").send(body);
     match sent {
         Ok(response) if response.status().as_u16() == 410 => {
             let mut body = Vec::new();

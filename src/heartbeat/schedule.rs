@@ -352,6 +352,13 @@ pub fn refuse(state: &mut State, now: u64, nonce: u64, timing: &Timing) {
     state.sender.retry_after = until_tomorrow(state, now, timing);
 }
 
+/// Whether a process holds the lease. One that is longer than possible is of a clock that was set back.
+pub fn is_leased(state: &State, now: u64) -> bool {
+    let sender = &state.sender;
+    let longest = now.saturating_add(LEASE + CLOCK_SLACK);
+    sender.lease_owner != 0 && (now..=longest).contains(&sender.lease_until)
+}
+
 /// Gives the lease back, if it is still ours.
 pub fn release(state: &mut State, nonce: u64) {
     if state.sender.lease_owner == nonce {

@@ -28,6 +28,8 @@ pub struct InstallFile {
     pub version: Option<String>,
     /// When a host last made this the newest place of its product, in seconds since 1970; 0 is never.
     pub used_at: u64,
+    /// Its last host wants nothing sent before a person could see the notice.
+    pub require_visible_notice: bool,
     /// The notice that was shown.
     pub notice: Option<ShownNotice>,
 }
@@ -134,11 +136,12 @@ fn parse(bytes: &[u8]) -> Result<InstallFile, String> {
             anonymous_id: text(&root, "anonymous_id")?,
             created_at: text(&root, "anonymous_id_created_at")?,
             rotated_from: text(&root, "rotated_from")?,
-            carried_over: root.get("carried_over").and_then(Value::as_bool).unwrap_or_default(),
+            carried_over: flag(&root, "carried_over"),
         },
         endpoint: text(&root, "endpoint")?,
         version: text(&root, "version")?,
         used_at: time(&root, "used_at"),
+        require_visible_notice: flag(&root, VISIBLE),
         notice: match notice {
             None => None,
             Some(notice) => Some(ShownNotice {
@@ -160,6 +163,12 @@ fn text(object: &Value<'_>, key: &str) -> Result<Option<String>, String> {
             None => Err(format!("`{key}` must be a string")),
         },
     }
+}
+
+const VISIBLE: &str = "require_visible_notice";
+
+fn flag(object: &Value<'_>, key: &str) -> bool {
+    object.get(key).and_then(Value::as_bool).unwrap_or_default()
 }
 
 /// A time that cannot be read is none.
@@ -215,8 +224,13 @@ impl Editing {
         &mut self,
         endpoint: Option<&str>,
         version: Option<&str>,
+        require_visible_notice: bool,
         used_at: u64,
     ) -> Result<(), InstallError> {
+        // Most hosts never say it.
+        if require_visible_notice != self.file.require_visible_notice {
+            self.set_bool(&[VISIBLE], require_visible_notice)?;
+        }
         self.set_str(&["endpoint"], endpoint.unwrap_or_default())?;
         self.set_str(&["version"], version.unwrap_or_default())?;
         self.set_time(&["used_at"], used_at)

@@ -109,7 +109,11 @@ pub fn enter(
         return Ok(());
     }
     trust::check_place(place).map_err(EnterError::Untrusted)?;
-    let said = Said { endpoint, version: &subject.product.version };
+    let said = Said {
+        endpoint,
+        version: &subject.product.version,
+        require_visible_notice: subject.require_visible_notice,
+    };
     let all = places(&subject.dir, place.product());
     if all.first().is_some_and(|newest| newest.place == *place && said.is_in(newest)) {
         return Ok(());
@@ -144,6 +148,7 @@ pub fn enter(
 struct Said<'a> {
     endpoint: Option<&'a str>,
     version: &'a str,
+    require_visible_notice: bool,
 }
 
 impl Said<'_> {
@@ -152,6 +157,7 @@ impl Said<'_> {
             file.kept.anonymous_id.is_some()
                 && file.endpoint.as_deref() == self.endpoint
                 && file.version.as_deref() == Some(self.version)
+                && file.require_visible_notice == self.require_visible_notice
         })
     }
 
@@ -166,7 +172,8 @@ impl Said<'_> {
         let others = all.iter().filter(|other| other.place != *place);
         let newest = others.map(Listed::used_at).max().unwrap_or_default();
         let used_at = now.max(newest.saturating_add(1)).max(editing.file().used_at);
-        Ok(editing.set_said(self.endpoint, Some(self.version), used_at)?)
+        let visible = self.require_visible_notice;
+        Ok(editing.set_said(self.endpoint, Some(self.version), visible, used_at)?)
     }
 }
 

@@ -42,7 +42,8 @@ impl Listed {
                 version: version_from(&file.version.unwrap_or_default()),
             },
             endpoint: file.endpoint,
-            require_visible_notice: build_info::REQUIRE_VISIBLE_NOTICE,
+            require_visible_notice: file.require_visible_notice
+                || build_info::REQUIRE_VISIBLE_NOTICE,
         }
     }
 }
@@ -64,17 +65,31 @@ pub(super) fn product_names(dir: &DataDir) -> Vec<String> {
     names
 }
 
+/// Every directory of a product other than our own, whatever lies in it.
+pub fn directories(dir: &DataDir) -> Vec<Place> {
+    let of = |product: &String| -> Vec<Place> {
+        let found = names(&dir.product(product)).into_iter().filter(|name| is_ours(name));
+        found.map(|name| dir.place_named(product, &name)).collect()
+    };
+    product_names(dir).iter().flat_map(of).collect()
+}
+
+/// Whether a directory has a name that [`DataDir::place`] gives.
+fn is_ours(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// Every place of one product where a host ever started, the newest first.
 pub(super) fn places(dir: &DataDir, product: &str) -> Vec<Listed> {
-    let is_ours = |name: &String| name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit());
-    let found = names(&dir.product(product)).into_iter().filter(is_ours).filter_map(|name| {
-        let place = dir.place_named(product, &name);
-        match install::read(&place) {
-            Ok(None) => None,
-            Ok(Some(file)) => Some(Listed { place, file: Ok(file) }),
-            Err(error) => Some(Listed { place, file: Err(error) }),
-        }
-    });
+    let found =
+        names(&dir.product(product)).into_iter().filter(|name| is_ours(name)).filter_map(|name| {
+            let place = dir.place_named(product, &name);
+            match install::read(&place) {
+                Ok(None) => None,
+                Ok(Some(file)) => Some(Listed { place, file: Ok(file) }),
+                Err(error) => Some(Listed { place, file: Err(error) }),
+            }
+        });
     let mut found: Vec<Listed> = found.collect();
     found.sort_by_key(|listed| std::cmp::Reverse(listed.used_at()));
     found

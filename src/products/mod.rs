@@ -7,7 +7,7 @@ mod enter;
 mod listing;
 
 pub use enter::{EnterError, MOST_HOSTS, MOST_PRODUCTS, enter};
-pub use listing::{Listed, list, newest};
+pub use listing::{Listed, directories, list, newest};
 
 use crate::build_info;
 use crate::consent::Target;

@@ -17,6 +17,7 @@ use crate::heartbeat::timing::Timing;
 use crate::heartbeat::{attempt, preview, rhythm, schedule};
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
+use crate::notice;
 use crate::paths::Place;
 use crate::products::Subject;
 use unseen::Unseen;
@@ -40,8 +41,10 @@ pub(crate) struct Status {
     pub(crate) activation: Activation,
     pub(crate) timing: Timing,
     pub(crate) store: (&'static str, Option<String>),
-    /// Why nothing can be sent, besides consent and id.
+    /// Why nothing can be kept that is sent.
     pub(crate) trouble: Option<String>,
+    /// Nothing is sent before a person could see the notice, which is still to come.
+    pub(crate) awaits_notice: Option<&'static str>,
     /// Installer overlay included.
     pub(crate) launch_source: LaunchSource,
     pub(crate) live: assemble::Live,
@@ -68,8 +71,16 @@ impl Status {
         let obstacle = storage::obstacle(&place);
         let trouble = attempt::obstacle(&place);
         let store = obstacle.unwrap_or(found);
+        let mut awaits_notice = None;
         let (id, id_trouble) = match permission.expected(now) {
             Ok(identity) => {
+                let shown = notice::shown(&place, &identity, &permission.host(), &state);
+                if subject.require_visible_notice
+                    && permission.consent.effective == Effective::On
+                    && shown.is_some_and(|shown| shown.visible_at == 0)
+                {
+                    awaits_notice = Some(notice::UNSEEN);
+                }
                 // What another install left behind is not this one's history.
                 schedule::adopt(&mut state, &identity);
                 let to_be_written = permission.has_to_write(now);
@@ -100,6 +111,7 @@ impl Status {
             state,
             store,
             trouble,
+            awaits_notice,
             launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
             live,
             subject,
@@ -128,8 +140,13 @@ impl Status {
         let next = self.retired_until().map_or(next, |until| next.max(until));
         let sends = self.consent.effective == Effective::On
             && self.id_trouble.is_none()
-            && self.trouble.is_none();
+            && self.obstacle().is_none();
         sends.then_some(next)
+    }
+
+    /// Why nothing can be sent, besides consent and id.
+    pub(crate) fn obstacle(&self) -> Option<&str> {
+        self.trouble.as_deref().or(self.awaits_notice)
     }
 
     /// Until when the endpoint wants no heartbeat of this version, if it said so.
@@ -206,7 +223,7 @@ impl Status {
             ("failures", u64::from(sender.failures).into()),
             ("installer_pending", self.state.install.installer_pending.into()),
             ("retired_until", self.retired_until().map(timestamp::format).into()),
-            ("trouble", self.trouble.clone().into()),
+            ("trouble", self.obstacle().map(str::to_owned).into()),
         ])
     }
 }

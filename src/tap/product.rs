@@ -30,8 +30,10 @@ impl Told {
     pub fn product(self) -> Result<Option<HostProduct>, Uncounted> {
         let around = Surroundings::of_this_process();
         let Some(said) = HostProduct::said(self.product, self.version, around) else {
-            if self.endpoint.is_some() {
-                complain("--endpoint is for a product; name it with --product NAME");
+            if self.endpoint.is_some() || self.require_visible_notice {
+                complain(
+                    "--endpoint and --require-visible-notice are for a product; name it with --product NAME",
+                );
                 return Err(Uncounted);
             }
             return Ok(None);
@@ -40,7 +42,11 @@ impl Told {
             complain(&error.to_string());
             return Err(Uncounted);
         }
-        let endpoint = self.endpoint.filter(|endpoint| !endpoint.trim().is_empty());
+        let is_named = |endpoint: &String| !endpoint.trim().is_empty();
+        if self.endpoint.as_ref().is_some_and(|endpoint| !is_named(endpoint)) {
+            machine::complain(&"mcpproxy tap: --endpoint is empty, and counts as not given");
+        }
+        let endpoint = self.endpoint.filter(is_named);
         if let Some(Err(error)) = endpoint.as_deref().map(Target::new) {
             machine::complain(&format_args!(
                 "mcpproxy tap: --endpoint: {error}; the server runs, and nothing is sent"

@@ -118,6 +118,37 @@ fn losing_the_first_answer(collector: SocketAddr) -> String {
     endpoint
 }
 
+/// Both ends: what a user had erased does not come back with bytes that arrive late, nor after a restart.
+#[test]
+fn what_forget_erased_stays_erased_through_late_retries() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let collector = collecting(place.path());
+    let (user, other) = (User::new(), User::new());
+    assert!(user.sends(&collector.endpoint()) && other.sends(&collector.endpoint()));
+    let copies = std::fs::read_dir(user.data().join("sent")).expect("copies");
+    let copy = copies.flatten().map(|entry| entry.path()).next().expect("one of them");
+    let bytes = std::fs::read(copy).expect("read");
+    assert_eq!(installs(&collector), 2);
+
+    let ran = user.telemetry(&collector.endpoint(), &["forget"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert!(ran.stdout.contains("erased what it received"), "{}", ran.stdout);
+    assert_eq!(installs(&collector), 1);
+    assert_eq!(collector.post(&bytes).code, 204, "the same bytes, late");
+    assert_eq!(installs(&collector), 1);
+    assert!(!user.sends(&collector.endpoint()), "it is switched off");
+    collector.stop();
+
+    let collector = collecting(place.path());
+    assert_eq!(collector.post(&bytes).code, 204);
+    assert_eq!(installs(&collector), 1);
+    // Switched on again, it is a new install.
+    let ran = user.telemetry(&collector.endpoint(), &["enable", "--product", "mcpproxy"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(user.sends(&collector.endpoint()));
+    assert_eq!(installs(&collector), 2);
+}
+
 #[test]
 fn a_refused_product_is_no_acknowledgement() {
     let place = tempfile::tempdir().expect("a temporary directory");

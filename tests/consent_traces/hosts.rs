@@ -1,5 +1,6 @@
 //! Each way of switching off, with each host, under `strace -f`.
 
+use super::receiver::Receiver;
 use super::ways::{self, WAYS, Way};
 use super::*;
 use std::os::unix::fs::PermissionsExt as _;
@@ -193,4 +194,54 @@ fn with_any_objection_no_host_leaves_a_file_opens_a_socket_or_starts_the_thread(
 #[test]
 fn with_any_corrupt_config_no_host_leaves_a_file_opens_a_socket_or_starts_the_thread() {
     check(ways::corrupt());
+}
+
+/// Of all commands, one alone may ask for something after an objection: to be erased. It asks that once.
+#[test]
+fn with_an_objection_forget_asks_to_be_erased_and_nothing_else_is_asked() {
+    if !strace_works(&["-f", "-e", WATCHED]) {
+        return;
+    }
+    let disable = |home: &Home| {
+        let words = [MCPPROXY, "telemetry", "disable"].map(OsStr::new);
+        assert!(run(&mut home.shell(&[], &[], &words), home, "said").0.success());
+    };
+    let in_environment = |way: &Way| way.config.is_none() && !way.name.starts_with("enabled");
+    let ways = WAYS.into_iter().filter(|way| !(way.own.is_empty() && way.exports.is_empty()));
+    let disabled = Way { make: disable, ..ways::way("telemetry disable") };
+    let mut checked = 0;
+    for way in ways.filter(in_environment).chain([disabled]) {
+        let home = Home::new();
+        let receiver = Receiver::start([]);
+        receiver.erase();
+        let endpoint = receiver.endpoint();
+        let towards = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str())];
+        let now = [MCPPROXY, "telemetry", "send", "--now"].map(OsStr::new);
+        assert!(run(&mut home.shell(&[], &towards, &now), &home, "said").0.success());
+        (way.make)(&home);
+        let own: Vec<_> = towards.iter().chain(way.own).copied().collect();
+        let log = home.path("trace");
+        let traced = ["strace", "-f", "-s", "256", "-e", "trace=%network", "-o"].map(OsStr::new);
+        let forget = [log.as_os_str(), MCPPROXY.as_ref(), "telemetry".as_ref(), "forget".as_ref()];
+        let command = [&traced[..], &forget].concat();
+        let (ended, said) = run(&mut home.shell(way.exports, &own, &command), &home, "said");
+        assert!(ended.success(), "{}: {said}", way.name);
+        let calls = std::fs::read_to_string(&log).expect("the trace");
+        let connected = calls.lines().filter(|call| call.contains(" connect(")).count();
+        assert_eq!(connected, 1, "{}: {calls}", way.name);
+        let lines: Vec<String> = receiver.requests().into_iter().map(|sent| sent.line).collect();
+        assert_eq!(
+            lines,
+            ["POST /heartbeat HTTP/1.1", "DELETE /installs HTTP/1.1"],
+            "{}",
+            way.name
+        );
+        // Without the objection, too: the product is switched off.
+        for (exports, own) in [(way.exports, &own[..]), (&[], &towards)] {
+            assert!(!run(&mut home.shell(exports, own, &now), &home, "said").0.success());
+        }
+        assert_eq!(receiver.connections(), 2, "{}", way.name);
+        checked += 1;
+    }
+    println!("{checked} ways of switching off: one request to erase, and no other");
 }

@@ -6,6 +6,10 @@
 mod endure;
 mod hosts;
 mod notice;
+mod policy;
+#[allow(dead_code)]
+#[path = "../support/receiver.rs"]
+mod receiver;
 mod running;
 mod trouble;
 mod ways;

@@ -4,6 +4,7 @@ mod commands;
 mod days;
 mod delivery;
 mod failures;
+mod forget;
 mod hosts;
 mod install;
 mod network;

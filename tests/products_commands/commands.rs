@@ -376,6 +376,21 @@ fn a_notice_that_no_person_could_see_is_shown_by_status_on_a_terminal_and_is_see
         // No pipe makes it seen.
         let piped = succeeds(&home.run_given(words));
         assert!(!piped.contains("switch off"), "{piped}");
+        // Nor does a command send before, which knows what the host wanted; the reason is named.
+        let send = home.run_given(&["telemetry", "send", "--now", "--product", "notes-mcp"]);
+        fails(&send, &["no person could see it yet"]);
+        let status = home.status("notes-mcp", &[]);
+        let trouble = status["heartbeat"]["trouble"].as_str().expect("a reason");
+        assert!(trouble.contains("no person could see it yet"), "{trouble}");
+        assert_eq!(status["heartbeat"]["next_due"], Value::Null);
+        #[cfg(feature = "cli")]
+        {
+            let checks = json(&home.run_given(&["doctor", "--product", "notes-mcp", "-o", "json"]));
+            let checks = checks["checks"].as_array().expect("a list").clone();
+            let notice = checks.iter().find(|check| check["name"] == "notice").expect("there");
+            assert_eq!(notice["level"], "warn");
+            assert!(notice.to_string().contains("no person could see it yet"), "{notice}");
+        }
         assert_eq!(receiver.connections(), 0);
         let Some(shown) = on_terminal(&home, words) else { return };
         for part in ["notes-mcp counts its installs", "telemetry disable --product notes-mcp"] {
@@ -406,4 +421,31 @@ fn doctor_looks_at_one_product_and_leaves_the_gateways_things_alone() {
     }
     assert!(notes.iter().any(|name| name == "reachability"));
     assert!(own.len() > notes.len() - 1, "{own:?} {notes:?}");
+}
+
+/// It will leave no trace as long as that stands: that no host started is only half of it.
+#[test]
+fn of_a_product_that_never_ran_an_objection_is_named() {
+    let home = Home::new();
+    let words = ["telemetry", "status", "--product", "notes-mcp"];
+    let mut objecting = home.command(&words);
+    let output = objecting.env("DO_NOT_TRACK", "1").output().expect("it starts");
+    fails(&output, &["no host of notes-mcp ever started", "off (env:DO_NOT_TRACK)"]);
+    succeeds(&home.run(&["telemetry", "disable", "--product", "notes-mcp"]));
+    fails(&home.run(&words), &["(config:telemetry.products.notes-mcp.enabled)"]);
+    assert!(!said(&home.run(&["telemetry", "status", "--product", "other"])).contains("is off"));
+}
+
+#[test]
+fn an_empty_endpoint_is_named_in_one_line_and_counts_as_none() {
+    let home = Home::new();
+    for endpoint in ["", "  "] {
+        let words = ["tap", "--product", "notes-mcp", "--endpoint", endpoint, "--", "true"];
+        let output = home.run(&words);
+        assert!(output.status.success());
+        let line = "mcpproxy tap: --endpoint is empty, and counts as not given\n";
+        assert_eq!(String::from_utf8_lossy(&output.stderr), line);
+    }
+    let unnamed = home.run(&["tap", "--require-visible-notice", "--", "true"]);
+    assert!(unnamed.status.success() && said(&unnamed).contains("name it with --product NAME"));
 }

@@ -4,9 +4,11 @@
 
 mod commands;
 mod consent;
+mod forget;
 #[allow(dead_code)]
 #[path = "../support/receiver.rs"]
 mod receiver;
+mod uninstall;
 mod wrapped;
 
 use receiver::Receiver;

@@ -92,6 +92,12 @@ impl Tap {
         self.until(|| receiver.requests().len() > sent);
     }
 
+    /// As its client ends it: it says so itself.
+    pub fn end(mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+
     pub fn has_telemetry_thread(&self) -> bool {
         has_telemetry_thread(&self.tasks())
     }

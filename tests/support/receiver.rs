@@ -53,6 +53,7 @@ struct Inner {
     requests: Vec<Request>,
     connections: usize,
     script: VecDeque<Reply>,
+    erases: bool,
     gate_open: bool,
     held: Vec<TcpStream>,
 }
@@ -84,6 +85,11 @@ impl Receiver {
     /// What `MCPPROXY_TELEMETRY_ENDPOINT` is set to.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on every `DELETE` is answered with 204, whatever the script says.
+    pub fn erase(&self) {
+        self.inner.0.lock().expect("unpoisoned").erases = true;
     }
 
     /// The port alone.
@@ -125,8 +131,10 @@ impl Receiver {
         let Some(request) = read(&mut reader) else { return };
         let reply = {
             let mut inner = self.inner.0.lock().expect("unpoisoned");
+            let erases = inner.erases && request.line.starts_with("DELETE ");
             inner.requests.push(request);
-            inner.script.pop_front().unwrap_or(Reply::Status(202, Vec::new()))
+            let scripted = if erases { Some(Reply::status(204)) } else { inner.script.pop_front() };
+            scripted.unwrap_or(Reply::status(202))
         };
         self.inner.1.notify_all();
         self.answer(stream, reply);

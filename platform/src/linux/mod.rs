@@ -4,6 +4,7 @@ pub mod files;
 pub mod host;
 #[cfg(any(feature = "process", feature = "service"))]
 pub mod lives;
+pub mod policy;
 #[cfg(feature = "service")]
 pub mod service;
 #[cfg(feature = "process")]

@@ -5,6 +5,7 @@ pub mod files;
 pub mod group;
 pub mod host;
 pub mod login;
+pub mod policy;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "service")]

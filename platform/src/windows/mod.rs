@@ -7,6 +7,7 @@ pub mod host;
 pub mod login;
 #[cfg(any(feature = "process", feature = "service"))]
 mod lookup;
+pub mod policy;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "service")]

@@ -5,8 +5,13 @@ use crate::config;
 use crate::environment::Variable;
 use crate::paths::DataDir;
 
-const RELEASE: Build<'static> =
-    Build { endpoint: Some("https://t.example"), release: true, sender: true, tls: true };
+const RELEASE: Build<'static> = Build {
+    endpoint: Some("https://t.example"),
+    product: None,
+    release: true,
+    sender: true,
+    tls: true,
+};
 
 fn around(variables: &[(usize, &str, &str)]) -> Surroundings {
     let variables = variables
@@ -140,7 +145,7 @@ fn an_objection_in_either_config_stops_every_product_and_says_in_which() {
         (loaded(OFF), None, "config:telemetry.enabled"),
         (loaded(NOTES_OFF), Some(loaded(OFF)), "user-config:telemetry.enabled"),
     ] {
-        let configs = Configs { given, users };
+        let configs = Configs { given, users, policy: Policy::Silent };
         for product in [OWN_PRODUCT, "notes-mcp"] {
             let whose = Whose { product, endpoint: None };
             let found = super::decide(&around(&[]), &configs, whose, RELEASE);
@@ -150,7 +155,7 @@ fn an_objection_in_either_config_stops_every_product_and_says_in_which() {
         }
     }
     for users in [None, Some(ConfigState::Missing), Some(loaded(ON))] {
-        let configs = Configs { given: ConfigState::Missing, users };
+        let configs = Configs { given: ConfigState::Missing, users, policy: Policy::Silent };
         let whose = Whose { product: "notes-mcp", endpoint: None };
         let found = super::decide(&around(&[]), &configs, whose, RELEASE);
         assert_eq!(found.effective, Effective::On);
@@ -173,7 +178,7 @@ fn the_switch_of_a_product_stops_that_one_alone() {
         ),
     ];
     for (given, users, rule) in rules {
-        let configs = Configs { given, users };
+        let configs = Configs { given, users, policy: Policy::Silent };
         let notes = decided(&configs, "notes-mcp");
         assert_eq!((notes.effective, notes.rule.as_str()), (Effective::Off, rule));
         assert!(notes.detail.contains("telemetry enable --product notes-mcp"));
@@ -181,7 +186,8 @@ fn the_switch_of_a_product_stops_that_one_alone() {
             assert_eq!(decided(&configs, other).effective, Effective::On, "{other}");
         }
     }
-    let both = Configs { given: loaded(NOTES_OFF), users: Some(loaded(OFF)) };
+    let both =
+        Configs { given: loaded(NOTES_OFF), users: Some(loaded(OFF)), policy: Policy::Silent };
     let all: Vec<_> =
         objections(&around(&[(0, "DO_NOT_TRACK", "1")]), &both, "notes-mcp").collect();
     let rules: Vec<_> = all.iter().map(|consent| consent.rule.as_str()).collect();
@@ -197,12 +203,13 @@ fn the_switch_of_a_product_stops_that_one_alone() {
 
 #[test]
 fn a_products_endpoint_is_the_users_word_then_the_hosts_then_what_is_compiled_in() {
+    let built = Build { endpoint: Some("https://compiled.example"), ..RELEASE };
     let host = |given: &str, variable: Option<&str>, product: &str, told| {
         let variables = variable.map(|value| (0, VARIABLE, value));
         let configs = Configs::from(loaded(given));
         let whose = Whose { product, endpoint: told };
         let around = around(variables.as_slice());
-        let found = endpoint(&around, &configs, whose, Some("https://compiled.example"));
+        let found = endpoint(&around, &configs, whose, built);
         found.map(|(_, target)| target.map(|target| target.host().to_owned()))
     };
     let general = r#"{"endpoint":"https://general.example"}"#;
@@ -345,4 +352,44 @@ fn a_build_that_cannot_send_does_not_say_it_does() {
     let no_tls = Build { tls: false, ..RELEASE };
     check(&[], &ConfigState::Missing, no_tls, Effective::LocalOnly, "build:no-tls");
     check(&[], &config(None, Some("http://127.0.0.1:1")), no_tls, Effective::On, "default");
+}
+
+#[test]
+fn a_policy_comes_first_and_only_says_no() {
+    let allowing = config(Some(true), None);
+    let objecting = around(&[(0, "DO_NOT_TRACK", "1")]);
+    let decide = |policy: Policy, around: &Surroundings, config: &ConfigState| {
+        let configs = Configs { policy, ..Configs::from(config.clone()) };
+        super::decide(around, &configs, Whose::OWN, RELEASE)
+    };
+    let why = || Policy::Unusable("it is torn".to_owned());
+    for around in [&around(&[(0, "MCPPROXY_TELEMETRY", "1")]), &objecting] {
+        let off = decide(Policy::Off, around, &allowing);
+        assert_eq!((off.effective, &*off.rule), (Effective::Off, "policy:telemetry"));
+        assert!(off.detail.contains("nothing overrides that"), "{}", off.detail);
+        let torn = decide(why(), around, &allowing);
+        assert_eq!((torn.effective, &*torn.rule), (Effective::Off, "policy:unusable"));
+        assert!(torn.detail.contains("it is torn"), "{}", torn.detail);
+    }
+    assert_eq!(decide(Policy::Silent, &around(&[]), &allowing).effective, Effective::On);
+    assert_eq!(decide(Policy::Silent, &objecting, &allowing).rule, "env:DO_NOT_TRACK");
+    let configs = |policy| Configs { policy, ..Configs::from(allowing.clone()) };
+    assert!(configs(Policy::Off).objects_to("notes-mcp") && configs(why()).objects_to("notes-mcp"));
+}
+
+/// What a maintainer compiled in is where his product sends, and no other.
+#[test]
+fn the_endpoint_of_a_build_for_one_product_is_that_products_alone() {
+    let built = Build { product: Some("@Acme/Files"), ..RELEASE };
+    let none = Configs::from(ConfigState::Missing);
+    let decide =
+        |product, endpoint| super::decide(&around(&[]), &none, Whose { product, endpoint }, built);
+    assert_eq!(decide("acme.files", None).effective, Effective::On);
+    for other in ["notes-mcp", OWN_PRODUCT] {
+        assert_eq!(decide(other, None).rule, "endpoint:none", "{other}");
+        assert_eq!(decide(other, Some("https://other.example")).effective, Effective::On);
+    }
+    let whose = Whose { product: "notes-mcp", endpoint: None };
+    let for_all = super::decide(&around(&[]), &none, whose, RELEASE);
+    assert_eq!(for_all.effective, Effective::On, "a build for no product is for every product");
 }

@@ -1,0 +1,196 @@
+//! `mcpproxy uninstall`: shows what is ours on this machine, then removes it.
+//!
+//! One rule: nothing is removed that was not shown before, nothing while a host runs, and no opt-out unless that is
+//! asked for.
+
+mod data;
+mod wiring;
+
+use super::{Call, Failure, output};
+use crate::activation::{State, Store, StoreError};
+use crate::config::EditError;
+#[cfg(feature = "connect")]
+use crate::connect::Trouble;
+use crate::heartbeat::permission::Permission;
+use crate::heartbeat::sent;
+use crate::machine::{self, Surroundings};
+use crate::paths::{DataDir, Place};
+use crate::products::Subject;
+use data::Data;
+use std::fmt::{self, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Why something stays. Names files of this user, to this user.
+#[derive(Debug)]
+enum UninstallError {
+    /// A host of this product wrote its mark within the last two minutes.
+    Running(String),
+    /// The store could not be read or removed.
+    Store(StoreError),
+    /// The configuration could not be edited.
+    Config(EditError),
+    /// A file could not be removed.
+    File(PathBuf, io::ErrorKind),
+    /// The entry in a client's file stays; `None` when it is not ours.
+    #[cfg(feature = "connect")]
+    Client(String, Option<Trouble>),
+    /// The entry that starts it at login stays.
+    #[cfg(feature = "autostart")]
+    Autostart(crate::autostart::AutostartError),
+}
+
+impl fmt::Display for UninstallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running(name) => write!(
+                f,
+                "a host of {name} is running, and would count on: end it (close the MCP clients that start it) and try again; one that was killed counts as running for two minutes"
+            ),
+            Self::Store(error) => error.fmt(f),
+            Self::Config(error) => error.fmt(f),
+            Self::File(path, kind) => write!(f, "{} cannot be removed: {kind}", path.display()),
+            #[cfg(feature = "connect")]
+            Self::Client(path, None) => {
+                write!(
+                    f,
+                    "{path}: no record says that `connect` wrote the entry `mcpproxy`; edit it by hand"
+                )
+            }
+            #[cfg(feature = "connect")]
+            Self::Client(path, Some(why)) => write!(f, "{path}: {why}"),
+            #[cfg(feature = "autostart")]
+            Self::Autostart(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for UninstallError {}
+
+impl From<StoreError> for UninstallError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<EditError> for UninstallError {
+    fn from(error: EditError) -> Self {
+        Self::Config(error)
+    }
+}
+
+pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    let (dir, product) = (call.dir()?, call.product()?);
+    let data = Data::of(&dir, product.as_deref(), call.has("with-opt-out"));
+    let mut list = String::new();
+    for (path, what) in data.found() {
+        let _ = writeln!(list, "  {}: {what}", path.display());
+    }
+    if product.is_none() {
+        for found in wiring::found() {
+            let _ = writeln!(list, "  {found}");
+        }
+    }
+    if list.is_empty() {
+        return output::print("There is nothing of mcpproxy to remove here.\n");
+    }
+    let can_answer = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let mut shown = format!("To be removed:\n{list}");
+    if !call.has("with-opt-out") {
+        shown.push_str("An opt-out stays; --with-opt-out removes it as well.\n");
+    }
+    let senders = senders(&data);
+    if !call.has("forget") && !senders.is_empty() {
+        let _ = writeln!(
+            shown,
+            "Collectors keep what they received of {}: --forget asks them to erase it first, which needs the ids that are removed here.",
+            senders.join(", ")
+        );
+    }
+    let failed = |error: UninstallError| Failure::failed(format!("nothing was removed: {error}"));
+    let running = data.host(machine::now());
+    if !call.has("yes") && !can_answer {
+        if let Err(running) = &running {
+            let _ = writeln!(shown, "Before that: {running}.");
+        }
+        shown.push_str("Nothing was removed: `mcpproxy uninstall --yes` does it.\n");
+    }
+    let done = output::print(&shown)?;
+    let mut forgets = call.has("forget");
+    if !call.has("yes") {
+        if !can_answer {
+            return Ok(done);
+        }
+        running.map_err(failed)?;
+        forgets = forgets || !senders.is_empty() && asked("Ask them to erase it first?");
+        if !asked("Remove all of this?") {
+            return output::print("Nothing was removed.\n");
+        }
+    }
+    // One may have started while it was asked.
+    data.host(machine::now()).map_err(failed)?;
+    if forgets {
+        for name in &senders {
+            forget(&dir, name)?;
+        }
+    }
+    let mut left = data.remove();
+    if product.is_none() {
+        left.extend(wiring::remove());
+    }
+    if !left.is_empty() {
+        let left: Vec<String> = left.iter().map(UninstallError::to_string).collect();
+        return Err(Failure::failed(format!("not all of it was removed: {}", left.join("; "))));
+    }
+    output::print(if product.is_none() {
+        "Removed. The program itself goes the way it came: your package manager, or its file.\n"
+    } else {
+        "Removed.\n"
+    })
+}
+
+/// The products that may have sent something, and have the id under which they did.
+fn senders(data: &Data<'_>) -> Vec<String> {
+    if !cfg!(feature = "heartbeat") {
+        return Vec::new();
+    }
+    let around = Surroundings::of_this_process();
+    let has_sent = |place: &&Place| {
+        let subject = Subject::own(place.data_dir());
+        let permission = Permission::read_in(&subject, Some(place), around);
+        // What a lost store knew of it is not known.
+        let attempted = |state: State| state.sender.last_attempt != 0;
+        permission.anonymous_id().is_some()
+            && (!sent::copies(place).is_empty()
+                || Store::peek(place, 0).ok().flatten().is_none_or(attempted))
+    };
+    let mut names: Vec<String> =
+        data.places.iter().filter(has_sent).map(|place| place.product().to_owned()).collect();
+    names.dedup();
+    names
+}
+
+#[cfg(feature = "heartbeat")]
+fn forget(dir: &DataDir, name: &str) -> Result<(), Failure> {
+    super::forget::everywhere(dir, name).map_err(|failure| Failure {
+        text: format!("nothing was removed: {}", failure.text),
+        ..failure
+    })
+}
+
+#[cfg(not(feature = "heartbeat"))]
+fn forget(_: &DataDir, _: &str) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// What is no clear yes is a no.
+fn asked(question: &str) -> bool {
+    let mut out = io::stdout().lock();
+    if write!(out, "{question} [y/N] ").and_then(|()| out.flush()).is_err() {
+        return false;
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).is_ok()
+        && ["y", "yes"].iter().any(|word| line.trim().eq_ignore_ascii_case(word))
+}
