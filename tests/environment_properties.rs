@@ -199,15 +199,14 @@ proptest! {
 
     #[test]
     fn values_never_leave(
-        values in proptest::collection::vec(SECRET, names::all().count()),
+        value in SECRET,
         keep in proptest::collection::vec(any::<bool>(), names::all().count()),
         texts in proptest::collection::vec(SECRET, 5),
     ) {
         let env: Map<String, Value> = names::all()
-            .zip(&values)
             .zip(&keep)
             .filter(|(_, keep)| **keep)
-            .map(|((name, value), _)| (name.to_owned(), json!(value)))
+            .map(|(name, _)| (name.to_owned(), json!(value)))
             .collect();
         let recording = json!({
             "env": env,
@@ -219,7 +218,7 @@ proptest! {
         });
         let recorded = RecordedEvidence::from_json(recording.to_string().as_bytes()).unwrap();
         let out = format!("{:?} {:?}", classify(&recorded), recorded);
-        for secret in values.iter().chain(&texts) {
+        for secret in std::iter::once(&value).chain(&texts) {
             prop_assert!(!out.contains(&secret[..SECRET_START]), "a value left");
         }
     }
