@@ -6,7 +6,7 @@
 
 use mcpproxy::activation::{BuiltinTool, Mark, State, Store, Surface, state::Counters};
 use mcpproxy::build_info;
-use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, Product, RoutingMode};
+use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, Product, RoutingMode};
 use mcpproxy::environment::{Evidence, OsKind, classify};
 use mcpproxy::gate::{self, PrivateWords};
 use mcpproxy::heartbeat::assemble::{self, ClientPolicy, Live};
@@ -99,8 +99,8 @@ struct Reduced<'a> {
 }
 
 impl Evidence for Reduced<'_> {
-    fn env(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.live.env(name)
+    fn variables(&self, visit: &mut dyn FnMut(&str, &str)) {
+        self.live.variables(visit);
     }
     fn path_exists(&self, path: &str) -> bool {
         // Asked for its cost; a container's answer would spare the dearer questions.
@@ -126,6 +126,9 @@ impl Evidence for Reduced<'_> {
     }
     fn stdin_is_terminal(&self) -> bool {
         self.live.stdin_is_terminal()
+    }
+    fn controlling_terminal(&self) -> Option<usize> {
+        self.live.controlling_terminal()
     }
     fn os_release(&self) -> Option<Cow<'_, str>> {
         self.live.os_release()
@@ -171,6 +174,7 @@ fn payload() {
         autostart_enabled: Some(false),
         env_kind: EnvKind::Interactive,
         env_markers: EnvMarkers::default(),
+        agent_env: AgentEnv::None,
         routing_mode: Some(RoutingMode::Tap),
         started_at: Some(NOW - 7200),
         server_count: Some(1),

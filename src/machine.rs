@@ -10,6 +10,7 @@ use crate::environment::autostart::{self, SidecarCache};
 use crate::environment::launch_source::{self, LoginJob};
 use crate::environment::{Classification, classify, names};
 use mcpproxy_platform::host;
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -38,15 +39,17 @@ impl Surroundings {
     pub fn read() -> Surroundings {
         let mut around = Self::read_own();
         let variables = &mut around.variables;
-        around.ancestors_readable =
-            host::visit_ancestor_environments(&mut |origin, name, value| {
-                if is_kept(name)
+        around.ancestors_readable = host::visit_ancestors(
+            &mut |origin, name, value| {
+                let value = || String::from_utf8_lossy(value);
+                if let Some(value) = kept(name, value)
                     && let Ok(name) = str::from_utf8(name)
                 {
-                    let value = String::from_utf8_lossy(value).into_owned();
                     variables.push(Variable { origin, name: name.to_owned(), value });
                 }
-            });
+            },
+            &mut around.terminal,
+        );
         around
     }
 
@@ -55,20 +58,32 @@ impl Surroundings {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| {
                 let name = name.into_string().ok()?;
-                let kept = is_kept(name.as_bytes())
-                    || KEPT_OF_OWN.contains(&name.as_str())
+                let of_own = KEPT_OF_OWN.contains(&name.as_str())
                     || names::OF_PRODUCTS.contains(&name.as_str())
                     || name.starts_with(KEPT_OF_OWN_PREFIX);
-                kept.then(|| Variable { origin: 0, name, value: lossy(value) })
+                let value = if of_own {
+                    lossy(value)
+                } else {
+                    kept(name.as_bytes(), || value.to_string_lossy())?
+                };
+                Some(Variable { origin: 0, name, value })
             })
             .collect();
-        Self { variables, ancestors_readable: false }
+        let has_terminal = cfg!(feature = "detect-tty") && host::has_controlling_terminal();
+        Self { variables, ancestors_readable: false, terminal: has_terminal.then_some(0) }
     }
 }
 
-fn is_kept(name: &[u8]) -> bool {
-    let mut kept = names::OBJECTIONS.iter().chain(KEPT);
-    names::is_asked_for(name) || kept.any(|kept| kept.as_bytes() == name)
+/// What is kept of a variable: its value where a rule of ours wants that, else the word that classification needs.
+fn kept<'v>(name: &[u8], value: impl FnOnce() -> Cow<'v, str>) -> Option<String> {
+    if names::OBJECTIONS.iter().chain(KEPT).any(|kept| kept.as_bytes() == name) {
+        return Some(value().into_owned());
+    }
+    // Asked first: most names are not, and their values are not touched.
+    if !names::is_asked_for(name) {
+        return None;
+    }
+    names::reduced(name, &value()).map(str::to_owned)
 }
 
 fn lossy(value: std::ffi::OsString) -> String {
@@ -203,9 +218,11 @@ pub fn private_words() -> (Vec<String>, Vec<String>) {
     for (name, value) in std::env::vars_os() {
         add(name.as_encoded_bytes(), lossy(value));
     }
-    host::visit_ancestor_environments(&mut |_, name, value| {
-        add(name, String::from_utf8_lossy(value).into_owned());
-    });
+    host::visit_ancestors(
+        &mut |_, name, value| add(name, String::from_utf8_lossy(value).into_owned()),
+        // Not looked for.
+        &mut Some(0),
+    );
     if let Some(user) = host::user() {
         names.extend(home(&user.home));
         names.extend(person(&user.name));

@@ -288,7 +288,7 @@ mod tests {
                 value: value.into(),
             })
             .collect();
-        Surroundings { variables, ancestors_readable: true }
+        Surroundings { variables, ancestors_readable: true, terminal: None }
     }
 
     fn resolve(

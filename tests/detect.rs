@@ -29,15 +29,15 @@ fn lines(output: &Output) -> Vec<String> {
     String::from_utf8(output.stdout.clone()).unwrap().lines().map(str::to_owned).collect()
 }
 
-const NOTHING: &str = r#"{"env_kind":"unknown","env_markers":{"has_ci_env":false,"has_cloud_ide_env":false,"is_container":false,"has_tty":false,"has_display":false},"rule":"none","evidence":[]}"#;
+const NOTHING: &str = r#"{"env_kind":"unknown","env_markers":{"has_ci_env":false,"has_cloud_ide_env":false,"is_container":false,"has_tty":false,"has_display":false},"agent_env":"none","rule":"none","evidence":[]}"#;
 
 #[test]
 fn a_verdict_is_exactly_one_compact_line() {
     let output = judge(br#"{"env":{"CI":"true"},"paths":["/.dockerenv"],"os":"linux"}"#);
     let expected = if cfg!(feature = "detect-container") {
-        r#"{"env_kind":"ci","env_markers":{"has_ci_env":true,"has_cloud_ide_env":false,"is_container":true,"has_tty":false,"has_display":false},"rule":"ci","evidence":["env:CI","path:/.dockerenv"]}"#
+        r#"{"env_kind":"ci","env_markers":{"has_ci_env":true,"has_cloud_ide_env":false,"is_container":true,"has_tty":false,"has_display":false},"agent_env":"none","rule":"ci","evidence":["env:CI","path:/.dockerenv"]}"#
     } else {
-        r#"{"env_kind":"ci","env_markers":{"has_ci_env":true,"has_cloud_ide_env":false,"is_container":false,"has_tty":false,"has_display":false},"rule":"ci","evidence":["env:CI"]}"#
+        r#"{"env_kind":"ci","env_markers":{"has_ci_env":true,"has_cloud_ide_env":false,"is_container":false,"has_tty":false,"has_display":false},"agent_env":"none","rule":"ci","evidence":["env:CI"]}"#
     };
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{expected}\n"));
     assert!(output.status.success());
@@ -180,10 +180,13 @@ fn this_machine_as_json_and_as_a_table() {
         value.as_object().unwrap().keys().map(String::clone).collect()
     };
     let plain = json(&["-o", "json"]);
-    assert_eq!(keys(&plain), ["env_kind", "env_markers", "rule", "evidence", "launch_source"]);
+    assert_eq!(
+        keys(&plain),
+        ["env_kind", "env_markers", "agent_env", "rule", "evidence", "launch_source"]
+    );
     assert_eq!(plain["env_markers"]["has_tty"], false);
     let explained = json(&["--explain", "--output=json"]);
-    assert_eq!(keys(&explained)[5..], ["parent"]);
+    assert_eq!(keys(&explained)[6..], ["parent"]);
     assert_eq!(explained["evidence"], plain["evidence"]);
 
     let table = detect(&[]).output().unwrap();
@@ -193,7 +196,7 @@ fn this_machine_as_json_and_as_a_table() {
         .collect();
     let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
     let markers = ["has_ci_env", "has_cloud_ide_env", "is_container", "has_tty", "has_display"];
-    assert_eq!(names, [&["env_kind"][..], &markers, &["launch_source"]].concat());
+    assert_eq!(names, [&["env_kind"][..], &markers, &["agent_env", "launch_source"]].concat());
     assert_eq!(plain["env_kind"], rows[0].1);
     for (name, value) in &rows[1..6] {
         assert_eq!(plain["env_markers"][name].to_string(), *value);

@@ -57,6 +57,53 @@ fn a_pseudo_terminal_is_a_terminal_and_a_pipe_is_none() {
     assert!(evidence(&on_terminal).contains(&"tty"));
 }
 
+/// What [`BELOW_A_TERMINAL`] needs.
+const PSEUDO_TERMINAL: &str = "import pty, os; pty.openpty(); os.waitstatus_to_exitcode(0)";
+/// Starts its arguments from the second on in a session with a controlling terminal, with standard input from
+/// nowhere; `new` as the first: in one more session, without a terminal, below that one.
+const BELOW_A_TERMINAL: &str = "
+import os, pty, subprocess, sys
+answer, told = os.pipe()
+pid, terminal = pty.fork()
+if pid == 0:
+    new = sys.argv[1] == 'new'
+    child = subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=told, start_new_session=new)
+    os._exit(child.returncode)
+os.close(told)
+said = b''
+while chunk := os.read(answer, 4096):
+    said += chunk
+_, status = os.waitpid(pid, 0)
+sys.stdout.buffer.write(said)
+sys.exit(os.waitstatus_to_exitcode(status))
+";
+
+#[test]
+fn a_controlling_terminal_shows_a_person_whose_server_has_a_pipe() {
+    if !can("a session of our own", Command::new("setsid").args(["-w", "true"]))
+        || !can("opening a pseudo-terminal", Command::new("python3").args(["-c", PSEUDO_TERMINAL]))
+    {
+        return;
+    }
+    let below = |session: &str| {
+        let args =
+            ["-w", "python3", "-c", BELOW_A_TERMINAL, session, MCPPROXY, "detect", "-o", "json"];
+        verdict(Command::new("setsid").args(args).stdin(Stdio::null()))
+    };
+    for (session, name) in [("same", "terminal"), ("new", "terminal:ancestor")] {
+        let found = below(session);
+        assert_eq!(found["env_markers"]["has_tty"], false, "{found}");
+        assert!(evidence(&found).contains(&name), "{found}");
+        // Wherever this test runs: a terminal makes people of headless machines, and of no other.
+        if found["env_kind"] == "interactive" {
+            let rules = ["remote_person", "desktop_linux"];
+            assert!(rules.contains(&found["rule"].as_str().unwrap()), "{found}");
+        } else {
+            assert_ne!(found["rule"], "headless", "{found}");
+        }
+    }
+}
+
 /// Below `depth` + 1 shells, each started with an empty environment but the outermost, which has
 /// `outer`. The innermost adds `own` to an environment as MCP clients reduce it.
 fn below_shells(depth: usize, outer: (&str, &str), own: &[&str]) -> Value {
@@ -145,7 +192,9 @@ struct Root {
 impl Root {
     fn new() -> Option<Self> {
         let mut check = Command::new("unshare");
-        if !can("a namespace of our own", check.args(["-m", "-p", "-f", "chroot", "/", "true"])) {
+        if !can("a namespace of our own", check.args(["-m", "-p", "-f", "chroot", "/", "true"]))
+            || !can("a session of our own", Command::new("setsid").args(["-w", "true"]))
+        {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -177,8 +226,9 @@ impl Root {
              exec env -i {wrap} /usr/sbin/chroot . /mcpproxy detect -o json </dev/null\n"
         );
         verdict(
-            Command::new("unshare")
-                .args(["-m", "-p", "-f", "sh", "-c", &script])
+            // A session of its own: a terminal of who runs this test is none of the machine's.
+            Command::new("setsid")
+                .args(["-w", "unshare", "-m", "-p", "-f", "sh", "-c", &script])
                 .current_dir(self.dir.path())
                 .stdin(Stdio::null()),
         )
@@ -217,6 +267,31 @@ fn a_pipe_in_the_place_of_a_marker_file_does_not_hang() {
     let made = Command::new("mkfifo").arg(root.path("run/systemd/container")).status().unwrap();
     assert!(made.success());
     assert!(!evidence(&root.run("", "timeout 20")).contains(&"file:/run/systemd/container"));
+}
+
+#[test]
+fn a_terminal_above_makes_a_person_of_a_machine_without_marks() {
+    let Some(root) = Root::new() else { return };
+    let python = Command::new("sh").args(["-c", "command -v python3"]).output().unwrap().stdout;
+    let python = String::from_utf8(python).unwrap().trim().to_owned();
+    if !can("opening a pseudo-terminal", Command::new("python3").args(["-c", PSEUDO_TERMINAL])) {
+        return;
+    }
+    let script = root.path("below-a-terminal");
+    fs::write(&script, BELOW_A_TERMINAL).unwrap();
+    let bare = root.run("", "");
+    assert!(!evidence(&bare).iter().any(|name| name.starts_with("terminal")), "{bare}");
+    for (session, name) in [("same", "terminal"), ("new", "terminal:ancestor")] {
+        let found = root.run("", &format!("{python} {} {session}", script.display()));
+        assert!(evidence(&found).contains(&name), "{found}");
+        let expected = if bare["rule"] == "headless" {
+            "remote_person"
+        } else {
+            bare["rule"].as_str().unwrap()
+        };
+        assert_eq!(found["rule"], expected, "{found}");
+        assert_eq!(found["env_markers"], bare["env_markers"]);
+    }
 }
 
 #[test]

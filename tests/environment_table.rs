@@ -14,7 +14,7 @@ const CI: &str = "GITHUB_ACTIONS GITLAB_CI HUDSON_URL CIRCLECI BUILDKITE TF_BUIL
 const CLOUD_STRONG: &str = "CODESPACES GITPOD_WORKSPACE_ID GITPOD_ENVIRONMENT_ID REPL_ID STACKBLITZ_ENV \
     DAYTONA_WS_ID CODER_AGENT_TOKEN CODER_WORKSPACE_NAME CODESANDBOX_HOST CODESANDBOX_SSE MONOSPACE_ENV \
     CLOUD_SHELL ACC_CLOUD GOOGLE_CLOUD_WORKSTATIONS C9_PID COLAB_RELEASE_TAG";
-const CLOUD_WEAK: &str = "DEVPOD DEVCONTAINER REMOTE_CONTAINERS DAYTONA_SANDBOX_ID";
+const CLOUD_WEAK: &str = "DEVPOD DEVCONTAINER REMOTE_CONTAINERS";
 const CONTAINER: &str = "KUBERNETES_SERVICE_HOST ECS_CONTAINER_METADATA_URI ECS_CONTAINER_METADATA_URI_V4 \
     K_SERVICE CLOUD_RUN_JOB CONTAINER_APP_NAME";
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -114,8 +114,8 @@ fn pairs_count_only_together() {
 }
 
 #[test]
-fn build_numbers_and_render_hosts_are_not_ci() {
-    for name in ["BUILD_ID", "BUILD_NUMBER", "RENDER", "NETLIFY_LOCAL", "VERCEL", "ci", "Ci"] {
+fn build_numbers_are_not_ci() {
+    for name in ["BUILD_ID", "BUILD_NUMBER", "NETLIFY_LOCAL", "VERCEL", "ci", "Ci"] {
         expect(&linux(env(name, "true")), Rule::Headless, "", &[]);
     }
 }
@@ -128,11 +128,12 @@ fn every_workspace_variable_is_a_cloud_ide() {
             expect(&linux(env(name, value)), Rule::CloudIde, "I", &[&evidence]);
         }
         expect(&linux(env(name, "")), Rule::Headless, "", &[]);
-        let generic =
+        let everything =
             json!({"env": {name: "1", "CI": "true"}, "paths": ["/.dockerenv"], "tty": true});
+        let is_strong = CLOUD_STRONG.split_whitespace().any(|strong| strong == name);
         expect(
-            &linux(generic),
-            Rule::CloudIde,
+            &linux(everything),
+            if is_strong { Rule::CloudIde } else { Rule::Ci },
             "CIct",
             &[&evidence, "env:CI", "path:/.dockerenv", "tty"],
         );
@@ -146,17 +147,20 @@ fn the_lists_are_those_of_the_specification() {
     specified.extend(["CI", "CONTINUOUS_INTEGRATION", "TASK_ID", "RUN_ID"]);
     specified.extend(["JENKINS_URL", "BUILD_ID", "JENKINS_HOME", "container"]);
     specified.extend(["DISTROBOX_ENTER_PATH", "WSL_DISTRO_NAME", "DISPLAY", "WAYLAND_DISPLAY"]);
-    let mut ours: Vec<&str> = names::all().collect();
-    specified.sort_unstable();
-    ours.sort_unstable();
-    assert_eq!(ours, specified);
+    // Those of later versions: `environment_marks`.
+    let ours: Vec<&str> = names::all().collect();
+    for name in specified {
+        assert!(ours.contains(&name), "{name}");
+    }
 }
 
 #[test]
 fn every_container_variable_is_a_container() {
     for name in CONTAINER.split_whitespace() {
         expect(&linux(env(name, "x")), Rule::Container, "c", &[&format!("env:{name}")]);
-        expect(&judge(&env(name, "x")), Rule::Container, "c", &[&format!("env:{name}")]);
+        if name != "KUBERNETES_SERVICE_HOST" {
+            expect(&judge(&env(name, "x")), Rule::Container, "c", &[&format!("env:{name}")]);
+        }
         expect(&linux(env(name, "")), Rule::Headless, "", &[]);
     }
 }
@@ -185,7 +189,7 @@ fn the_container_interface_counts_only_when_it_names_a_container() {
             }
         }
     }
-    for name in ["flatpak", "pressure-vessel", "", "dockerish", "not docker", "proot", "none"] {
+    for name in ["flatpak", "pressure-vessel", "", "dockerish", "not docker", "none"] {
         expect(&linux(env("container", name)), Rule::Headless, "", &[]);
         for file in ["/run/systemd/container", "/run/host/container-manager"] {
             expect(&linux(json!({"files": {file: name}})), Rule::Headless, "", &[]);

@@ -26,6 +26,27 @@ struct Recording {
     #[serde(default, rename = "tty")]
     _tty: Option<bool>,
     osrelease: Option<String>,
+    #[serde(default, rename = "terminal")]
+    _terminal: Option<bool>,
+    #[serde(default)]
+    ancestors: Vec<Ancestor>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ancestor {
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default, rename = "terminal")]
+    _terminal: Option<bool>,
+}
+
+impl Recording {
+    /// Of the process and its ancestors.
+    fn variables(&self) -> impl Iterator<Item = (&String, &String)> {
+        let ancestors = self.ancestors.iter().map(|ancestor| &ancestor.env);
+        std::iter::once(&self.env).chain(ancestors).flatten()
+    }
 }
 
 fuzz_target!(|line: &[u8]| {
@@ -41,13 +62,14 @@ fuzz_target!(|line: &[u8]| {
     // Names of what was recorded and nothing else: a value has no way in.
     for name in &verdict.evidence {
         let is_name = match name.split_once(':') {
-            Some(("env", variable)) => theirs.env.contains_key(variable),
+            Some(("env", variable)) => theirs.variables().any(|(name, _)| name == variable),
+            Some(("terminal", "ancestor")) => !theirs.ancestors.is_empty(),
             Some(("path", path)) => {
                 theirs.files.contains_key(path) || theirs.paths.iter().any(|p| p == path)
             }
             Some(("file", path)) => theirs.files.contains_key(path),
             Some(_) => false,
-            None => ["cgroup", "mountinfo", "tty", "osrelease"].contains(&name.as_str()),
+            None => ["cgroup", "mountinfo", "tty", "osrelease", "terminal"].contains(&name.as_str()),
         };
         assert!(is_name, "{name}");
     }
@@ -73,9 +95,9 @@ fn refused(line: &[u8], error: &RecordingError, theirs: Option<Recording>) {
         RecordingError::UnknownKey(key) => panic!("serde knows {key}"),
     }
     let shown = error.to_string();
-    let values = theirs.env.values().chain(theirs.files.values()).chain(&theirs.paths);
+    let values = theirs.variables().map(|(_, value)| value).chain(theirs.files.values()).chain(&theirs.paths);
     let texts = [&theirs.cgroup, &theirs.mountinfo, &theirs.osrelease].into_iter().flatten();
-    let keys: Vec<&String> = theirs.env.keys().chain(theirs.files.keys()).collect();
+    let keys: Vec<&String> = theirs.variables().map(|(name, _)| name).chain(theirs.files.keys()).collect();
     for value in values.chain(texts).filter(|value| value.len() >= 12) {
         let is_key = keys.iter().any(|key| key.contains(value.as_str()));
         // A value may happen to be what errors say: then it says the same of another one.

@@ -43,8 +43,16 @@ pub fn process_name(pid: u32) -> Option<String> {
 /// Shows `visit` every variable of the initial environments of the nearest [`MAX_ANCESTORS`]
 /// ancestors that run as this user. Returns whether this system lets ancestors be read: `false` where it cannot be done, where `/proc` is missing or
 /// hidden, and where every same-user ancestor refused.
-pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
-    backend::visit_ancestor_environments(visit)
+///
+/// Puts the number of the nearest one with a controlling terminal into `terminal` (Linux), unless something is
+/// there: then none is looked for.
+pub fn visit_ancestors(visit: VariableVisitor<'_>, terminal: &mut Option<usize>) -> bool {
+    backend::visit_ancestors(visit, terminal)
+}
+
+/// Linux: whether this process has a controlling terminal, wherever its standard streams lead.
+pub fn has_controlling_terminal() -> bool {
+    backend::has_controlling_terminal()
 }
 
 /// The effective user id.

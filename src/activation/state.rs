@@ -3,7 +3,7 @@
 use super::{BuiltinTool, Days, Ending, HourlyWindow, Mark, Surface};
 use crate::contract::client_name::{UNKNOWN, is_canonical};
 use crate::contract::{
-    BuiltinToolCalls, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode,
+    AgentEnv, BuiltinToolCalls, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode,
     ServerProtocolCounts, SurfaceRequests,
 };
 
@@ -197,6 +197,8 @@ pub struct LiveMark {
     pub env_kind: EnvKind,
     /// The markers behind it.
     pub env_markers: EnvMarkers,
+    /// Whether that is an agent's, where nobody sits.
+    pub agent_env: AgentEnv,
     /// How it routes.
     pub routing_mode: RoutingMode,
     /// Configured servers.

@@ -133,7 +133,8 @@ fn write_verdict(out: &mut String, verdict: &Classification) {
         let comma = if at > 0 { "," } else { "" };
         out.push_str(&format!("{comma}\"{name}\":{value}"));
     }
-    out.push_str(&format!("}},\"rule\":\"{}\",\"evidence\":[", verdict.rule.as_str()));
+    let (agent_env, rule) = (verdict.agent_env, verdict.rule.as_str());
+    out.push_str(&format!("}},\"agent_env\":\"{agent_env}\",\"rule\":\"{rule}\",\"evidence\":["));
     for (at, name) in verdict.evidence.iter().enumerate() {
         if at > 0 {
             out.push(',');
@@ -187,6 +188,7 @@ fn this_machine(
     for (name, value) in markers(verdict) {
         row(name, if value { "true" } else { "false" });
     }
+    row("agent_env", verdict.agent_env.as_str());
     row("launch_source", source.as_str());
     if explain {
         row("rule", verdict.rule.as_str());

@@ -7,7 +7,7 @@ use super::about::About;
 use super::output::{self, Format, shortened};
 use super::{Call, Failure};
 use crate::consent::Effective;
-use crate::contract::timestamp;
+use crate::contract::{AgentEnv, timestamp};
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::status::Status;
@@ -146,6 +146,10 @@ fn table(status: &Status, is_exact: bool) -> String {
         names => names.join(", "),
     };
     let autostart = status.live.autostart_enabled.map_or("not knowable here", yes);
+    let environment = match status.live.agent_env {
+        AgentEnv::None => status.live.env_kind.to_string(),
+        agents => format!("{} (an agent's {agents})", status.live.env_kind),
+    };
     let product = &status.subject.product;
     let rows = [
         ("Product", format!("{} {}", product.name, product.version)),
@@ -155,7 +159,7 @@ fn table(status: &Status, is_exact: bool) -> String {
         ("Anonymous id", id),
         ("Endpoint", status.endpoint.clone().unwrap_or_else(|| "none".into())),
         ("Data directory", status.subject.dir.root().to_string_lossy().into_owned()),
-        ("Environment", status.live.env_kind.to_string()),
+        ("Environment", environment),
         ("Launched by", status.launch_source.to_string()),
         ("Starts at login", autostart.to_owned()),
         ("Server connected", yes(funnel.first_connected_server_ever).to_owned()),

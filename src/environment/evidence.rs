@@ -17,8 +17,9 @@ pub enum OsKind {
 
 /// A machine, or a recording of one. Every answer is an observation: `None` and `false` mean not observed.
 pub trait Evidence {
-    /// The value of an environment variable: this process's own, else its nearest ancestor's.
-    fn env(&self, name: &str) -> Option<Cow<'_, str>>;
+    /// Shows `visit` the environment variables, of this process first, then of its nearest ancestors: names, and
+    /// values or the words that [`super::names::reduced`] keeps of them. The first value of a name counts.
+    fn variables(&self, visit: &mut dyn FnMut(&str, &str));
     /// Whether a path exists. A permission error proves nothing: `false`.
     fn path_exists(&self, path: &str) -> bool;
     /// The content of a small file.
@@ -33,6 +34,8 @@ pub trait Evidence {
     fn os(&self) -> OsKind;
     /// Standard input is a terminal.
     fn stdin_is_terminal(&self) -> bool;
+    /// The nearest process with a controlling terminal: 0 for this one, n for its n-th ancestor.
+    fn controlling_terminal(&self) -> Option<usize>;
     /// The kernel release.
     fn os_release(&self) -> Option<Cow<'_, str>>;
 }

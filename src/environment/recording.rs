@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-const KEYS: &str = "env, paths, files, cgroup, mountinfo, os, tty, osrelease";
+const KEYS: &str = "env, paths, files, cgroup, mountinfo, os, tty, osrelease, terminal, ancestors";
 
 /// Evidence recorded as one JSON line, as `detect --evidence` reads it.
 ///
 /// What is missing was not observed; a missing or unknown `os` is an unknown one. A path is known to
 /// exist when `paths` lists it or `files` has its content. A display socket is a path of the form
-/// `/run/user/<digits>/wayland-*` (no `.lock`) or `/tmp/.X11-unix/X<digits>` in `paths`.
+/// `/run/user/<digits>/wayland-*` (no `.lock`) or `/tmp/.X11-unix/X<digits>` in `paths`. `terminal` is the
+/// controlling terminal of the process, `tty` its standard input; ancestors come nearest first.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RecordedEvidence {
     env: BTreeMap<String, String>,
@@ -25,6 +26,14 @@ pub struct RecordedEvidence {
     os: Option<String>,
     tty: bool,
     os_release: Option<String>,
+    has_terminal: bool,
+    ancestors: Vec<Ancestor>,
+}
+
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Ancestor {
+    env: BTreeMap<String, String>,
+    has_terminal: bool,
 }
 
 impl RecordedEvidence {
@@ -42,10 +51,13 @@ impl RecordedEvidence {
                 "cgroup" => recorded.cgroup = Some(text("cgroup", value)?),
                 "mountinfo" => recorded.mountinfo = Some(text("mountinfo", value)?),
                 "os" => recorded.os = Some(text("os", value)?),
-                "tty" => {
-                    recorded.tty = value.as_bool().ok_or_else(|| wrong_type("tty", "a boolean"))?;
-                }
+                "tty" => recorded.tty = flag("tty", value)?,
                 "osrelease" => recorded.os_release = Some(text("osrelease", value)?),
+                "terminal" => recorded.has_terminal = flag("terminal", value)?,
+                "ancestors" => {
+                    let Data::Array(items) = &value.data else { return Err(no_ancestors()) };
+                    recorded.ancestors = items.iter().map(ancestor).collect::<Result<_, _>>()?;
+                }
                 unknown => return Err(RecordingError::UnknownKey(shown(unknown))),
             }
         }
@@ -105,6 +117,26 @@ fn wrong_type(key: &str, expected: &'static str) -> RecordingError {
     RecordingError::WrongType { key: key.to_owned(), expected }
 }
 
+fn flag(key: &str, value: &Value<'_>) -> Result<bool, RecordingError> {
+    value.as_bool().ok_or_else(|| wrong_type(key, "a boolean"))
+}
+
+fn no_ancestors() -> RecordingError {
+    wrong_type("ancestors", "an array of objects with the keys env, terminal")
+}
+
+fn ancestor(value: &Value<'_>) -> Result<Ancestor, RecordingError> {
+    let mut recorded = Ancestor::default();
+    for member in value.members().ok_or_else(no_ancestors)? {
+        match member.key.as_ref() {
+            "env" => recorded.env = text_map("ancestors.env", &member.value)?,
+            "terminal" => recorded.has_terminal = flag("ancestors.terminal", &member.value)?,
+            _ => return Err(no_ancestors()),
+        }
+    }
+    Ok(recorded)
+}
+
 fn text(key: &str, value: &Value<'_>) -> Result<String, RecordingError> {
     value.as_str().map(str::to_owned).ok_or_else(|| wrong_type(key, "a string"))
 }
@@ -134,8 +166,11 @@ fn text_map(key: &str, value: &Value<'_>) -> Result<BTreeMap<String, String>, Re
 }
 
 impl Evidence for RecordedEvidence {
-    fn env(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.env.get(name).map(|value| value.as_str().into())
+    fn variables(&self, visit: &mut dyn FnMut(&str, &str)) {
+        let ancestors = self.ancestors.iter().map(|ancestor| &ancestor.env);
+        for (name, value) in std::iter::once(&self.env).chain(ancestors).flatten() {
+            visit(name, value);
+        }
     }
 
     fn path_exists(&self, path: &str) -> bool {
@@ -169,6 +204,11 @@ impl Evidence for RecordedEvidence {
 
     fn stdin_is_terminal(&self) -> bool {
         self.tty
+    }
+
+    fn controlling_terminal(&self) -> Option<usize> {
+        let ancestors = self.ancestors.iter().map(|ancestor| ancestor.has_terminal);
+        std::iter::once(self.has_terminal).chain(ancestors).position(|has_terminal| has_terminal)
     }
 
     fn os_release(&self) -> Option<Cow<'_, str>> {

@@ -11,7 +11,8 @@ pub struct Variable {
     pub origin: usize,
     /// Its name.
     pub name: String,
-    /// Its value; what is not UTF-8 in it is replaced. Never logged, never in an error.
+    /// Its value; what is not UTF-8 in it is replaced. Of a variable that only classification asks for, the word
+    /// that [`super::names::reduced`] keeps of it. Never logged, never in an error.
     pub value: String,
 }
 
@@ -33,6 +34,8 @@ pub struct Surroundings {
     pub variables: Vec<Variable>,
     /// Whether this system lets ancestors' environments be read.
     pub ancestors_readable: bool,
+    /// The nearest process with a controlling terminal: 0 for this one, n for its n-th ancestor.
+    pub terminal: Option<usize>,
 }
 
 impl Surroundings {

@@ -26,6 +26,8 @@ pub struct Live {
     pub env_kind: EnvKind,
     /// The markers behind it.
     pub env_markers: EnvMarkers,
+    /// Whether that is an agent's, where nobody sits.
+    pub agent_env: AgentEnv,
     /// How it routes; `None` for a command line.
     pub routing_mode: Option<RoutingMode>,
     /// When it started; `None` for a command line.
@@ -49,6 +51,7 @@ impl From<&LiveMark> for Live {
             autostart_enabled: mark.autostart_enabled,
             env_kind: mark.env_kind,
             env_markers: mark.env_markers,
+            agent_env: mark.agent_env,
             routing_mode: Some(mark.routing_mode),
             started_at: Some(mark.started_at),
             server_count: mark.server_count,
@@ -105,7 +108,7 @@ pub fn assemble(
         anonymous_id: identity.anonymous_id.clone(),
         env_kind: live.env_kind,
         env_markers: live.env_markers,
-        agent_env: AgentEnv::None,
+        agent_env: live.agent_env,
         launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
         autostart_enabled: live.autostart_enabled,
         activation: activation(state, live.configured_ide_count, policy, now),

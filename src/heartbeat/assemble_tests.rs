@@ -28,6 +28,7 @@ fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
         autostart_enabled: None,
         env_kind: EnvKind::Interactive,
         env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+        agent_env: AgentEnv::Sandbox,
         routing_mode,
         server_count: Some(4),
         connected_server_count: Some(3),
@@ -72,6 +73,7 @@ fn a_payload_carries_identity_state_and_live_fields() {
     assert_eq!(payload.anonymous_id, identity().anonymous_id);
     assert_eq!(payload.anonymous_id_created_at, "2026-11-22T00:00:00Z", "its day only");
     assert_eq!(payload.product, notes());
+    assert_eq!(payload.agent_env, AgentEnv::Sandbox, "of the live host");
     assert_eq!(payload.timestamp, "2027-01-15T08:00:00Z");
     assert_eq!(payload.uptime_hours, Some(2));
     assert_eq!(payload.surface_requests.map(|requests| requests.mcp), Some(9));

@@ -90,6 +90,7 @@ pub fn own_fields(dir: &DataDir) -> Live {
         autostart_enabled: machine::autostart_enabled(&dir.autostart_sidecar()),
         env_kind: classification.env_kind,
         env_markers: classification.markers,
+        agent_env: classification.agent_env,
         routing_mode: None,
         started_at: None,
         server_count: None,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::activation::state::Counters;
-use crate::contract::{EnvKind, EnvMarkers, LaunchSource, SurfaceRequests};
+use crate::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, SurfaceRequests};
 use crate::heartbeat::timing::{ALONE, DAY, RETIRED_FOR};
 
 const NOW: u64 = 1_800_000_000;
@@ -60,6 +60,7 @@ fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
         autostart_enabled: None,
         env_kind: EnvKind::Unknown,
         env_markers: EnvMarkers::default(),
+        agent_env: AgentEnv::None,
         routing_mode,
         server_count: None,
         connected_server_count: None,

@@ -466,6 +466,7 @@ impl Session {
             autostart_enabled: machine::autostart_enabled(&self.subject.dir.autostart_sidecar()),
             env_kind: classification.env_kind,
             env_markers: classification.markers,
+            agent_env: classification.agent_env,
             routing_mode: self.host.routing_mode,
             server_count: counts.server_count,
             connected_server_count: counts.connected_server_count,

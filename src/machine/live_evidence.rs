@@ -20,6 +20,10 @@ impl<'a> LiveEvidence<'a> {
     pub fn new(around: &'a Surroundings) -> Self {
         Self { around }
     }
+
+    fn counts(&self, origin: usize) -> bool {
+        origin == 0 || cfg!(feature = "detect-ppid")
+    }
 }
 
 /// Standard input is a terminal; never without `detect-tty`.
@@ -34,13 +38,12 @@ pub(super) fn cgroup() -> Option<&'static str> {
 }
 
 impl Evidence for LiveEvidence<'_> {
-    fn env(&self, name: &str) -> Option<Cow<'_, str>> {
-        let value = if cfg!(feature = "detect-ppid") {
-            self.around.nearest(name)
-        } else {
-            self.around.own(name)
-        };
-        value.map(Cow::Borrowed)
+    fn variables(&self, visit: &mut dyn FnMut(&str, &str)) {
+        for variable in &self.around.variables {
+            if self.counts(variable.origin) {
+                visit(&variable.name, &variable.value);
+            }
+        }
     }
 
     fn path_exists(&self, path: &str) -> bool {
@@ -75,6 +78,10 @@ impl Evidence for LiveEvidence<'_> {
 
     fn stdin_is_terminal(&self) -> bool {
         stdin_is_terminal()
+    }
+
+    fn controlling_terminal(&self) -> Option<usize> {
+        self.around.terminal.filter(|&origin| self.counts(origin))
     }
 
     fn os_release(&self) -> Option<Cow<'_, str>> {

@@ -16,7 +16,7 @@ use crate::status::Status;
 
 /// Members of `telemetry status --product mcpproxy -o json` that stand beside `telemetry` in the status API, not in it.
 const OF_THE_MACHINE: &[&str] =
-    &["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"];
+    &["env_kind", "env_markers", "agent_env", "launch_source", "autostart_enabled", "activation"];
 
 /// Reading files may wait for a disk: not on a thread that answers requests.
 async fn aside<R: Send + 'static>(read: impl FnOnce() -> R + Send + 'static) -> Result<R, String> {

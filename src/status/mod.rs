@@ -180,6 +180,7 @@ impl Status {
                     ("has_display", markers.has_display.into()),
                 ]),
             ),
+            ("agent_env", self.live.agent_env.as_str().into()),
             ("launch_source", self.launch_source.as_str().into()),
             ("autostart_enabled", self.live.autostart_enabled.into()),
             ("activation", self.activation()),

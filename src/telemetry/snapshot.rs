@@ -4,7 +4,7 @@
 
 use crate::activation::State;
 use crate::consent::{Consent, Effective};
-use crate::contract::{Activation, EnvKind, EnvMarkers, LaunchSource};
+use crate::contract::{Activation, AgentEnv, EnvKind, EnvMarkers, LaunchSource};
 use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::host::LiveCounts;
@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub env_kind: EnvKind,
     /// The markers behind it.
     pub env_markers: EnvMarkers,
+    /// Whether it is an agent's environment, where nobody sits.
+    pub agent_env: AgentEnv,
     /// As the next heartbeat would say it, installer overlay included.
     pub launch_source: LaunchSource,
     /// Whether we start at login.
@@ -70,6 +72,7 @@ pub(super) fn take(session: &Session) -> Snapshot {
         consent: permission.consent,
         env_kind: mark.env_kind,
         env_markers: mark.env_markers,
+        agent_env: mark.agent_env,
         launch_source: if installer { LaunchSource::Installer } else { mark.launch_source },
         autostart_enabled: mark.autostart_enabled,
         last_heartbeat: (last != 0).then_some(last),
@@ -97,6 +100,7 @@ pub(super) fn blank(rule: &str, detail: String) -> Snapshot {
         anonymous_id: None,
         env_kind: classification.env_kind,
         env_markers: classification.markers,
+        agent_env: classification.agent_env,
         launch_source: machine::launch_source(None),
         autostart_enabled: None,
         activation: None,

@@ -167,7 +167,7 @@ fn what_a_damaged_store_will_be_restored_to_is_shown() {
 fn status_says_of_a_running_host_what_the_payload_says() {
     use mcpproxy::activation::Store;
     use mcpproxy::activation::state::LiveMark;
-    use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode};
+    use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode};
     use mcpproxy::paths::DataDir;
     let home = tempfile::tempdir().expect("a temporary directory");
     let now = mcpproxy::machine::now();
@@ -179,6 +179,7 @@ fn status_says_of_a_running_host_what_the_payload_says() {
         autostart_enabled: Some(true),
         env_kind: EnvKind::CloudIde,
         env_markers: EnvMarkers { has_cloud_ide_env: true, ..EnvMarkers::default() },
+        agent_env: AgentEnv::Cloud,
         routing_mode: RoutingMode::Direct,
         server_count: Some(2),
         connected_server_count: None,
@@ -199,7 +200,14 @@ fn status_says_of_a_running_host_what_the_payload_says() {
         };
         let (status, payload) =
             (json(&["status", "--product", "mcpproxy", "-o", "json"]), json(&["show-payload"]));
-        for key in ["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"] {
+        for key in [
+            "env_kind",
+            "env_markers",
+            "agent_env",
+            "launch_source",
+            "autostart_enabled",
+            "activation",
+        ] {
             assert_eq!(status[key], payload[key], "{key}");
         }
         let said = if installer { "installer" } else { "tray" };

@@ -5,7 +5,7 @@ use crate::receiver::Reply;
 use mcpproxy::activation::state::LiveMark;
 use mcpproxy::activation::{Mark, Surface};
 use mcpproxy::consent::Effective;
-use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode, timestamp};
+use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, timestamp};
 use mcpproxy::gate::RefusalRule;
 use mcpproxy::heartbeat::attempt::Outcome;
 use mcpproxy::heartbeat::schedule::Begin;
@@ -352,6 +352,7 @@ fn taps_leave_it_to_a_live_gateway() {
             autostart_enabled: Some(true),
             env_kind: EnvKind::Headless,
             env_markers: EnvMarkers::default(),
+            agent_env: AgentEnv::None,
             routing_mode: RoutingMode::RetrieveTools,
             server_count: Some(4),
             connected_server_count: Some(3),

@@ -2,7 +2,7 @@
 
 use crate::receiver::{Receiver, Reply};
 use mcpproxy::activation::{State, Store};
-use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode};
+use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode};
 use mcpproxy::heartbeat::assemble::Live;
 use mcpproxy::heartbeat::attempt::{Attempt, Outcome};
 use mcpproxy::heartbeat::preview::{Preview, preview};
@@ -35,6 +35,7 @@ pub fn live() -> Live {
         autostart_enabled: Some(false),
         env_kind: EnvKind::Interactive,
         env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+        agent_env: AgentEnv::None,
         routing_mode: Some(RoutingMode::Tap),
         started_at: None,
         server_count: Some(1),
@@ -52,7 +53,11 @@ pub fn surroundings(own: &[(&str, &str)]) -> Surroundings {
         name: (*name).to_owned(),
         value: (*value).to_owned(),
     };
-    Surroundings { variables: own.iter().map(variable).collect(), ancestors_readable: true }
+    Surroundings {
+        variables: own.iter().map(variable).collect(),
+        ancestors_readable: true,
+        terminal: None,
+    }
 }
 
 impl Install {

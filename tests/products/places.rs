@@ -42,7 +42,7 @@ fn id(place: &Place) -> String {
 }
 
 fn none_around() -> Surroundings {
-    Surroundings { variables: Vec::new(), ancestors_readable: true }
+    Surroundings { variables: Vec::new(), ancestors_readable: true, terminal: None }
 }
 
 #[test]
@@ -249,7 +249,8 @@ fn where_a_visible_notice_is_required_a_written_one_is_not_enough() {
 #[test]
 fn what_is_private_is_not_what_the_product_is_called() {
     let variable = Variable { origin: 0, name: "MCPPROXY_PRODUCT".into(), value: "x".into() };
-    let around = Surroundings { variables: vec![variable], ancestors_readable: true };
+    let around =
+        Surroundings { variables: vec![variable], ancestors_readable: true, terminal: None };
     let said = mcpproxy::HostProduct::said(None, None, &around).expect("a product");
     assert_eq!((said.name.as_str(), said.version.as_str()), ("x", ""));
 }

@@ -41,7 +41,9 @@ async fn a_real_session_moves_the_funnel_and_every_place_says_the_same() {
     let status = gateway.status();
     assert_eq!(status["activation"], activation);
     let shown = cli(&gateway, &["telemetry", "status", "--product", "mcpproxy", "-o", "json"]);
-    for member in ["env_kind", "env_markers", "launch_source", "autostart_enabled", "activation"] {
+    for member in
+        ["env_kind", "env_markers", "agent_env", "launch_source", "autostart_enabled", "activation"]
+    {
         assert_eq!(shown[member], status[member], "{member}");
     }
     for (member, value) in status["telemetry"].as_object().expect("an object") {

@@ -25,7 +25,23 @@ pub fn process_name(pid: u32) -> Option<String> {
     Some(text(name))
 }
 
-pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
+pub fn has_controlling_terminal() -> bool {
+    has_terminal("self")
+}
+
+fn has_terminal(pid: &str) -> bool {
+    field_of(pid, TERMINAL).is_some_and(|terminal| terminal != 0)
+}
+
+/// A session and its controlling terminal go together: of each session one process is asked. `None` for a session
+/// whose leader is outside of this PID namespace; those are not told apart.
+fn session_of(pid: u32) -> Option<libc::pid_t> {
+    // SAFETY: takes a number and touches no memory.
+    let session = unsafe { libc::getsid(pid.try_into().ok()?) };
+    Some(session).filter(|&session| session > 0)
+}
+
+pub fn visit_ancestors(visit: VariableVisitor<'_>, terminal: &mut Option<usize>) -> bool {
     let Some(me) = user_id() else { return false };
     let Some(mut pid) = parent_id() else {
         // The first process of a PID namespace has no ancestors to read; that is not a refusal.
@@ -34,10 +50,18 @@ pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
     // Grown when one does not fit: touching megabytes costs more than all the rest.
     let mut environment = vec![0; 32 << 10];
     let (mut ancestors, mut read, mut walked) = (0, 0, false);
+    // This process's own has none, or there is nothing to look for.
+    let mut session = session_of(0);
     for _ in 0..MAX_HOPS {
         let Some(process) = asked_of_the_kernel(pid).or_else(|| read_in_proc(pid)) else { break };
         if process.user == me {
             ancestors += 1;
+            if terminal.is_none() {
+                let asked = std::mem::replace(&mut session, session_of(pid));
+                if (session.is_none() || session != asked) && has_terminal(&pid.to_string()) {
+                    *terminal = Some(ancestors);
+                }
+            }
             if let Some(length) = read_environment(pid, &mut environment) {
                 read += 1;
                 each_variable(&environment[..length], |name, value| visit(ancestors, name, value));
@@ -96,17 +120,26 @@ fn read_in_proc(pid: u32) -> Option<Process> {
     Some(Process { user, parent: parent_of(pid) })
 }
 
+/// Behind the name of a process in its `stat`, from 0: its parent.
+const PARENT: usize = 1;
+/// The device number of its controlling terminal, 0 without one.
+const TERMINAL: usize = 4;
+
 fn parent_of(pid: u32) -> Option<u32> {
-    let mut buffer = [0; 1024];
-    let length = fill(&mut File::open(format!("/proc/{pid}/stat")).ok()?, &mut buffer).ok()?;
-    parent_in_stat(&buffer[..length])
+    field_of(&pid.to_string(), PARENT)?.try_into().ok()
 }
 
-/// `1234 (a name) of) any kind) S 1000 ..`: only numbers follow the last parenthesis.
-fn parent_in_stat(stat: &[u8]) -> Option<u32> {
+fn field_of(pid: &str, number: usize) -> Option<i64> {
+    let mut buffer = [0; 1024];
+    let length = fill(&mut File::open(format!("/proc/{pid}/stat")).ok()?, &mut buffer).ok()?;
+    field_in_stat(&buffer[..length], number)
+}
+
+/// `1234 (a name) of) any kind) S 1000 ..`: only numbers follow the state behind the last parenthesis.
+fn field_in_stat(stat: &[u8], number: usize) -> Option<i64> {
     let after_name = stat.iter().rposition(|&byte| byte == b')')? + 1;
     let fields = std::str::from_utf8(&stat[after_name..]).ok()?;
-    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+    fields.split_ascii_whitespace().nth(number)?.parse().ok()
 }
 
 pub fn user() -> Option<User> {
@@ -179,11 +212,14 @@ mod tests {
     fn the_parent_is_found_behind_any_process_name() {
         for name in ["sh", "a b", "a) S 7 (b", "(sd-pam)", ")))"] {
             let stat = format!("1234 ({name}) S 1000 1234 1234 0 -1 4194560 0");
-            assert_eq!(parent_in_stat(stat.as_bytes()), Some(1000), "{name}");
+            assert_eq!(field_in_stat(stat.as_bytes(), PARENT), Some(1000), "{name}");
         }
-        assert_eq!(parent_in_stat(b""), None);
-        assert_eq!(parent_in_stat(b"1 (x)"), None);
-        assert_eq!(parent_in_stat(b"1 (x) S -1"), None);
+        let on_a_terminal = b"1234 (a) 0 b) S 1000 1234 1234 34816 -1 4194560 0";
+        assert_eq!(field_in_stat(on_a_terminal, TERMINAL), Some(34816));
+        assert_eq!(field_in_stat(b"1234 (sh) S 1000 1234 1234 0 -1", TERMINAL), Some(0));
+        assert_eq!(field_in_stat(b"1234 (sh) S 1000 1234 1234", TERMINAL), None);
+        assert_eq!(field_in_stat(b"", PARENT), None);
+        assert_eq!(field_in_stat(b"1 (x)", PARENT), None);
     }
 
     #[test]

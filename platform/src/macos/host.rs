@@ -33,7 +33,12 @@ fn info_of(pid: u32) -> Option<libc::proc_bsdinfo> {
     (filled == size).then(|| unsafe { info.assume_init() })
 }
 
-pub fn visit_ancestor_environments(visit: VariableVisitor<'_>) -> bool {
+/// Each macOS counts as a person's: nothing depends on a terminal there.
+pub fn has_controlling_terminal() -> bool {
+    false
+}
+
+pub fn visit_ancestors(visit: VariableVisitor<'_>, _terminal: &mut Option<usize>) -> bool {
     let Some(me) = user_id() else { return false };
     let Some(mut pid) = parent_id() else { return false };
     let (mut ancestors, mut read, mut walked) = (0, 0, false);

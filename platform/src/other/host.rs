@@ -13,7 +13,11 @@ pub fn process_name(_pid: u32) -> Option<String> {
     None
 }
 
-pub fn visit_ancestor_environments(_visit: VariableVisitor<'_>) -> bool {
+pub fn has_controlling_terminal() -> bool {
+    false
+}
+
+pub fn visit_ancestors(_visit: VariableVisitor<'_>, _terminal: &mut Option<usize>) -> bool {
     false
 }
 

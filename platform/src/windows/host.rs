@@ -87,7 +87,11 @@ fn entry_of(pid: u32) -> Option<PROCESSENTRY32W> {
     None
 }
 
-pub fn visit_ancestor_environments(_visit: VariableVisitor<'_>) -> bool {
+pub fn has_controlling_terminal() -> bool {
+    false
+}
+
+pub fn visit_ancestors(_visit: VariableVisitor<'_>, _terminal: &mut Option<usize>) -> bool {
     false
 }
 

@@ -10,7 +10,7 @@ use crate::activation::state::{
 };
 use crate::activation::{ActiveDays, Days, HourlyWindow, State};
 use crate::contract::{
-    EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode, ServerProtocolCounts,
+    AgentEnv, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode, ServerProtocolCounts,
 };
 
 impl Part for Origin {
@@ -418,6 +418,8 @@ impl Part for LiveMark {
             body.numbers([stdio, http, sse, streamable_http, auto]);
         }
         body.number(self.configured_ide_count);
+        let is_agents = self.agent_env != AgentEnv::None;
+        body.add(is_agents, |body| body.text(self.agent_env.as_str()));
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
@@ -447,6 +449,9 @@ impl Part for LiveMark {
                 None
             },
             configured_ide_count: body.number()?,
+            // One that only a later program knows is as good as none: the mark does not outlive its process.
+            agent_env: AgentEnv::from_spelling(&body.added(Reader::text)?)
+                .unwrap_or(AgentEnv::None),
         })
     }
 }

@@ -5,7 +5,9 @@ use crate::activation::codec::checksum;
 use crate::activation::state::{
     Counters, Funnel, Install, LATER, Pending, Retired, Second, Sender,
 };
-use crate::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts};
+use crate::contract::{
+    AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts,
+};
 use proptest::prelude::*;
 
 fn full() -> State {
@@ -66,6 +68,7 @@ fn full() -> State {
         autostart_enabled: Some(false),
         env_kind: EnvKind::CloudIde,
         env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+        agent_env: AgentEnv::Sandbox,
         routing_mode: RoutingMode::RetrieveTools,
         server_count: Some(15),
         connected_server_count: None,
@@ -96,6 +99,9 @@ fn first() -> State {
     };
     let pending = state.pending.as_mut().unwrap();
     pending.counters = before(pending.counters);
+    for mark in [&mut state.live_tap, &mut state.live_serve] {
+        mark.as_mut().unwrap().agent_env = AgentEnv::None;
+    }
     state
 }
 
@@ -117,7 +123,7 @@ fn every_part_survives_the_way_through_its_record() {
 fn a_record_is_of_version_1_until_it_holds_more() {
     for key in Key::PARTS {
         assert_eq!(encode(&first(), key, None).unwrap()[0], 1, "{key:?}");
-        let more = matches!(key, Key::Funnel | Key::Counters | Key::Sender | Key::Pending);
+        let more = !matches!(key, Key::Windows | Key::Days | Key::Install);
         assert_eq!(encode(&full(), key, None).unwrap()[0], 1 + u8::from(more), "{key:?}");
     }
 }

@@ -46,6 +46,7 @@ impl Machine {
             Habit::Container | Habit::Volume | Habit::Baked => machine.is_container = true,
             Habit::Agent => {
                 machine.is_container = random.chance(500);
+                machine.variables.push("MODAL_SANDBOX_ID");
                 machine.has_terminal = random.chance(500);
             }
             Habit::Server => machine.has_terminal = false,
@@ -60,8 +61,8 @@ impl Machine {
 }
 
 impl Evidence for Machine {
-    fn env(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.variables.contains(&name).then_some(Cow::Borrowed("1"))
+    fn variables(&self, visit: &mut dyn FnMut(&str, &str)) {
+        self.variables.iter().for_each(|name| visit(name, "1"));
     }
 
     fn path_exists(&self, path: &str) -> bool {
@@ -90,6 +91,10 @@ impl Evidence for Machine {
 
     fn stdin_is_terminal(&self) -> bool {
         self.has_terminal
+    }
+
+    fn controlling_terminal(&self) -> Option<usize> {
+        None
     }
 
     fn os_release(&self) -> Option<Cow<'_, str>> {

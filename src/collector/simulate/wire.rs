@@ -1,8 +1,7 @@
-//! What this build's client cannot say itself: that it runs in an agent's sandbox, or is of the first version.
+//! What this build's client cannot say itself: that it is of the first version.
 //!
 //! One rule: the client's own bytes, with no more than these members changed.
 
-use super::habit::Habit;
 use super::plan::Plan;
 use serde_json::{Value, json};
 
@@ -22,12 +21,7 @@ pub fn of(assembled: &[u8], plan: &Plan, version: &str, at: u64) -> Vec<u8> {
     if at < plan.schema_3_until {
         return schema_3(assembled, version).unwrap_or_else(|| assembled.to_vec());
     }
-    if plan.habit != Habit::Agent {
-        return assembled.to_vec();
-    }
-    // This build finds no agents yet.
-    let text = String::from_utf8_lossy(assembled);
-    text.replacen(r#""agent_env":"none""#, r#""agent_env":"sandbox""#, 1).into_bytes()
+    assembled.to_vec()
 }
 
 /// As a client of the first version said the same.

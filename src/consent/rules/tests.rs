@@ -18,7 +18,7 @@ fn around(variables: &[(usize, &str, &str)]) -> Surroundings {
         .iter()
         .map(|&(origin, name, value)| Variable { origin, name: name.into(), value: value.into() })
         .collect();
-    Surroundings { variables, ancestors_readable: true }
+    Surroundings { variables, ancestors_readable: true, terminal: None }
 }
 
 fn config(enabled: Option<bool>, endpoint: Option<&str>) -> ConfigState {

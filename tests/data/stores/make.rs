@@ -5,7 +5,9 @@
 
 use mcpproxy::activation::state::{Install, LiveMark, Pending, Sender};
 use mcpproxy::activation::{BuiltinTool, Mark, State, Store, Surface};
-use mcpproxy::contract::{EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts};
+use mcpproxy::contract::{
+    AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts,
+};
 use mcpproxy::paths::DataDir;
 use std::path::Path;
 
@@ -93,6 +95,7 @@ fn keep(state: &mut State) {
         autostart_enabled: Some(false),
         env_kind: EnvKind::Interactive,
         env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+        agent_env: AgentEnv::None,
         routing_mode: RoutingMode::Tap,
         server_count: Some(1),
         connected_server_count: None,

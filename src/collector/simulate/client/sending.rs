@@ -201,6 +201,7 @@ fn live(plan: &Plan, environment: &Classification, servers: u64, process: &Proce
         autostart_enabled: None,
         env_kind: environment.env_kind,
         env_markers: environment.markers,
+        agent_env: environment.agent_env,
         routing_mode: Some(if is_tap { RoutingMode::Tap } else { RoutingMode::RetrieveTools }),
         started_at: Some(process.since),
         server_count: Some(servers),
