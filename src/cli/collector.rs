@@ -95,7 +95,7 @@ pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn rename(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector product rename";
-    let from = name(call.operand()).map_err(|f| f.at(place))?;
+    let from = existing(call.operand()).map_err(|f| f.at(place))?;
     let to = name(call.operands.get(1).map(OsString::as_os_str).unwrap_or_default());
     let to = to.map_err(|f| f.at(place))?;
     store::rename(&dir(call)?, &from, &to).map_err(|error| failed(place, &error))?;
@@ -106,7 +106,7 @@ pub(super) fn rename(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector product remove";
-    let name = name(call.operand()).map_err(|f| f.at(place))?;
+    let name = existing(call.operand()).map_err(|f| f.at(place))?;
     store::remove(&dir(call)?, &name).map_err(|error| failed(place, &error))?;
     output::print(&format!(
         "{name} is refused from now on. Its installs stay; `mcpproxy collector product add {name}` brings them \
@@ -179,8 +179,16 @@ impl Wrong {
 }
 
 fn name(text: &OsStr) -> Result<String, Wrong> {
-    let text = text.to_str().ok_or_else(|| Wrong("the product name is not UTF-8".to_owned()))?;
-    store::named(text).map_err(|error| Wrong(error.to_string()))
+    store::named(utf8(text)?).map_err(|error| Wrong(error.to_string()))
+}
+
+/// The name of a product that there is.
+fn existing(text: &OsStr) -> Result<String, Wrong> {
+    store::name_of_existing(utf8(text)?).map_err(|error| Wrong(error.to_string()))
+}
+
+fn utf8(text: &OsStr) -> Result<&str, Wrong> {
+    text.to_str().ok_or_else(|| Wrong("the product name is not UTF-8".to_owned()))
 }
 
 fn failed(place: &str, error: &ProductError) -> Failure {

@@ -19,6 +19,7 @@ mod names;
 mod numbers;
 mod places;
 mod private_words;
+mod product;
 mod secrets;
 mod shape;
 mod unwrapping;
@@ -27,6 +28,7 @@ use std::fmt;
 
 pub use leaks::{LeakKind, scan};
 pub use private_words::PrivateWords;
+pub use product::{product_name, product_version};
 
 use crate::contract::{MAX_PAYLOAD_BYTES, Product};
 use crate::json;

@@ -10,8 +10,8 @@ use crate::contract::table::{Member, Node, Text};
 use crate::contract::{self, MAX_COUNT, SCHEMA_VERSION, client_name};
 use crate::json::{Data, Value};
 
-use super::leaks::{self, LeakKind};
-use super::{Own, PrivateWords, Refusal, RefusalRule};
+use super::leaks::LeakKind;
+use super::{Own, Refusal, RefusalRule, product};
 
 /// Judges a free string.
 pub(super) type Scan<'a> = &'a dyn Fn(&str) -> Option<LeakKind>;
@@ -220,10 +220,12 @@ impl Walk<'_> {
                 Text::ProductVersion => "not the version of a product",
             });
         }
-        // A maintainer chose it, so it may be a word of this machine; a secret it is not.
-        if shape == Text::ProductName
-            && let Some(kind) = leaks::scan(text, &PrivateWords::default())
-        {
+        let leak = match shape {
+            Text::ProductName => product::leak_in_name(text),
+            Text::ProductVersion => product::leak_in_version(text),
+            _ => None,
+        };
+        if let Some(kind) = leak {
             return at.refuse_by(RefusalRule::Leak, kind.to_string());
         }
         match self.own {

@@ -6,6 +6,7 @@ mod corpus;
 mod leaks;
 mod ordinary;
 mod payload;
+mod products;
 mod properties;
 mod shape;
 mod versions;

@@ -14,7 +14,7 @@ mod write;
 pub use error::StoreError;
 pub use key::KeySource;
 pub use packed::DayRow;
-pub use products::{ProductError, add, named, remove, rename};
+pub use products::{ProductError, add, name_of_existing, named, remove, rename};
 pub use read::Reader;
 pub use write::{Counts, Outcome, Store, StoreOptions, count, key_is_exposed};
 
