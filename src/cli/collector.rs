@@ -4,6 +4,7 @@
 
 use super::output::Format;
 use super::{Call, Failure, output};
+use crate::collector::mcpproxy_go;
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
 use crate::collector::store::{self, KeySource, ProductError, Reader, StoreError, StoreOptions};
@@ -31,12 +32,21 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let listen = listen(call)?;
     let products = call.options.iter().filter(|(name, _)| *name == "product");
     let products = products.map(|(_, value)| name(value.as_deref().unwrap_or_default()));
-    let products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
+    let mut products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
+    let mcpproxy_go = match call.value("accept").map(OsStr::to_str) {
+        None => false,
+        Some(Some(mcpproxy_go::NAME)) => true,
+        Some(_) => {
+            return Err(usage("--accept knows one program beside ours: mcpproxy-go"));
+        }
+    };
+    products.extend(mcpproxy_go.then(|| mcpproxy_go::NAME.to_owned()));
     let dir = dir(call)?;
     let store = StoreOptions {
         key: key(call)?,
         products,
         any_product: call.has("any-product"),
+        mcpproxy_go,
         ephemeral: call.has("ephemeral"),
         dir,
     };

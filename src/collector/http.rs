@@ -117,6 +117,7 @@ fn answered(answer: Answer) -> Response {
             text.push('}');
             said(code, text)
         }
+        Answer::OptedOut => StatusCode::NO_CONTENT.into_response(),
         Answer::TooMany(seconds) => later(StatusCode::TOO_MANY_REQUESTS, seconds),
         Answer::Unavailable(seconds) => later(StatusCode::SERVICE_UNAVAILABLE, seconds),
     }

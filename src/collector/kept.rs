@@ -11,6 +11,8 @@ use crate::contract::MAX_CLIENTS;
 pub const REMEMBERED: u64 = 48 * 3600;
 /// Heartbeats of one install that are stored on one UTC day of receipt.
 pub const A_DAY: usize = 3;
+/// As [`A_DAY`], of a program that sends several: one an hour.
+pub const A_DAY_OF_SEVERAL: usize = 24;
 
 /// What an install's row holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub struct Kept {
     pub install_day: Option<u32>,
     /// See [`super::row::InstallRow::clock_wrong`].
     pub clock_wrong: u32,
-    /// `timestamp` and time of receipt of every heartbeat stored in the last [`REMEMBERED`] seconds.
+    /// [`Heartbeat::key`] and time of receipt of every heartbeat stored in the last [`REMEMBERED`] seconds.
     pub recent: Vec<(u64, u64)>,
 }
 
@@ -55,15 +57,16 @@ pub enum Verdict {
 }
 
 /// Judges a heartbeat of an install that has `recent` ones.
-pub fn judge(recent: &[(u64, u64)], claimed: u64, received: u64) -> Verdict {
-    if recent.iter().any(|(before, _)| *before == claimed) {
+pub fn judge(recent: &[(u64, u64)], heartbeat: &Heartbeat, received: u64) -> Verdict {
+    if recent.iter().any(|(before, _)| *before == heartbeat.key) {
         return Verdict::Duplicate;
     }
     let today = day(received);
-    if recent.iter().filter(|(_, when)| day(*when) == today).count() >= A_DAY {
+    let most = if heartbeat.several_a_day { A_DAY_OF_SEVERAL } else { A_DAY };
+    if recent.iter().filter(|(_, when)| day(*when) == today).count() >= most {
         return Verdict::TooMany;
     }
-    let (counts_for, is_wrong) = day_of(claimed, received);
+    let (counts_for, is_wrong) = day_of(heartbeat.claimed, received);
     Verdict::New(counts_for, is_wrong)
 }
 
@@ -128,7 +131,7 @@ impl Kept {
         self.carried_over |= heartbeat.carried_over;
         self.clock_wrong = self.clock_wrong.saturating_add(u32::from(clock_wrong));
         self.recent = remembered(&self.recent, received);
-        self.recent.push((heartbeat.claimed, received));
+        self.recent.push((heartbeat.key, received));
     }
 
     fn add_version(&mut self, version: &str, day: u32) {
@@ -226,14 +229,22 @@ mod tests {
         let now = 20_000 * DAY + 3600;
         let mut recent = Vec::new();
         for claimed in [now, now + 1, now + 2] {
-            assert_eq!(judge(&recent, claimed, now), Verdict::New(20_000, false));
+            assert_eq!(judge(&recent, &heartbeat(claimed), now), Verdict::New(20_000, false));
             recent.push((claimed, now));
         }
-        assert_eq!(judge(&recent, now + 3, now), Verdict::TooMany);
-        assert_eq!(judge(&recent, now + 1, now), Verdict::Duplicate);
+        assert_eq!(judge(&recent, &heartbeat(now + 3), now), Verdict::TooMany);
+        assert_eq!(judge(&recent, &heartbeat(now + 1), now), Verdict::Duplicate);
         let tomorrow = now + DAY;
-        assert_eq!(judge(&recent, tomorrow, tomorrow), Verdict::New(20_001, false));
-        assert_eq!(judge(&recent, now + 1, tomorrow), Verdict::Duplicate);
+        assert_eq!(judge(&recent, &heartbeat(tomorrow), tomorrow), Verdict::New(20_001, false));
+        assert_eq!(judge(&recent, &heartbeat(now + 1), tomorrow), Verdict::Duplicate);
+        // Others send several a day, and name them.
+        let several = Heartbeat { several_a_day: true, key: 1 << 63, ..heartbeat(now + 1) };
+        assert_eq!(judge(&recent, &several, now), Verdict::New(20_000, false));
+        recent.push((1 << 63, now));
+        assert_eq!(judge(&recent, &several, now), Verdict::Duplicate);
+        let later = Heartbeat { claimed: now + 60, ..several };
+        assert_eq!(judge(&recent, &later, now + 60), Verdict::Duplicate, "built again");
+        recent.pop();
         assert_eq!(remembered(&recent, now + REMEMBERED - 1).len(), 3);
         assert!(remembered(&recent, now + REMEMBERED).is_empty());
     }

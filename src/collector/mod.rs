@@ -8,6 +8,7 @@ pub mod heartbeat;
 pub mod http;
 pub mod keeper;
 pub mod kept;
+pub mod mcpproxy_go;
 pub mod pages;
 pub mod receive;
 pub mod report;

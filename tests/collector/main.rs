@@ -8,8 +8,10 @@ mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
 mod load;
+mod mcpproxy_go;
 mod pages;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
 mod running;
+mod versions;

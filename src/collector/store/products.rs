@@ -4,6 +4,7 @@
 
 use super::error::StoreError;
 use super::{database, sql};
+use crate::collector::mcpproxy_go;
 use crate::collector::row::{Product, Standing};
 use crate::contract::product::{self, OWN_PRODUCT};
 use crate::gate;
@@ -51,11 +52,11 @@ impl<E: Into<StoreError>> From<E> for ProductError {
     }
 }
 
-/// The name that an operator means: that of the gateway, or one that a product may have. Heartbeats of any other
+/// The name that an operator means: that of the gateway, its relative, or one that a product may have. Heartbeats of any other
 /// are refused wherever they arrive.
 pub fn named(text: &str) -> Result<String, ProductError> {
     match text.trim() {
-        OWN_PRODUCT => Ok(OWN_PRODUCT.to_owned()),
+        name @ (OWN_PRODUCT | mcpproxy_go::NAME) => Ok(name.to_owned()),
         text => gate::product_name(text).map_err(ProductError::Name),
     }
 }
