@@ -8,5 +8,7 @@ mod ordinary;
 mod payload;
 mod products;
 mod properties;
+#[cfg(feature = "collector")]
+mod received;
 mod shape;
 mod versions;
