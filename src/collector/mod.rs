@@ -4,12 +4,18 @@
 
 mod connections;
 pub mod definitions;
+pub mod export;
+pub mod floods;
 pub mod heartbeat;
 pub mod http;
+pub mod import;
 pub mod keeper;
 pub mod kept;
+pub mod limits;
 pub mod mcpproxy_go;
+pub mod origin;
 pub mod pages;
+mod places;
 pub mod receive;
 pub mod report;
 pub mod row;

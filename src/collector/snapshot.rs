@@ -4,7 +4,7 @@
 
 use super::definitions::{Day, Install, Now, Who};
 use super::row::{STEPS, Standing};
-use super::store::{Reader, StoreError};
+use super::store::{Note, Reader, StoreError};
 use std::sync::Arc;
 
 /// All installs as they were at one moment.
@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// When the rows were read.
     pub made_at: Now,
+    /// The operator's notes, by day.
+    pub notes: Arc<[Note]>,
     products: Arc<[(String, Columns)]>,
 }
 
@@ -25,19 +27,20 @@ pub struct Columns {
     marks: Vec<Marks>,
 }
 
-/// What an install is, in four bytes.
+/// What an install is, in five bytes.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
     who: Who,
     is_release: bool,
     is_carried_over: bool,
     is_late_start: bool,
+    is_flood: bool,
 }
 
 impl Snapshot {
     /// The snapshot of these products.
     pub fn new(made_at: Now, products: Vec<(String, Columns)>) -> Self {
-        Self { made_at, products: products.into() }
+        Self { made_at, notes: Arc::new([]), products: products.into() }
     }
 
     /// What the database holds now. Products that were not added are not shown.
@@ -52,12 +55,12 @@ impl Snapshot {
                 products.push((product.name, columns));
             }
         }
-        Ok(Self::new(now, products))
+        Ok(Self { notes: reader.notes()?.into(), ..Self::new(now, products) })
     }
 
     /// The same installs, looked at again: nothing has changed until `now`.
     pub fn unchanged_at(&self, now: Now) -> Self {
-        Self { made_at: now, products: self.products.clone() }
+        Self { made_at: now, ..self.clone() }
     }
 
     /// Whether both are of one reading of the rows.
@@ -91,6 +94,7 @@ impl Columns {
             is_release: install.is_release,
             is_carried_over: install.is_carried_over,
             is_late_start: install.is_late_start,
+            is_flood: install.is_flood,
         });
     }
 
@@ -105,6 +109,7 @@ impl Columns {
             is_release: self.marks[at].is_release,
             is_carried_over: self.marks[at].is_carried_over,
             is_late_start: self.marks[at].is_late_start,
+            is_flood: self.marks[at].is_flood,
         })
     }
 }

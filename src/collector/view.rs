@@ -7,6 +7,8 @@ use super::definitions::{
     Share, Step, StepRow,
 };
 use super::snapshot::Snapshot;
+use super::store::Note;
+use std::sync::Arc;
 
 /// The product whose users set servers up; all others are wrapped servers.
 const GATEWAY: &str = "mcpproxy";
@@ -52,6 +54,8 @@ pub struct View {
     pub activation: Activation,
     /// What the audience leaves out.
     pub left_out: LeftOut,
+    /// The operator's notes, by day.
+    pub notes: Arc<[Note]>,
 }
 
 impl Topic {
@@ -81,7 +85,7 @@ impl View {
         let is_recent = move |one: &Install| since.is_none_or(|since| one.day0.week() >= since);
         let all = || snapshot.installs(selection.product.as_deref());
         let audience = selection.audience;
-        let shown = || all().filter(move |one| audience.counts(one.who, one.is_release));
+        let shown = || all().filter(move |one| one.is_shown_to(audience));
         let retention = definitions::retention(shown().filter(is_recent), now);
         let steps = if is_gateway(snapshot, selection.product.as_deref()) {
             Step::GATEWAY
@@ -96,6 +100,7 @@ impl View {
             activation: definitions::activation(shown().filter(is_recent), steps, now),
             left_out: definitions::left_out(all(), audience),
             retention,
+            notes: snapshot.notes.clone(),
             selection,
         }
     }

@@ -4,10 +4,14 @@
 
 /// The tables of a new database.
 pub const SCHEMA: &str = include_str!("schema.sql");
+/// The steps from schema 1 on, each to the next.
+pub const MIGRATIONS: [&str; 1] = [include_str!("migrate_2.sql")];
 
 pub const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub const META_INSERT: &str =
     "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+
+pub const META_CHANGE: &str = "UPDATE meta SET value = $1 WHERE name = $2";
 
 pub const PRODUCTS: &str = "SELECT product, name, hashed_as, standing FROM products ORDER BY name";
 pub const NAMES: &str = "SELECT name, product FROM names";
@@ -20,38 +24,68 @@ pub const NAME_INSERT: &str =
 pub const PRODUCT_SIZES: &str =
     "SELECT product, COUNT(*), MIN(day0) FROM installs GROUP BY product";
 
-/// The columns of an install, in the order in which they are read and written.
+/// The columns of an install, in the order in which they are read and written. `checked` is the sum over those
+/// before `recent`.
 macro_rules! columns {
     () => {
-        "day0, last_day, days, first_facts, now_facts, server_configured, server_connected, client_seen, \
-         tools_searched, real_tool_call, versions, clients, carried_over, days_since_install, install_day, \
-         clock_wrong, recent"
+        "install, product, day0, last_day, days, first_facts, now_facts, server_configured, server_connected, \
+         client_seen, tools_searched, real_tool_call, versions, clients, carried_over, days_since_install, \
+         install_day, clock_wrong, received, flood, recent, checked"
     };
 }
 
 pub const INSTALL: &str = concat!("SELECT ", columns!(), " FROM installs WHERE install = $1");
 pub const INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs WHERE product = $1");
 pub const INSTALL_WRITE: &str = concat!(
-    "INSERT INTO installs (install, product, ",
+    "INSERT INTO installs (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
      ON CONFLICT (install) DO UPDATE SET day0 = excluded.day0, last_day = excluded.last_day, \
      days = excluded.days, first_facts = excluded.first_facts, now_facts = excluded.now_facts, \
      server_configured = excluded.server_configured, server_connected = excluded.server_connected, \
      client_seen = excluded.client_seen, tools_searched = excluded.tools_searched, \
      real_tool_call = excluded.real_tool_call, versions = excluded.versions, clients = excluded.clients, \
      carried_over = excluded.carried_over, days_since_install = excluded.days_since_install, \
-     install_day = excluded.install_day, clock_wrong = excluded.clock_wrong, recent = excluded.recent"
+     install_day = excluded.install_day, clock_wrong = excluded.clock_wrong, received = excluded.received, \
+     flood = excluded.flood, recent = excluded.recent, checked = excluded.checked"
 );
 
-/// Which installs still hold times that no repetition can meet any more.
-pub const FORGET_TIMES: &str =
-    "UPDATE installs SET recent = $1 WHERE last_day < $2 AND recent <> $1";
+/// Which installs of a part still hold times that no repetition can meet any more.
+pub const FORGET_TIMES: &str = "UPDATE installs SET recent = $1 WHERE install >= $2 AND install < $3 \
+     AND last_day < $4 AND recent <> $1";
+
+pub const ERASED: &str = "SELECT until FROM erased WHERE install = $1";
+pub const ERASED_WRITE: &str = "INSERT INTO erased (install, until) VALUES ($1, $2) \
+     ON CONFLICT (install) DO UPDATE SET until = excluded.until";
+pub const ERASED_FORGET: &str =
+    "DELETE FROM erased WHERE install >= $1 AND install < $2 AND until < $3";
+pub const INSTALL_DELETE: &str = "DELETE FROM installs WHERE install = $1";
+pub const DAYS_DELETE: &str = "DELETE FROM days WHERE install = $1";
+
+pub const PURGE_COUNT: &str = "SELECT product, COUNT(*), SUM(flood) FROM installs \
+     WHERE received >= $1 AND received <= $2 AND flood >= $3 GROUP BY product";
+pub const PURGE_SOME: &str = "SELECT install FROM installs WHERE install > $1 AND received >= $2 \
+     AND received <= $3 AND flood >= $4 AND ($5 = 0 OR product = $5) ORDER BY install LIMIT $6";
+
+pub const NOTES: &str = "SELECT day, text FROM notes ORDER BY day, text";
+pub const NOTES_COUNT: &str = "SELECT COUNT(*) FROM notes";
+pub const NOTE_INSERT: &str =
+    "INSERT INTO notes (day, text) VALUES ($1, $2) ON CONFLICT (day, text) DO NOTHING";
+pub const NOTE_DELETE: &str = "DELETE FROM notes WHERE day = $1 AND text = $2";
+
+pub const IMPORT: &str = "SELECT lines FROM imports WHERE file = $1";
+pub const IMPORT_WRITE: &str = "INSERT INTO imports (file, lines) VALUES ($1, $2) \
+     ON CONFLICT (file) DO UPDATE SET lines = excluded.lines";
+
+pub const RETIRED: &str = "SELECT product, version FROM retired";
+pub const RETIRED_INSERT: &str = "INSERT INTO retired (product, version) VALUES ($1, $2) \
+     ON CONFLICT (product, version) DO NOTHING";
+pub const RETIRED_DELETE: &str = "DELETE FROM retired WHERE product = $1 AND version = $2";
 
 pub const DAY: &str = "SELECT packed FROM days WHERE install = $1 AND day = $2";
 pub const DAY_WRITE: &str = "INSERT INTO days (install, day, packed) VALUES ($1, $2, $3) \
      ON CONFLICT (install, day) DO UPDATE SET packed = excluded.packed";
-pub const DAYS: &str = "SELECT installs.product, days.day, days.packed FROM days \
+pub const DAYS: &str = "SELECT days.install, days.day, days.packed FROM days \
      JOIN installs ON installs.install = days.install WHERE installs.product = $1";
 
 pub const COUNT: &str = "INSERT INTO counts (day, name, n) VALUES ($1, $2, $3) \

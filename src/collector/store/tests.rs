@@ -1,10 +1,12 @@
 //! The database through its own doors: what is kept, what is refused, what is left alone.
 
 use super::*;
-use crate::collector::heartbeat::{Heartbeat, day};
+use crate::collector::floods::Origin;
+use crate::collector::heartbeat::{DELTAS, Heartbeat, day};
 use crate::collector::receive::{Answer, Pending, Receiver};
 use crate::collector::row::Standing;
 use crate::collector::testing::{bytes_v3, heartbeat};
+use crate::contract::MAX_COUNT;
 use std::path::Path;
 
 const DAY: u64 = 86_400;
@@ -24,8 +26,15 @@ fn place() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
+/// Commits until nothing is left to be forgotten.
+fn swept(store: &mut Store) {
+    while store.is_sweeping() {
+        store.apply(&[], &Counts::new()).expect("a commit");
+    }
+}
+
 fn stored(store: &mut Store, beat: &Heartbeat, received: u64) -> Outcome {
-    store.apply(&[(beat, received)], &Counts::new()).expect("a commit")[0]
+    store.apply(&[Incoming::new(beat, received)], &Counts::new()).expect("a commit")[0]
 }
 
 #[test]
@@ -41,7 +50,7 @@ fn a_heartbeat_is_kept_once_and_its_row_reads_back() {
     next.facts.version = "1.5.0".to_owned();
     next.steps[4] = true;
     // Twice in one batch: the second is the first's copy.
-    let batch = [(&next, NOON + DAY), (&next, NOON + DAY)];
+    let batch = [Incoming::new(&next, NOON + DAY); 2];
     let outcomes = store.apply(&batch, &Counts::new());
     assert_eq!(outcomes, Ok(vec![Outcome::Stored, Outcome::Duplicate]));
 
@@ -82,6 +91,47 @@ fn heartbeats_of_one_day_share_its_row_and_the_fourth_is_too_many() {
 }
 
 #[test]
+fn sums_beyond_what_is_kept_are_cut_and_counted() {
+    let place = place();
+    let mut store = Store::open(&options(place.path())).expect("a database");
+    let mut most = heartbeat(NOON);
+    most.deltas = [MAX_COUNT; DELTAS];
+    assert_eq!(stored(&mut store, &most, NOON), Outcome::Stored);
+    let reader = Reader::open(place.path()).expect("a reader");
+    let capped =
+        || reader.counts(0).expect("counts").into_iter().find(|(name, _)| name == "capped");
+    assert_eq!(capped(), None, "all of it is kept");
+    assert_eq!(stored(&mut store, &heartbeat(NOON + 1), NOON), Outcome::Stored);
+    assert_eq!(capped(), Some(("capped".to_owned(), 1)));
+    let days = reader.days("notes-mcp").expect("days");
+    assert_eq!(days.iter().map(|(_, row)| row.deltas).collect::<Vec<_>>(), [[MAX_COUNT; DELTAS]]);
+}
+
+#[test]
+fn newcomers_of_a_network_are_marked_once_they_are_more_than_a_few() {
+    let place = place();
+    let mut store = Store::open(&options(place.path())).expect("a database");
+    let beats: Vec<Heartbeat> = (0..60)
+        .map(|install| Heartbeat { id: format!("install-{install}"), ..heartbeat(NOON) })
+        .collect();
+    let mut from = |origin, beats: &[Heartbeat]| {
+        let incoming = |beat| Incoming { origin, ..Incoming::new(beat, NOON) };
+        let batch: Vec<_> = beats.iter().map(incoming).collect();
+        store.apply(&batch, &Counts::new()).expect("a commit");
+    };
+    // Half of them twice in one batch: a repetition is nobody new.
+    let twice: Vec<Heartbeat> =
+        beats[..30].iter().flat_map(|one| [one.clone(), one.clone()]).collect();
+    from(Some(Origin::for_tests(1)), &twice);
+    from(Some(Origin::for_tests(1)), &beats);
+    let reader = Reader::open(place.path()).expect("a reader");
+    let rows = reader.rows("notes-mcp").expect("rows");
+    assert_eq!((rows.len(), rows.iter().filter(|row| row.flood).count()), (60, 10));
+    let counts = reader.counts(0).expect("counts");
+    assert!(counts.contains(&("flood".to_owned(), 10)), "{counts:?}");
+}
+
+#[test]
 fn the_times_of_an_install_that_is_gone_are_forgotten() {
     let place = place();
     let mut store = Store::open(&options(place.path())).expect("a database");
@@ -97,9 +147,11 @@ fn the_times_of_an_install_that_is_gone_are_forgotten() {
     let mut other = heartbeat(NOON + 2 * DAY);
     other.id = "another".to_owned();
     assert_eq!(stored(&mut store, &other, NOON + 2 * DAY), Outcome::Stored);
+    swept(&mut store);
     assert_eq!(times(), [16, 16], "a repetition would still be known");
     other.claimed += 2 * DAY;
     assert_eq!(stored(&mut store, &other, NOON + 4 * DAY), Outcome::Stored);
+    swept(&mut store);
     assert_eq!(times(), [0, 16]);
     let rows = Reader::open(place.path()).and_then(|reader| reader.rows("notes-mcp"));
     assert_eq!(rows.map(|rows| rows.len()), Ok(2), "and the installs stay");
@@ -147,7 +199,7 @@ fn one_id_of_two_products_is_two_installs_that_nothing_joins() {
     let mut store = Store::open(&options(place.path())).expect("a database");
     let (one, mut other) = (heartbeat(NOON), heartbeat(NOON));
     other.product = None;
-    let batch = [(&one, NOON), (&other, NOON)];
+    let batch = [Incoming::new(&one, NOON), Incoming::new(&other, NOON)];
     let outcomes = store.apply(&batch, &Counts::new());
     assert_eq!(outcomes, Ok(vec![Outcome::Stored, Outcome::Stored]));
     drop(store);
@@ -263,7 +315,7 @@ fn a_foreign_a_newer_and_a_damaged_database_are_refused_and_left_as_they_are() {
     let newer = refused(&|file| {
         let other = rusqlite::Connection::open(file).expect("a database");
         other.execute_batch(sql::SCHEMA).expect("tables");
-        let what = "INSERT INTO meta VALUES ('what', 'mcpproxy collector'), ('schema', '2')";
+        let what = "INSERT INTO meta VALUES ('what', 'mcpproxy collector'), ('schema', '3')";
         other.execute_batch(what).expect("rows");
     });
     assert_eq!(newer, foreign(StoreError::Newer));
@@ -344,7 +396,8 @@ fn what_does_not_fit_in_the_queue_is_told_to_come_back() {
     let other = rusqlite::Connection::open(place.path().join("collector.db")).expect("a file");
     other.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
     let beats: Vec<Vec<u8>> = (0..2_700).map(|install| bytes_v3(install, NOON)).collect();
-    let pending: Vec<Pending> = beats.iter().map(|bytes| receiver.submit(bytes, NOON)).collect();
+    let pending: Vec<Pending> =
+        beats.iter().map(|bytes| receiver.submit(bytes, NOON, None)).collect();
     let is_full = |pending: &&Pending| matches!(pending, Pending::Done(Answer::Unavailable(5)));
     assert!(pending.iter().filter(is_full).count() > 0);
     other.execute_batch("COMMIT").expect("the lock is free");
