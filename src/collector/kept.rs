@@ -58,7 +58,7 @@ pub enum Verdict {
 
 /// Judges a heartbeat of an install that has `recent` ones.
 pub fn judge(recent: &[(u64, u64)], heartbeat: &Heartbeat, received: u64) -> Verdict {
-    if recent.iter().any(|(before, _)| *before == heartbeat.key) {
+    if recent.iter().any(|(before, _)| *before == heartbeat.key()) {
         return Verdict::Duplicate;
     }
     let today = day(received);
@@ -131,7 +131,7 @@ impl Kept {
         self.carried_over |= heartbeat.carried_over;
         self.clock_wrong = self.clock_wrong.saturating_add(u32::from(clock_wrong));
         self.recent = remembered(&self.recent, received);
-        self.recent.push((heartbeat.key, received));
+        self.recent.push((heartbeat.key(), received));
     }
 
     fn add_version(&mut self, version: &str, day: u32) {
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(judge(&recent, &heartbeat(tomorrow), tomorrow), Verdict::New(20_001, false));
         assert_eq!(judge(&recent, &heartbeat(now + 1), tomorrow), Verdict::Duplicate);
         // Others send several a day, and name them.
-        let several = Heartbeat { several_a_day: true, key: 1 << 63, ..heartbeat(now + 1) };
+        let several = Heartbeat { several_a_day: true, named: Some(1 << 63), ..heartbeat(now + 1) };
         assert_eq!(judge(&recent, &several, now), Verdict::New(20_000, false));
         recent.push((1 << 63, now));
         assert_eq!(judge(&recent, &several, now), Verdict::Duplicate);
