@@ -88,9 +88,8 @@ pub struct Heartbeat {
     pub id: String,
     /// The `timestamp`: seconds since 1970.
     pub claimed: u64,
-    /// What its repetition says again, and no other heartbeat of its install: the `timestamp`, unless it has a
-    /// name of its own.
-    pub key: u64,
+    /// What stands for its name, if it has one of its own; no `timestamp` is so large.
+    pub named: Option<u64>,
     /// Its program sends one for each process, and more: not the two or three of a day that ours does.
     pub several_a_day: bool,
     /// How much of it this program does not know.
@@ -139,6 +138,11 @@ pub struct Gauges {
 }
 
 impl Heartbeat {
+    /// What its repetition says again, and no other heartbeat of its install: its name, else the `timestamp`.
+    pub fn key(&self) -> u64 {
+        self.named.unwrap_or(self.claimed)
+    }
+
     /// The heartbeat that `bytes` hold, which the gate has checked and which has so much `unknown`; `None` when
     /// they are none.
     pub fn read(bytes: &[u8], unknown: Unknown) -> Option<Self> {
@@ -171,7 +175,7 @@ impl Heartbeat {
             product,
             id: wire.anonymous_id,
             claimed,
-            key: claimed,
+            named: None,
             several_a_day: false,
             unknown,
             facts: Facts {

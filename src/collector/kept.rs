@@ -66,7 +66,7 @@ pub fn judge(recent: &[(u64, u64)], heartbeat: &Heartbeat, received: u64) -> Ver
     // Older times stay in a row until its next heartbeat is stored.
     if recent
         .iter()
-        .any(|(before, when)| *before == heartbeat.key && is_remembered(*when, received))
+        .any(|(before, when)| *before == heartbeat.key() && is_remembered(*when, received))
     {
         return Verdict::Duplicate;
     }
@@ -151,18 +151,18 @@ impl Kept {
         self.clock_wrong = self.clock_wrong.saturating_add(u32::from(clock_wrong));
         self.received = self.received.map(|before| before.min(self::day(received)));
         self.recent = remembered(&self.recent, received);
-        self.recent.push((heartbeat.key, received));
+        self.recent.push((heartbeat.key(), received));
     }
 
     /// Whether no remembered heartbeat that counts for `day` is later than this one.
     pub fn is_latest(&self, heartbeat: &Heartbeat, day: u32, received: u64) -> bool {
-        self.of_day(day).max().is_none_or(|last| order(heartbeat.key, received) > last)
+        self.of_day(day).max().is_none_or(|last| order(heartbeat.key(), received) > last)
     }
 
     /// Whether a remembered heartbeat that counts for `day` is later than this one, and none is earlier. When
     /// all are forgotten, the first that came stays the first.
     fn is_earliest(&self, heartbeat: &Heartbeat, day: u32, received: u64) -> bool {
-        self.of_day(day).min().is_some_and(|first| order(heartbeat.key, received) < first)
+        self.of_day(day).min().is_some_and(|first| order(heartbeat.key(), received) < first)
     }
 
     /// The remembered heartbeats that count for `day`.
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(judge(&recent, &heartbeat(tomorrow), tomorrow), Verdict::New(20_001, false));
         assert_eq!(judge(&recent, &heartbeat(now + 1), tomorrow), Verdict::Duplicate);
         // Others send several a day, and name them.
-        let several = Heartbeat { several_a_day: true, key: 1 << 63, ..heartbeat(now + 1) };
+        let several = Heartbeat { several_a_day: true, named: Some(1 << 63), ..heartbeat(now + 1) };
         assert_eq!(judge(&recent, &several, now), Verdict::New(20_000, false));
         recent.push((1 << 63, now));
         assert_eq!(judge(&recent, &several, now), Verdict::Duplicate);

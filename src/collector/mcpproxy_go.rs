@@ -71,7 +71,7 @@ fn heartbeat(bytes: &[u8], value: &Value<'_>, version: u64) -> Result<Said, Refu
     if version >= WITH_HEARTBEAT_ID
         && let Some(id) = text("heartbeat_id").filter(|id| !id.is_empty())
     {
-        read.key = key(id);
+        read.named = Some(stand_in(id));
     }
     Ok(Said::Heartbeat(Box::new(read)))
 }
@@ -83,8 +83,8 @@ fn may_be_kept(name: &str) -> bool {
     client_name::is_canonical(name) && (client_name::is_known(name) || is_clean())
 }
 
-/// What stands for the name of a heartbeat; no `timestamp` is so large.
-fn key(id: &str) -> u64 {
+/// What stands for the name of a heartbeat.
+fn stand_in(id: &str) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = hmac_sha256::Hash::hash(id.as_bytes());
     u64::from_le_bytes([a, b, c, d, e, f, g, h]) | 1 << 63
 }

@@ -15,7 +15,7 @@ pub fn heartbeat(claimed: u64) -> Heartbeat {
         product: Some("notes-mcp".to_owned()),
         id: "1b4e28ba-2fa1-4d3b-883f-0016d3cca427".to_owned(),
         claimed,
-        key: claimed,
+        named: None,
         several_a_day: false,
         unknown: Unknown::default(),
         facts: Facts {

@@ -7,7 +7,7 @@ use mcpproxy::contract::{MAX_COUNT, Payload};
 use mcpproxy::gate::{PrivateWords, Refusal, RefusalRule, check, product_name, product_version};
 use serde_json::{Value, json};
 
-/// The machine of whoever is to be found out: all of it is in its product, too.
+/// The machine of a user called Alice, whose product has a word of its environment as its name.
 fn private() -> PrivateWords {
     PrivateWords::new(["alice", "/Users/alice", "alices-macbook"], ["notes-mcp", "s3cret-value"])
 }

@@ -57,7 +57,7 @@ impl<E: Into<StoreError>> From<E> for ProductError {
     }
 }
 
-/// The name that an operator means: that of the gateway, its relative, or one that a product may have. Heartbeats of any other
+/// The name that an operator means: that of the gateway, that of mcpproxy-go, or one that a product may have. Heartbeats of any other
 /// are refused wherever they arrive.
 pub fn named(text: &str) -> Result<String, ProductError> {
     match text.trim() {
