@@ -4,11 +4,17 @@ mod answers;
 mod client;
 mod commands;
 mod crashes;
+mod damage;
+mod data;
 mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
+mod erasure;
 mod floods;
 mod hostile;
+mod keeping;
+#[cfg(feature = "simulate")]
+mod large;
 mod load;
 mod mcpproxy_go;
 mod pages;

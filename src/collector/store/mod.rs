@@ -2,10 +2,16 @@
 //!
 //! One rule: one writer, any number of readers, and every statement in one file.
 
+#[cfg(any(test, feature = "simulate"))]
+mod bulk;
+mod check;
+mod copy;
 mod database;
 mod erase;
 mod error;
+mod keep;
 mod key;
+mod log;
 mod migrate;
 mod notes;
 mod packed;
@@ -17,8 +23,11 @@ mod sql;
 mod sum;
 mod write;
 
+#[cfg(any(test, feature = "simulate"))]
+pub use bulk::Bulk;
 pub use erase::{Erasure, forget};
 pub use error::StoreError;
+pub use keep::{BackedUp, KeepError, Restored, backup, restore};
 pub use key::KeySource;
 pub use notes::{Note, NoteError, notes};
 pub use packed::DayRow;
