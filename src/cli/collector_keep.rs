@@ -43,14 +43,23 @@ pub(super) fn restore(call: &Call) -> Result<ExitCode, Failure> {
         Some(aside) => format!("The database before is {}.\n", aside.display()),
         None => String::new(),
     };
+    let erased = match done.erased {
+        0 => String::new(),
+        n => {
+            format!("{} erased since the copy was made stay erased.\n", plural(n as u64, "install"))
+        }
+    };
     let size = size(&done.products);
-    output::print(&format!("collector.db is the copy now: it holds {size}.\n{before}"))
+    output::print(&format!("collector.db is the copy now: it holds {size}.\n{erased}{before}"))
 }
 
 fn size(products: &[Product]) -> String {
     let installs: u64 = products.iter().map(|product| product.installs).sum();
-    let plural = |n: u64, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     format!("{} of {}", plural(installs, "install"), plural(products.len() as u64, "product"))
+}
+
+fn plural(n: u64, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
 /// The operand, in full: the messages name it.

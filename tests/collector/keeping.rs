@@ -2,7 +2,7 @@
 
 use crate::endure::{Random, scaled, seed};
 use crate::running::{Collector, PRODUCT, collector, heartbeat, kept, now, program, wait_until};
-use mcpproxy::collector::store::Reader;
+use mcpproxy::collector::store::{Reader, StoreError};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -133,8 +133,10 @@ fn a_copy_takes_the_place_of_the_database_and_the_one_before_is_put_aside() {
     let before = place.path().join("before");
     fs::create_dir(&before).expect("a directory");
     for suffix in ["", "-wal"] {
-        let from = format!("{}{suffix}", aside.display());
-        fs::rename(from, before.join(format!("collector.db{suffix}"))).expect("a move");
+        let from = PathBuf::from(format!("{}{suffix}", aside.display()));
+        if from.exists() {
+            fs::rename(from, before.join(format!("collector.db{suffix}"))).expect("a move");
+        }
     }
     assert_eq!(kept(&Reader::open(&before).expect("a reader")).0, 9);
     let running = Collector::start(&dir);
@@ -150,6 +152,75 @@ fn a_copy_takes_the_place_of_the_database_and_the_one_before_is_put_aside() {
     assert_eq!(names(&new), ["collector.db", "collector.key", "collector.lock"]);
     let running = Collector::start(&new);
     assert!(running.post(&heartbeat(4, today)).is_duplicate(), "the same key");
+}
+
+#[test]
+fn a_restore_that_is_killed_leaves_one_of_the_two_databases_or_says_so() {
+    let seed = seed();
+    println!("MCPPROXY_ENDURE_SEED={seed}");
+    let mut random = Random::new(seed, 47);
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (first, copy) = (place.path().join("first"), place.path().join("copy.db"));
+    let running = Collector::start(&first);
+    assert!(running.post(&heartbeat(0, now())).is_stored());
+    done(&first, &["backup", text(&copy)]);
+    assert!(running.post(&heartbeat(1, now())).is_stored());
+    running.kill();
+    let started = Instant::now();
+    let mut took = 0;
+    let (mut old, mut new, mut neither) = (0, 0, 0);
+    for round in 0..scaled("RESTORE_KILLS", 12) {
+        let dir = place.path().join(format!("{round}"));
+        fs::create_dir(&dir).expect("a directory");
+        for name in ["collector.db", "collector.db-wal", "collector.key"] {
+            fs::copy(first.join(name), dir.join(name)).expect("a copy");
+        }
+        let mut command = program();
+        command.args(["collector", "restore", "--ephemeral", text(&copy), "--data-dir"]).arg(&dir);
+        let mut child = command.stdout(Stdio::null()).spawn().expect("the built command");
+        if round == 0 {
+            // How long it takes here decides where the others are killed, and nothing else.
+            child.wait().expect("its end");
+            took = started.elapsed().as_micros() as usize;
+        }
+        std::thread::sleep(Duration::from_micros(random.below(took) as u64));
+        let _ = child.kill();
+        child.wait().expect("its end");
+        match Reader::open(&dir).map(|reader| kept(&reader)) {
+            Ok((2, 2)) => old += 1,
+            Ok((1, 1)) => new += 1,
+            Err(StoreError::Gone) => neither += 1,
+            other => panic!("round {round}: {other:?}"),
+        }
+        done(&dir, &["restore", "--ephemeral", text(&copy)]);
+        let running = Collector::start(&dir);
+        assert_eq!(kept(&running.reader()), (1, 1), "round {round}");
+    }
+    println!("{old} have the old database, {new} the copy, {neither} neither");
+}
+
+#[test]
+fn an_install_that_was_erased_after_the_copy_stays_erased() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (dir, copy) = (place.path().join("data"), place.path().join("copy.db"));
+    let running = Collector::start(&dir);
+    for install in 0..3 {
+        assert!(running.post(&heartbeat(install, now())).is_stored());
+    }
+    done(&dir, &["backup", text(&copy)]);
+    assert!(running.stop().success());
+    // As an erasure leaves it.
+    let database = rusqlite::Connection::open(dir.join("collector.db")).expect("the database");
+    let erase = "INSERT INTO erased SELECT MIN(install), 99999 FROM installs; \
+                 DELETE FROM days WHERE install IN (SELECT install FROM erased); \
+                 DELETE FROM installs WHERE install IN (SELECT install FROM erased)";
+    database.execute_batch(erase).expect("an erasure");
+    drop(database);
+    let said = done(&dir, &["restore", "--ephemeral", text(&copy)]);
+    assert!(said.contains("2 installs of") && said.contains("1 install erased since"), "{said}");
+    let again = done(&dir, &["restore", "--ephemeral", text(&copy)]);
+    assert!(again.contains("1 install erased since"), "it is remembered: {again}");
+    assert_eq!(kept(&Reader::open(&dir).expect("a reader")), (2, 2));
 }
 
 #[test]

@@ -8,8 +8,11 @@ use super::products::Products;
 use super::{database, read, sql};
 use rusqlite::Connection;
 
-/// The tables that every start reads as a whole, or that hold little.
-const FIRST: [&str; 5] = ["meta", "products", "names", "installs", "counts"];
+/// All tables but the days.
+const FIRST: [&str; 10] = [
+    "meta", "products", "names", "installs", "counts", "erased", "retired", "notes", "imports",
+    "frozen",
+];
 
 /// Checks what every start needs: the pages of all tables but the days, which are most of the file, and the sum over
 /// the products. The sums over installs are looked at when they are read, which the start does next.

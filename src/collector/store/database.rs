@@ -45,8 +45,11 @@ pub fn hold(dir: &Path) -> Result<HeldLock, StoreError> {
         .ok_or(StoreError::Taken)
 }
 
+/// The lock lies beside the file itself: a link to it in another directory is no other database.
 fn lock(dir: &Path) -> PathBuf {
-    dir.join("collector.lock")
+    let file = file(dir);
+    let real = if file.is_symlink() { file.canonicalize().ok() } else { None };
+    real.as_deref().and_then(Path::parent).unwrap_or(dir).join("collector.lock")
 }
 
 /// Whether a database has been in the directory: none is made in place of one that is gone.

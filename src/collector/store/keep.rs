@@ -3,13 +3,13 @@
 //! One rule: a copy is checked before it counts, and no file that exists is written over or deleted.
 
 use super::copy::{self, CopyError, beside, copy};
-use super::database;
 use super::error::StoreError;
 use super::key::{Key, KeySource};
+use super::{database, products, sql};
 use crate::collector::row::Product;
 use crate::contract::timestamp;
 use mcpproxy_platform::files;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, params};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -127,6 +127,8 @@ pub struct Restored {
     pub products: Vec<Product>,
     /// Where the database before is; `None` if there was none.
     pub aside: Option<PathBuf>,
+    /// How many installs were erased since the copy, and were in it.
+    pub erased: usize,
 }
 
 /// Puts the copy `file` in place of the database of `dir`, which is put aside. Not while a collector runs.
@@ -146,7 +148,7 @@ pub fn restore(
     let target = database::file(dir);
     let checked = beside(&target, ".restored");
     let given = Key::given(source, dir)?;
-    let (products, own_key) = {
+    let own_key = {
         let from = open_copy(file)?;
         database::schema(&from)
             .map_err(KeepError::Copy)?
@@ -160,11 +162,16 @@ pub fn restore(
             }
             None => key_of_copy(&from, file)?,
         };
-        let products = copy(&from, &checked).map_err(|error| match error {
+        copy(&from, &checked).map_err(|error| match error {
             CopyError::Check(error) => KeepError::Copy(error),
             error => KeepError::Store(error.into()),
         })?;
-        (products, own_key)
+        own_key
+    };
+    // What was erased after the copy stays erased.
+    let (products, erased) = match erased(dir) {
+        Ok(erased) => erase_in(&checked, &erased)?,
+        Err(_) => erase_in(&checked, &[])?,
     };
     let aside = put_aside(&target, now).map_err(|error| KeepError::Aside(error.kind()))?;
     if let Some(key) = own_key {
@@ -173,7 +180,33 @@ pub fn restore(
     fs::rename(&checked, &target)
         .and_then(|()| copy::sync_directory_of(&target))
         .map_err(|error| KeepError::Aside(error.kind()))?;
-    Ok(Restored { products, aside })
+    Ok(Restored { products, aside, erased })
+}
+
+/// The installs that were erased in the present database, if it can be read, and until when each is remembered.
+fn erased(dir: &Path) -> Result<Vec<(Vec<u8>, u32)>, StoreError> {
+    let present = database::open_to_copy(dir)?;
+    let mut statement = present.prepare(sql::ERASED_ALL)?;
+    let erased = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(erased.collect::<Result<_, _>>()?)
+}
+
+/// Erases these in a copy; what it holds then, and how many were in it.
+fn erase_in(copy: &Path, erased: &[(Vec<u8>, u32)]) -> Result<(Vec<Product>, usize), StoreError> {
+    let mut connection = Connection::open(copy)?;
+    // Schema 1 does not remember who was erased.
+    let remembers = database::schema(&connection)? == Some(database::SCHEMA);
+    let change = connection.transaction()?;
+    let mut found = 0;
+    for (install, until) in erased {
+        found += change.execute(sql::INSTALL_DELETE, [install])?;
+        change.execute(sql::DAYS_DELETE, [install])?;
+        if remembers {
+            change.execute(sql::ERASED_WRITE, params![install, until])?;
+        }
+    }
+    change.commit()?;
+    Ok((products::list(&connection)?, found))
 }
 
 /// The key that lies beside the copy, where the directory has none and none was named.

@@ -169,7 +169,7 @@ fn sum(connection: &Connection) -> Result<String, StoreError> {
 
 /// Writes the sum after a change.
 fn seal(connection: &Connection) -> Result<(), StoreError> {
-    connection.execute(sql::META_PUT, [SEAL, &sum(connection)?])?;
+    connection.execute(sql::META_WRITE, [SEAL, &sum(connection)?])?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub const META_INSERT: &str =
 
 pub const META_CHANGE: &str = "UPDATE meta SET value = $1 WHERE name = $2";
 
-pub const META_PUT: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) \
+pub const META_WRITE: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// Who migrates. The table comes before schema 2, which has it.
@@ -72,8 +72,14 @@ pub const INSTALL_WRITE: &str = concat!(
      flood = excluded.flood, recent = excluded.recent, checked = excluded.checked"
 );
 
-pub const ALL_INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs");
-pub const ALL_DAYS: &str = "SELECT install, day, packed FROM days";
+pub const ALL_INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs ORDER BY install");
+pub const ALL_DAYS: &str = "SELECT install, day, packed FROM days ORDER BY install, day";
+
+pub const ERASED_ALL: &str = "SELECT install, until FROM erased";
+pub const ERASED_WRITE: &str = "INSERT INTO erased (install, until) VALUES ($1, $2) \
+     ON CONFLICT (install) DO UPDATE SET until = excluded.until";
+pub const INSTALL_DELETE: &str = "DELETE FROM installs WHERE install = $1";
+pub const DAYS_DELETE: &str = "DELETE FROM days WHERE install = $1";
 
 /// Which installs of a part still hold times that no repetition can meet any more.
 pub const FORGET_TIMES: &str = "UPDATE installs SET recent = $1 WHERE install >= $2 AND install < $3 \

@@ -327,6 +327,17 @@ fn one_directory_has_one_collector() {
     let store = Store::open(&options(place.path())).expect("a database");
     let second = Store::open(&options(place.path())).map(drop);
     assert_eq!(second, Err(ProductError::Store(StoreError::Taken)));
+    // A link in another directory leads to the same database.
+    #[cfg(unix)]
+    {
+        let other = self::place();
+        for name in ["collector.db", "collector.key"] {
+            let (file, link) = (place.path().join(name), other.path().join(name));
+            std::os::unix::fs::symlink(file, link).expect("a link");
+        }
+        let second = Store::open(&options(other.path())).map(drop);
+        assert_eq!(second, Err(ProductError::Store(StoreError::Taken)));
+    }
     drop(store);
     assert!(Store::open(&options(place.path())).is_ok());
 }
