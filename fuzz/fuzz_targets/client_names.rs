@@ -34,8 +34,8 @@ fuzz_target!(|data: &[u8]| {
     for known_only in [false, true] {
         let sent = clients::sanitize(&stored, known_only, &|text| scan(text, &private).is_some());
         assert!(!sent.is_empty() && sent.len() <= stored.len());
-        let payload = payload::of_clients(sent);
-        let verdict = check(&payload.encode(), Some(&payload::own(&payload)), &private);
+        let payload = payload::of_clients(&sent);
+        let verdict = check(&payload.encode(), Some(&payload::own_of(&payload)), &private);
         assert_eq!(verdict, Ok(()), "what was sanitized passes the gate");
     }
 });

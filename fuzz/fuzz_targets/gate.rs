@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
 /// Any bytes: a verdict; for `verify` the same one for the same value in another order and layout.
 fn any_bytes(bytes: &[u8]) {
     let private = PrivateWords::new(["xanthippe"], ["s3cret-value"]);
-    let own = payload::own(&payload::of_clients(Vec::new()));
+    let own = payload::own_of(&payload::of_clients(&[""; 0]));
     for own in [None, Some(&own)] {
         let verdict = check(bytes, own, &private);
         if verdict.is_ok() && own.is_some() {
@@ -272,7 +272,7 @@ fn secret_in_payload(input: &mut Unstructured<'_>) -> Result<()> {
     if client_name::is_known(&hidden) {
         return Ok(());
     }
-    let base = payload::of_clients(vec!["zed".to_owned(), "acme-agent".to_owned()]);
+    let base = payload::of_clients(&["zed", "acme-agent"]);
     let mut changed: Value = serde_json::from_slice(&base.encode()).expect("JSON");
     let mut pointers = Vec::new();
     visit(&changed, String::new(), &mut pointers);
@@ -297,7 +297,7 @@ fn secret_in_payload(input: &mut Unstructured<'_>) -> Result<()> {
         };
         bytes = bytes.chars().map(escape).collect();
     }
-    let refusal = check(bytes.as_bytes(), Some(&payload::own(&base)), &private)
+    let refusal = check(bytes.as_bytes(), Some(&payload::own_of(&base)), &private)
         .expect_err("a payload with a secret passes");
     let shown = refusal.to_string();
     if text.chars().count() >= 8
@@ -418,7 +418,7 @@ fn ordinary(input: &mut Unstructured<'_>) -> Result<()> {
     ];
     let private = PrivateWords::new([user.as_str(), &host, &home], values);
 
-    let mut payload = payload::of_clients(names);
+    let mut payload = payload::of_clients(&names);
     let number = |input: &mut Unstructured<'_>| input.int_in_range(0..=99_999_u32);
     payload.version = format!("v{}.{}.{}", number(input)?, number(input)?, number(input)?);
     payload.version += pick(input, &["", "-rc1", "-alpha.2", "-dev", "-20261122"])?;
@@ -429,7 +429,7 @@ fn ordinary(input: &mut Unstructured<'_>) -> Result<()> {
     payload.uptime_hours = input.arbitrary()?;
     payload.activation.retrieve_tools_calls_24h = input.arbitrary()?;
     let bytes = payload.encode();
-    for own in [Some(&payload::own(&payload)), None] {
+    for own in [Some(&payload::own_of(&payload)), None] {
         let clients = &payload.activation.mcp_clients_seen_ever;
         assert_eq!(check(&bytes, own, &private), Ok(()), "{clients:?} on the machine of {user:?}");
     }

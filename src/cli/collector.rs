@@ -4,6 +4,7 @@
 
 use super::output::Format;
 use super::{Call, Failure, output};
+use crate::collector::mcpproxy_go;
 use crate::collector::origin::{Network, NetworkError};
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
@@ -32,13 +33,22 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let listen = listen(call)?;
     let products = call.options.iter().filter(|(name, _)| *name == "product");
     let products = products.map(|(_, value)| name(value.as_deref().unwrap_or_default()));
-    let products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
+    let mut products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
+    let mcpproxy_go = match call.value("accept").map(OsStr::to_str) {
+        None => false,
+        Some(Some(mcpproxy_go::NAME)) => true,
+        Some(_) => {
+            return Err(usage("--accept knows one program beside ours: mcpproxy-go"));
+        }
+    };
+    products.extend(mcpproxy_go.then(|| mcpproxy_go::NAME.to_owned()));
     let trusted_proxies = trusted_proxies(call)?;
     let dir = dir(call)?;
     let store = StoreOptions {
         key: key(call)?,
         products,
         any_product: call.has("any-product"),
+        mcpproxy_go,
         ephemeral: call.has("ephemeral"),
         dir,
     };
@@ -97,7 +107,7 @@ pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn rename(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector product rename";
-    let from = name(call.operand()).map_err(|f| f.at(place))?;
+    let from = existing(call.operand()).map_err(|f| f.at(place))?;
     let to = name(call.operands.get(1).map(OsString::as_os_str).unwrap_or_default());
     let to = to.map_err(|f| f.at(place))?;
     store::rename(&dir(call)?, &from, &to).map_err(|error| failed(place, &error))?;
@@ -108,7 +118,7 @@ pub(super) fn rename(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector product remove";
-    let name = name(call.operand()).map_err(|f| f.at(place))?;
+    let name = existing(call.operand()).map_err(|f| f.at(place))?;
     store::remove(&dir(call)?, &name).map_err(|error| failed(place, &error))?;
     output::print(&format!(
         "{name} is refused from now on. Its installs stay; `mcpproxy collector product add {name}` brings them \
@@ -202,8 +212,16 @@ impl Wrong {
 }
 
 pub(super) fn name(text: &OsStr) -> Result<String, Wrong> {
-    let text = text.to_str().ok_or_else(|| Wrong("the product name is not UTF-8".to_owned()))?;
-    store::named(text).map_err(|error| Wrong(error.to_string()))
+    store::named(utf8(text)?).map_err(|error| Wrong(error.to_string()))
+}
+
+/// The name of a product that there is.
+fn existing(text: &OsStr) -> Result<String, Wrong> {
+    store::name_of_existing(utf8(text)?).map_err(|error| Wrong(error.to_string()))
+}
+
+fn utf8(text: &OsStr) -> Result<&str, Wrong> {
+    text.to_str().ok_or_else(|| Wrong("the product name is not UTF-8".to_owned()))
 }
 
 pub(super) fn failed(place: &str, error: &ProductError) -> Failure {

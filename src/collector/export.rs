@@ -6,7 +6,7 @@
 use super::definitions::Day;
 use super::row::{DAYS, Facts, InstallRow, Step};
 use super::store::{Reader, StoreError};
-use crate::contract::{AgentEnv, RoutingMode, client_name};
+use crate::contract::{AgentEnv, Edition, RoutingMode, client_name};
 use crate::node::Node;
 use std::io::{self, Write};
 
@@ -92,25 +92,24 @@ fn date(day: u32) -> Node {
 }
 
 fn facts(facts: &Facts) -> Node {
-    let markers = facts.markers;
+    let markers = facts.markers.map(|markers| {
+        Node::Object(vec![
+            ("has_ci_env", Node::Bool(markers.has_ci_env)),
+            ("has_cloud_ide_env", Node::Bool(markers.has_cloud_ide_env)),
+            ("is_container", Node::Bool(markers.is_container)),
+            ("has_tty", Node::Bool(markers.has_tty)),
+            ("has_display", Node::Bool(markers.has_display)),
+        ])
+    });
     let word = |word: Option<&'static str>| word.map_or(Node::Null, Node::from);
     Node::Object(vec![
         ("env_kind", facts.kind.as_str().into()),
-        (
-            "env_markers",
-            Node::Object(vec![
-                ("has_ci_env", Node::Bool(markers.has_ci_env)),
-                ("has_cloud_ide_env", Node::Bool(markers.has_cloud_ide_env)),
-                ("is_container", Node::Bool(markers.is_container)),
-                ("has_tty", Node::Bool(markers.has_tty)),
-                ("has_display", Node::Bool(markers.has_display)),
-            ]),
-        ),
+        ("env_markers", markers.unwrap_or(Node::Null)),
         ("agent_env", word(facts.agent_env.map(AgentEnv::as_str))),
         ("launch_source", facts.launch_source.as_str().into()),
         ("os", facts.os.as_str().into()),
         ("arch", facts.arch.as_str().into()),
-        ("edition", facts.edition.as_str().into()),
+        ("edition", word(facts.edition.map(Edition::as_str))),
         ("routing_mode", word(facts.routing.map(RoutingMode::as_str))),
         ("version", facts.version.as_str().into()),
     ])

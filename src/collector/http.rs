@@ -215,7 +215,7 @@ fn answered(answer: Answer) -> Response {
             text.push('}');
             said(code, text)
         }
-        Answer::Erased => StatusCode::NO_CONTENT.into_response(),
+        Answer::Erased | Answer::OptedOut => StatusCode::NO_CONTENT.into_response(),
         Answer::Retired { product, version } => {
             let mut text = r#"{"retired":{"product":"#.to_owned();
             json::write_str(&mut text, &product);

@@ -4,6 +4,7 @@
 //! and its number: an import that was killed goes on when it is repeated.
 
 use super::heartbeat::Heartbeat;
+use super::mcpproxy_go::Said;
 use super::receive::{self, Refused};
 use super::store::{Change, Counts, Imported, Incoming, Outcome, Store, StoreError};
 use crate::json::{self, Data, Value};
@@ -239,8 +240,11 @@ fn received(line: &[u8], now: u64) -> Result<Option<(Heartbeat, u64)>, LineError
     }
     let body = value.get("body").ok_or(LineError::Body)?;
     let bytes = line.get(body.span.clone()).ok_or(LineError::Body)?;
-    let heartbeat = receive::read(bytes).map_err(LineError::Heartbeat)?;
-    Ok(Some((heartbeat, received)))
+    // Those of mcpproxy-go too: a file is the operator's own, and their product is refused until it is added.
+    match receive::read(bytes, true).map_err(LineError::Heartbeat)? {
+        Said::Heartbeat(heartbeat) => Ok(Some((*heartbeat, received))),
+        Said::OptedOut => Ok(None),
+    }
 }
 
 /// The lines of a file, with their numbers and a digest of them all.

@@ -124,9 +124,9 @@ mod tests {
             dir: directory.path().to_owned(),
             key: KeySource::default(),
             products: vec!["notes-mcp".to_owned()],
-            any_product: false,
             // The directory of a test may lie in memory.
             ephemeral: true,
+            ..StoreOptions::default()
         };
         let mut store = Store::open(&options).expect("a database");
         let time = Arc::new(AtomicU64::new(NOW));

@@ -12,6 +12,8 @@ use crate::contract::MAX_CLIENTS;
 pub const REMEMBERED: u64 = 48 * 3600;
 /// Heartbeats of one install that are stored on one UTC day of receipt.
 pub const A_DAY: usize = 3;
+/// As [`A_DAY`], of a program that sends several: one an hour.
+pub const A_DAY_OF_SEVERAL: usize = 24;
 
 /// What an install's row holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub struct Kept {
     pub received: Option<u32>,
     /// See [`super::row::InstallRow::flood`].
     pub flood: bool,
-    /// `timestamp` and time of receipt of every heartbeat stored in the last [`REMEMBERED`] seconds.
+    /// [`Heartbeat::key`] and time of receipt of every heartbeat stored in the last [`REMEMBERED`] seconds.
     pub recent: Vec<(u64, u64)>,
 }
 
@@ -60,16 +62,20 @@ pub enum Verdict {
 }
 
 /// Judges a heartbeat of an install that has `recent` ones.
-pub fn judge(recent: &[(u64, u64)], claimed: u64, received: u64) -> Verdict {
+pub fn judge(recent: &[(u64, u64)], heartbeat: &Heartbeat, received: u64) -> Verdict {
     // Older times stay in a row until its next heartbeat is stored.
-    if recent.iter().any(|(before, when)| *before == claimed && is_remembered(*when, received)) {
+    if recent
+        .iter()
+        .any(|(before, when)| *before == heartbeat.key() && is_remembered(*when, received))
+    {
         return Verdict::Duplicate;
     }
     let today = day(received);
-    if recent.iter().filter(|(_, when)| day(*when) == today).count() >= A_DAY {
+    let most = if heartbeat.several_a_day { A_DAY_OF_SEVERAL } else { A_DAY };
+    if recent.iter().filter(|(_, when)| day(*when) == today).count() >= most {
         return Verdict::TooMany;
     }
-    let (counts_for, is_wrong) = day_of(claimed, received);
+    let (counts_for, is_wrong) = day_of(heartbeat.claimed, received);
     Verdict::New(counts_for, is_wrong)
 }
 
@@ -145,18 +151,18 @@ impl Kept {
         self.clock_wrong = self.clock_wrong.saturating_add(u32::from(clock_wrong));
         self.received = self.received.map(|before| before.min(self::day(received)));
         self.recent = remembered(&self.recent, received);
-        self.recent.push((heartbeat.claimed, received));
+        self.recent.push((heartbeat.key(), received));
     }
 
     /// Whether no remembered heartbeat that counts for `day` is later than this one.
     pub fn is_latest(&self, heartbeat: &Heartbeat, day: u32, received: u64) -> bool {
-        self.of_day(day).max().is_none_or(|last| order(heartbeat.claimed, received) > last)
+        self.of_day(day).max().is_none_or(|last| order(heartbeat.key(), received) > last)
     }
 
     /// Whether a remembered heartbeat that counts for `day` is later than this one, and none is earlier. When
     /// all are forgotten, the first that came stays the first.
     fn is_earliest(&self, heartbeat: &Heartbeat, day: u32, received: u64) -> bool {
-        self.of_day(day).min().is_some_and(|first| order(heartbeat.claimed, received) < first)
+        self.of_day(day).min().is_some_and(|first| order(heartbeat.key(), received) < first)
     }
 
     /// The remembered heartbeats that count for `day`.
@@ -260,17 +266,25 @@ mod tests {
         let now = 20_000 * DAY + 3600;
         let mut recent = Vec::new();
         for claimed in [now, now + 1, now + 2] {
-            assert_eq!(judge(&recent, claimed, now), Verdict::New(20_000, false));
+            assert_eq!(judge(&recent, &heartbeat(claimed), now), Verdict::New(20_000, false));
             recent.push((claimed, now));
         }
-        assert_eq!(judge(&recent, now + 3, now), Verdict::TooMany);
-        assert_eq!(judge(&recent, now + 1, now), Verdict::Duplicate);
+        assert_eq!(judge(&recent, &heartbeat(now + 3), now), Verdict::TooMany);
+        assert_eq!(judge(&recent, &heartbeat(now + 1), now), Verdict::Duplicate);
         let tomorrow = now + DAY;
-        assert_eq!(judge(&recent, tomorrow, tomorrow), Verdict::New(20_001, false));
-        assert_eq!(judge(&recent, now + 1, tomorrow), Verdict::Duplicate);
+        assert_eq!(judge(&recent, &heartbeat(tomorrow), tomorrow), Verdict::New(20_001, false));
+        assert_eq!(judge(&recent, &heartbeat(now + 1), tomorrow), Verdict::Duplicate);
+        // Others send several a day, and name them.
+        let several = Heartbeat { several_a_day: true, named: Some(1 << 63), ..heartbeat(now + 1) };
+        assert_eq!(judge(&recent, &several, now), Verdict::New(20_000, false));
+        recent.push((1 << 63, now));
+        assert_eq!(judge(&recent, &several, now), Verdict::Duplicate);
+        let later = Heartbeat { claimed: now + 60, ..several };
+        assert_eq!(judge(&recent, &later, now + 60), Verdict::Duplicate, "built again");
+        recent.pop();
         let forgotten = now + REMEMBERED;
-        assert_eq!(judge(&recent, now + 1, forgotten - 1), Verdict::Duplicate);
-        assert_eq!(judge(&recent, now + 1, forgotten), Verdict::New(20_002, true));
+        assert_eq!(judge(&recent, &heartbeat(now + 1), forgotten - 1), Verdict::Duplicate);
+        assert_eq!(judge(&recent, &heartbeat(now + 1), forgotten), Verdict::New(20_002, true));
         assert_eq!(remembered(&recent, now + REMEMBERED - 1).len(), 3);
         assert!(remembered(&recent, now + REMEMBERED).is_empty());
     }

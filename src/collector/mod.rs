@@ -13,6 +13,7 @@ pub mod import;
 pub mod keeper;
 pub mod kept;
 pub mod limits;
+pub mod mcpproxy_go;
 pub mod origin;
 pub mod pages;
 mod places;

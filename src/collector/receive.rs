@@ -6,12 +6,13 @@
 use super::erasure;
 use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
+use super::mcpproxy_go::{self, Said};
 use super::store::{
     self, Change, Counts, Erasure, Incoming, Outcome, ProductError, Reader, Store, StoreError,
     StoreOptions,
 };
 use crate::contract::product::OWN_PRODUCT;
-use crate::gate::{self, PrivateWords, RefusalRule};
+use crate::gate::{self, RefusalRule};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{
@@ -49,6 +50,8 @@ pub enum Answer {
     Duplicate,
     /// It is refused, and will be.
     Refused(Refused),
+    /// It is no heartbeat but a farewell: nothing is stored.
+    OptedOut,
     /// Its install was erased: nothing is stored. Also the answer to an erasure that is committed.
     Erased,
     /// This version of this product is to stop.
@@ -151,6 +154,7 @@ pub struct Receiver {
     writer: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
     dir: PathBuf,
+    mcpproxy_go: bool,
 }
 
 impl Receiver {
@@ -165,7 +169,8 @@ impl Receiver {
             .spawn(move || Writer { store, shared: told, is_damage_told: false }.run(&jobs))
             .map_err(|error| StoreError::Directory(error.kind()))?;
         let dir = options.dir.clone();
-        Ok(Self { queue: Some(queue), writer: Some(writer), shared, dir })
+        let mcpproxy_go = options.mcpproxy_go;
+        Ok(Self { queue: Some(queue), writer: Some(writer), shared, dir, mcpproxy_go })
     }
 
     /// Takes one heartbeat that arrived at `received`, and waits for its answer. Not for asynchronous code.
@@ -192,8 +197,9 @@ impl Receiver {
 
     /// Takes one heartbeat that arrived at `received` from `origin`; the answer may have to be waited for.
     pub fn submit(&self, bytes: &[u8], received: u64, origin: Option<Origin>) -> Pending {
-        let heartbeat = match read(bytes) {
-            Ok(heartbeat) => heartbeat,
+        let heartbeat = match read(bytes, self.mcpproxy_go) {
+            Ok(Said::Heartbeat(heartbeat)) => *heartbeat,
+            Ok(Said::OptedOut) => return Pending::Done(Answer::OptedOut),
             Err(refused) => {
                 self.count(&refused, received);
                 return Pending::Done(Answer::Refused(refused));
@@ -300,12 +306,16 @@ impl Pending {
 }
 
 /// The heartbeat that `bytes` hold, if the gate lets it through: the same one as on the client, whose private
-/// words do not exist here.
-pub(super) fn read(bytes: &[u8]) -> Result<Heartbeat, Refused> {
-    gate::check(bytes, None, &PrivateWords::default())
+/// words do not exist here, open for what later clients say and this program does not keep.
+/// What mcpproxy-go says is its own affair, where it is received.
+pub(super) fn read(bytes: &[u8], mcpproxy_go: bool) -> Result<Said, Refused> {
+    if mcpproxy_go && let Some(said) = mcpproxy_go::read(bytes) {
+        return said;
+    }
+    let unknown = gate::check_received(bytes)
         .map_err(|refusal| Refused { rule: refusal.rule.as_str(), field: refusal.field })?;
     let unreadable = || Refused { rule: RefusalRule::Shape.as_str(), field: String::new() };
-    Heartbeat::read(bytes).ok_or_else(unreadable)
+    Heartbeat::read(bytes, unknown).map(|read| Said::Heartbeat(read.into())).ok_or_else(unreadable)
 }
 
 /// The answer to a heartbeat whose batch is committed.

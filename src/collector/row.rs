@@ -43,8 +43,8 @@ impl Step {
 pub struct Facts {
     /// The declared kind.
     pub kind: EnvKind,
-    /// The observations behind it.
-    pub markers: EnvMarkers,
+    /// The observations behind it; `None`: the heartbeat does not say.
+    pub markers: Option<EnvMarkers>,
     /// `None`: schema 3 does not say.
     pub agent_env: Option<AgentEnv>,
     /// How the sending process was launched.
@@ -53,8 +53,8 @@ pub struct Facts {
     pub os: Os,
     /// Architecture.
     pub arch: Arch,
-    /// Edition.
-    pub edition: Edition,
+    /// Edition; `None`: not one that this program knows.
+    pub edition: Option<Edition>,
     /// How tools are offered; `tap` is a wrapped server, whose first steps are true by construction.
     pub routing: Option<RoutingMode>,
     /// Version of the product, without a leading `v`.

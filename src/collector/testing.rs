@@ -7,6 +7,7 @@ use super::row::Facts;
 use crate::contract::{
     Arch, Edition, EnvKind, EnvMarkers, LaunchSource, Os, RoutingMode, timestamp,
 };
+use crate::gate::Unknown;
 
 /// A usual heartbeat of that `timestamp`, as it is read.
 pub fn heartbeat(claimed: u64) -> Heartbeat {
@@ -14,14 +15,17 @@ pub fn heartbeat(claimed: u64) -> Heartbeat {
         product: Some("notes-mcp".to_owned()),
         id: "1b4e28ba-2fa1-4d3b-883f-0016d3cca427".to_owned(),
         claimed,
+        named: None,
+        several_a_day: false,
+        unknown: Unknown::default(),
         facts: Facts {
             kind: EnvKind::Interactive,
-            markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+            markers: Some(EnvMarkers { has_tty: true, ..EnvMarkers::default() }),
             agent_env: None,
             launch_source: LaunchSource::Cli,
             os: Os::Linux,
             arch: Arch::Amd64,
-            edition: Edition::Personal,
+            edition: Some(Edition::Personal),
             routing: Some(RoutingMode::Tap),
             version: "1.4.0".to_owned(),
         },

@@ -23,7 +23,7 @@ pub const MAX_NAME_LENGTH: usize = 64;
 const MAX_DIGITS: usize = 5;
 
 /// The version of a product that says none that can be sent.
-const NO_VERSION: &str = "0.0.0-dev";
+pub const NO_VERSION: &str = "0.0.0-dev";
 
 /// The tags that a version may carry: a closed list, because a free tag could be a name.
 const TAGS: [&str; 7] = ["alpha", "beta", "rc", "dev", "next", "canary", "pre"];

@@ -9,7 +9,8 @@
 //!
 //! What is about to be sent must have the one form that our encoder writes: the order of members and the
 //! white space between them could hold a message, too. `telemetry verify`, which reads what other tools
-//! have written back, minds neither.
+//! have written back, minds neither. A collector reads what later versions wrote: [`check_received`] lets pass
+//! what this program does not know where nothing of it is kept.
 
 mod addresses;
 mod encodings;
@@ -19,6 +20,9 @@ mod names;
 mod numbers;
 mod places;
 mod private_words;
+mod product;
+#[cfg(feature = "collector")]
+mod received;
 mod secrets;
 mod shape;
 mod unwrapping;
@@ -27,6 +31,9 @@ use std::fmt;
 
 pub use leaks::{LeakKind, scan};
 pub use private_words::PrivateWords;
+pub use product::{product_name, product_version};
+#[cfg(feature = "collector")]
+pub use received::{Unknown, check_received};
 
 use crate::contract::{MAX_PAYLOAD_BYTES, Product};
 use crate::json;
@@ -114,11 +121,7 @@ pub fn check(bytes: &[u8], own: Option<&Own>, private: &PrivateWords) -> Result<
     if bytes.len() > MAX_PAYLOAD_BYTES {
         return Err(too_large());
     }
-    let value = json::parse_with_depth(bytes, MAX_DEPTH).map_err(|error| Refusal {
-        rule: RefusalRule::Syntax,
-        field: String::new(),
-        detail: error.to_string(),
-    })?;
+    let value = json::parse_with_depth(bytes, MAX_DEPTH).map_err(not_json)?;
     shape::check(&value, own, &|text| scan(text, private))?;
     // No string of the contract holds any: what is left stands between members. Our encoder writes none, and
     // 8 KiB of it are a long letter.
@@ -130,6 +133,10 @@ pub fn check(bytes: &[u8], own: Option<&Own>, private: &PrivateWords) -> Result<
         });
     }
     Ok(())
+}
+
+fn not_json(error: json::Error) -> Refusal {
+    Refusal { rule: RefusalRule::Syntax, field: String::new(), detail: error.to_string() }
 }
 
 /// The verdict on more than [`MAX_PAYLOAD_BYTES`], for a reader that did not keep them.

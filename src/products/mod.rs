@@ -12,9 +12,9 @@ pub use listing::{Listed, directories, list, newest};
 use crate::build_info;
 use crate::consent::Target;
 use crate::contract::Product;
-use crate::contract::product::{self, NameError, OWN_PRODUCT};
+use crate::contract::product::{NameError, OWN_PRODUCT};
 use crate::environment::{Surroundings, names};
-use crate::gate::{self, PrivateWords};
+use crate::gate;
 use crate::paths::{DataDir, Place};
 
 /// What a host says about the product that it belongs to, as it was said.
@@ -28,16 +28,6 @@ pub struct HostProduct {
     pub endpoint: Option<String>,
     /// Nothing is sent before a person could see the notice.
     pub require_visible_notice: bool,
-}
-
-/// The name that a host's text stands for, if a heartbeat may hold it: one that the gate refuses would silence
-/// the product for good, a line a day.
-pub fn name_of_host(text: &str) -> Result<String, NameError> {
-    let name = product::name_from(text)?;
-    match gate::scan(&name, &PrivateWords::default()) {
-        Some(_) => Err(NameError::Secret),
-        None => Ok(name),
-    }
 }
 
 impl HostProduct {
@@ -100,8 +90,8 @@ impl Subject {
         Ok(Self {
             dir,
             product: Product {
-                name: name_of_host(&said.name)?,
-                version: product::version_from(&said.version),
+                name: gate::product_name(&said.name)?,
+                version: gate::product_version(&said.version),
             },
             endpoint: said.endpoint.clone(),
             require_visible_notice: said.require_visible_notice

@@ -5,8 +5,9 @@
 
 use crate::consent::Target;
 use crate::environment::{launch_source, names};
+use crate::gate;
 use crate::machine::{self, Surroundings};
-use crate::products::{self, HostProduct};
+use crate::products::HostProduct;
 use std::ffi::OsString;
 
 /// What the command line says about the product, as it was said.
@@ -38,7 +39,7 @@ impl Told {
             }
             return Ok(None);
         };
-        if let Err(error) = products::name_of_host(&said.name) {
+        if let Err(error) = gate::product_name(&said.name) {
             complain(&error.to_string());
             return Err(Uncounted);
         }

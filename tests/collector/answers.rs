@@ -47,7 +47,7 @@ fn bad_input_is_answered_with_a_rule_and_a_place_and_never_with_a_value() {
     let cases: [(&str, &str, u16, &str, &str); 16] = [
         (JSON, "", 400, "syntax", ""),
         (JSON, "{", 400, "syntax", ""),
-        (JSON, &changed("\"linux\"", "\"plan9\""), 400, "shape", "/os"),
+        (JSON, &changed("\"linux\"", "9"), 400, "shape", "/os"),
         (
             JSON,
             &changed("\"server_count\":1", "\"server_count\":-1"),
@@ -57,7 +57,7 @@ fn bad_input_is_answered_with_a_rule_and_a_place_and_never_with_a_value() {
         ),
         (
             JSON,
-            &changed("\"schema_version\":4", "\"schema_version\":5"),
+            &changed("\"schema_version\":4", "\"schema_version\":2"),
             400,
             "shape",
             "/schema_version",

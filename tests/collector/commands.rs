@@ -22,11 +22,14 @@ fn what_cannot_be_meant_is_refused_before_anything_is_made() {
     let short = place.path().join("short");
     std::fs::write(&short, "abc").expect("a file");
     let (none, short) = (none.to_str().expect("text"), short.to_str().expect("text"));
-    let cases: [(&[&str], i32, &str); 13] = [
+    let cases: [(&[&str], i32, &str); 16] = [
         (&["--listen", "nowhere"], 2, "such as 127.0.0.1:8787"),
         (&["--listen", &taken], 1, "--listen HOST:PORT"),
         (&["--product", "Not A Name"], 2, "such as `notes-mcp`"),
         (&["--product", "mcpproxy-x"], 2, "reserved"),
+        (&["--product", "10.0.0.1"], 2, "looks like a key or an address"),
+        (&["product", "add", "10.0.0.1"], 2, "looks like a key or an address"),
+        (&["product", "rename", "a", "ghp_0a1b2c3d4e5f6g7h8i9j"], 2, "looks like a key"),
         (&["--base-path", "telemetry"], 2, "such as /telemetry"),
         (&["--base-path", "/a/../b"], 2, "such as /telemetry"),
         (&["--log-format", "xml"], 2, "text or json"),

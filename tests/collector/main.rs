@@ -16,9 +16,11 @@ mod keeping;
 #[cfg(feature = "simulate")]
 mod large;
 mod load;
+mod mcpproxy_go;
 mod pages;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
 mod running;
 mod upgrade;
+mod versions;

@@ -6,6 +6,9 @@ mod corpus;
 mod leaks;
 mod ordinary;
 mod payload;
+mod products;
 mod properties;
+#[cfg(feature = "collector")]
+mod received;
 mod shape;
 mod versions;

@@ -1,9 +1,9 @@
 //! Ordinary machines pass, whatever their users and hosts are called and their environment holds.
 
-use crate::payload::{bytes_of, own};
+use crate::payload::{bytes_of, of_clients, own, own_of, value_v3};
 use mcpproxy::activation::clients;
 use mcpproxy::contract::client_name;
-use mcpproxy::gate::{PrivateWords, check, scan};
+use mcpproxy::gate::{PrivateWords, check, product_name, scan};
 
 const FIRST_NAMES: &str = include_str!("../data/first-names.txt");
 
@@ -147,11 +147,20 @@ const NOISE: &[&str] = &[
     "zed",
 ];
 
+/// One whose user is called so.
 fn machine(name: &str) -> PrivateWords {
     let home = format!("/home/{name}");
     let host = format!("{name}-laptop.local");
     let values = NOISE.iter().copied().chain([name, &home, &host]);
     PrivateWords::new([name, &host, &home], values)
+}
+
+/// One that is called so itself, in the forms in which hosts are.
+fn host(name: &str) -> PrivateWords {
+    let bare = name.replace([' ', '\''], "-");
+    let full = format!("{bare}.fritz.box");
+    let values = NOISE.iter().copied().chain(["resident", "/home/resident", &bare, &full]);
+    PrivateWords::new(["resident", "/home/resident", name, &bare, &full], values)
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
@@ -160,21 +169,44 @@ fn names() -> impl Iterator<Item = &'static str> {
 
 #[test]
 fn the_list_of_first_names_is_long_enough() {
-    assert!(FIRST_NAMES.lines().count() >= 1000);
+    assert!(FIRST_NAMES.lines().count() >= 1700);
 }
 
 #[test]
 fn an_ordinary_payload_passes_on_every_machine() {
     let own = own();
-    let full = bytes_of(&["claude-code", "vscode", "cursor-vscode", "mcp", "unknown", "zed"]);
-    let empty = bytes_of(&[]);
+    let clients = ["claude-code", "vscode", "cursor-vscode", "mcp", "unknown", "zed"];
+    let sent = [bytes_of(&clients), bytes_of(&[])];
+    let v3 = [&clients[..], &[]].map(|clients| value_v3(clients).to_string());
     for name in names() {
-        let private = machine(name);
-        for bytes in [&full, &empty] {
-            assert_eq!(check(bytes, Some(&own), &private), Ok(()), "{name}");
-            assert_eq!(check(bytes, None, &private), Ok(()), "{name}");
+        for private in [machine(name), host(name)] {
+            for bytes in &sent {
+                assert_eq!(check(bytes, Some(&own), &private), Ok(()), "{name}");
+                assert_eq!(check(bytes, None, &private), Ok(()), "{name}");
+            }
+            // Which is not sent any more, and still verified and received.
+            for bytes in &v3 {
+                assert_eq!(check(bytes.as_bytes(), None, &private), Ok(()), "{name}");
+            }
         }
     }
+}
+
+/// Some maintainers are called like their users.
+#[test]
+fn a_product_named_after_its_user_or_host_passes() {
+    let mut named = 0;
+    for name in names() {
+        let Ok(product) = product_name(name) else { continue };
+        let mut payload = of_clients(&["claude-code"]);
+        payload.product.name = product;
+        let (bytes, own) = (payload.encode(), own_of(&payload));
+        for private in [machine(name), host(name)] {
+            assert_eq!(check(&bytes, Some(&own), &private), Ok(()), "{name}");
+        }
+        named += 1;
+    }
+    assert!(named >= 1700, "{named}");
 }
 
 #[test]
@@ -192,6 +224,9 @@ fn a_strange_client_passes_on_every_machine_whose_name_it_does_not_hold() {
     let bytes = bytes_of(&["quuxify-toolbox2", "frobnicator.plugin_v3", "timeline-optimizer"]);
     for name in names() {
         assert_eq!(check(&bytes, Some(&own()), &machine(name)), Ok(()), "{name}");
+    }
+    for name in names().step_by(29) {
+        assert_eq!(check(&bytes, Some(&own()), &host(name)), Ok(()), "{name}");
     }
 }
 

@@ -1,4 +1,6 @@
 //! A valid heartbeat with every member, and ways to change it.
+//!
+//! One rule: the fuzz targets begin with the same one: `fuzz/src/lib.rs` takes this file.
 
 use mcpproxy::contract::tables::ADDED_IN_V4;
 use mcpproxy::contract::{
@@ -10,7 +12,7 @@ use mcpproxy::gate::Own;
 use serde_json::Value;
 
 /// A heartbeat with every member, of an install whose clients have these names.
-pub fn of_clients(clients: &[&str]) -> Payload {
+pub fn of_clients(clients: &[impl AsRef<str>]) -> Payload {
     Payload {
         product: Product { name: "acme.notes-mcp".to_owned(), version: "1.4.0-rc.1".to_owned() },
         anonymous_id: "3f2a9c1b-7d4e-4a61-9b0c-5d6e7f8091a2".to_owned(),
@@ -24,7 +26,7 @@ pub fn of_clients(clients: &[&str]) -> Payload {
             first_mcp_client_ever: true,
             first_retrieve_tools_call_ever: true,
             first_real_tool_call_ever: true,
-            mcp_clients_seen_ever: clients.iter().map(|name| name.to_string()).collect(),
+            mcp_clients_seen_ever: clients.iter().map(|name| name.as_ref().to_owned()).collect(),
             retrieve_tools_calls_24h: 11,
             estimated_tokens_saved_24h_bucket: TokensBucket::UpTo10k,
             configured_ide_count: 2,
@@ -72,14 +74,18 @@ pub fn bytes_of(clients: &[&str]) -> Vec<u8> {
 
 /// What the sender of [`of_clients`] vouches for.
 pub fn own() -> Own {
-    let payload = of_clients(&[]);
+    own_of(&of_clients(&[""; 0]))
+}
+
+/// What the sender of `payload` vouches for.
+pub fn own_of(payload: &Payload) -> Own {
     Own {
-        product: payload.product,
-        anonymous_id: payload.anonymous_id,
-        anonymous_id_created_at: payload.anonymous_id_created_at,
-        version: payload.version,
-        previous_version: payload.previous_version,
-        timestamp: payload.timestamp,
+        product: payload.product.clone(),
+        anonymous_id: payload.anonymous_id.clone(),
+        anonymous_id_created_at: payload.anonymous_id_created_at.clone(),
+        version: payload.version.clone(),
+        previous_version: payload.previous_version.clone(),
+        timestamp: payload.timestamp.clone(),
     }
 }
 

@@ -72,6 +72,12 @@ pub(super) const RUN: Command = Command {
             help: "Keep unknown products too, hidden until they are added (at most 100)",
         },
         Opt {
+            long: "accept",
+            short: None,
+            value: Some("PROGRAM"),
+            help: "Receive the heartbeats of mcpproxy-go too, as the product of that name",
+        },
+        Opt {
             long: "key-file",
             short: None,
             value: Some("FILE"),

@@ -16,6 +16,7 @@ pub enum Values {
 /// What may stand for `name` in the help of the command `path`.
 pub fn values(path: &[&str], name: &str) -> Values {
     match (path, name) {
+        (["collector"], "PROGRAM") => Values::Words(&["mcpproxy-go"]),
         (["serve"] | ["collector"], "FORMAT") => Values::Words(&["text", "json"]),
         (["telemetry", "show-payload"], "FORMAT") => Values::Words(&["json"]),
         (["collector", "report"], "FORMAT") => Values::Words(&["table", "csv", "json"]),

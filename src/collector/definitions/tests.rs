@@ -48,18 +48,12 @@ impl Paper {
     fn install(&self) -> Install {
         let facts = |kind, version: &str| Facts {
             kind,
-            markers: EnvMarkers {
-                has_ci_env: false,
-                has_cloud_ide_env: false,
-                is_container: false,
-                has_tty: false,
-                has_display: false,
-            },
+            markers: Some(EnvMarkers::default()),
             agent_env: self.agent,
             launch_source: LaunchSource::Unknown,
             os: Os::Linux,
             arch: Arch::Amd64,
-            edition: Edition::Personal,
+            edition: Some(Edition::Personal),
             routing: None,
             version: version.to_owned(),
         };

@@ -19,8 +19,8 @@ impl Receiving {
             dir: dir.to_owned(),
             key: KeySource::default(),
             products: PRODUCTS.map(str::to_owned).to_vec(),
-            any_product: false,
             ephemeral: true,
+            ..StoreOptions::default()
         };
         let receiver = Receiver::open(&options)
             .map_err(|error| SimulationError::Collector(error.to_string()))?;
@@ -44,6 +44,7 @@ impl Collect for Receiving {
 fn answer(answer: &receive::Answer) -> Result<Answer, SimulationError> {
     let (status, retry_after) = match answer {
         receive::Answer::Stored | receive::Answer::Duplicate => (200, None),
+        receive::Answer::OptedOut => (204, None),
         receive::Answer::Refused(_) => (400, None),
         receive::Answer::Erased => (204, None),
         receive::Answer::Retired { .. } => (410, None),

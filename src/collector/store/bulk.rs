@@ -13,6 +13,7 @@ use crate::collector::row::Facts;
 use crate::contract::{
     AgentEnv, Arch, Edition, EnvKind, EnvMarkers, LaunchSource, Os, RoutingMode,
 };
+use crate::gate::Unknown;
 use rusqlite::{TransactionBehavior, params};
 
 /// What is made.
@@ -132,18 +133,21 @@ fn heartbeat(chance: &mut Chance) -> Heartbeat {
         product: None,
         id: String::new(),
         claimed: 0,
+        named: None,
+        several_a_day: false,
+        unknown: Unknown::default(),
         facts: Facts {
             kind,
-            markers: EnvMarkers {
+            markers: Some(EnvMarkers {
                 has_ci_env: kind == EnvKind::Ci,
                 has_tty: kind == EnvKind::Interactive,
                 ..EnvMarkers::default()
-            },
+            }),
             agent_env: (chance.below(10) == 0).then_some(AgentEnv::Sandbox),
             launch_source: LaunchSource::ALL[chance.below(LaunchSource::ALL.len() as u64) as usize],
             os: Os::ALL[chance.below(Os::ALL.len() as u64) as usize],
             arch: Arch::ALL[chance.below(Arch::ALL.len() as u64) as usize],
-            edition: Edition::Personal,
+            edition: Some(Edition::Personal),
             routing: Some(RoutingMode::Tap),
             version: String::new(),
         },

@@ -33,7 +33,7 @@ pub use keep::{BackedUp, KeepError, Restored, backup, restore};
 pub use key::KeySource;
 pub use notes::{Note, NoteError, notes};
 pub use packed::DayRow;
-pub use products::{ProductError, add, named, remove, rename};
+pub use products::{ProductError, add, name_of_existing, named, remove, rename};
 pub use purge::{Meant, Purge};
 pub use read::Reader;
 pub use retire::{retire, retired, unretire};

@@ -11,18 +11,19 @@ use crate::contract::{
 
 /// Facts as nine words with commas between; `-` is a word that was not said.
 pub fn facts(facts: &Facts) -> String {
-    let EnvMarkers { has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display } =
-        facts.markers;
-    let markers = [has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display];
-    let markers: String = markers.map(|marker| if marker { '1' } else { '0' }).iter().collect();
+    let markers = facts.markers.map(|of| {
+        let EnvMarkers { has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display } = of;
+        let markers = [has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display];
+        markers.map(|marker| if marker { '1' } else { '0' }).iter().collect::<String>()
+    });
     [
         facts.kind.as_str(),
-        &markers,
+        markers.as_deref().unwrap_or("-"),
         facts.agent_env.map_or("-", AgentEnv::as_str),
         facts.launch_source.as_str(),
         facts.os.as_str(),
         facts.arch.as_str(),
-        facts.edition.as_str(),
+        facts.edition.map_or("-", Edition::as_str),
         facts.routing.map_or("-", RoutingMode::as_str),
         &facts.version,
     ]
@@ -33,12 +34,9 @@ pub fn facts(facts: &Facts) -> String {
 pub fn read_facts(text: &str) -> Option<Facts> {
     let words: [&str; 9] = text.split(',').collect::<Vec<_>>().try_into().ok()?;
     let [kind, markers, agent, launch, os, arch, edition, routing, version] = words;
-    let markers: &[u8; 5] = markers.as_bytes().try_into().ok()?;
-    if markers.iter().any(|marker| !b"01".contains(marker)) || version.is_empty() {
+    if version.is_empty() {
         return None;
     }
-    let [has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display] =
-        markers.map(|marker| marker == b'1');
     let agent_env = match agent {
         "-" => None,
         _ => Some(AgentEnv::from_spelling(agent)?),
@@ -49,15 +47,31 @@ pub fn read_facts(text: &str) -> Option<Facts> {
     };
     Some(Facts {
         kind: EnvKind::from_spelling(kind)?,
-        markers: EnvMarkers { has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display },
+        markers: match markers {
+            "-" => None,
+            _ => Some(read_markers(markers)?),
+        },
         agent_env,
         launch_source: LaunchSource::from_spelling(launch)?,
         os: Os::from_spelling(os)?,
         arch: Arch::from_spelling(arch)?,
-        edition: Edition::from_spelling(edition)?,
+        edition: match edition {
+            "-" => None,
+            _ => Some(Edition::from_spelling(edition)?),
+        },
         routing,
         version: version.to_owned(),
     })
+}
+
+fn read_markers(text: &str) -> Option<EnvMarkers> {
+    let markers: &[u8; 5] = text.as_bytes().try_into().ok()?;
+    if markers.iter().any(|marker| !b"01".contains(marker)) {
+        return None;
+    }
+    let [has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display] =
+        markers.map(|marker| marker == b'1');
+    Some(EnvMarkers { has_ci_env, has_cloud_ide_env, is_container, has_tty, has_display })
 }
 
 /// Versions and their first days: `1.4.0=20785,1.5.0=20790`.
@@ -122,6 +136,9 @@ const FORM: u8 = 2;
 /// The form of schema 1: without a sum.
 const FORM_1: u8 = 1;
 
+/// In place of a range that was not said, where 0 is the first of them.
+const NOT_SAID: u8 = 0xff;
+
 /// One install on one day: the state of its last heartbeat, and what its heartbeats add up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DayRow {
@@ -169,7 +186,7 @@ impl DayRow {
         let autostart = gauges.autostart.map_or(0, |is| 1 + u8::from(is));
         let mut out = vec![FORM, 0, 0, 0, 0];
         out.extend([self.kind as u8, self.launch_source as u8, autostart]);
-        out.push(gauges.tokens_bucket);
+        out.push(gauges.tokens_bucket.unwrap_or(NOT_SAID));
         out.push(gauges.calls_bucket.map_or(0, |bucket| 1 + bucket));
         out.push(gauges.shutdown.map_or(0, |how| 1 + how));
         for maybe in [
@@ -207,7 +224,7 @@ impl DayRow {
         let mut next = || read_number(&mut rest);
         let mut gauges = Gauges {
             autostart: autostart.checked_sub(1).map(|is| is == 1),
-            tokens_bucket,
+            tokens_bucket: Some(tokens_bucket).filter(|bucket| *bucket != NOT_SAID),
             calls_bucket: calls.checked_sub(1),
             shutdown: shutdown.checked_sub(1),
             ..Gauges::default()
@@ -279,7 +296,9 @@ mod tests {
         assert_eq!(read_facts(&facts(&one)), Some(one.clone()));
         one.agent_env = Some(AgentEnv::Sandbox);
         one.routing = None;
-        one.markers.has_display = true;
+        one.markers = one.markers.map(|markers| EnvMarkers { has_display: true, ..markers });
+        assert_eq!(read_facts(&facts(&one)), Some(one.clone()));
+        (one.markers, one.edition) = (None, None);
         assert_eq!(read_facts(&facts(&one)), Some(one.clone()));
         for bad in ["", "interactive", &facts(&one).replace("sandbox", "box"), "a,b,c,d,e,f,g,h,i"]
         {
@@ -326,7 +345,7 @@ mod tests {
                     autostart, servers, connected, tools, uptime_hours, active_days,
                     configured_clients: two.0,
                     searches_24h: two.1,
-                    tokens_bucket: 3,
+                    tokens_bucket: small,
                     calls_bucket: small,
                     shutdown: small,
                 },

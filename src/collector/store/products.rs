@@ -5,8 +5,10 @@
 use super::error::StoreError;
 use super::sum::Sum;
 use super::{database, sql};
+use crate::collector::mcpproxy_go;
 use crate::collector::row::{Product, Standing};
 use crate::contract::product::{self, OWN_PRODUCT};
+use crate::gate;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use std::collections::HashMap;
 use std::fmt;
@@ -56,11 +58,21 @@ impl<E: Into<StoreError>> From<E> for ProductError {
     }
 }
 
-/// The name that an operator means: that of the gateway, or one that a product may have.
+/// The name that an operator means: that of the gateway, that of mcpproxy-go, or one that a product may have. Heartbeats of any other
+/// are refused wherever they arrive.
 pub fn named(text: &str) -> Result<String, ProductError> {
     match text.trim() {
-        OWN_PRODUCT => Ok(OWN_PRODUCT.to_owned()),
-        text => product::name_from(text).map_err(ProductError::Name),
+        name @ (OWN_PRODUCT | mcpproxy_go::NAME) => Ok(name.to_owned()),
+        text => gate::product_name(text).map_err(ProductError::Name),
+    }
+}
+
+/// The name of a product that there is, as an operator spells it: an earlier version may have added one that
+/// [`named`] refuses today.
+pub fn name_of_existing(text: &str) -> Result<String, ProductError> {
+    match text.trim() {
+        name if product::is_name(name) => Ok(name.to_owned()),
+        text => named(text),
     }
 }
 
@@ -203,7 +215,7 @@ pub fn add(dir: &Path, is_ephemeral: bool, name: &str) -> Result<bool, ProductEr
 
 /// Gives a product another name. Its heartbeats may carry either, and its installs stay its own.
 pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
-    let (from, to) = (named(from)?, named(to)?);
+    let (from, to) = (name_of_existing(from)?, named(to)?);
     let mut connection = existing(dir)?;
     let change = begin(&mut connection)?;
     let products = Products::read(&change)?;
@@ -221,7 +233,7 @@ pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
 
 /// Refuses a product's heartbeats from now on. Its installs stay.
 pub fn remove(dir: &Path, name: &str) -> Result<(), ProductError> {
-    let name = named(name)?;
+    let name = name_of_existing(name)?;
     let mut connection = existing(dir)?;
     let change = begin(&mut connection)?;
     let products = Products::read(&change)?;

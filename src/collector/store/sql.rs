@@ -86,12 +86,8 @@ pub const FORGET_TIMES: &str = "UPDATE installs SET recent = $1 WHERE install >=
      AND last_day < $4 AND recent <> $1";
 
 pub const ERASED: &str = "SELECT until FROM erased WHERE install = $1";
-pub const ERASED_WRITE: &str = "INSERT INTO erased (install, until) VALUES ($1, $2) \
-     ON CONFLICT (install) DO UPDATE SET until = excluded.until";
 pub const ERASED_FORGET: &str =
     "DELETE FROM erased WHERE install >= $1 AND install < $2 AND until < $3";
-pub const INSTALL_DELETE: &str = "DELETE FROM installs WHERE install = $1";
-pub const DAYS_DELETE: &str = "DELETE FROM days WHERE install = $1";
 
 pub const PURGE_COUNT: &str = "SELECT product, COUNT(*), SUM(flood) FROM installs \
      WHERE received >= $1 AND received <= $2 AND flood >= $3 GROUP BY product";

@@ -15,6 +15,7 @@ use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
 use crate::contract::product::OWN_PRODUCT;
+use crate::gate::Unknown;
 use mcpproxy_platform::files::{FileIdentity, HeldLock};
 use rusqlite::{
     Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
@@ -33,6 +34,8 @@ pub struct StoreOptions {
     pub products: Vec<String>,
     /// Whether unknown products are received too, hidden until they are added.
     pub any_product: bool,
+    /// Whether heartbeats of mcpproxy-go are received.
+    pub mcpproxy_go: bool,
     /// Whether the directory may be gone when the machine stops.
     pub ephemeral: bool,
 }
@@ -168,6 +171,9 @@ impl Store {
                 }
             };
             count(&mut counts, *received, outcome.counted());
+            if outcome == Outcome::Stored {
+                count_unknown(&mut counts, *received, &heartbeat.unknown);
+            }
             outcomes.push(outcome);
         }
         drop(rows);
@@ -204,6 +210,19 @@ impl Store {
 /// Whether others on this machine may read the file of the key.
 pub fn key_is_exposed(options: &StoreOptions) -> bool {
     key::is_exposed(&options.key, &options.dir)
+}
+
+/// Adds how much of a heartbeat that is stored this program does not know.
+fn count_unknown(counts: &mut Counts, received: u64, unknown: &Unknown) {
+    let of = [
+        ("projected", u32::from(unknown.is_later)),
+        ("projected.members", unknown.members),
+        ("unknown.values", unknown.values),
+        ("unknown.codes", unknown.codes),
+    ];
+    for (name, n) in of.into_iter().filter(|(_, n)| *n > 0) {
+        *counts.entry((day(received), name)).or_default() += u64::from(n);
+    }
 }
 
 /// The number of a product that is received, and the name that its ids are hashed with.
@@ -283,7 +302,7 @@ impl<'c> Rows<'c> {
         }
         let recent = before.as_ref().map_or(&[][..], |kept| &kept.recent);
         let mut marks = Marks::default();
-        let (day, clock_wrong) = match kept::judge(recent, heartbeat.claimed, received) {
+        let (day, clock_wrong) = match kept::judge(recent, heartbeat, received) {
             Verdict::Duplicate => return Ok((Outcome::Duplicate, Marks::default())),
             Verdict::TooMany => return Ok((Outcome::TooMany, Marks::default())),
             Verdict::New(day, clock_wrong) => (day, clock_wrong),
