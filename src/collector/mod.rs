@@ -4,11 +4,13 @@
 
 mod connections;
 pub mod definitions;
+mod expiry;
 pub mod heartbeat;
 pub mod http;
 pub mod keeper;
 pub mod kept;
 pub mod pages;
+mod plain;
 pub mod receive;
 pub mod report;
 pub mod row;
@@ -19,4 +21,5 @@ pub mod snapshot;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 pub mod view;

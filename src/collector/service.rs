@@ -3,13 +3,14 @@
 //! One rule: it starts completely or not at all, and it ends when everything accepted is answered and on disk.
 
 use super::connections;
+use super::expiry;
 use super::http::{self, App, Clock};
 use super::keeper::Keeper;
 use super::pages::access::{Access, AccessError};
 use super::pages::{self, Pages};
 use super::receive::Receiver;
 use super::row::Standing;
-use super::store::{self, ProductError, StoreError, StoreOptions};
+use super::store::{self, Keep, ProductError, StoreError, StoreOptions};
 use crate::web::listen::Front;
 use std::fmt;
 use std::io;
@@ -28,6 +29,8 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
 pub struct Options {
     /// The database.
     pub store: StoreOptions,
+    /// `--keep-days` and `--keep-installs`
+    pub keep: Keep,
     /// `--listen`
     pub listen: SocketAddr,
     /// `--base-path`, checked: empty, or such as `/t`.
@@ -113,6 +116,9 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let _looking = keeper
         .begin()
         .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
+    let _expiring =
+        expiry::begin(options.store.dir.clone(), options.keep, options.clock.clone())
+            .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
     let pages = Arc::new(Pages {
         access,
         snapshot: Box::new(move || keeper.current()),

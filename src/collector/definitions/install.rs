@@ -28,6 +28,8 @@ pub struct Install {
     pub is_carried_over: bool,
     /// Its first heartbeat came two days after the install, or later.
     pub is_late_start: bool,
+    /// It came in a flood of new ids from one place.
+    pub is_flood: bool,
 }
 
 impl From<&InstallRow> for Install {
@@ -48,6 +50,7 @@ impl From<&InstallRow> for Install {
             is_release: who::is_release(&row.first.version),
             is_carried_over: row.carried_over,
             is_late_start: row.late_start,
+            is_flood: row.flood,
         }
     }
 }

@@ -4,19 +4,27 @@
 
 mod database;
 mod error;
+mod expire;
+#[cfg(test)]
+pub mod fleet;
+mod frozen;
 mod key;
 mod migrate;
 mod packed;
 mod products;
+mod raw;
 mod read;
 mod sql;
 mod sum;
 mod write;
 
 pub use error::StoreError;
+pub use expire::{Expired, Expiry, ExpiryError, Keep};
+pub use frozen::Read as FrozenGroup;
 pub use key::KeySource;
 pub use packed::DayRow;
 pub use products::{ProductError, add, named, remove, rename};
+pub use raw::{Found, RawDay, raw_frozen};
 pub use read::Reader;
 pub use write::{Counts, Outcome, Store, StoreOptions, count, key_is_exposed};
 

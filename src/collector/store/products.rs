@@ -3,7 +3,7 @@
 //! One rule: the operator decides which products are received; a product never loses its installs.
 
 use super::error::StoreError;
-use super::{database, sql};
+use super::{database, frozen, sql};
 use crate::collector::row::{Product, Standing};
 use crate::contract::product::{self, OWN_PRODUCT};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -203,14 +203,15 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Product>, StoreError> 
         .all()
         .map(|known| {
             let size = sizes.get(&known.product);
-            Product {
+            let expired = frozen::first_day(connection, known.product)?;
+            Ok(Product {
                 name: known.name.clone(),
                 standing: known.standing,
-                first_day: size.map(|(_, first)| *first),
+                first_day: size.map(|(_, first)| *first).into_iter().chain(expired).min(),
                 installs: size.map_or(0, |(count, _)| *count),
-            }
+            })
         })
-        .collect();
+        .collect::<Result<_, StoreError>>()?;
     list.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(list)
 }
