@@ -4,6 +4,7 @@
 
 use super::output::Format;
 use super::{Call, Failure, output};
+use crate::collector::origin::{Network, NetworkError};
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
 use crate::collector::store::{
@@ -12,7 +13,7 @@ use crate::collector::store::{
 use crate::contract::timestamp;
 use crate::machine;
 use crate::node::Node;
-use crate::paths::HOME_VARIABLE;
+use crate::paths::{DataDir, HOME_VARIABLE};
 use crate::web::log;
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -34,6 +35,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let products = call.options.iter().filter(|(name, _)| *name == "product");
     let products = products.map(|(_, value)| name(value.as_deref().unwrap_or_default()));
     let products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
+    let trusted_proxies = trusted_proxies(call)?;
     let dir = dir(call)?;
     let store = StoreOptions {
         key: key(call)?,
@@ -54,7 +56,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
-    let options = Options { store, keep, listen, base_path: base, password_file, clock };
+    let options =
+        Options { store, keep, listen, base_path: base, password_file, trusted_proxies, clock };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -119,17 +122,32 @@ pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "collector product list")?;
-    let products = match Reader::open(&dir(call)?).and_then(|reader| reader.products()) {
-        Ok(products) => products,
-        Err(StoreError::Missing) => Vec::new(),
+    let dir = dir(call)?;
+    let read = || Ok((Reader::open(&dir)?.products()?, store::retired(&dir)?));
+    let (products, retired) = match read() {
+        Ok(read) => read,
+        Err(StoreError::Missing) => (Vec::new(), Vec::new()),
         Err(error) => return Err(Failure::failed(error.to_string())),
     };
+    let listed: Vec<Listed<'_>> = products
+        .iter()
+        .map(|product| {
+            let own = retired.iter().filter(|(name, _)| *name == product.name);
+            Listed { product, retired: own.map(|(_, version)| version.as_str()).collect() }
+        })
+        .collect();
     output::print(&match format {
-        Format::Table => table(&products),
-        Format::Json => node(&products).to_json(),
+        Format::Table => table(&listed),
+        Format::Json => node(&listed).to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&products))?,
+        Format::Yaml => output::yaml(&node(&listed))?,
     })
+}
+
+/// A product, and those of its versions that are told to stop.
+struct Listed<'p> {
+    product: &'p Product,
+    retired: Vec<&'p str>,
 }
 
 /// What a product's heartbeats meet, in one word.
@@ -146,47 +164,49 @@ fn first_day(product: &Product) -> Option<String> {
     day.get(..10).map(str::to_owned)
 }
 
-fn node(products: &[Product]) -> Node {
-    let product = |product: &Product| {
+fn node(products: &[Listed<'_>]) -> Node {
+    let product = |Listed { product, retired }: &Listed<'_>| {
         Node::Object(vec![
             ("name", product.name.as_str().into()),
             ("standing", standing(product).into()),
             ("installs", product.installs.into()),
             ("first_day", first_day(product).into()),
+            ("retired", Node::List(retired.iter().map(|version| (*version).into()).collect())),
         ])
     };
     Node::Object(vec![("products", Node::List(products.iter().map(product).collect()))])
 }
 
-fn table(products: &[Product]) -> String {
+fn table(products: &[Listed<'_>]) -> String {
     if products.is_empty() {
         return "No products; `mcpproxy collector product add NAME` adds one.\n".to_owned();
     }
-    let head = ["PRODUCT", "HEARTBEATS", "INSTALLS", "FIRST DAY"].map(str::to_owned);
-    let row = |product: &Product| {
+    let head = ["PRODUCT", "HEARTBEATS", "INSTALLS", "FIRST DAY", "RETIRED"].map(str::to_owned);
+    let row = |Listed { product, retired }: &Listed<'_>| {
         let installs = product.installs.to_string();
         let first_day = first_day(product).unwrap_or_else(|| "-".to_owned());
-        [product.name.clone(), standing(product).to_owned(), installs, first_day]
+        let retired = if retired.is_empty() { "-".to_owned() } else { retired.join(", ") };
+        [product.name.clone(), standing(product).to_owned(), installs, first_day, retired]
     };
-    let rows: Vec<[String; 4]> = std::iter::once(head).chain(products.iter().map(row)).collect();
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(products.iter().map(row)).collect();
     output::columns(&rows)
 }
 
 /// A usage error of a value, before its command is known.
-struct Wrong(String);
+pub(super) struct Wrong(String);
 
 impl Wrong {
-    fn at(self, place: &str) -> Failure {
+    pub(super) fn at(self, place: &str) -> Failure {
         Failure::usage(place, self.0)
     }
 }
 
-fn name(text: &OsStr) -> Result<String, Wrong> {
+pub(super) fn name(text: &OsStr) -> Result<String, Wrong> {
     let text = text.to_str().ok_or_else(|| Wrong("the product name is not UTF-8".to_owned()))?;
     store::named(text).map_err(|error| Wrong(error.to_string()))
 }
 
-fn failed(place: &str, error: &ProductError) -> Failure {
+pub(super) fn failed(place: &str, error: &ProductError) -> Failure {
     match error {
         ProductError::Name(_) => Failure::usage(place, error.to_string()),
         _ => Failure::failed(error.to_string()),
@@ -198,7 +218,7 @@ fn usage(words: impl Into<String>) -> Failure {
 }
 
 /// The data directory: `--data-dir`, else `MCPPROXY_COLLECTOR_HOME`, else `~/.mcpproxy-collector`. Never that of
-/// an install: who runs a collector may be a user of the product, too.
+/// an install: who runs a collector may be a user of the product as well.
 pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let path = match call.data_dir.as_deref() {
@@ -219,12 +239,21 @@ pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
             },
         },
     };
-    std::path::absolute(path).map_err(|_| {
+    let path = std::path::absolute(path).map_err(|_| {
         Failure::failed("the data directory is relative and the current directory is gone: use an absolute path")
-    })
+    })?;
+    let installs = DataDir::at(&path);
+    let theirs = [installs.config(), installs.install(), installs.store(), installs.products()];
+    match theirs.iter().find(|theirs| theirs.exists()) {
+        Some(theirs) => Err(Failure::failed(format!(
+            "{} belongs to an install: a collector has a directory of its own; name it with --data-dir DIR",
+            theirs.display()
+        ))),
+        None => Ok(path),
+    }
 }
 
-fn key(call: &Call) -> Result<KeySource, Failure> {
+pub(super) fn key(call: &Call) -> Result<KeySource, Failure> {
     if let Some(file) = call.value("key-file") {
         return match file.is_empty() {
             true => Err(usage("--key-file is empty: name a file")),
@@ -252,6 +281,15 @@ fn keep(call: &Call) -> Result<Keep, Failure> {
         days: number("keep-days", 7, 3_650, usual.days)?,
         months: number("keep-installs", 3, 120, usual.months)?,
     })
+}
+
+fn trusted_proxies(call: &Call) -> Result<Vec<Network>, Failure> {
+    let networks = call.options.iter().filter(|(name, _)| *name == "trusted-proxy");
+    let network = |value: &Option<OsString>| {
+        let text = value.as_deref().and_then(OsStr::to_str).unwrap_or_default();
+        text.parse().map_err(|error: NetworkError| usage(format!("--trusted-proxy {error}")))
+    };
+    networks.map(|(_, value)| network(value)).collect()
 }
 
 fn base_path(call: &Call) -> Result<String, Failure> {

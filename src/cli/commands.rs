@@ -4,6 +4,7 @@
 
 mod autostart;
 mod collector;
+mod collector_data;
 mod connect;
 mod shell;
 mod upstream;
@@ -273,6 +274,14 @@ pub const COMMANDS: &[Command] = &[
     collector::PRODUCT_RENAME,
     collector::PRODUCT_REMOVE,
     collector::REPORT,
+    collector_data::FORGET,
+    collector_data::PURGE,
+    collector_data::RETIRE,
+    collector_data::UNRETIRE,
+    collector_data::NOTE,
+    collector_data::NOTES,
+    collector_data::EXPORT,
+    collector_data::IMPORT,
     collector::VERIFY,
     collector::SIMULATE,
     Command {

@@ -8,6 +8,10 @@ mod autostart;
 #[cfg(feature = "collector")]
 mod collector;
 #[cfg(feature = "collector")]
+mod collector_data;
+#[cfg(feature = "collector")]
+mod collector_erase;
+#[cfg(feature = "collector")]
 mod collector_report;
 #[cfg(feature = "simulate")]
 mod collector_simulate;

@@ -5,11 +5,17 @@
 mod connections;
 pub mod definitions;
 mod expiry;
+pub mod export;
+pub mod floods;
 pub mod heartbeat;
 pub mod http;
+pub mod import;
 pub mod keeper;
 pub mod kept;
+pub mod limits;
+pub mod origin;
 pub mod pages;
+mod places;
 mod plain;
 pub mod receive;
 pub mod report;

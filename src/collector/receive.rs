@@ -3,10 +3,18 @@
 //! One rule: no answer says stored before the commit, and none holds a value of the heartbeat. HTTP only wraps
 //! this; the tests and the simulator call it with a time of their own.
 
+use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
-use super::store::{self, Counts, Outcome, ProductError, Reader, Store, StoreError, StoreOptions};
+use super::store::{
+    self, Change, Counts, Erasure, Incoming, Outcome, ProductError, Reader, Store, StoreError,
+    StoreOptions,
+};
+use crate::contract::product::OWN_PRODUCT;
+use crate::contract::table::Text;
 use crate::gate::{self, PrivateWords, RefusalRule};
+use crate::json::{self, Value};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{
     Receiver as Queue, RecvTimeoutError, SyncSender, TrySendError, sync_channel,
 };
@@ -29,6 +37,10 @@ const QUEUE_RETRY: u64 = 5;
 /// Seconds after which a database that cannot be written is worth another try.
 const STORE_RETRY: u64 = 60;
 
+/// What an operator has forgotten to say.
+pub const PROXY_ALARM: &str = "all new installs come from one address, with forwarding headers: if that is your proxy, \
+     start the collector with --trusted-proxy and the address of the proxy; until then no flood is marked";
+
 /// The answer to a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -38,6 +50,15 @@ pub enum Answer {
     Duplicate,
     /// It is refused, and will be.
     Refused(Refused),
+    /// Its install was erased: nothing is stored. Also the answer to an erasure that is committed.
+    Erased,
+    /// This version of this product is to stop.
+    Retired {
+        /// The name that the heartbeat gives.
+        product: String,
+        /// Without a leading `v`.
+        version: String,
+    },
     /// Its install has had its share of this day; seconds until the next.
     TooMany(u64),
     /// It cannot be stored now; seconds until the next try.
@@ -69,6 +90,11 @@ impl Refused {
         Self { rule: RefusalRule::Syntax.as_str(), field: String::new() }
     }
 
+    /// The body does not arrive in time.
+    pub fn late() -> Self {
+        Self { rule: "timeout", field: String::new() }
+    }
+
     fn product(heartbeat: &Heartbeat) -> Self {
         let field = if heartbeat.product.is_some() { "/product/name" } else { "" };
         Self { rule: "product", field: field.to_owned() }
@@ -82,15 +108,23 @@ impl Refused {
             "leak" => "refused.leak",
             "type" => "refused.type",
             "product" => "refused.product",
+            "timeout" => "refused.timeout",
             _ => "refused.shape",
         }
     }
 }
 
+/// Something on its way to the writer.
+enum Job {
+    Heartbeat(Beat),
+    Erasure(Erasure, oneshot::Sender<Answer>),
+}
+
 /// One heartbeat on its way to the writer.
-struct Job {
+struct Beat {
     heartbeat: Heartbeat,
     received: u64,
+    origin: Option<Origin>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -101,6 +135,8 @@ struct Shared {
     refusals: Mutex<Counts>,
     /// The error of the last write.
     write_error: Mutex<Option<StoreError>>,
+    /// Everybody seems to come through a proxy that is not trusted.
+    wants_a_proxy: AtomicBool,
 }
 
 impl Shared {
@@ -126,7 +162,7 @@ impl Receiver {
         let told = shared.clone();
         let writer = std::thread::Builder::new()
             .name("mcpproxy-writer".to_owned())
-            .spawn(move || Writer { store, shared: told }.run(&jobs))
+            .spawn(move || Writer { store, shared: told, is_damage_told: false }.run(&jobs))
             .map_err(|error| StoreError::Directory(error.kind()))?;
         let dir = options.dir.clone();
         Ok(Self { queue: Some(queue), writer: Some(writer), shared, dir })
@@ -134,7 +170,7 @@ impl Receiver {
 
     /// Takes one heartbeat that arrived at `received`, and waits for its answer. Not for asynchronous code.
     pub fn accept(&self, bytes: &[u8], received: u64) -> Answer {
-        self.submit(bytes, received).wait()
+        self.submit(bytes, received, None).wait()
     }
 
     /// As [`Self::accept`] for many, in their order, with as few commits as possible.
@@ -148,14 +184,14 @@ impl Receiver {
             if waiting.len() == BATCH {
                 answers.extend(waiting.drain(..).map(Pending::wait));
             }
-            waiting.push(self.submit(bytes, received));
+            waiting.push(self.submit(bytes, received, None));
         }
         answers.extend(waiting.into_iter().map(Pending::wait));
         answers
     }
 
-    /// Takes one heartbeat that arrived at `received`; the answer may have to be waited for.
-    pub fn submit(&self, bytes: &[u8], received: u64) -> Pending {
+    /// Takes one heartbeat that arrived at `received` from `origin`; the answer may have to be waited for.
+    pub fn submit(&self, bytes: &[u8], received: u64, origin: Option<Origin>) -> Pending {
         let heartbeat = match read(bytes) {
             Ok(heartbeat) => heartbeat,
             Err(refused) => {
@@ -164,8 +200,22 @@ impl Receiver {
             }
         };
         let (answer, waiting) = oneshot::channel();
+        self.send(Job::Heartbeat(Beat { heartbeat, received, origin, answer }), waiting)
+    }
+
+    /// Takes the request to erase an install, whose body is `bytes`: who holds the id may do so.
+    pub fn erase(&self, bytes: &[u8], asked: u64) -> Pending {
+        let erasure = match read_erasure(bytes, asked) {
+            Ok(erasure) => erasure,
+            Err(refused) => return Pending::Done(Answer::Refused(refused)),
+        };
+        let (answer, waiting) = oneshot::channel();
+        self.send(Job::Erasure(erasure, answer), waiting)
+    }
+
+    fn send(&self, job: Job, waiting: oneshot::Receiver<Answer>) -> Pending {
         let sent = match &self.queue {
-            Some(queue) => queue.try_send(Job { heartbeat, received, answer }),
+            Some(queue) => queue.try_send(job),
             None => return Pending::Done(Answer::Unavailable(QUEUE_RETRY)),
         };
         match sent {
@@ -177,8 +227,24 @@ impl Receiver {
 
     /// Counts a refusal that was made before the bytes were looked at.
     pub fn count(&self, refused: &Refused, received: u64) {
+        self.count_as(refused.counted(), received);
+    }
+
+    /// Counts a heartbeat that came too fast after others of its network.
+    pub fn count_limited(&self, received: u64) {
+        self.count_as("limited", received);
+    }
+
+    fn count_as(&self, name: &'static str, received: u64) {
         let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        store::count(&mut refusals, received, refused.counted());
+        store::count(&mut refusals, received, name);
+    }
+
+    /// Tells whether all new installs of a day came from one address with forwarding headers, so many that they
+    /// would be a flood, while no proxy is trusted.
+    pub fn proxy_alarm(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let shared = self.shared.clone();
+        move || shared.wants_a_proxy.load(Ordering::Relaxed)
     }
 
     /// The error of the last write; `None` when heartbeats can be stored.
@@ -235,17 +301,54 @@ impl Pending {
 
 /// The heartbeat that `bytes` hold, if the gate lets it through: the same one as on the client, whose private
 /// words do not exist here.
-fn read(bytes: &[u8]) -> Result<Heartbeat, Refused> {
+pub(super) fn read(bytes: &[u8]) -> Result<Heartbeat, Refused> {
     gate::check(bytes, None, &PrivateWords::default())
         .map_err(|refusal| Refused { rule: refusal.rule.as_str(), field: refusal.field })?;
     let unreadable = || Refused { rule: RefusalRule::Shape.as_str(), field: String::new() };
     Heartbeat::read(bytes).ok_or_else(unreadable)
 }
 
+/// The erasure that `bytes` ask for: `{"product":..,"id":..}` and nothing else.
+fn read_erasure(bytes: &[u8], asked: u64) -> Result<Erasure, Refused> {
+    let refused =
+        |rule: RefusalRule, field: &str| Refused { rule: rule.as_str(), field: field.to_owned() };
+    let body = json::parse(bytes).map_err(|_| refused(RefusalRule::Syntax, ""))?;
+    let is_closed = body
+        .members()
+        .is_some_and(|all| all.iter().all(|member| matches!(&*member.key, "product" | "id")));
+    let text = |name: &str, shape: Text| {
+        let text = body.get(name).and_then(Value::as_str).filter(|text| shape.matches(text));
+        text.ok_or_else(|| refused(RefusalRule::Shape, &format!("/{name}")))
+    };
+    if !is_closed {
+        return Err(refused(RefusalRule::Shape, ""));
+    }
+    let (product, id) = (text("product", Text::ProductName)?, text("id", Text::Uuid)?);
+    Ok(Erasure { product: product.to_owned(), id: id.to_owned(), asked })
+}
+
+/// The answer to a heartbeat whose batch is committed.
+fn answer(heartbeat: &Heartbeat, received: u64, outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Stored => Answer::Stored,
+        Outcome::Duplicate => Answer::Duplicate,
+        Outcome::TooMany => Answer::TooMany(until_midnight(received)),
+        Outcome::UnknownProduct => Answer::Refused(Refused::product(heartbeat)),
+        Outcome::Erased => Answer::Erased,
+        Outcome::Retired => Answer::Retired {
+            product: heartbeat.product.clone().unwrap_or_else(|| OWN_PRODUCT.to_owned()),
+            version: heartbeat.facts.version.clone(),
+        },
+        Outcome::Damaged => Answer::Unavailable(STORE_RETRY),
+    }
+}
+
 /// The thread that writes.
 struct Writer {
     store: Store,
     shared: Arc<Shared>,
+    /// Somebody was told that a row is damaged.
+    is_damage_told: bool,
 }
 
 impl Writer {
@@ -262,7 +365,8 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     // A database that is well again is found by trying.
-                    if self.shared.write_error().is_some() || counted.elapsed() >= COUNTS_WAIT {
+                    let is_due = self.shared.write_error().is_some() || self.store.is_sweeping();
+                    if is_due || counted.elapsed() >= COUNTS_WAIT {
                         self.commit(Vec::new());
                         counted = Instant::now();
                     }
@@ -275,26 +379,42 @@ impl Writer {
     fn commit(&mut self, batch: Vec<Job>) {
         let refusals = &self.shared.refusals;
         let counts = std::mem::take(&mut *refusals.lock().unwrap_or_else(PoisonError::into_inner));
-        if batch.is_empty() && counts.is_empty() && self.shared.write_error().is_none() {
+        let is_idle = counts.is_empty() && !self.store.is_sweeping();
+        if batch.is_empty() && is_idle && self.shared.write_error().is_none() {
             return;
         }
-        let heartbeats: Vec<(&Heartbeat, u64)> =
-            batch.iter().map(|job| (&job.heartbeat, job.received)).collect();
-        let result = self.store.apply(&heartbeats, &counts);
+        let (mut beats, mut erasures, mut erasers) = (Vec::new(), Vec::new(), Vec::new());
+        for job in batch {
+            match job {
+                Job::Heartbeat(beat) => beats.push(beat),
+                Job::Erasure(erasure, answer) => {
+                    erasures.push(erasure);
+                    erasers.push(answer);
+                }
+            }
+        }
+        let incoming = beats.iter().map(|beat| Incoming {
+            origin: beat.origin,
+            ..Incoming::new(&beat.heartbeat, beat.received)
+        });
+        let incoming: Vec<_> = incoming.collect();
+        let change = Change { erasures: &erasures, batch: &incoming, imported: None };
+        let result = self.store.commit(&change, &counts);
         self.tell(result.as_ref().err());
+        if self.store.wants_a_proxy() && !self.shared.wants_a_proxy.swap(true, Ordering::Relaxed) {
+            error!("{PROXY_ALARM}");
+        }
         match result {
             Ok(outcomes) => {
-                for (job, outcome) in batch.into_iter().zip(outcomes) {
-                    let answer = match outcome {
-                        Outcome::Stored => Answer::Stored,
-                        Outcome::Duplicate => Answer::Duplicate,
-                        Outcome::TooMany => Answer::TooMany(until_midnight(job.received)),
-                        Outcome::UnknownProduct => {
-                            Answer::Refused(Refused::product(&job.heartbeat))
-                        }
-                    };
+                if outcomes.contains(&Outcome::Damaged) {
+                    self.tell_damage();
+                }
+                for (beat, outcome) in beats.into_iter().zip(outcomes) {
                     // A client that is gone asks again, and learns that it was stored.
-                    let _ = job.answer.send(answer);
+                    let _ = beat.answer.send(answer(&beat.heartbeat, beat.received, outcome));
+                }
+                for eraser in erasers {
+                    let _ = eraser.send(Answer::Erased);
                 }
             }
             Err(_) => {
@@ -303,10 +423,20 @@ impl Writer {
                     *waiting.entry(name).or_default() += n;
                 }
                 drop(waiting);
-                for job in batch {
-                    let _ = job.answer.send(Answer::Unavailable(STORE_RETRY));
+                for waiting in beats.into_iter().map(|beat| beat.answer).chain(erasers) {
+                    let _ = waiting.send(Answer::Unavailable(STORE_RETRY));
                 }
             }
+        }
+    }
+
+    /// Says once that a row is damaged: every heartbeat of its install meets it.
+    fn tell_damage(&mut self) {
+        if !std::mem::replace(&mut self.is_damage_told, true) {
+            error!(
+                "a row of collector.db is damaged: heartbeats of its install are answered with 503; put a copy of \
+                 collector.db in its place, or ask the user for `mcpproxy telemetry reset-id`"
+            );
         }
     }
 

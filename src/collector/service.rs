@@ -6,12 +6,14 @@ use super::connections;
 use super::expiry;
 use super::http::{self, App, Clock};
 use super::keeper::Keeper;
+use super::origin::Network;
 use super::pages::access::{Access, AccessError};
 use super::pages::{self, Pages};
 use super::receive::Receiver;
 use super::row::Standing;
 use super::store::{self, Keep, ProductError, StoreError, StoreOptions};
 use crate::web::listen::Front;
+use mcpproxy_platform::sockets;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,6 +27,9 @@ use tracing::info;
 /// Where it listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
 
+/// Connections that wait to be taken: a burst of senders is not dropped.
+const WAITING: u16 = 4096;
+
 /// What the command line says.
 pub struct Options {
     /// The database.
@@ -37,6 +42,8 @@ pub struct Options {
     pub base_path: String,
     /// `--password-file`: the key of the pages; without it one is made and kept in the data directory.
     pub password_file: Option<PathBuf>,
+    /// `--trusted-proxy`: whose forwarding headers are believed.
+    pub trusted_proxies: Vec<Network>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -122,9 +129,10 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let pages = Arc::new(Pages {
         access,
         snapshot: Box::new(move || keeper.current()),
+        wants_a_proxy: Box::new(receiver.proxy_alarm()),
         clock: options.clock.clone(),
     });
-    let app = Arc::new(App { receiver, clock: options.clock });
+    let app = Arc::new(App::new(receiver, options.clock, options.trusted_proxies));
     let base = &options.base_path;
     let router = http::router(app.clone(), base).merge(pages::router(pages, base));
     runtime.block_on(async move {
@@ -149,6 +157,7 @@ fn listeners(front: Front) -> Result<Vec<TcpListener>, CollectorError> {
     }
     let ready = |listener: std::net::TcpListener| {
         listener.set_nonblocking(true)?;
+        sockets::let_wait(&listener, WAITING);
         TcpListener::from_std(listener)
     };
     all.into_iter().map(|listener| ready(listener).map_err(failed)).collect()

@@ -4,7 +4,7 @@
 
 use super::definitions::{Day, Frozen, Install, Now, Who};
 use super::row::{STEPS, Standing};
-use super::store::{Reader, StoreError};
+use super::store::{Note, Reader, StoreError};
 use std::sync::Arc;
 
 /// All installs as they were at one moment.
@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub made_at: Now,
     /// The last expiry has stopped because of what it found.
     pub expiry_stopped: bool,
+    /// The operator's notes, by day.
+    pub notes: Arc<[Note]>,
     products: Arc<[(String, Columns)]>,
 }
 
@@ -28,7 +30,7 @@ pub struct Columns {
     frozen: Vec<Frozen>,
 }
 
-/// What an install is, in four bytes.
+/// What an install is, in five bytes.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
     who: Who,
@@ -41,7 +43,7 @@ struct Marks {
 impl Snapshot {
     /// The snapshot of these products.
     pub fn new(made_at: Now, products: Vec<(String, Columns)>) -> Self {
-        Self { made_at, expiry_stopped: false, products: products.into() }
+        Self { made_at, expiry_stopped: false, notes: Arc::new([]), products: products.into() }
     }
 
     /// What the database holds now. Products that were not added are not shown.
@@ -60,7 +62,8 @@ impl Snapshot {
                 }
             }
             let expiry_stopped = reader.expiry_has_stopped()?;
-            Ok(Self { expiry_stopped, ..Self::new(now, products) })
+            let notes = reader.notes()?.into();
+            Ok(Self { expiry_stopped, notes, ..Self::new(now, products) })
         })
     }
 

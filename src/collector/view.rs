@@ -7,6 +7,8 @@ use super::definitions::{
     Retention, Share, Step, StepRow,
 };
 use super::snapshot::Snapshot;
+use super::store::Note;
+use std::sync::Arc;
 
 /// The product whose users set servers up; all others are wrapped servers.
 const GATEWAY: &str = "mcpproxy";
@@ -54,6 +56,8 @@ pub struct View {
     pub left_out: LeftOut,
     /// Old rows are kept, because the last expiry has stopped.
     pub expiry_stopped: bool,
+    /// The operator's notes, by day.
+    pub notes: Arc<[Note]>,
 }
 
 impl Topic {
@@ -83,7 +87,7 @@ impl View {
         let is_recent = move |one: &Install| since.is_none_or(|since| one.day0.week() >= since);
         let all = || snapshot.installs(selection.product.as_deref());
         let audience = selection.audience;
-        let shown = || all().filter(move |one| audience.counts(one.who, one.is_release));
+        let shown = || all().filter(move |one| one.is_shown_to(audience));
         let frozen = || snapshot.frozen(selection.product.as_deref());
         let counts = move |one: &&Frozen| one.group.is_shown_to(audience);
         let frozen_recent = || {
@@ -114,6 +118,7 @@ impl View {
             left_out,
             expiry_stopped: snapshot.expiry_stopped,
             retention,
+            notes: snapshot.notes.clone(),
             selection,
         }
     }

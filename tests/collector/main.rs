@@ -7,6 +7,8 @@ mod crashes;
 mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
+mod floods;
+mod hostile;
 mod load;
 mod pages;
 #[path = "../support/receiver.rs"]

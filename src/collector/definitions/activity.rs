@@ -54,6 +54,8 @@ pub struct LeftOut {
     pub unknown: u64,
     /// Versions that are no release, whoever runs them.
     pub development: u64,
+    /// More new installs from one network than people make on a day, whatever they say that they are.
+    pub floods: u64,
 }
 
 /// Which installs of `installs` are active. The caller has chosen them.
@@ -84,11 +86,11 @@ pub fn new_installs(retention: &Retention, now: Now) -> Vec<NewInstalls> {
     new.collect()
 }
 
-/// People among the installs with release versions that were active in the last 28 complete days.
+/// People among the installs with release versions, floods apart, that were active in the last 28 complete days.
 pub fn share_of_people(installs: impl Iterator<Item = Install>, now: Now) -> Share {
     let yesterday = now.today().minus(1);
     let mut share = Share::default();
-    for install in installs.filter(|install| install.is_release) {
+    for install in installs.filter(|install| install.is_release && !install.is_flood) {
         if install.was_active(yesterday.minus(27), yesterday) {
             share.add(install.who == Who::Person);
         }
@@ -99,7 +101,7 @@ pub fn share_of_people(installs: impl Iterator<Item = Install>, now: Now) -> Sha
 /// What `audience` leaves out of `installs`.
 pub fn left_out(installs: impl Iterator<Item = Install>, audience: Audience) -> LeftOut {
     let mut out = LeftOut::default();
-    for install in installs.filter(|one| !audience.counts(one.who, one.is_release)) {
+    for install in installs.filter(|one| !one.is_shown_to(audience)) {
         out.add(Group::of(&install), 1);
     }
     out
@@ -109,6 +111,7 @@ impl LeftOut {
     /// Counts installs of a group that the view leaves out.
     pub fn add(&mut self, group: Group, installs: u64) {
         let reason = match group.who {
+            _ if group.is_flood => &mut self.floods,
             _ if !group.is_release => &mut self.development,
             Who::Person => &mut self.people,
             Who::Agent => &mut self.agents,
@@ -121,7 +124,7 @@ impl LeftOut {
     }
 
     /// Each reason: the name that exports use, its count, the words for one and for many.
-    pub fn reasons(self) -> [(&'static str, u64, &'static str, &'static str); 7] {
+    pub fn reasons(self) -> [(&'static str, u64, &'static str, &'static str); 8] {
         [
             ("people", self.people, "person", "people"),
             ("agents", self.agents, "agent environment", "agent environments"),
@@ -130,6 +133,7 @@ impl LeftOut {
             ("headless", self.headless, "headless machine", "headless machines"),
             ("unknown", self.unknown, "unknown environment", "unknown environments"),
             ("development", self.development, "development version", "development versions"),
+            ("floods", self.floods, "install of a flood", "installs of floods"),
         ]
     }
 

@@ -250,9 +250,9 @@ impl<'c> Statements<'c> {
     fn of(change: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self {
             install: change.prepare(sql::INSTALL)?,
-            install_remove: change.prepare(sql::INSTALL_REMOVE)?,
+            install_remove: change.prepare(sql::INSTALL_DELETE)?,
             days: change.prepare(sql::DAYS_OF)?,
-            days_remove: change.prepare(sql::DAYS_REMOVE)?,
+            days_remove: change.prepare(sql::DAYS_DELETE)?,
             day: change.prepare(sql::DAY)?,
             day_remove: change.prepare(sql::DAY_REMOVE)?,
         })

@@ -2,7 +2,7 @@
 //!
 //! One rule: made once through the store's own door, with habits from a fixed seed, and copied for each test.
 
-use super::{Counts, Expiry, Keep, Outcome, Store, StoreOptions};
+use super::{Counts, Expiry, Incoming, Keep, Outcome, Store, StoreOptions};
 use crate::collector::definitions::Now;
 use crate::collector::heartbeat::Heartbeat;
 use crate::collector::testing::heartbeat;
@@ -45,7 +45,7 @@ pub fn now() -> Now {
 
 /// Commits heartbeats, each received when it was made.
 pub fn apply(store: &mut Store, beats: &[Heartbeat]) -> Vec<Outcome> {
-    let batch: Vec<_> = beats.iter().map(|beat| (beat, beat.claimed)).collect();
+    let batch: Vec<_> = beats.iter().map(|beat| Incoming::new(beat, beat.claimed)).collect();
     store.apply(&batch, &Counts::new()).expect("a commit")
 }
 

@@ -4,6 +4,7 @@
 
 use super::database;
 use super::error::StoreError;
+use super::notes::{self, Note};
 use super::packed::{self, DayRow};
 use super::products::{self, Products};
 use super::{frozen, sql, sum};
@@ -34,6 +35,11 @@ impl Reader {
     /// A number that is another one after every change of the database by another process or connection.
     pub fn stamp(&self) -> Result<i64, StoreError> {
         Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// The operator's notes, by day.
+    pub fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        notes::read(&self.connection)
     }
 
     /// Every product, by name.
