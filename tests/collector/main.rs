@@ -7,6 +7,7 @@ mod crashes;
 mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
+mod expiry;
 mod floods;
 mod hostile;
 mod load;

@@ -7,6 +7,7 @@ use crate::collector::definitions::Now;
 use crate::collector::heartbeat::Heartbeat;
 use crate::collector::testing::heartbeat;
 use crate::contract::{AgentEnv, EnvKind, Shutdown};
+use rusqlite::Connection;
 use std::path::Path;
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -97,6 +98,11 @@ fn build(dir: &Path) {
         let outcomes = apply(&mut store, batch);
         assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Stored));
     }
+    drop(store);
+    // An eighth came in floods.
+    let file = Connection::open(dir.join("collector.db")).expect("the file");
+    let floods = "UPDATE installs SET flood = 1, checked = NULL WHERE install < X'20'";
+    assert!(file.execute(floods, []).expect("a change") > 0);
 }
 
 /// A copy of the fleet's database.

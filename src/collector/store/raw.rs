@@ -181,8 +181,9 @@ impl Days<'_> {
         self.next = match self.rows.next()? {
             None => None,
             Some(row) => {
-                let (key, day, packed): (Vec<u8>, i64, Vec<u8>) =
-                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                let (key, day): (Vec<u8>, i64) = (row.get(0)?, row.get(1)?);
+                // Of another type, it is no row that was written here: the sum says so.
+                let packed = row.get_ref(2)?.as_bytes().unwrap_or_default().to_vec();
                 let at = u32::try_from(day).ok();
                 let is_whole = at.is_some_and(|at| DayRow::unpack(&packed, &key, at).is_some());
                 Some((key, RawDay { day, packed, is_whole }))
