@@ -150,12 +150,11 @@ impl Reader {
 }
 
 fn integrity(connection: &Connection) -> Result<u64, StoreError> {
-    let mut statement = connection.prepare(sql::INTEGRITY)?;
-    let mut rows = statement.query([])?;
     let mut wrong = 0;
-    while let Some(row) = rows.next()? {
+    connection.pragma_query(None, "integrity_check", |row| {
         wrong += u64::from(row.get_ref(0)?.as_str().ok() != Some("ok"));
-    }
+        Ok(())
+    })?;
     Ok(wrong)
 }
 

@@ -129,4 +129,3 @@ pub const STRINGS: [(&str, &str); 7] = [
     ("notes", "SELECT text FROM notes"),
     ("frozen", "SELECT DISTINCT cell FROM frozen"),
 ];
-pub const INTEGRITY: &str = "PRAGMA integrity_check";
