@@ -282,6 +282,8 @@ pub const COMMANDS: &[Command] = &[
     collector_data::NOTES,
     collector_data::EXPORT,
     collector_data::IMPORT,
+    collector::BACKUP,
+    collector::RESTORE,
     collector::VERIFY,
     collector::SIMULATE,
     Command {

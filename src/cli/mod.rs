@@ -12,6 +12,8 @@ mod collector_data;
 #[cfg(feature = "collector")]
 mod collector_erase;
 #[cfg(feature = "collector")]
+mod collector_keep;
+#[cfg(feature = "collector")]
 mod collector_report;
 #[cfg(feature = "simulate")]
 mod collector_simulate;

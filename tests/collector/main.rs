@@ -4,12 +4,18 @@ mod answers;
 mod client;
 mod commands;
 mod crashes;
+mod damage;
+mod data;
 mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
+mod erasure;
 mod expiry;
 mod floods;
 mod hostile;
+mod keeping;
+#[cfg(feature = "simulate")]
+mod large;
 mod load;
 mod pages;
 #[path = "../support/receiver.rs"]

@@ -5,7 +5,7 @@ use super::{Command, OUTPUT, Operands, Opt};
 #[cfg(feature = "collector")]
 mod entry {
     use super::super::Entry;
-    use crate::cli::{collector, collector_report, collector_verify};
+    use crate::cli::{collector, collector_keep, collector_report, collector_verify};
 
     pub(super) const RUN: Entry = Entry::Parsed(collector::run);
     pub(super) const ADD: Entry = Entry::Parsed(collector::add);
@@ -13,6 +13,8 @@ mod entry {
     pub(super) const RENAME: Entry = Entry::Parsed(collector::rename);
     pub(super) const REMOVE: Entry = Entry::Parsed(collector::remove);
     pub(super) const REPORT: Entry = Entry::Parsed(collector_report::run);
+    pub(super) const BACKUP: Entry = Entry::Parsed(collector_keep::backup);
+    pub(super) const RESTORE: Entry = Entry::Parsed(collector_keep::restore);
     pub(super) const VERIFY: Entry = Entry::Parsed(collector_verify::run);
 }
 #[cfg(not(feature = "collector"))]
@@ -25,6 +27,8 @@ mod entry {
     pub(super) const RENAME: Entry = RUN;
     pub(super) const REMOVE: Entry = RUN;
     pub(super) const REPORT: Entry = RUN;
+    pub(super) const BACKUP: Entry = RUN;
+    pub(super) const RESTORE: Entry = RUN;
     pub(super) const VERIFY: Entry = RUN;
 }
 
@@ -184,6 +188,44 @@ pub(super) const REPORT: Command = Command {
     ],
     data_dir: true,
     entry: entry::REPORT,
+};
+
+const KEY_FILE: Opt = Opt {
+    long: "key-file",
+    short: None,
+    value: Some("FILE"),
+    help: "The key of its ids (default: $MCPPROXY_COLLECTOR_KEY, else collector.key)",
+};
+
+pub(super) const BACKUP: Command = Command {
+    path: &["collector", "backup"],
+    summary: "Copy the database to a file, also while the collector runs",
+    about: "Writes FILE in one piece, reads all of it again, and then gives it its name. An existing file is never\n\
+            written over. The key of the ids is left out, and its file is named: keep a copy of it in another place.\n\n  \
+            mcpproxy collector backup /backup/collector-$(date +%F).db",
+    operands: Operands::One("FILE"),
+    options: &[
+        Opt {
+            long: "with-key",
+            short: None,
+            value: None,
+            help: "Copy the key to FILE.key as well: both together tell whether an id is known",
+        },
+        KEY_FILE,
+    ],
+    data_dir: true,
+    entry: entry::BACKUP,
+};
+
+pub(super) const RESTORE: Command = Command {
+    path: &["collector", "restore"],
+    summary: "Put a copy in place of the database",
+    about: "Reads all of FILE first, and puts the present database aside in its directory; it deletes nothing. Stop\n\
+            the collector before. A directory without a key takes FILE.key, if there is one.",
+    operands: Operands::One("FILE"),
+    options: &[KEY_FILE, EPHEMERAL],
+    data_dir: true,
+    entry: entry::RESTORE,
 };
 
 pub(super) const VERIFY: Command = Command {

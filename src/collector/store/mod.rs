@@ -2,6 +2,10 @@
 //!
 //! One rule: one writer, any number of readers, and every statement in one file.
 
+#[cfg(any(test, feature = "simulate"))]
+mod bulk;
+mod check;
+mod copy;
 mod database;
 mod erase;
 mod error;
@@ -9,7 +13,9 @@ mod expire;
 #[cfg(test)]
 pub mod fleet;
 mod frozen;
+mod keep;
 mod key;
+mod log;
 mod migrate;
 mod notes;
 mod packed;
@@ -22,10 +28,13 @@ mod sql;
 mod sum;
 mod write;
 
+#[cfg(any(test, feature = "simulate"))]
+pub use bulk::Bulk;
 pub use erase::{Erasure, forget};
 pub use error::StoreError;
 pub use expire::{Expired, Expiry, ExpiryError, Keep};
 pub use frozen::Read as FrozenGroup;
+pub use keep::{BackedUp, KeepError, Restored, backup, restore};
 pub use key::KeySource;
 pub use notes::{Note, NoteError, notes};
 pub use packed::DayRow;

@@ -94,9 +94,9 @@ impl Reader {
     /// Every install with its days, in the order of their keys. The flag says whether the row is the one that was
     /// written.
     pub fn audit(&self, mut each: impl FnMut(Found<'_>)) -> Result<(), StoreError> {
-        let mut installs = self.connection().prepare(sql::ALL_INSTALLS)?;
+        let mut installs = self.connection().prepare(sql::INSTALLS_IN_ORDER)?;
         let mut installs = installs.query([])?;
-        let mut days = self.connection().prepare(sql::ALL_DAYS)?;
+        let mut days = self.connection().prepare(sql::DAYS_IN_ORDER)?;
         let mut days = Days { rows: days.query([])?, next: None };
         days.go_on()?;
         while let Some(row) = installs.next()? {

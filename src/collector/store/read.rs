@@ -108,13 +108,15 @@ pub(super) fn marked(kept: Kept, first_day: u32) -> InstallRow {
     }
 }
 
+/// The bytes in a column of a row.
+pub(super) fn bytes<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r [u8], StoreError> {
+    row.get_ref(at)?.as_blob().map_err(|_| StoreError::Damaged)
+}
+
 /// The install that a row holds, by the columns of [`sql`].
 pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
     let text = |at: usize| -> Result<&str, StoreError> {
         row.get_ref(at)?.as_str().map_err(|_| StoreError::Damaged)
-    };
-    let bytes = |at: usize| -> Result<&[u8], StoreError> {
-        row.get_ref(at)?.as_blob().map_err(|_| StoreError::Damaged)
     };
     let damaged = || StoreError::Damaged;
     match row.get::<_, Option<u32>>(21)? {
@@ -126,7 +128,7 @@ pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
     Ok(Kept {
         day0: row.get(2)?,
         last_day: row.get(3)?,
-        days: packed::read_bits(bytes(4)?).ok_or_else(damaged)?,
+        days: packed::read_bits(bytes(row, 4)?).ok_or_else(damaged)?,
         first: packed::read_facts(text(5)?).ok_or_else(damaged)?,
         now: packed::read_facts(text(6)?).ok_or_else(damaged)?,
         steps: [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?],
@@ -138,6 +140,6 @@ pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
         clock_wrong: row.get(17)?,
         received: row.get(18)?,
         flood: row.get(19)?,
-        recent: packed::read_times(bytes(20)?).ok_or_else(damaged)?,
+        recent: packed::read_times(bytes(row, 20)?).ok_or_else(damaged)?,
     })
 }
