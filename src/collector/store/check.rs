@@ -5,19 +5,20 @@
 use super::error::StoreError;
 use super::packed::DayRow;
 use super::products::Products;
-use super::{database, read, sql};
+use super::{database, frozen, read, sql};
 use rusqlite::Connection;
 
 /// The tables that every start reads as a whole, or that hold little.
-const FIRST: [&str; 5] = ["meta", "products", "names", "installs", "counts"];
+const FIRST: [&str; 6] = ["meta", "products", "names", "installs", "counts", "frozen"];
 
 /// Checks what every start reads: all tables but the days, which are most of the file. The pages of each, and the
-/// sums over products and installs.
+/// sums over products, installs and what stays of expired rows.
 pub fn start(connection: &Connection) -> Result<(), StoreError> {
     for table in FIRST {
         is_well(connection, "quick_check", Some(table))?;
     }
-    products(connection)
+    products(connection)?;
+    frozen::check(connection)
 }
 
 /// Checks the whole file, and reads every row.
@@ -28,6 +29,7 @@ pub fn whole(connection: &Connection) -> Result<(), StoreError> {
         return Ok(());
     }
     products(connection)?;
+    frozen::check(connection)?;
     let mut statement = connection.prepare(sql::ALL_INSTALLS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

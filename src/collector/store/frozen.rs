@@ -135,6 +135,26 @@ fn read(change: &Connection, product: i64, kind: &str, day: u32) -> Result<Read,
     Ok(read)
 }
 
+/// All groups, by product, kind and day.
+pub fn groups(connection: &Connection) -> Result<BTreeMap<(i64, String, u32), Read>, StoreError> {
+    let mut statement = connection.prepare(sql::FROZEN_ALL)?;
+    let mut rows = statement.query([])?;
+    let mut groups: BTreeMap<_, Read> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let group = groups.entry((row.get(0)?, row.get(1)?, row.get(2)?)).or_default();
+        group.push(row.get(3)?, row.get(4)?);
+    }
+    Ok(groups)
+}
+
+/// Whether every group has the sum that was written.
+pub fn check(connection: &Connection) -> Result<(), StoreError> {
+    let is_whole = |((product, kind, day), group): (&(i64, String, u32), &Read)| {
+        group.sum == Some(group.computed(*product, kind, *day))
+    };
+    if groups(connection)?.iter().all(is_whole) { Ok(()) } else { Err(StoreError::Damaged) }
+}
+
 /// All expired installs of a product.
 pub fn installs(connection: &Connection, product: i64) -> Result<Vec<Frozen>, StoreError> {
     let mut statement = connection.prepare(sql::FROZEN)?;

@@ -120,14 +120,7 @@ impl Reader {
 
     /// The groups of frozen cells, by product, kind and day.
     pub fn frozen_groups(&self) -> Result<BTreeMap<(i64, String, u32), Read>, StoreError> {
-        let mut statement = self.connection().prepare(sql::FROZEN_ALL)?;
-        let mut rows = statement.query([])?;
-        let mut groups: BTreeMap<_, Read> = BTreeMap::new();
-        while let Some(row) = rows.next()? {
-            let group = groups.entry((row.get(0)?, row.get(1)?, row.get(2)?)).or_default();
-            group.push(row.get(3)?, row.get(4)?);
-        }
-        Ok(groups)
+        frozen::groups(self.connection())
     }
 
     /// Every string that is no column of an install or a day, with the table it stands in.
