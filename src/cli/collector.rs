@@ -166,13 +166,17 @@ fn first_day(product: &Product) -> Option<String> {
 
 fn node(products: &[Listed<'_>]) -> Node {
     let product = |Listed { product, retired }: &Listed<'_>| {
-        Node::Object(vec![
+        let mut members = vec![
             ("name", product.name.as_str().into()),
             ("standing", standing(product).into()),
             ("installs", product.installs.into()),
             ("first_day", first_day(product).into()),
-            ("retired", Node::List(retired.iter().map(|version| (*version).into()).collect())),
-        ])
+        ];
+        if !retired.is_empty() {
+            let versions = retired.iter().map(|version| (*version).into()).collect();
+            members.push(("retired", Node::List(versions)));
+        }
+        Node::Object(members)
     };
     Node::Object(vec![("products", Node::List(products.iter().map(product).collect()))])
 }

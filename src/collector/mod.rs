@@ -4,6 +4,7 @@
 
 mod connections;
 pub mod definitions;
+pub mod erasure;
 mod expiry;
 pub mod export;
 pub mod floods;

@@ -83,6 +83,9 @@ fn an_erasure_that_cannot_be_meant_is_refused_with_a_rule_and_a_place() {
         let answer = delete(&mut running.connect(), headers, body);
         assert_eq!((answer.code, answer.body.as_str()), (code, text));
     }
+    // A list of no parameters is none.
+    let plain = "content-type: application/json;\r\n";
+    assert_eq!(delete(&mut running.connect(), plain, &good).code, 204);
     let other = running.get("/installs");
     assert_eq!((other.code, other.header("allow")), (405, Some("DELETE")));
     running.stop();
@@ -150,10 +153,18 @@ fn a_retired_version_stops_for_28_days_and_asks_once() {
     if version == "0.1.0" {
         assert_eq!((gone.code, gone.body), (410, body));
     }
-    let ran = user.telemetry(&running.endpoint(), &["send", "--now"]);
-    assert!(ran.stderr.contains("410: this version is retired"), "{} {}", ran.stdout, ran.stderr);
+    // Two minutes later: in the second of an acknowledgement nothing is sent again.
+    let minutes = 120;
+    let ran = user
+        .command(&running.endpoint())
+        .env("MCPPROXY_TEST_CLOCK_OFFSET", minutes.to_string())
+        .args(["telemetry", "send", "--now"])
+        .output()
+        .expect("the built command");
+    let why = String::from_utf8_lossy(&ran.stderr);
+    assert!(why.contains("410: this version is retired"), "{why}");
     let until = |offset: i64| {
-        let offset = offset.to_string();
+        let offset = (minutes + offset).to_string();
         let output = user
             .command(&running.endpoint())
             .env("MCPPROXY_TEST_CLOCK_OFFSET", offset)

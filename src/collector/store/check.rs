@@ -11,8 +11,9 @@ use rusqlite::Connection;
 /// The tables that every start reads as a whole, or that hold little.
 const FIRST: [&str; 6] = ["meta", "products", "names", "installs", "counts", "frozen"];
 
-/// Checks what every start reads: all tables but the days, which are most of the file. The pages of each, and the
-/// sums over products, installs and what stays of expired rows.
+/// Checks what every start needs: the pages of all tables but the days, which are most of the file, and the sums over
+/// the products and over what stays of expired rows. Those over installs are looked at when they are read, which the
+/// start does next.
 pub fn start(connection: &Connection) -> Result<(), StoreError> {
     for table in FIRST {
         is_well(connection, "quick_check", Some(table))?;

@@ -2,8 +2,9 @@
 //!
 //! One rule: the copy has its name after it was checked and is on disk, and is one file.
 
-use super::check;
 use super::error::StoreError;
+use super::{check, products};
+use crate::collector::row::Product;
 use mcpproxy_platform::files;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -28,13 +29,14 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Writes a copy of the database `from`, as it is at one moment, to `to`, in place of what is there. The writers of
-/// `from` go on.
-pub fn copy(from: &Connection, to: &Path) -> Result<(), CopyError> {
+/// Writes a copy of the database `from`, as it is at one moment, to `to`, in place of what is there, and says what
+/// it holds. The writers of `from` go on.
+pub fn copy(from: &Connection, to: &Path) -> Result<Vec<Product>, CopyError> {
     let part = beside(to, ".part");
     remove(&part);
-    let made = write(from, &part).and_then(|()| {
-        fs::rename(&part, to).and_then(|()| sync_directory_of(to)).map_err(unwritten)
+    let made = write(from, &part).and_then(|products| {
+        let named = fs::rename(&part, to).and_then(|()| sync_directory_of(to));
+        named.map(|()| products).map_err(unwritten)
     });
     if made.is_err() {
         remove(&part);
@@ -42,7 +44,7 @@ pub fn copy(from: &Connection, to: &Path) -> Result<(), CopyError> {
     made
 }
 
-fn write(from: &Connection, part: &Path) -> Result<(), CopyError> {
+fn write(from: &Connection, part: &Path) -> Result<Vec<Product>, CopyError> {
     let write = |error: rusqlite::Error| match StoreError::from(error) {
         error @ (StoreError::Damaged | StoreError::Foreign) => CopyError::Check(error),
         error => CopyError::Write(error),
@@ -66,8 +68,10 @@ fn write(from: &Connection, part: &Path) -> Result<(), CopyError> {
         return Err(CopyError::Write(StoreError::Busy));
     }
     check::whole(&copy).map_err(CopyError::Check)?;
+    let products = products::list(&copy).map_err(CopyError::Check)?;
     copy.close().map_err(|(_, error)| write(error))?;
-    File::options().write(true).open(part).and_then(|file| file.sync_all()).map_err(unwritten)
+    let synced = File::options().write(true).open(part).and_then(|file| file.sync_all());
+    synced.map(|()| products).map_err(unwritten)
 }
 
 /// Makes the new name of a file last.

@@ -172,6 +172,8 @@ impl From<rusqlite::Error> for StoreError {
         };
         match failure.code {
             Code::DiskFull => Self::Full,
+            // No room for the index of the write-ahead log.
+            _ if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
             Code::ReadOnly | Code::PermissionDenied => Self::ReadOnly,
             Code::DatabaseBusy | Code::DatabaseLocked => Self::Busy,
             Code::NotADatabase => Self::Foreign,

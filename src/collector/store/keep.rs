@@ -3,9 +3,9 @@
 //! One rule: a copy is checked before it counts, and no file that exists is written over or deleted.
 
 use super::copy::{self, CopyError, beside, copy};
+use super::database;
 use super::error::StoreError;
 use super::key::{Key, KeySource};
-use super::{database, products};
 use crate::collector::row::Product;
 use crate::contract::timestamp;
 use mcpproxy_platform::files;
@@ -116,8 +116,8 @@ pub fn backup(
     if let (Err(_), Some(path)) = (&made, &key_copy) {
         let _ = fs::remove_file(path);
     }
-    made.map_err(StoreError::from)?;
-    Ok(BackedUp { products: products::list(&from)?, key: source.path(dir), key_copy })
+    let products = made.map_err(StoreError::from)?;
+    Ok(BackedUp { products, key: source.path(dir), key_copy })
 }
 
 /// A database that was replaced by a copy.
@@ -160,11 +160,11 @@ pub fn restore(
             }
             None => key_of_copy(&from, file)?,
         };
-        copy(&from, &checked).map_err(|error| match error {
+        let products = copy(&from, &checked).map_err(|error| match error {
             CopyError::Check(error) => KeepError::Copy(error),
             error => KeepError::Store(error.into()),
         })?;
-        (products::list(&from).map_err(KeepError::Copy)?, own_key)
+        (products, own_key)
     };
     let aside = put_aside(&target, now).map_err(|error| KeepError::Aside(error.kind()))?;
     if let Some(key) = own_key {

@@ -39,7 +39,7 @@ fn run_steps(
         }
         begin(connection, from + 1, owner)?;
         let copied = copy_before(dir, from + 1);
-        let done = copy(connection, &copied).map_err(StoreError::from).and_then(|()| {
+        let done = copy(connection, &copied).map_err(StoreError::from).and_then(|_| {
             let name = copied.file_name().unwrap_or_default().to_string_lossy().into_owned();
             info!("collector.db is brought to this version; a copy of it as it was is {name}");
             take(connection, from, step)

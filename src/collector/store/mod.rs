@@ -4,6 +4,7 @@
 
 #[cfg(any(test, feature = "simulate"))]
 mod bulk;
+mod change;
 mod check;
 mod copy;
 mod database;
@@ -30,6 +31,7 @@ mod write;
 
 #[cfg(any(test, feature = "simulate"))]
 pub use bulk::Bulk;
+pub use change::{Change, Counts, Imported, Incoming, Outcome, count};
 pub use erase::{Erasure, forget};
 pub use error::StoreError;
 pub use expire::{Expired, Expiry, ExpiryError, Keep};
@@ -43,9 +45,7 @@ pub use purge::{Meant, Purge};
 pub use raw::{Found, RawDay, raw_frozen};
 pub use read::Reader;
 pub use retire::{retire, retired, unretire};
-pub use write::{
-    Change, Counts, Imported, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed,
-};
+pub use write::{Store, StoreOptions, key_is_exposed};
 
 #[cfg(test)]
 mod tests;

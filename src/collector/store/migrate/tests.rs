@@ -132,7 +132,7 @@ fn a_step_that_loses_a_row_or_breaks_off_is_undone() {
         ),
         (
             "ALTER TABLE installs ADD COLUMN x; ALTER TABLE nothing ADD COLUMN y;",
-            StoreError::Sqlite(1),
+            StoreError::Damaged,
         ),
     ] {
         let place = place();
