@@ -234,12 +234,17 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Product>, StoreError> 
     while let Some(row) = rows.next()? {
         sizes.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
     }
+    let is_present = database::schema(connection)? == Some(database::SCHEMA);
     let products = Products::read(connection)?;
     let mut list: Vec<Product> = products
         .all()
         .map(|known| {
             let size = sizes.get(&known.product);
-            let expired = frozen::first_day(connection, known.product)?;
+            // A copy of an earlier schema has no such table.
+            let expired = match is_present {
+                true => frozen::first_day(connection, known.product)?,
+                false => None,
+            };
             Ok(Product {
                 name: known.name.clone(),
                 standing: known.standing,
