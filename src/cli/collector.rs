@@ -8,7 +8,9 @@ use crate::collector::mcpproxy_go;
 use crate::collector::origin::{Network, NetworkError};
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
-use crate::collector::store::{self, KeySource, ProductError, Reader, StoreError, StoreOptions};
+use crate::collector::store::{
+    self, Keep, KeySource, ProductError, Reader, StoreError, StoreOptions,
+};
 use crate::contract::timestamp;
 use crate::machine;
 use crate::node::Node;
@@ -59,11 +61,13 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         }
         file => file.map(PathBuf::from),
     };
+    let keep = keep(call)?;
     let offset = clock_offset(listen)?;
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
-    let options = Options { store, listen, base_path: base, password_file, trusted_proxies, clock };
+    let options =
+        Options { store, keep, listen, base_path: base, password_file, trusted_proxies, clock };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -282,6 +286,23 @@ pub(super) fn key(call: &Call) -> Result<KeySource, Failure> {
     // Bytes that are not UTF-8 are no key: the collector says so, as for any other wrong one.
     let text = text.map(|value: OsString| value.to_string_lossy().into_owned());
     Ok(text.map_or(KeySource::Own, KeySource::Variable))
+}
+
+/// How long rows are kept. A cohort's cells are final six weeks after its last install began: nothing may expire
+/// before.
+fn keep(call: &Call) -> Result<Keep, Failure> {
+    let number = |name: &str, least: u32, most: u32, usual: u32| {
+        let Some(text) = call.value(name) else { return Ok(usual) };
+        let number = text.to_str().and_then(|text| text.parse().ok());
+        number
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| usage(format!("--{name} must be a number from {least} to {most}")))
+    };
+    let usual = Keep::default();
+    Ok(Keep {
+        days: number("keep-days", 7, 3_650, usual.days)?,
+        months: number("keep-installs", 3, 120, usual.months)?,
+    })
 }
 
 fn trusted_proxies(call: &Call) -> Result<Vec<Network>, Failure> {

@@ -298,6 +298,7 @@ pub const COMMANDS: &[Command] = &[
     collector_data::IMPORT,
     collector::BACKUP,
     collector::RESTORE,
+    collector::VERIFY,
     collector::SIMULATE,
     Command {
         path: &["detect"],

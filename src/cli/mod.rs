@@ -17,6 +17,8 @@ mod collector_keep;
 mod collector_report;
 #[cfg(feature = "simulate")]
 mod collector_simulate;
+#[cfg(feature = "collector")]
+mod collector_verify;
 pub mod commands;
 #[cfg(feature = "cli")]
 mod completions;

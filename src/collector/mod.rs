@@ -5,6 +5,7 @@
 mod connections;
 pub mod definitions;
 pub mod erasure;
+mod expiry;
 pub mod export;
 pub mod floods;
 pub mod heartbeat;
@@ -17,6 +18,7 @@ pub mod mcpproxy_go;
 pub mod origin;
 pub mod pages;
 mod places;
+mod plain;
 pub mod receive;
 pub mod report;
 pub mod row;
@@ -27,4 +29,5 @@ pub mod snapshot;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 pub mod view;

@@ -3,6 +3,7 @@
 //! One rule: it starts completely or not at all, and it ends when everything accepted is answered and on disk.
 
 use super::connections;
+use super::expiry;
 use super::http::{self, App, Clock};
 use super::keeper::Keeper;
 use super::origin::Network;
@@ -10,7 +11,7 @@ use super::pages::access::{Access, AccessError};
 use super::pages::{self, Pages};
 use super::receive::Receiver;
 use super::row::Standing;
-use super::store::{self, ProductError, StoreError, StoreOptions};
+use super::store::{self, Keep, ProductError, StoreError, StoreOptions};
 use crate::web::listen::Front;
 use mcpproxy_platform::sockets;
 use std::fmt;
@@ -33,6 +34,8 @@ const WAITING: u16 = 4096;
 pub struct Options {
     /// The database.
     pub store: StoreOptions,
+    /// `--keep-days` and `--keep-installs`
+    pub keep: Keep,
     /// `--listen`
     pub listen: SocketAddr,
     /// `--base-path`, checked: empty, or such as `/t`.
@@ -120,6 +123,9 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let _looking = keeper
         .begin()
         .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
+    let _expiring =
+        expiry::begin(options.store.dir.clone(), options.keep, options.clock.clone())
+            .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
     let pages = Arc::new(Pages {
         access,
         snapshot: Box::new(move || keeper.current()),

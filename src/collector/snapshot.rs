@@ -2,7 +2,7 @@
 //!
 //! One rule: every page and every report is made of one snapshot, which does not change while it is read.
 
-use super::definitions::{Day, Install, Now, Who};
+use super::definitions::{Day, Frozen, Install, Now, Who};
 use super::row::{STEPS, Standing};
 use super::store::{Note, Reader, StoreError};
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// When the rows were read.
     pub made_at: Now,
+    /// The last expiry has stopped because of what it found.
+    pub expiry_stopped: bool,
     /// The operator's notes, by day.
     pub notes: Arc<[Note]>,
     products: Arc<[(String, Columns)]>,
@@ -25,6 +27,7 @@ pub struct Columns {
     days: Vec<[u64; 6]>,
     steps: Vec<[u16; STEPS]>,
     marks: Vec<Marks>,
+    frozen: Vec<Frozen>,
 }
 
 /// What an install is, in five bytes.
@@ -40,22 +43,28 @@ struct Marks {
 impl Snapshot {
     /// The snapshot of these products.
     pub fn new(made_at: Now, products: Vec<(String, Columns)>) -> Self {
-        Self { made_at, notes: Arc::new([]), products: products.into() }
+        Self { made_at, expiry_stopped: false, notes: Arc::new([]), products: products.into() }
     }
 
     /// What the database holds now. Products that were not added are not shown.
     pub fn read(reader: &Reader, now: Now) -> Result<Self, StoreError> {
-        let mut products = Vec::new();
-        for product in reader.products()? {
-            if product.standing == Standing::Added {
-                let mut columns = Columns::default();
-                for row in reader.rows(&product.name)? {
-                    columns.push(&Install::from(&row));
+        // Of one moment: an install that expires in between would be counted twice, or not at all.
+        reader.at_one_moment(|reader| {
+            let mut products = Vec::new();
+            for product in reader.products()? {
+                if product.standing == Standing::Added {
+                    let mut columns = Columns::default();
+                    for row in reader.rows(&product.name)? {
+                        columns.push(&Install::from(&row));
+                    }
+                    columns.frozen = reader.frozen_installs(&product.name)?;
+                    products.push((product.name, columns));
                 }
-                products.push((product.name, columns));
             }
-        }
-        Ok(Self { notes: reader.notes()?.into(), ..Self::new(now, products) })
+            let expiry_stopped = reader.expiry_has_stopped()?;
+            let notes = reader.notes()?.into();
+            Ok(Self { expiry_stopped, notes, ..Self::new(now, products) })
+        })
     }
 
     /// The same installs, looked at again: nothing has changed until `now`.
@@ -76,9 +85,18 @@ impl Snapshot {
 
     /// The installs of a product, or of all.
     pub fn installs(&self, product: Option<&str>) -> impl Iterator<Item = Install> {
+        self.columns(product).flat_map(Columns::iter)
+    }
+
+    /// What is left of the expired installs of a product, or of all.
+    pub fn frozen(&self, product: Option<&str>) -> impl Iterator<Item = &Frozen> {
+        self.columns(product).flat_map(|columns| columns.frozen.iter())
+    }
+
+    fn columns(&self, product: Option<&str>) -> impl Iterator<Item = &Columns> {
         let wanted = move |name: &str| product.is_none_or(|product| product == name);
         let chosen = self.products.iter().filter(move |(name, _)| wanted(name));
-        chosen.flat_map(|(_, columns)| columns.iter())
+        chosen.map(|(_, columns)| columns)
     }
 }
 

@@ -3,8 +3,8 @@
 //! One rule: page, export and `report` are made of the same view, so they can not say different things.
 
 use super::definitions::{
-    self, Activation, Activity, Audience, Day, Install, LeftOut, NewInstalls, Now, Retention,
-    Share, Step, StepRow,
+    self, Activation, Activity, Audience, Day, Frozen, Install, LeftOut, NewInstalls, Now,
+    Retention, Share, Step, StepRow,
 };
 use super::snapshot::Snapshot;
 use super::store::Note;
@@ -54,6 +54,8 @@ pub struct View {
     pub activation: Activation,
     /// What the audience leaves out.
     pub left_out: LeftOut,
+    /// Old rows are kept, because the last expiry has stopped.
+    pub expiry_stopped: bool,
     /// The operator's notes, by day.
     pub notes: Arc<[Note]>,
 }
@@ -86,19 +88,35 @@ impl View {
         let all = || snapshot.installs(selection.product.as_deref());
         let audience = selection.audience;
         let shown = || all().filter(move |one| one.is_shown_to(audience));
-        let retention = definitions::retention(shown().filter(is_recent), now);
+        let frozen = || snapshot.frozen(selection.product.as_deref());
+        let counts = move |one: &&Frozen| one.group.is_shown_to(audience);
+        let frozen_recent = || {
+            let is_recent = move |one: &&Frozen| since.is_none_or(|since| one.week >= since);
+            frozen().filter(counts).filter(is_recent)
+        };
+        let retention = definitions::retention(shown().filter(is_recent), now)
+            .with_frozen(frozen_recent(), now);
         let steps = if is_gateway(snapshot, selection.product.as_deref()) {
             Step::GATEWAY
         } else {
             Step::WRAPPED
         };
+        let mut activity = definitions::activity(shown(), now);
+        frozen().filter(counts).for_each(|one| activity.add_frozen(one));
+        let mut activation = definitions::activation(shown().filter(is_recent), steps, now);
+        frozen_recent().for_each(|one| activation.add_frozen(one));
+        let mut left_out = definitions::left_out(all(), audience);
+        for one in frozen().filter(|one| !counts(one)) {
+            left_out.add(one.group, one.installs());
+        }
         Self {
             as_of: now,
-            activity: definitions::activity(shown(), now),
+            activity,
             new: definitions::new_installs(&retention, now),
             people: definitions::share_of_people(all(), now),
-            activation: definitions::activation(shown().filter(is_recent), steps, now),
-            left_out: definitions::left_out(all(), audience),
+            activation,
+            left_out,
+            expiry_stopped: snapshot.expiry_stopped,
             retention,
             notes: snapshot.notes.clone(),
             selection,

@@ -4,10 +4,11 @@
 
 use crate::endure::scaled;
 use crate::running::{collector, program};
-use mcpproxy::collector::store::{Bulk, Reader, StoreOptions};
+use mcpproxy::collector::definitions::Now;
+use mcpproxy::collector::store::{Bulk, Expired, Expiry, Keep, Reader, StoreOptions};
 use mcpproxy::contract::timestamp;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const PRODUCTS: &[&str] = &["notes-mcp", "other-mcp"];
 /// 2026-11-28
@@ -95,4 +96,21 @@ fn what_leaves_and_what_comes_is_exact_among_many_installs() {
     said(&dir, &["retire", PRODUCTS[0], "1.2.0"]);
     said(&dir, &["note", &to, "a flood was purged"]);
     said(&dir, &["product", "list"]);
+    said(&dir, &["verify"]);
+
+    // All days but the last thirty, and no number is another.
+    let noon = Now(u64::from(LAST_DAY + 1) * 86_400 + 43_200);
+    let keep = Keep { days: 30, months: 25 };
+    let began = Instant::now();
+    let mut expiry = Expiry::begin(&dir, keep, noon).expect("an expiry");
+    let (mut rows, mut longest) = (0, Duration::ZERO);
+    loop {
+        let step = Instant::now();
+        let Expired::Rows(expired) = expiry.step().expect("a step") else { break };
+        rows += expired;
+        longest = longest.max(step.elapsed());
+    }
+    assert!(rows > 0);
+    println!("expiry of {rows} rows: {:.2?}, the longest step {longest:.2?}", began.elapsed());
+    said(&dir, &["verify"]);
 }

@@ -10,6 +10,7 @@ mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
 mod erasure;
+mod expiry;
 mod floods;
 mod hostile;
 mod keeping;

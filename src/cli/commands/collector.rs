@@ -5,7 +5,7 @@ use super::{Command, OUTPUT, Operands, Opt};
 #[cfg(feature = "collector")]
 mod entry {
     use super::super::Entry;
-    use crate::cli::{collector, collector_keep, collector_report};
+    use crate::cli::{collector, collector_keep, collector_report, collector_verify};
 
     pub(super) const RUN: Entry = Entry::Parsed(collector::run);
     pub(super) const ADD: Entry = Entry::Parsed(collector::add);
@@ -15,6 +15,7 @@ mod entry {
     pub(super) const REPORT: Entry = Entry::Parsed(collector_report::run);
     pub(super) const BACKUP: Entry = Entry::Parsed(collector_keep::backup);
     pub(super) const RESTORE: Entry = Entry::Parsed(collector_keep::restore);
+    pub(super) const VERIFY: Entry = Entry::Parsed(collector_verify::run);
 }
 #[cfg(not(feature = "collector"))]
 mod entry {
@@ -28,6 +29,7 @@ mod entry {
     pub(super) const REPORT: Entry = RUN;
     pub(super) const BACKUP: Entry = RUN;
     pub(super) const RESTORE: Entry = RUN;
+    pub(super) const VERIFY: Entry = RUN;
 }
 
 /// The global option, as the commands of the collector understand it.
@@ -102,6 +104,18 @@ pub(super) const RUN: Command = Command {
             help: "The key of the pages, in one line (default: made once, in pages.key of the data directory)",
         },
         EPHEMERAL,
+        Opt {
+            long: "keep-days",
+            short: None,
+            value: Some("N"),
+            help: "Keep what an install did on a day for so many days (default: 400)",
+        },
+        Opt {
+            long: "keep-installs",
+            short: None,
+            value: Some("MONTHS"),
+            help: "Keep an install for so many months after it was last seen (default: 25)",
+        },
         Opt { long: "log-format", short: None, value: Some("FORMAT"), help: "text or json" },
     ],
     data_dir: true,
@@ -218,6 +232,17 @@ pub(super) const RESTORE: Command = Command {
     options: &[KEY_FILE, EPHEMERAL],
     data_dir: true,
     entry: entry::RESTORE,
+};
+
+pub(super) const VERIFY: Command = Command {
+    path: &["collector", "verify"],
+    summary: "Check that the database is whole and its numbers right",
+    about: "Computes every number a second way, compares installs with their days, and runs every word that is kept\n\
+            through the leak scanner. Changes nothing; a collector may be running. Exits with 1 when it finds anything.",
+    operands: Operands::None,
+    options: &[OUTPUT],
+    data_dir: true,
+    entry: entry::VERIFY,
 };
 
 #[cfg(feature = "simulate")]

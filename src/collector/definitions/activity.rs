@@ -3,6 +3,7 @@
 //! One rule: complete UTC days only; a day that is not over is in no count of active installs.
 
 use super::day::{IsoWeek, Now};
+use super::frozen::Group;
 use super::install::Install;
 use super::retention::{Retention, SETTLED_AFTER_HOURS};
 use super::share::Share;
@@ -101,22 +102,27 @@ pub fn share_of_people(installs: impl Iterator<Item = Install>, now: Now) -> Sha
 pub fn left_out(installs: impl Iterator<Item = Install>, audience: Audience) -> LeftOut {
     let mut out = LeftOut::default();
     for install in installs.filter(|one| !one.is_shown_to(audience)) {
-        let reason = match install.who {
-            _ if install.is_flood => &mut out.floods,
-            _ if !install.is_release => &mut out.development,
-            Who::Person => &mut out.people,
-            Who::Agent => &mut out.agents,
-            Who::Ci => &mut out.ci,
-            Who::Container => &mut out.containers,
-            Who::Headless => &mut out.headless,
-            Who::Unknown => &mut out.unknown,
-        };
-        *reason += 1;
+        out.add(Group::of(&install), 1);
     }
     out
 }
 
 impl LeftOut {
+    /// Counts installs of a group that the view leaves out.
+    pub fn add(&mut self, group: Group, installs: u64) {
+        let reason = match group.who {
+            _ if group.is_flood => &mut self.floods,
+            _ if !group.is_release => &mut self.development,
+            Who::Person => &mut self.people,
+            Who::Agent => &mut self.agents,
+            Who::Ci => &mut self.ci,
+            Who::Container => &mut self.containers,
+            Who::Headless => &mut self.headless,
+            Who::Unknown => &mut self.unknown,
+        };
+        *reason += installs;
+    }
+
     /// Each reason: the name that exports use, its count, the words for one and for many.
     pub fn reasons(self) -> [(&'static str, u64, &'static str, &'static str); 8] {
         [

@@ -52,6 +52,21 @@ impl Day {
         Self(self.0.saturating_sub(days))
     }
 
+    /// The day of the same number so many calendar months earlier; the last of a month that is shorter.
+    pub fn months_earlier(self, months: u32) -> Self {
+        let text = self.to_string();
+        let mut parts = text.splitn(3, '-').filter_map(|part| part.parse::<u32>().ok());
+        let (Some(year), Some(month), Some(day)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return self;
+        };
+        let Some(all) = (year * 12 + month - 1).checked_sub(months) else { return Self(0) };
+        let (year, month) = (all / 12, all % 12 + 1);
+        let mut days = (1..=day).rev();
+        let found = days.find_map(|day| Self::parse(&format!("{year:04}-{month:02}-{day:02}")));
+        found.unwrap_or(Self(0))
+    }
+
     /// Days from `earlier` to this one; 0 if it is not earlier.
     pub fn since(self, earlier: Self) -> u32 {
         self.0.saturating_sub(earlier.0)

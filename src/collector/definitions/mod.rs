@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod activity;
 pub mod day;
+pub mod frozen;
 pub mod install;
 pub mod retention;
 pub mod share;
@@ -19,6 +20,7 @@ pub use activity::{
     Activity, LeftOut, NewInstalls, activity, left_out, new_installs, share_of_people,
 };
 pub use day::{Day, IsoWeek, Now};
+pub use frozen::{Frozen, Group, freeze};
 pub use install::{Install, NEVER};
 pub use retention::{Cell, Cohort, Measure, Retention, State, retention};
 pub use share::{FEW, Share};

@@ -4,6 +4,7 @@
 //! heartbeat on that week's Sunday. From then on no heartbeat can change it.
 
 use super::day::{IsoWeek, Now};
+use super::frozen::Frozen;
 use super::install::Install;
 use super::share::Share;
 
@@ -108,32 +109,75 @@ impl Measure {
 
 /// The retention of `installs`, of which those that were carried over are in no cohort.
 pub fn retention(installs: impl Iterator<Item = Install>, now: Now) -> Retention {
-    let mut weeks: Vec<(u64, [u64; 3])> = Vec::new();
-    let mut first: Option<IsoWeek> = None;
+    let mut weeks = Weeks::default();
     for install in installs.filter(|install| !install.is_carried_over) {
-        let week = install.day0.week();
-        let base = *first.get_or_insert(week);
-        if week < base {
-            // Rows come in no order: make room in front.
-            let before = (base.0 - week.0) as usize;
-            weeks.splice(0..0, std::iter::repeat_n((0, [0; 3]), before));
-            first = Some(week);
-        }
-        let at = (week.0 - base.0.min(week.0)) as usize;
-        if weeks.len() <= at {
-            weeks.resize(at + 1, (0, [0; 3]));
-        }
-        weeks[at].0 += 1;
-        for (count, measure) in weeks[at].1.iter_mut().zip(Measure::ALL) {
+        let (of, counts) = weeks.at(install.day0.week());
+        *of += 1;
+        for (count, measure) in counts.iter_mut().zip(Measure::ALL) {
             *count += u64::from(measure.is_retained(&install));
         }
     }
-    let Some(first) = first else {
-        return Retention { cohorts: Vec::new(), pooled: [Share::default(); 3] };
-    };
-    let present = now.today().week();
-    let wanted = (present.0.saturating_sub(first.0) + 1) as usize;
-    weeks.resize(weeks.len().max(wanted), (0, [0; 3]));
+    weeks.retention(now)
+}
+
+impl Retention {
+    /// With expired installs: each in the week of its day 0.
+    pub fn with_frozen<'f>(self, frozen: impl Iterator<Item = &'f Frozen>, now: Now) -> Self {
+        let mut weeks = Weeks::default();
+        let known = self.cohorts.iter().map(|cohort| {
+            (cohort.week, cohort.installs, cohort.cells.map(|cell| cell.share.count))
+        });
+        let frozen = frozen.map(|frozen| {
+            let (of, counts) = frozen.retained();
+            (frozen.week, of, counts)
+        });
+        // A week of nothing but installs that were carried over is no cohort.
+        for (week, of, counts) in known.chain(frozen).filter(|(_, of, _)| *of > 0) {
+            let (sum_of, sums) = weeks.at(week);
+            *sum_of += of;
+            for (sum, count) in sums.iter_mut().zip(counts) {
+                *sum += count;
+            }
+        }
+        weeks.retention(now)
+    }
+}
+
+/// Installs of each week, and of them those retained by each measure: from the first week on, without a gap.
+#[derive(Default)]
+struct Weeks {
+    first: Option<IsoWeek>,
+    counts: Vec<(u64, [u64; 3])>,
+}
+
+impl Weeks {
+    fn at(&mut self, week: IsoWeek) -> &mut (u64, [u64; 3]) {
+        let base = *self.first.get_or_insert(week);
+        if week < base {
+            // Rows come in no order: make room in front.
+            let before = (base.0 - week.0) as usize;
+            self.counts.splice(0..0, std::iter::repeat_n((0, [0; 3]), before));
+            self.first = Some(week);
+        }
+        let at = (week.0 - base.0.min(week.0)) as usize;
+        if self.counts.len() <= at {
+            self.counts.resize(at + 1, (0, [0; 3]));
+        }
+        &mut self.counts[at]
+    }
+
+    fn retention(mut self, now: Now) -> Retention {
+        let Some(first) = self.first else {
+            return Retention { cohorts: Vec::new(), pooled: [Share::default(); 3] };
+        };
+        let present = now.today().week();
+        let wanted = (present.0.saturating_sub(first.0) + 1) as usize;
+        self.counts.resize(self.counts.len().max(wanted), (0, [0; 3]));
+        states(first, self.counts, now)
+    }
+}
+
+fn states(first: IsoWeek, weeks: Vec<(u64, [u64; 3])>, now: Now) -> Retention {
     let mut pooled = [Share::default(); 3];
     let weeks = (first.0..).map(IsoWeek).zip(weeks);
     let cohorts = weeks.map(|(week, (of, counts))| {

@@ -5,7 +5,7 @@
 use crate::contract::EnvKind;
 
 /// What an install was at its first heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Who {
     /// A desktop, a terminal or a hosted workspace, and no agent's environment.
     Person,

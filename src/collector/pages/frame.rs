@@ -5,7 +5,7 @@
 use super::query::address;
 use super::{activation, overview, retention};
 use crate::collector::definitions::Audience;
-use crate::collector::report::words::counted;
+use crate::collector::report::words::{EXPIRY_STOPPED, counted};
 use crate::collector::report::{reasons, shown};
 use crate::collector::view::{Selection, Topic, View};
 use maud::{DOCTYPE, Markup, html};
@@ -46,6 +46,7 @@ pub fn page(
                 "read " (ago(age)) " ago"
                 span.sr { ", at " (view.as_of) }
             }
+            @if view.expiry_stopped { p.age.stale role="alert" { strong { (EXPIRY_STOPPED) } } }
         }
         main id="main" {
             @if let Some(alarm) = alarm { p.alarm role="alert" { (alarm) "." } }

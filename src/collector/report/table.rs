@@ -2,7 +2,9 @@
 //!
 //! One rule: the same words as on the page; a share never stands without its interval and its n.
 
-use super::words::{count_of, counted, grouped, interval, measure, percent, state, step};
+use super::words::{
+    EXPIRY_STOPPED, count_of, counted, grouped, interval, measure, percent, state, step,
+};
 use crate::collector::definitions::{Audience, Cell, LeftOut, Measure, Share, State};
 use crate::collector::view::{Topic, View};
 use std::fmt::Write as _;
@@ -63,6 +65,9 @@ fn notes(view: &View) -> Vec<String> {
     }
     if let Some(out) = reasons(view.left_out) {
         notes.push(format!("Left out: {out}. --all shows everything."));
+    }
+    if view.expiry_stopped {
+        notes.push(EXPIRY_STOPPED.to_owned());
     }
     let carried = view.activity.carried_over;
     if carried > 0 {

@@ -48,6 +48,10 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
+/// What a reader is told when old rows do not expire.
+pub const EXPIRY_STOPPED: &str = "Old rows are kept: two computations of what stays of them differ, or a row does not \
+                                  read. Run `mcpproxy collector verify`.";
+
 /// The words for a step.
 pub fn step(step: Step) -> &'static str {
     match step {

@@ -5,7 +5,7 @@
 use super::error::StoreError;
 use super::packed::DayRow;
 use super::products::Products;
-use super::{database, read, sql};
+use super::{database, frozen, read, sql};
 use rusqlite::Connection;
 
 /// All tables but the days.
@@ -14,13 +14,15 @@ const FIRST: [&str; 10] = [
     "frozen",
 ];
 
-/// Checks what every start needs: the pages of all tables but the days, which are most of the file, and the sum over
-/// the products. The sums over installs are looked at when they are read, which the start does next.
+/// Checks what every start needs: the pages of all tables but the days, which are most of the file, and the sums over
+/// the products and over what stays of expired rows. Those over installs are looked at when they are read, which the
+/// start does next.
 pub fn start(connection: &Connection) -> Result<(), StoreError> {
     for table in FIRST {
         is_well(connection, "quick_check", Some(table))?;
     }
-    products(connection)
+    products(connection)?;
+    frozen::check(connection)
 }
 
 /// Checks the whole file, and reads every row.
@@ -31,6 +33,7 @@ pub fn whole(connection: &Connection) -> Result<(), StoreError> {
         return Ok(());
     }
     products(connection)?;
+    frozen::check(connection)?;
     let mut statement = connection.prepare(sql::ALL_INSTALLS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -4,7 +4,7 @@
 
 use super::error::StoreError;
 use super::sum::Sum;
-use super::{database, sql};
+use super::{database, frozen, sql};
 use crate::collector::mcpproxy_go;
 use crate::collector::row::{Product, Standing};
 use crate::contract::product::{self, OWN_PRODUCT};
@@ -253,19 +253,25 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Product>, StoreError> 
     while let Some(row) = rows.next()? {
         sizes.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
     }
+    let is_present = database::schema(connection)? == Some(database::SCHEMA);
     let products = Products::read(connection)?;
     let mut list: Vec<Product> = products
         .all()
         .map(|known| {
             let size = sizes.get(&known.product);
-            Product {
+            // A copy of an earlier schema has no such table.
+            let expired = match is_present {
+                true => frozen::first_day(connection, known.product)?,
+                false => None,
+            };
+            Ok(Product {
                 name: known.name.clone(),
                 standing: known.standing,
-                first_day: size.map(|(_, first)| *first),
+                first_day: size.map(|(_, first)| *first).into_iter().chain(expired).min(),
                 installs: size.map_or(0, |(count, _)| *count),
-            }
+            })
         })
-        .collect();
+        .collect::<Result<_, StoreError>>()?;
     list.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(list)
 }

@@ -7,7 +7,7 @@ use super::error::StoreError;
 use super::notes::{self, Note};
 use super::packed::{self, DayRow};
 use super::products::{self, Products};
-use super::{sql, sum};
+use super::{frozen, sql, sum};
 use crate::collector::kept::Kept;
 use crate::collector::row::{InstallRow, Product};
 use rusqlite::{Connection, Row};
@@ -26,6 +26,10 @@ impl Reader {
     /// Opens the database of `dir`, which must exist; a collector may be running on it.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         database::open_to_read(dir).map(|connection| Self { connection })
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// A number that is another one after every change of the database by another process or connection.
@@ -54,7 +58,9 @@ impl Reader {
         while let Some(row) = rows.next()? {
             kept.push(install(row)?);
         }
-        let first_day = kept.iter().map(|kept| kept.day0).min().unwrap_or(0);
+        // Of installs that expired, too: whoever came after them is carried over no more than before.
+        let expired = frozen::first_day(&self.connection, known.product)?;
+        let first_day = kept.iter().map(|kept| kept.day0).chain(expired).min().unwrap_or(0);
         Ok(kept.into_iter().map(|kept| marked(kept, first_day)).collect())
     }
 
@@ -84,7 +90,7 @@ impl Reader {
 }
 
 /// The row as the definitions read it. `first_day` is the first day of the product here.
-fn marked(kept: Kept, first_day: u32) -> InstallRow {
+pub(super) fn marked(kept: Kept, first_day: u32) -> InstallRow {
     let carried_over = kept.carried_over || kept.install_day.is_some_and(|day| day < first_day);
     InstallRow {
         day0: kept.day0,

@@ -96,7 +96,8 @@ CREATE TABLE imports (
     lines INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- Aggregates of rows that have expired.
+-- Aggregates of rows that have expired: see `frozen.rs`. `kind` is `installs` (`day`: the Monday of the week of day 0),
+-- `days` (`day`: the UTC day) or `first_day` (of the product here). The cell without a name is the sum over the others.
 CREATE TABLE frozen (
     product INTEGER NOT NULL,
     kind TEXT NOT NULL,

@@ -119,3 +119,36 @@ pub const COUNT: &str = "INSERT INTO counts (day, name, n) VALUES ($1, $2, $3) \
      ON CONFLICT (day, name) DO UPDATE SET n = counts.n + excluded.n";
 pub const COUNTS: &str =
     "SELECT name, SUM(n) FROM counts WHERE day >= $1 GROUP BY name ORDER BY name";
+
+/// Installs that were last seen before a day, behind a key.
+pub const OLD_INSTALLS: &str =
+    "SELECT install FROM installs WHERE install > $1 AND last_day < $2 ORDER BY install LIMIT $3";
+/// Day rows of before a day, behind a key.
+pub const OLD_DAYS: &str = "SELECT install, day FROM days WHERE (install, day) > ($1, $2) AND day < $3 \
+     ORDER BY install, day LIMIT $4";
+pub const DAYS_OF: &str = "SELECT day, packed FROM days WHERE install = $1";
+pub const DAY_REMOVE: &str = "DELETE FROM days WHERE install = $1 AND day = $2";
+
+pub const FROZEN: &str =
+    "SELECT day, cell, n FROM frozen WHERE product = $1 AND kind = $2 ORDER BY day, cell";
+pub const FROZEN_ALL: &str =
+    "SELECT product, kind, day, cell, n FROM frozen ORDER BY product, kind, day, cell";
+pub const FROZEN_OF: &str =
+    "SELECT cell, n FROM frozen WHERE product = $1 AND kind = $2 AND day = $3 ORDER BY cell";
+pub const FROZEN_CELL: &str =
+    "SELECT n FROM frozen WHERE product = $1 AND kind = $2 AND day = $3 AND cell = $4";
+pub const FROZEN_ADD: &str = "INSERT INTO frozen (product, kind, day, cell, n) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (product, kind, day, cell) DO UPDATE SET n = frozen.n + excluded.n";
+pub const FROZEN_SET: &str = "INSERT INTO frozen (product, kind, day, cell, n) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (product, kind, day, cell) DO UPDATE SET n = excluded.n";
+
+/// Every column of words of the small tables.
+pub const STRINGS: [(&str, &str); 7] = [
+    ("products", "SELECT name FROM products"),
+    ("products", "SELECT hashed_as FROM products"),
+    ("names", "SELECT name FROM names"),
+    ("counts", "SELECT DISTINCT name FROM counts"),
+    ("retired", "SELECT DISTINCT version FROM retired"),
+    ("notes", "SELECT text FROM notes"),
+    ("frozen", "SELECT DISTINCT cell FROM frozen"),
+];

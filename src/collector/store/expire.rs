@@ -1,0 +1,321 @@
+//! Expiry: rows that are old enough become counts, and are removed.
+//!
+//! One rule: counting and removing are one transaction of few rows, and what is counted was computed twice. So a
+//! heartbeat waits for a moment at most, and an expiry that is killed has lost nothing and counted nothing twice.
+
+use super::error::StoreError;
+use super::frozen::{self, Cells};
+use super::packed::DayRow;
+use super::{database, raw, read, sql};
+use crate::collector::definitions::{self, Day, Group, Install, Now};
+use crate::collector::kept::Kept;
+use crate::collector::plain::{self, Paper, RawInstall};
+use crate::collector::row::InstallRow;
+use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+/// Rows of one transaction: a few hundredths of a second on a slow disk.
+const ROWS: u32 = 500;
+/// What the database calls an expiry that has stopped.
+const META: &str = "expiry";
+
+/// How long rows are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Days that a day row is kept.
+    pub days: u32,
+    /// Calendar months that an install is kept after it was last seen.
+    pub months: u32,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { days: 400, months: 25 }
+    }
+}
+
+/// Why nothing expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpiryError {
+    /// Two computations of what would stay of the same rows differ.
+    Differs,
+    /// The database cannot be used.
+    Store(StoreError),
+}
+
+impl fmt::Display for ExpiryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Differs => f.write_str(
+                "two computations of what stays of them differ, so nothing was removed: run `mcpproxy collector \
+                 verify`, and report what it says",
+            ),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ExpiryError {}
+
+impl<E: Into<StoreError>> From<E> for ExpiryError {
+    fn from(error: E) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expired {
+    /// So many rows, and there may be more.
+    Rows(u32),
+    /// Nothing is left to expire.
+    Nothing,
+}
+
+/// An expiry on its way through the rows of a database.
+#[derive(Debug)]
+pub struct Expiry {
+    connection: Connection,
+    keep: Keep,
+    today: Day,
+    /// The first day of each product, before this expiry.
+    first_days: BTreeMap<i64, u32>,
+    /// The install, and the install and day, that were looked at last; `None` when all were.
+    installs: Option<Vec<u8>>,
+    days: Option<(Vec<u8>, u32)>,
+}
+
+impl Expiry {
+    /// Begins to look for rows of `dir` that are too old on the day of `now`.
+    pub fn begin(dir: &Path, keep: Keep, now: Now) -> Result<Self, StoreError> {
+        let connection = database::open(dir)?;
+        let first_days = {
+            let mut statement = connection.prepare(sql::PRODUCT_SIZES)?;
+            let days = statement.query_map([], |row| Ok((row.get(0)?, row.get(2)?)))?;
+            days.collect::<Result<_, _>>()?
+        };
+        let today = now.today();
+        let (installs, days) = (Some(Vec::new()), Some((Vec::new(), 0)));
+        Ok(Self { connection, keep, today, first_days, installs, days })
+    }
+
+    /// Expires a few rows.
+    pub fn step(&mut self) -> Result<Expired, ExpiryError> {
+        let expired = match self.expire() {
+            // The operator sees it on every page, until an expiry comes to its end.
+            Err(error @ (ExpiryError::Differs | ExpiryError::Store(StoreError::Damaged))) => {
+                self.connection.execute(sql::META_WRITE, [META, "stopped"])?;
+                return Err(error);
+            }
+            other => other?,
+        };
+        if expired == Expired::Nothing && has_stopped(&self.connection)? {
+            self.connection.execute(sql::META_WRITE, [META, "done"])?;
+        }
+        Ok(expired)
+    }
+
+    fn expire(&mut self) -> Result<Expired, ExpiryError> {
+        if let Some(after) = self.installs.take() {
+            let last = self.today.months_earlier(self.keep.months);
+            let old = self.old_installs(&after, last)?;
+            if let Some(end) = old.last() {
+                let rows = self.expire_installs(&old, last)?;
+                self.installs = Some(end.clone());
+                return Ok(Expired::Rows(rows));
+            }
+        }
+        if let Some(after) = self.days.take() {
+            let first = self.today.minus(self.keep.days);
+            let old = self.old_days(&after, first)?;
+            if let Some(end) = old.last() {
+                let rows = self.expire_days(&old)?;
+                self.days = Some(end.clone());
+                return Ok(Expired::Rows(rows));
+            }
+        }
+        Ok(Expired::Nothing)
+    }
+
+    fn old_installs(&self, after: &[u8], last: Day) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut statement = self.connection.prepare(sql::OLD_INSTALLS)?;
+        let old = statement.query_map(params![after, last.0, ROWS], |row| row.get(0))?;
+        Ok(old.collect::<Result<_, _>>()?)
+    }
+
+    fn old_days(
+        &self,
+        (install, day): &(Vec<u8>, u32),
+        first: Day,
+    ) -> Result<Vec<(Vec<u8>, u32)>, StoreError> {
+        let mut statement = self.connection.prepare(sql::OLD_DAYS)?;
+        let of = params![install, day, first.0, ROWS];
+        let old = statement.query_map(of, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(old.collect::<Result<_, _>>()?)
+    }
+
+    /// Installs last seen before `last`, with whatever days are left of them.
+    fn expire_installs(&mut self, old: &[Vec<u8>], last: Day) -> Result<u32, ExpiryError> {
+        let now = Now(u64::from(self.today.0) * 86_400);
+        let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut cells = Cells::new();
+        let mut again = Second::default();
+        let mut installs: BTreeMap<i64, (Vec<Install>, Vec<Paper>)> = BTreeMap::new();
+        let mut rows = 0;
+        let mut statements = Statements::of(&change)?;
+        for key in old {
+            let found = statements.install(key)?;
+            // It may have been erased, or have come back, since it was looked at.
+            let Some((raw, kept)) = found else { continue };
+            let kept = kept?;
+            if kept.last_day >= last.0 {
+                continue;
+            }
+            let product = raw.product;
+            let first_day = self.first_days.get(&product).map_or(kept.day0, |day| *day);
+            let first_day = frozen::keep_first_day(&change, product, first_day.min(kept.day0))?;
+            let row = read::marked(kept, first_day);
+            let install = Install::from(&row);
+            let paper = Paper::of(&raw).ok_or(StoreError::Damaged)?;
+            let mut days = statements.days.query([key])?;
+            while let Some(day) = days.next()? {
+                let (at, packed): (u32, Vec<u8>) = (day.get(0)?, day.get(1)?);
+                let one = DayRow::unpack(&packed, key, at).ok_or(StoreError::Damaged)?;
+                frozen::add_day(&mut cells, product, Group::of(&install), at, &one);
+                again.add_day(product, &paper, at, &packed)?;
+                rows += 1;
+            }
+            drop(days);
+            statements.days_remove.execute([key])?;
+            statements.install_remove.execute([key])?;
+            let of = installs.entry(product).or_default();
+            of.0.push(install);
+            of.1.push(paper);
+            rows += 1;
+        }
+        drop(statements);
+        for (product, (installs, papers)) in installs {
+            let first_day = frozen::first_day(&change, product)?.unwrap_or(0);
+            again.add_installs(product, &papers, first_day);
+            frozen::add_installs(&mut cells, product, definitions::freeze(&installs, now));
+        }
+        again.is_the_same_as(&cells)?;
+        frozen::write(&change, &cells)?;
+        change.commit()?;
+        Ok(rows)
+    }
+
+    fn expire_days(&mut self, old: &[(Vec<u8>, u32)]) -> Result<u32, ExpiryError> {
+        let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut cells = Cells::new();
+        let mut again = Second::default();
+        let mut rows = 0;
+        let mut statements = Statements::of(&change)?;
+        for (key, day) in old {
+            let packed: Option<Vec<u8>> =
+                statements.day.query_row(params![key, day], |row| row.get(0)).optional()?;
+            let install = statements.install(key)?;
+            // Erased since it was looked at; a day without its install is what `verify` finds.
+            let (Some(packed), Some((raw, kept))) = (packed, install) else { continue };
+            let row: InstallRow = read::marked(kept?, 0);
+            let paper = Paper::of(&raw).ok_or(StoreError::Damaged)?;
+            let one = DayRow::unpack(&packed, key, *day).ok_or(StoreError::Damaged)?;
+            let group = Group::of(&Install::from(&row));
+            frozen::add_day(&mut cells, raw.product, group, *day, &one);
+            again.add_day(raw.product, &paper, *day, &packed)?;
+            statements.day_remove.execute(params![key, day])?;
+            rows += 1;
+        }
+        drop(statements);
+        again.is_the_same_as(&cells)?;
+        frozen::write(&change, &cells)?;
+        change.commit()?;
+        Ok(rows)
+    }
+}
+
+/// The statements of one transaction, each prepared once.
+struct Statements<'c> {
+    install: Statement<'c>,
+    install_remove: Statement<'c>,
+    days: Statement<'c>,
+    days_remove: Statement<'c>,
+    day: Statement<'c>,
+    day_remove: Statement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    fn of(change: &'c Connection) -> Result<Self, StoreError> {
+        Ok(Self {
+            install: change.prepare(sql::INSTALL)?,
+            install_remove: change.prepare(sql::INSTALL_DELETE)?,
+            days: change.prepare(sql::DAYS_OF)?,
+            days_remove: change.prepare(sql::DAYS_DELETE)?,
+            day: change.prepare(sql::DAY)?,
+            day_remove: change.prepare(sql::DAY_REMOVE)?,
+        })
+    }
+
+    /// An install, as it stands there and as it reads.
+    fn install(
+        &mut self,
+        key: &[u8],
+    ) -> Result<Option<(RawInstall, Result<Kept, StoreError>)>, StoreError> {
+        let found = self
+            .install
+            .query_row([key], |row| Ok((raw::install(row)?, read::install(row))))
+            .optional()?;
+        Ok(found)
+    }
+}
+
+/// Whether the last expiry has stopped because of what it found.
+pub(super) fn has_stopped(connection: &Connection) -> Result<bool, StoreError> {
+    let state: Option<String> =
+        connection.query_row(sql::META, [META], |row| row.get(0)).optional()?;
+    Ok(state.as_deref() == Some("stopped"))
+}
+
+/// The second computation: of the same rows, by other code.
+#[derive(Default)]
+struct Second {
+    cells: BTreeMap<(i64, String, i64, String), u64>,
+}
+
+impl Second {
+    fn add_installs(&mut self, product: i64, papers: &[Paper], first_day: u32) {
+        for ((monday, cell), n) in plain::frozen(papers, i64::from(first_day)) {
+            *self.cells.entry((product, "installs".to_owned(), monday, cell)).or_default() += n;
+        }
+    }
+
+    fn add_day(
+        &mut self,
+        product: i64,
+        paper: &Paper,
+        day: u32,
+        packed: &[u8],
+    ) -> Result<(), StoreError> {
+        for (name, n) in plain::day(packed).ok_or(StoreError::Damaged)? {
+            let cell = format!("{}|{name}", paper.group());
+            *self.cells.entry((product, "days".to_owned(), i64::from(day), cell)).or_default() += n;
+        }
+        Ok(())
+    }
+
+    fn is_the_same_as(&self, cells: &Cells) -> Result<(), ExpiryError> {
+        let mut first = BTreeMap::new();
+        for ((product, kind, day), group) in cells {
+            for (cell, n) in group {
+                let key = (*product, (*kind).to_owned(), i64::from(*day), cell.clone());
+                first.insert(key, *n);
+            }
+        }
+        if first == self.cells { Ok(()) } else { Err(ExpiryError::Differs) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
