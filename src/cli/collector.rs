@@ -7,6 +7,7 @@ use super::{Call, Failure, output};
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
 use crate::collector::store::{self, KeySource, ProductError, Reader, StoreError, StoreOptions};
+use crate::collector::tls::TlsFiles;
 use crate::contract::timestamp;
 use crate::machine;
 use crate::node::Node;
@@ -47,11 +48,12 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         }
         file => file.map(PathBuf::from),
     };
+    let tls = tls(call)?;
     let offset = clock_offset(listen)?;
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
-    let options = Options { store, listen, base_path: base, password_file, clock };
+    let options = Options { store, listen, base_path: base, password_file, tls, clock };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -63,17 +65,22 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
 }
 
 fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
-    let url = format!("http://{}{base_path}/heartbeat", announced.address);
+    let scheme = if announced.is_secure { "https" } else { "http" };
+    let base = format!("{scheme}://{}{base_path}", announced.address);
+    let url = format!("{base}/heartbeat");
     if log_format == log::Format::Json || std::env::var_os("JOURNAL_STREAM").is_some() {
         // A log is read by others: the key of the pages stays in its file.
         info!(url, products = announced.products, "receiving heartbeats");
     } else {
         // A closed pipe is no reason to stop.
-        let pages = format!("http://{}{base_path}{}", announced.address, announced.pages);
+        let pages = format!("{base}{}", announced.pages);
         let _ = output::print(&format!("Receiving heartbeats at {url}\nShowing them at {pages}\n"));
     }
     if announced.key_is_exposed {
         warn!("others on this machine may read the key: its file is not 0600");
+    }
+    if announced.tls_key_is_exposed {
+        warn!("others on this machine may read the file of --tls-key: make it 0600");
     }
     if announced.products == 0 {
         warn!(
@@ -232,6 +239,16 @@ fn key(call: &Call) -> Result<KeySource, Failure> {
     // Bytes that are not UTF-8 are no key: the collector says so, as for any other wrong one.
     let text = text.map(|value: OsString| value.to_string_lossy().into_owned());
     Ok(text.map_or(KeySource::Own, KeySource::Variable))
+}
+
+/// Both files of a certificate, or none.
+fn tls(call: &Call) -> Result<Option<TlsFiles>, Failure> {
+    let file = |name: &str| call.value(name).filter(|file| !file.is_empty()).map(PathBuf::from);
+    match (file("tls-cert"), file("tls-key")) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) if !call.has("tls-cert") && !call.has("tls-key") => Ok(None),
+        _ => Err(usage("--tls-cert FILE and --tls-key FILE belong together: name both files")),
+    }
 }
 
 fn base_path(call: &Call) -> Result<String, Failure> {

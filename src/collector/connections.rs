@@ -2,6 +2,7 @@
 //!
 //! One rule: every number here is bounded, and a request that has arrived gets its answer during a stop as well.
 
+use super::tls::Greeter;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -9,7 +10,8 @@ use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,13 +31,19 @@ const GRACE: Duration = Duration::from_secs(15);
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// Serves HTTP on every listener until `closing`; then what has arrived is still answered.
-pub async fn serve(listeners: Vec<TcpListener>, router: Router, closing: CancellationToken) {
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    greeter: Option<Greeter>,
+    router: Router,
+    closing: CancellationToken,
+) {
     let (free, open) = (Arc::new(Semaphore::new(MOST)), TaskTracker::new());
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
+            let (greeter, router) = (greeter.clone(), router.clone());
             let take =
-                accept(listener, router.clone(), free.clone(), open.clone(), closing.clone());
+                accept(listener, greeter, router, free.clone(), open.clone(), closing.clone());
             tokio::spawn(take)
         })
         .collect();
@@ -50,6 +58,7 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, closing: Cancell
 
 async fn accept(
     listener: TcpListener,
+    greeter: Option<Greeter>,
     router: Router,
     free: Arc<Semaphore>,
     open: TaskTracker,
@@ -63,9 +72,19 @@ async fn accept(
         };
         match accepted {
             Ok((stream, _)) => {
-                let (router, closing) = (router.clone(), closing.clone());
+                let (greeter, router) = (greeter.clone(), router.clone());
+                let closing = closing.clone();
                 open.spawn(async move {
-                    connection(stream, router, closing).await;
+                    // Answers are small and waited for.
+                    let _ = stream.set_nodelay(true);
+                    match greeter {
+                        None => connection(stream, router, closing).await,
+                        Some(greeter) => {
+                            if let Some(stream) = greeter.greet(stream).await {
+                                connection(stream, router, closing).await;
+                            }
+                        }
+                    }
                     drop(permit);
                 });
             }
@@ -85,9 +104,11 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, router: Router, closing: CancellationToken) {
-    // Answers are small and waited for.
-    let _ = stream.set_nodelay(true);
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    closing: CancellationToken,
+) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)

@@ -19,4 +19,5 @@ pub mod snapshot;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod view;

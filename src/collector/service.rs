@@ -10,10 +10,11 @@ use super::pages::{self, Pages};
 use super::receive::Receiver;
 use super::row::Standing;
 use super::store::{self, ProductError, StoreError, StoreOptions};
+use super::tls::{Greeter, Tls, TlsError, TlsFiles};
 use crate::web::listen::Front;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,8 @@ pub struct Options {
     pub base_path: String,
     /// `--password-file`: the key of the pages; without it one is made and kept in the data directory.
     pub password_file: Option<PathBuf>,
+    /// `--tls-cert` and `--tls-key`: without them it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -45,6 +48,8 @@ pub enum CollectorError {
     Product(ProductError),
     /// The key of the pages.
     Access(AccessError),
+    /// The files of the certificate.
+    Tls(TlsError),
     /// The address cannot be listened on.
     Listen(SocketAddr, io::ErrorKind),
     /// The system does not give what a server needs.
@@ -56,6 +61,7 @@ impl fmt::Display for CollectorError {
         match self {
             Self::Product(error) => error.fmt(f),
             Self::Access(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Listen(address, kind) => write!(
                 f,
                 "cannot listen on {address}: {kind}; choose another address with --listen HOST:PORT"
@@ -72,12 +78,16 @@ impl std::error::Error for CollectorError {}
 pub struct Announced {
     /// Where it listens.
     pub address: SocketAddr,
+    /// It speaks TLS.
+    pub is_secure: bool,
     /// How many products are received.
     pub products: usize,
     /// What follows the base path in the address of the pages: `/`, with the key unless the operator chose it.
     pub pages: String,
     /// Others on this machine may read the file of the key.
     pub key_is_exposed: bool,
+    /// The same of the private key of the certificate.
+    pub tls_key_is_exposed: bool,
 }
 
 /// Receives until it is asked to stop (SIGINT, SIGTERM, SIGHUP).
@@ -87,6 +97,8 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         .map_err(|error| CollectorError::Listen(options.listen, error.kind()))?;
     let own = options.password_file.as_deref().map(Access::from_file);
     let own = own.transpose().map_err(CollectorError::Access)?;
+    let tls = options.tls.map(|files| Tls::begin(files, options.clock.clone()));
+    let (tls, _renewing) = tls.transpose().map_err(CollectorError::Tls)?.unzip();
     let receiver = Receiver::open(&options.store).map_err(CollectorError::Product)?;
     let closing = stop_signal()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -102,12 +114,14 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     };
     let announced = Announced {
         address: front.address,
+        is_secure: tls.is_some(),
         products: products.iter().filter(|one| one.standing != Standing::Removed).count(),
         pages: match options.password_file {
             Some(_) => "/".to_owned(),
             None => pages::entrance(&access),
         },
         key_is_exposed: store::key_is_exposed(&options.store),
+        tls_key_is_exposed: tls.as_ref().is_some_and(|tls| tls.key_is_exposed()),
     };
     let keeper = Arc::new(Keeper::new(receiver.reader()?, options.clock.clone())?);
     let _looking = keeper
@@ -122,30 +136,16 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let base = &options.base_path;
     let router = http::router(app.clone(), base).merge(pages::router(pages, base));
     runtime.block_on(async move {
-        let listeners = listeners(front)?;
+        let address = front.address;
+        let listener = TcpListener::from_std(front.into_listener())
+            .map_err(|error| CollectorError::Listen(address, error.kind()))?;
         announce(&announced);
-        connections::serve(listeners, router, closing).await;
+        connections::serve(vec![listener], tls.map(Greeter::new), router, closing).await;
         Ok::<(), CollectorError>(())
     })?;
     runtime.shutdown_background();
     info!("stopped: everything accepted is answered");
     Ok(())
-}
-
-/// The sockets that are listened on: where `[::]` is not both families by itself, one more.
-fn listeners(front: Front) -> Result<Vec<TcpListener>, CollectorError> {
-    let address = front.address;
-    let failed = |error: io::Error| CollectorError::Listen(address, error.kind());
-    let mut all = vec![front.into_listener()];
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        let other = (Ipv4Addr::UNSPECIFIED, address.port());
-        all.extend(std::net::TcpListener::bind(other).ok());
-    }
-    let ready = |listener: std::net::TcpListener| {
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
-    };
-    all.into_iter().map(|listener| ready(listener).map_err(failed)).collect()
 }
 
 /// Cancelled by the first signal to stop. The second ends the process at once: acknowledged heartbeats are on

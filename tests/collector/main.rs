@@ -13,3 +13,4 @@ mod pages;
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
 mod running;
+mod tls;

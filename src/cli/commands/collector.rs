@@ -45,7 +45,7 @@ pub(super) const RUN: Command = Command {
     path: &["collector"],
     summary: "Receive the heartbeats of your products, keep them, and show who stays",
     about: "Answers POST /heartbeat, and acknowledges a heartbeat after it is on disk. Keeps no address and no\n\
-            JSON, and a keyed hash in place of each id. Put a proxy with TLS in front of it.\n\n  \
+            JSON, and a keyed hash in place of each id. For the world it needs TLS: its own, or that of a proxy.\n\n  \
             mcpproxy collector --product notes-mcp",
     operands: Operands::None,
     options: &[
@@ -85,6 +85,13 @@ pub(super) const RUN: Command = Command {
             value: Some("FILE"),
             help: "The key of the pages, in one line (default: made once, in pages.key of the data directory)",
         },
+        Opt {
+            long: "tls-cert",
+            short: None,
+            value: Some("FILE"),
+            help: "Speak TLS with this certificate (PEM, the full chain); a renewed file is taken while it runs",
+        },
+        Opt { long: "tls-key", short: None, value: Some("FILE"), help: "Its private key (PEM)" },
         EPHEMERAL,
         Opt { long: "log-format", short: None, value: Some("FORMAT"), help: "text or json" },
     ],
