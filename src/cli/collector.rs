@@ -4,6 +4,7 @@
 
 use super::output::Format;
 use super::{Call, Failure, output};
+use crate::collector::origin::{Network, NetworkError};
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
 use crate::collector::store::{self, KeySource, ProductError, Reader, StoreError, StoreOptions};
@@ -33,6 +34,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let products = call.options.iter().filter(|(name, _)| *name == "product");
     let products = products.map(|(_, value)| name(value.as_deref().unwrap_or_default()));
     let products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
+    let trusted_proxies = trusted_proxies(call)?;
     let dir = dir(call)?;
     let store = StoreOptions {
         key: key(call)?,
@@ -53,7 +55,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
-    let options = Options { store, listen, base_path: base, password_file, tls, clock };
+    let options =
+        Options { store, listen, base_path: base, password_file, tls, trusted_proxies, clock };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -249,6 +252,15 @@ fn tls(call: &Call) -> Result<Option<TlsFiles>, Failure> {
         (None, None) if !call.has("tls-cert") && !call.has("tls-key") => Ok(None),
         _ => Err(usage("--tls-cert FILE and --tls-key FILE belong together: name both files")),
     }
+}
+
+fn trusted_proxies(call: &Call) -> Result<Vec<Network>, Failure> {
+    let networks = call.options.iter().filter(|(name, _)| *name == "trusted-proxy");
+    let network = |value: &Option<OsString>| {
+        let text = value.as_deref().and_then(OsStr::to_str).unwrap_or_default();
+        text.parse().map_err(|error: NetworkError| usage(format!("--trusted-proxy {error}")))
+    };
+    networks.map(|(_, value)| network(value)).collect()
 }
 
 fn base_path(call: &Call) -> Result<String, Failure> {

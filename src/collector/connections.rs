@@ -1,18 +1,24 @@
 //! Connections: how many there are at once, and how long a sender may take.
 //!
-//! One rule: every number here is bounded, and a request that has arrived gets its answer during a stop as well.
+//! One rule: every number here is bounded, and a request that has arrived gets its answer: during a stop, and when
+//! there is no place left. What gives its place to a newcomer is the connection that has waited longest.
 
+use super::places::{Place, Places};
 use super::tls::Greeter;
 use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use axum::http::{HeaderValue, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -30,6 +36,10 @@ const GRACE: Duration = Duration::from_secs(15);
 /// How long to wait when the system has no more connections to give.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
+/// The other end of the connection that a request came on: an extension of the request.
+#[derive(Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
 /// Serves HTTP on every listener until `closing`; then what has arrived is still answered.
 pub async fn serve(
     listeners: Vec<TcpListener>,
@@ -37,14 +47,16 @@ pub async fn serve(
     router: Router,
     closing: CancellationToken,
 ) {
-    let (free, open) = (Arc::new(Semaphore::new(MOST)), TaskTracker::new());
+    let (places, open) = (Places::new(MOST), TaskTracker::new());
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
-            let (greeter, router) = (greeter.clone(), router.clone());
-            let take =
-                accept(listener, greeter, router, free.clone(), open.clone(), closing.clone());
-            tokio::spawn(take)
+            let serving = Serving {
+                greeter: greeter.clone(),
+                router: router.clone(),
+                closing: closing.clone(),
+            };
+            tokio::spawn(accept(listener, serving, places.clone(), open.clone()))
         })
         .collect();
     for accepting in accepting {
@@ -56,37 +68,28 @@ pub async fn serve(
     }
 }
 
-async fn accept(
-    listener: TcpListener,
+/// What every connection needs.
+#[derive(Clone)]
+struct Serving {
     greeter: Option<Greeter>,
     router: Router,
-    free: Arc<Semaphore>,
-    open: TaskTracker,
     closing: CancellationToken,
-) {
+}
+
+async fn accept(listener: TcpListener, serving: Serving, places: Places, open: TaskTracker) {
+    let closing = serving.closing.clone();
     loop {
-        let Ok(permit) = free.clone().acquire_owned().await else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = closing.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let (greeter, router) = (greeter.clone(), router.clone());
-                let closing = closing.clone();
-                open.spawn(async move {
-                    // Answers are small and waited for.
-                    let _ = stream.set_nodelay(true);
-                    match greeter {
-                        None => connection(stream, router, closing).await,
-                        Some(greeter) => {
-                            if let Some(stream) = greeter.greet(stream).await {
-                                connection(stream, router, closing).await;
-                            }
-                        }
-                    }
-                    drop(permit);
-                });
+            Ok((stream, peer)) => {
+                let place = tokio::select! {
+                    place = places.take() => place,
+                    () = closing.cancelled() => return,
+                };
+                open.spawn(serving.clone().greet(stream, Peer(peer.ip()), place));
             }
             Err(error) if is_of_the_client(&error) => {}
             Err(_) => tokio::time::sleep(EXHAUSTED).await,
@@ -104,16 +107,57 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
+impl Serving {
+    /// Through TLS where it is spoken here. A handshake waits as a head does, and its place may be given away.
+    async fn greet(self, stream: TcpStream, peer: Peer, place: Place) {
+        // Answers are small and waited for.
+        let _ = stream.set_nodelay(true);
+        let Some(greeter) = &self.greeter else {
+            return connection(stream, peer, place, self.router, self.closing).await;
+        };
+        let greeted = tokio::select! {
+            greeted = greeter.greet(stream) => greeted,
+            () = place.is_given_away() => return,
+        };
+        if let Some(stream) = greeted {
+            connection(stream, peer, place, self.router, self.closing).await;
+        }
+    }
+}
+
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    place: Place,
     router: Router,
     closing: CancellationToken,
 ) {
+    let (router, of_request) = (TowerToHyperService::new(router), place.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let framing = Framing::of(&request);
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(of_request.clone());
+        let answer = (framing != Framing::Doubtful).then(|| router.call(request));
+        async move {
+            let mut response = match answer {
+                Some(answer) => answer.await?,
+                None => {
+                    let mut response = Response::new(Body::empty());
+                    *response.status_mut() = StatusCode::BAD_REQUEST;
+                    response
+                }
+            };
+            if framing != Framing::Plain {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
         .max_buf_size(MOST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let end = async {
         tokio::select! {
@@ -122,9 +166,39 @@ async fn connection(
         }
     };
     tokio::select! {
+        // First, so that an answer that is there is written before its place is given away.
+        biased;
         // An error of one connection concerns its client alone.
         _ = serving.as_mut() => return,
+        () = place.is_given_away() => return,
         () = end => serving.as_mut().graceful_shutdown(),
     }
     let _ = tokio::time::timeout(GRACE, serving).await;
+}
+
+/// How a request says where it ends and whom it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// In one way that all readers understand alike.
+    Plain,
+    /// In chunks: a proxy that reads a length instead would see another request behind it, so that it is the last
+    /// one of its connection.
+    Chunked,
+    /// In two ways: by a length and in chunks, or with no host or several.
+    Doubtful,
+}
+
+impl Framing {
+    fn of<B>(request: &Request<B>) -> Self {
+        let headers = request.headers();
+        let is_chunked = headers.contains_key(TRANSFER_ENCODING);
+        let hosts = headers.get_all(HOST).iter().count();
+        if is_chunked && headers.contains_key(CONTENT_LENGTH)
+            || hosts > 1
+            || hosts == 0 && request.version() == Version::HTTP_11
+        {
+            return Self::Doubtful;
+        }
+        if is_chunked { Self::Chunked } else { Self::Plain }
+    }
 }

@@ -2,6 +2,11 @@
 //!
 //! One rule: an answer says a rule and a place, never a value, and nothing about a request is logged.
 
+use super::connections::Peer;
+use super::floods::Origin;
+use super::limits::Limit;
+use super::origin::{Network, Origins};
+use super::places::Place;
 use super::receive::{Answer, Receiver, Refused};
 use crate::contract::MAX_PAYLOAD_BYTES;
 use crate::json;
@@ -10,13 +15,14 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Tells the time: seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -32,6 +38,31 @@ pub struct App {
     pub receiver: Receiver,
     /// When they arrive.
     pub clock: Clock,
+    origins: Origins,
+    heartbeats: Mutex<Limit>,
+    began: Instant,
+}
+
+impl App {
+    /// Handlers that believe the forwarding headers of these proxies.
+    pub fn new(receiver: Receiver, clock: Clock, trusted: Vec<Network>) -> Self {
+        let heartbeats = Mutex::new(Limit::heartbeats());
+        let origins = Origins::new(trusted);
+        Self { receiver, clock, origins, heartbeats, began: Instant::now() }
+    }
+
+    /// Where a request came from; `None` is this machine, which no limit is for.
+    pub fn origin(&self, request: &Parts) -> Option<Origin> {
+        let Peer(peer) = request.extensions.get()?;
+        self.origins.of(*peer, &request.headers)
+    }
+
+    /// Takes one request from the share of an origin. The error is the number of seconds to wait.
+    pub fn take(&self, limit: &Mutex<Limit>, origin: Option<Origin>) -> Result<(), u64> {
+        let Some(origin) = origin else { return Ok(()) };
+        let mut limit = limit.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.take(origin, self.began.elapsed())
+    }
 }
 
 /// The routes below `base` (empty, or such as `/t`): receiving and health.
@@ -54,11 +85,22 @@ async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {
         answered(Answer::Refused(refused))
     };
     let (head, body) = request.into_parts();
-    if !is_json(&head.headers) {
+    let origin = app.origin(&head);
+    let share = app.take(&app.heartbeats, origin);
+    if share.is_ok() && !is_json(&head.headers) {
         return refuse(Refused::media_type());
     }
-    match tokio::time::timeout(BODY_WAIT, read(body)).await {
-        Ok(Ok(Some(bytes))) => answered(app.receiver.submit(&bytes, (app.clock)()).answer().await),
+    let body = tokio::time::timeout(BODY_WAIT, read(body)).await;
+    if let (Err(seconds), Ok(Ok(_))) = (share, &body) {
+        app.receiver.count_limited((app.clock)());
+        return answered(Answer::TooMany(seconds));
+    }
+    match body {
+        Ok(Ok(Some(bytes))) => {
+            // From here on its connection gives its place to no newcomer.
+            let _answering = head.extensions.get().map(Place::answering);
+            answered(app.receiver.submit(&bytes, (app.clock)(), origin).answer().await)
+        }
         Ok(Ok(None)) => refuse(Refused::size()),
         // The sender is gone, or what it sends is no body.
         Ok(Err(_)) => closing(refuse(Refused::broken())),

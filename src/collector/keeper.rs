@@ -111,7 +111,7 @@ fn rest_after(took: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::store::{Counts, KeySource, Store, StoreOptions};
+    use crate::collector::store::{Counts, Incoming, KeySource, Store, StoreOptions};
     use crate::collector::testing::heartbeat;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -145,7 +145,8 @@ mod tests {
         assert_eq!(second.made_at, Now(NOW + 60), "it was looked at");
         assert!(second.is_same_reading(&first), "and not read again");
 
-        store.apply(&[(&heartbeat(NOW), NOW)], &Counts::new()).expect("a commit");
+        let beat = heartbeat(NOW);
+        store.apply(&[Incoming::new(&beat, NOW)], &Counts::new()).expect("a commit");
         assert_eq!(keeper.current().installs(None).count(), 0, "until the next look");
         keeper.look().expect("a look");
         assert_eq!(keeper.current().installs(Some("notes-mcp")).count(), 1);

@@ -39,6 +39,10 @@ pub struct Kept {
     pub install_day: Option<u32>,
     /// See [`super::row::InstallRow::clock_wrong`].
     pub clock_wrong: u32,
+    /// The day on which its first heartbeat was received; rows of schema 1 do not say.
+    pub received: Option<u32>,
+    /// See [`super::row::InstallRow::flood`].
+    pub flood: bool,
     /// `timestamp` and time of receipt of every heartbeat stored in the last [`REMEMBERED`] seconds.
     pub recent: Vec<(u64, u64)>,
 }
@@ -89,6 +93,8 @@ impl Kept {
             days_since_install: heartbeat.days_since_install,
             install_day: install_day(heartbeat, day),
             clock_wrong: 0,
+            received: Some(self::day(received)),
+            flood: false,
             recent: Vec::new(),
         };
         kept.add(heartbeat, day, clock_wrong, received);
@@ -256,6 +262,8 @@ mod tests {
             // What was received when is not a lifetime fact.
             one.recent.clear();
             other.recent.clear();
+            one.received = None;
+            other.received = None;
             prop_assert_eq!(one, other);
         }
     }

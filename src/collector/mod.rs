@@ -4,11 +4,15 @@
 
 mod connections;
 pub mod definitions;
+pub mod floods;
 pub mod heartbeat;
 pub mod http;
 pub mod keeper;
 pub mod kept;
+pub mod limits;
+pub mod origin;
 pub mod pages;
+mod places;
 pub mod receive;
 pub mod report;
 pub mod row;

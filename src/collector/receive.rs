@@ -3,10 +3,14 @@
 //! One rule: no answer says stored before the commit, and none holds a value of the heartbeat. HTTP only wraps
 //! this; the tests and the simulator call it with a time of their own.
 
+use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
-use super::store::{self, Counts, Outcome, ProductError, Reader, Store, StoreError, StoreOptions};
+use super::store::{
+    self, Counts, Incoming, Outcome, ProductError, Reader, Store, StoreError, StoreOptions,
+};
 use crate::gate::{self, PrivateWords, RefusalRule};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{
     Receiver as Queue, RecvTimeoutError, SyncSender, TrySendError, sync_channel,
 };
@@ -28,6 +32,10 @@ const COUNTS_WAIT: Duration = Duration::from_secs(10);
 const QUEUE_RETRY: u64 = 5;
 /// Seconds after which a database that cannot be written is worth another try.
 const STORE_RETRY: u64 = 60;
+
+/// What an operator has forgotten to say.
+pub const PROXY_ALARM: &str = "all new installs come from one address, with forwarding headers: if that is your proxy, \
+     start the collector with --trusted-proxy and the address of the proxy; until then no flood is marked";
 
 /// The answer to a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +99,7 @@ impl Refused {
 struct Job {
     heartbeat: Heartbeat,
     received: u64,
+    origin: Option<Origin>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -101,6 +110,8 @@ struct Shared {
     refusals: Mutex<Counts>,
     /// The error of the last write.
     write_error: Mutex<Option<StoreError>>,
+    /// Everybody seems to come through a proxy that is not trusted.
+    wants_a_proxy: AtomicBool,
 }
 
 impl Shared {
@@ -134,7 +145,7 @@ impl Receiver {
 
     /// Takes one heartbeat that arrived at `received`, and waits for its answer. Not for asynchronous code.
     pub fn accept(&self, bytes: &[u8], received: u64) -> Answer {
-        self.submit(bytes, received).wait()
+        self.submit(bytes, received, None).wait()
     }
 
     /// As [`Self::accept`] for many, in their order, with as few commits as possible.
@@ -148,14 +159,14 @@ impl Receiver {
             if waiting.len() == BATCH {
                 answers.extend(waiting.drain(..).map(Pending::wait));
             }
-            waiting.push(self.submit(bytes, received));
+            waiting.push(self.submit(bytes, received, None));
         }
         answers.extend(waiting.into_iter().map(Pending::wait));
         answers
     }
 
-    /// Takes one heartbeat that arrived at `received`; the answer may have to be waited for.
-    pub fn submit(&self, bytes: &[u8], received: u64) -> Pending {
+    /// Takes one heartbeat that arrived at `received` from `origin`; the answer may have to be waited for.
+    pub fn submit(&self, bytes: &[u8], received: u64, origin: Option<Origin>) -> Pending {
         let heartbeat = match read(bytes) {
             Ok(heartbeat) => heartbeat,
             Err(refused) => {
@@ -165,7 +176,7 @@ impl Receiver {
         };
         let (answer, waiting) = oneshot::channel();
         let sent = match &self.queue {
-            Some(queue) => queue.try_send(Job { heartbeat, received, answer }),
+            Some(queue) => queue.try_send(Job { heartbeat, received, origin, answer }),
             None => return Pending::Done(Answer::Unavailable(QUEUE_RETRY)),
         };
         match sent {
@@ -177,8 +188,24 @@ impl Receiver {
 
     /// Counts a refusal that was made before the bytes were looked at.
     pub fn count(&self, refused: &Refused, received: u64) {
+        self.count_as(refused.counted(), received);
+    }
+
+    /// Counts a heartbeat that came too fast after others of its network.
+    pub fn count_limited(&self, received: u64) {
+        self.count_as("limited", received);
+    }
+
+    fn count_as(&self, name: &'static str, received: u64) {
         let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        store::count(&mut refusals, received, refused.counted());
+        store::count(&mut refusals, received, name);
+    }
+
+    /// Tells whether all new installs of a day came from one address with forwarding headers, so many that they
+    /// would be a flood, while no proxy is trusted.
+    pub fn proxy_alarm(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let shared = self.shared.clone();
+        move || shared.wants_a_proxy.load(Ordering::Relaxed)
     }
 
     /// The error of the last write; `None` when heartbeats can be stored.
@@ -278,10 +305,15 @@ impl Writer {
         if batch.is_empty() && counts.is_empty() && self.shared.write_error().is_none() {
             return;
         }
-        let heartbeats: Vec<(&Heartbeat, u64)> =
-            batch.iter().map(|job| (&job.heartbeat, job.received)).collect();
-        let result = self.store.apply(&heartbeats, &counts);
+        let incoming = batch.iter().map(|job| Incoming {
+            origin: job.origin,
+            ..Incoming::new(&job.heartbeat, job.received)
+        });
+        let result = self.store.apply(&incoming.collect::<Vec<_>>(), &counts);
         self.tell(result.as_ref().err());
+        if self.store.wants_a_proxy() && !self.shared.wants_a_proxy.swap(true, Ordering::Relaxed) {
+            error!("{PROXY_ALARM}");
+        }
         match result {
             Ok(outcomes) => {
                 for (job, outcome) in batch.into_iter().zip(outcomes) {

@@ -86,6 +86,8 @@ pub struct InstallRow {
     pub late_start: bool,
     /// Heartbeats whose `timestamp` could not be believed: they count for the day of their receipt.
     pub clock_wrong: u32,
+    /// It came in a flood of new ids from one place: left out of the default view.
+    pub flood: bool,
 }
 
 impl InstallRow {

@@ -5,6 +5,7 @@
 use super::connections;
 use super::http::{self, App, Clock};
 use super::keeper::Keeper;
+use super::origin::Network;
 use super::pages::access::{Access, AccessError};
 use super::pages::{self, Pages};
 use super::receive::Receiver;
@@ -37,6 +38,8 @@ pub struct Options {
     pub password_file: Option<PathBuf>,
     /// `--tls-cert` and `--tls-key`: without them it speaks plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// `--trusted-proxy`: whose forwarding headers are believed.
+    pub trusted_proxies: Vec<Network>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -130,9 +133,10 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let pages = Arc::new(Pages {
         access,
         snapshot: Box::new(move || keeper.current()),
+        wants_a_proxy: Box::new(receiver.proxy_alarm()),
         clock: options.clock.clone(),
     });
-    let app = Arc::new(App { receiver, clock: options.clock });
+    let app = Arc::new(App::new(receiver, options.clock, options.trusted_proxies));
     let base = &options.base_path;
     let router = http::router(app.clone(), base).merge(pages::router(pages, base));
     runtime.block_on(async move {

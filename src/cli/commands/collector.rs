@@ -80,6 +80,12 @@ pub(super) const RUN: Command = Command {
             help: "What stands before /heartbeat in its address, such as /telemetry",
         },
         Opt {
+            long: "trusted-proxy",
+            short: None,
+            value: Some("CIDR"),
+            help: "Believe forwarding headers from this address or network; may be repeated",
+        },
+        Opt {
             long: "password-file",
             short: None,
             value: Some("FILE"),

@@ -82,6 +82,7 @@ impl Paper {
             carried_over: self.carried_over,
             late_start: self.late_start,
             clock_wrong: 0,
+            flood: false,
         })
     }
 }

@@ -19,8 +19,16 @@ pub const WRONG: &str =
 /// An age in seconds that is an alarm.
 const STALE: u64 = 3600;
 
-/// The whole page of a view. `age` is that of its numbers, in seconds; `endpoint` is where heartbeats go.
-pub fn page(view: &View, topic: Topic, products: &[&str], age: u64, endpoint: &str) -> Markup {
+/// The whole page of a view. `age` is that of its numbers, in seconds; `endpoint` is where heartbeats go; `alarm`
+/// is what the operator has to do before the numbers can be believed.
+pub fn page(
+    view: &View,
+    topic: Topic,
+    products: &[&str],
+    age: u64,
+    endpoint: &str,
+    alarm: Option<&str>,
+) -> Markup {
     let body = html! {
         header.top {
             a.brand href=(address(Topic::Overview, "", &view.selection)) {
@@ -40,6 +48,7 @@ pub fn page(view: &View, topic: Topic, products: &[&str], age: u64, endpoint: &s
             }
         }
         main id="main" {
+            @if let Some(alarm) = alarm { p.alarm role="alert" { (alarm) "." } }
             div.heading {
                 div {
                     h1 { (title(topic)) }

@@ -13,9 +13,10 @@ mod query;
 mod retention;
 
 use super::http::Clock;
+use super::receive::PROXY_ALARM;
 use super::report::{self, Form};
 use super::snapshot::Snapshot;
-use super::view::{Selection, Topic, View};
+use super::view::{Topic, View};
 use crate::web::answer;
 use access::Access;
 use axum::Router;
@@ -24,7 +25,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use maud::Markup;
@@ -43,6 +44,8 @@ pub struct Pages {
     pub access: Access,
     /// The newest snapshot.
     pub snapshot: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
+    /// Whether the operator should name a proxy.
+    pub wants_a_proxy: Box<dyn Fn() -> bool + Send + Sync>,
     /// Seconds since 1970: for the age of the snapshot.
     pub clock: Clock,
 }
@@ -57,9 +60,15 @@ pub fn router(pages: Arc<Pages>, base: &str) -> Router {
         .route(&format!("{base}/style.css"), get(style))
         .route(&format!("{base}/open"), post(open));
     if !base.is_empty() {
-        // Links of pages are relative: they need the final slash.
+        // Links of pages are relative: they need the final slash. The key may stand in the query.
         let to = format!("{base}/");
-        router = router.route(base, get(async move || Redirect::permanent(&to)));
+        router = router.route(
+            base,
+            get(async move |uri: Uri| {
+                let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+                Redirect::permanent(&format!("{to}{query}"))
+            }),
+        );
     }
     for topic in Topic::ALL {
         router = router.route(&format!("{base}/{}", topic.name()), page(topic));
@@ -80,8 +89,9 @@ pub fn entrance(access: &Access) -> String {
 
 async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
     let (uri, headers) = (request.uri(), request.headers());
-    if let Some(given) = query::key(uri.query().unwrap_or_default()) {
-        return enter(&pages, &given, headers, topic);
+    let query = uri.query().unwrap_or_default();
+    if let Some(given) = query::key(query) {
+        return enter(&pages, &given, headers, topic, query);
     }
     if !pages.access.is_given(headers) {
         return closed(StatusCode::UNAUTHORIZED, frame::LOCKED);
@@ -93,9 +103,10 @@ async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
             let age = (pages.clock)().saturating_sub(snapshot.made_at.0);
             let names: Vec<&str> = snapshot.names().collect();
             let endpoint = endpoint(headers, uri.path());
-            html(StatusCode::OK, frame::page(&view, topic, &names, age, &endpoint))
+            let alarm = (pages.wants_a_proxy)().then_some(PROXY_ALARM);
+            html(StatusCode::OK, frame::page(&view, topic, &names, age, &endpoint, alarm))
         }
-        Err(error) => html(error.status(), frame::message("Not a view", &error.to_string())),
+        Err(error) => no_view(error),
     }
 }
 
@@ -143,17 +154,24 @@ async fn open(State(pages): App, request: Request) -> Response {
         return closed(StatusCode::PAYLOAD_TOO_LARGE, frame::LOCKED);
     };
     let given = query::key(&String::from_utf8_lossy(&body)).unwrap_or_default();
-    enter(&pages, &given, &headers, Topic::Overview)
+    enter(&pages, &given, &headers, Topic::Overview, "")
 }
 
-/// The right key becomes a cookie, and the address without it is shown.
-fn enter(pages: &Pages, given: &str, headers: &HeaderMap, topic: Topic) -> Response {
+/// The right key becomes a cookie, and the view that `query` names is shown at its address without the key.
+fn enter(pages: &Pages, given: &str, headers: &HeaderMap, topic: Topic, query: &str) -> Response {
     let Some(cookie) = pages.access.cookie(given, headers) else {
         return closed(StatusCode::UNAUTHORIZED, frame::WRONG);
     };
-    let to = HeaderValue::from_str(&query::address(topic, "", &Selection::default()));
-    let to = to.unwrap_or(HeaderValue::from_static("./"));
-    secured((StatusCode::SEE_OTHER, [(SET_COOKIE, cookie), (LOCATION, to)]).into_response())
+    let mut response = match query::beside_key(query, &(pages.snapshot)()) {
+        Ok(selection) => {
+            let to = HeaderValue::from_str(&query::address(topic, "", &selection));
+            let to = to.unwrap_or(HeaderValue::from_static("./"));
+            secured((StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response())
+        }
+        Err(error) => no_view(error),
+    };
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    response
 }
 
 async fn style() -> Response {
@@ -162,6 +180,10 @@ async fn style() -> Response {
 
 fn closed(status: StatusCode, sentence: &str) -> Response {
     html(status, frame::closed(sentence))
+}
+
+fn no_view(error: query::QueryError) -> Response {
+    html(error.status(), frame::message("Not a view", &error.to_string()))
 }
 
 fn html(status: StatusCode, page: Markup) -> Response {

@@ -44,8 +44,20 @@ impl QueryError {
 
 /// The selection that the query names.
 pub fn selection(uri: &Uri, snapshot: &Snapshot) -> Result<Selection, QueryError> {
+    select(pairs(uri.query().unwrap_or_default()), snapshot)
+}
+
+/// The selection that a query names beside the key.
+pub fn beside_key(query: &str, snapshot: &Snapshot) -> Result<Selection, QueryError> {
+    select(pairs(query).filter(|(name, _)| name != "key"), snapshot)
+}
+
+fn select(
+    pairs: impl Iterator<Item = (String, String)>,
+    snapshot: &Snapshot,
+) -> Result<Selection, QueryError> {
     let mut selection = Selection::default();
-    for (name, value) in pairs(uri.query().unwrap_or_default()) {
+    for (name, value) in pairs {
         match name.as_str() {
             // A form sends what was left empty.
             _ if value.is_empty() => {}
@@ -151,6 +163,9 @@ mod tests {
         }
         assert_eq!(of("?show=&product=&since="), Ok(Selection::default()));
         assert_eq!(of("?show=%61ll").map(|one| one.audience), Ok(Audience::All));
+        let with_key = "show=all&key=0123456789abcdef&product=notes-mcp";
+        let none = Snapshot::new(Now(0), Vec::new());
+        assert_eq!(beside_key(with_key, &none), Err(QueryError::Product));
         assert_eq!(key("a=b&key=0%2B1%zz+"), Some("0+1%zz ".to_owned()));
     }
 }

@@ -3,14 +3,14 @@
 //! One rule: nothing is written before everything was found in order, and a foreign file is never touched.
 
 use super::error::StoreError;
-use super::sql;
-use mcpproxy_platform::files::{self, FileSystem};
+use super::{migrate, sql};
+use mcpproxy_platform::files::{self, FileSystem, HeldLock};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The schema that this program writes.
-const SCHEMA: &str = "1";
+pub(super) const SCHEMA: u32 = 2;
 /// What the database says that it is.
 const WHAT: &str = "mcpproxy collector";
 /// How long another process may hold the write lock.
@@ -37,25 +37,42 @@ pub fn prepare(dir: &Path, is_ephemeral: bool) -> Result<(), StoreError> {
     }
 }
 
-/// Opens the database to write it, made if it is missing.
+/// Opens the database to write it, made if it is missing. One of an older schema is an error.
 pub fn open(dir: &Path) -> Result<Connection, StoreError> {
+    open_with(dir, |_| Err(StoreError::Older))
+}
+
+/// As [`open`], for the collector that holds the directory: an older schema is brought to this one.
+pub fn open_held(dir: &Path, _lock: &HeldLock) -> Result<Connection, StoreError> {
+    open_with(dir, migrate::run)
+}
+
+fn open_with(
+    dir: &Path,
+    older: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
+) -> Result<Connection, StoreError> {
     let path = file(dir);
     // SQLite takes the mode of its other files from this one.
     drop(files::open_private(&path).map_err(|error| StoreError::Directory(error.kind()))?);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(&path, flags)?;
     // Looked at before anything is changed, and again under the lock: another process may make it now.
-    if !is_ours(&connection)? {
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        let change =
-            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        if !is_ours(&change)? {
-            change.execute_batch(sql::SCHEMA)?;
-            change.execute(sql::META_INSERT, ["what", WHAT])?;
-            change.execute(sql::META_INSERT, ["schema", SCHEMA])?;
+    let found = match schema(&connection)? {
+        Some(schema) => schema,
+        None => {
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            let change =
+                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let known = schema(&change)?;
+            if known.is_none() {
+                change.execute_batch(sql::SCHEMA)?;
+                change.execute(sql::META_INSERT, ["what", WHAT])?;
+                change.execute(sql::META_INSERT, ["schema", &SCHEMA.to_string()])?;
+            }
+            change.commit()?;
+            known.unwrap_or(SCHEMA)
         }
-        change.commit()?;
-    }
+    };
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
@@ -65,6 +82,9 @@ pub fn open(dir: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    if found < SCHEMA {
+        older(&mut connection)?;
+    }
     Ok(connection)
 }
 
@@ -76,8 +96,10 @@ pub fn open_to_read(dir: &Path) -> Result<Connection, StoreError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(&path, flags)?;
-    if !is_ours(&connection)? {
-        return Err(StoreError::Missing);
+    match schema(&connection)? {
+        Some(SCHEMA) => {}
+        Some(_) => return Err(StoreError::Older),
+        None => return Err(StoreError::Missing),
     }
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
@@ -90,12 +112,12 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Whether the database is one of ours; an empty one is not yet, and a foreign or newer one is an error.
-fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
+/// The schema of the database, up to [`SCHEMA`]. `None`: it is empty. A foreign or newer one is an error.
+pub(super) fn schema(connection: &Connection) -> Result<Option<u32>, StoreError> {
     let tables: u64 =
         connection.query_row("SELECT COUNT(*) FROM sqlite_master", [], |row| row.get(0))?;
     if tables == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     let meta = |name: &str| -> Result<Option<String>, StoreError> {
         match connection.query_row(sql::META, [name], |row| row.get(0)).optional() {
@@ -112,9 +134,9 @@ fn is_ours(connection: &Connection) -> Result<bool, StoreError> {
     if meta("what")?.as_deref() != Some(WHAT) {
         return Err(StoreError::Foreign);
     }
-    match meta("schema")?.as_deref() {
-        Some(SCHEMA) => Ok(true),
-        Some(other) if other.parse::<u32>().is_ok() => Err(StoreError::Newer),
+    match meta("schema")?.and_then(|schema| schema.parse::<u32>().ok()) {
+        Some(schema @ 1..=SCHEMA) => Ok(Some(schema)),
+        Some(1..) => Err(StoreError::Newer),
         _ => Err(StoreError::Foreign),
     }
 }

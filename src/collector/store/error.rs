@@ -22,6 +22,8 @@ pub enum StoreError {
     Foreign,
     /// A later version has written it.
     Newer,
+    /// An earlier version has written it, and only a collector brings it to this one.
+    Older,
     /// A row or a page does not read.
     Damaged,
     /// The disk is full.
@@ -78,6 +80,10 @@ impl fmt::Display for StoreError {
             ),
             Self::Newer => f.write_str(
                 "collector.db was written by a newer version of this program: run that version",
+            ),
+            Self::Older => f.write_str(
+                "collector.db was written by an older version of this program: start `mcpproxy collector` once, which \
+                 keeps a copy of it and brings it to this version",
             ),
             Self::Damaged => f.write_str(
                 "collector.db is damaged: stop the collector and put a copy of it in its place",

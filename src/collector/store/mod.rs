@@ -5,10 +5,12 @@
 mod database;
 mod error;
 mod key;
+mod migrate;
 mod packed;
 mod products;
 mod read;
 mod sql;
+mod sum;
 mod write;
 
 pub use error::StoreError;
@@ -16,7 +18,7 @@ pub use key::KeySource;
 pub use packed::DayRow;
 pub use products::{ProductError, add, named, remove, rename};
 pub use read::Reader;
-pub use write::{Counts, Outcome, Store, StoreOptions, count, key_is_exposed};
+pub use write::{Counts, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //!
 //! One rule: what does not read back exactly is an error, never a guess.
 
+use super::sum::Sum;
 use crate::collector::heartbeat::{DELTAS, Gauges, Heartbeat};
 use crate::collector::row::Facts;
 use crate::contract::{
@@ -116,8 +117,10 @@ pub fn read_times(bytes: &[u8]) -> Option<Vec<(u64, u64)>> {
     bytes.chunks_exact(16).map(|pair| Some((number(&pair[..8])?, number(&pair[8..])?))).collect()
 }
 
-/// The form of a day row; another number is another form.
-const FORM: u8 = 1;
+/// The form of a day row that is written: its first four bytes are a sum over its key and the rest.
+const FORM: u8 = 2;
+/// The form of schema 1: without a sum.
+const FORM_1: u8 = 1;
 
 /// One install on one day: the state of its last heartbeat, and what its heartbeats add up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,10 +154,11 @@ impl DayRow {
     }
 
     /// The row in few bytes: a count below 128 is one.
-    pub fn pack(&self) -> Vec<u8> {
+    pub fn pack(&self, install: &[u8], day: u32) -> Vec<u8> {
         let gauges = &self.gauges;
         let autostart = gauges.autostart.map_or(0, |is| 1 + u8::from(is));
-        let mut out = vec![FORM, self.kind as u8, self.launch_source as u8, autostart];
+        let mut out = vec![FORM, 0, 0, 0, 0];
+        out.extend([self.kind as u8, self.launch_source as u8, autostart]);
         out.push(gauges.tokens_bucket);
         out.push(gauges.calls_bucket.map_or(0, |bucket| 1 + bucket));
         out.push(gauges.shutdown.map_or(0, |how| 1 + how));
@@ -173,15 +177,23 @@ impl DayRow {
             number(&mut out, delta);
         }
         out.extend_from_slice(self.version.as_bytes());
+        let sum = sum(&out[5..], install, day);
+        out[1..5].copy_from_slice(&sum.to_le_bytes());
         out
     }
 
-    /// The inverse of [`Self::pack`].
-    pub fn unpack(bytes: &[u8]) -> Option<Self> {
-        let (head, mut rest) = bytes.split_first_chunk::<7>()?;
-        let [FORM, kind, launch, autostart, tokens_bucket, calls, shutdown] = *head else {
-            return None;
+    /// The inverse of [`Self::pack`]: `None` for a row that was damaged, or is that of another install or day.
+    pub fn unpack(bytes: &[u8], install: &[u8], day: u32) -> Option<Self> {
+        let rest = match *bytes {
+            [FORM, a, b, c, d, ref rest @ ..] => {
+                let is_whole = u32::from_le_bytes([a, b, c, d]) == sum(rest, install, day);
+                is_whole.then_some(rest)?
+            }
+            [FORM_1, ref rest @ ..] => rest,
+            _ => return None,
         };
+        let (head, mut rest) = rest.split_first_chunk::<6>()?;
+        let [kind, launch, autostart, tokens_bucket, calls, shutdown] = *head;
         let mut next = || read_number(&mut rest);
         let mut gauges = Gauges {
             autostart: autostart.checked_sub(1).map(|is| is == 1),
@@ -213,6 +225,14 @@ impl DayRow {
             deltas,
         })
     }
+}
+
+fn sum(row: &[u8], install: &[u8], day: u32) -> u32 {
+    let mut sum = Sum::default();
+    sum.bytes(install);
+    sum.word(u64::from(day));
+    sum.bytes(row);
+    sum.get()
 }
 
 /// Seven bits a byte, lowest first; the eighth says that more follow.
@@ -274,7 +294,8 @@ mod tests {
     #[test]
     fn a_usual_day_takes_about_forty_bytes() {
         let row = DayRow::with(&heartbeat(0), None);
-        assert!(row.pack().len() <= 40, "{}", row.pack().len());
+        let packed = row.pack(&[7; 32], 20_785);
+        assert!(packed.len() <= 40, "{}", packed.len());
     }
 
     proptest! {
@@ -301,12 +322,22 @@ mod tests {
                 },
                 deltas: counts,
             };
-            prop_assert_eq!(DayRow::unpack(&row.pack()), Some(row));
+            let packed = row.pack(&[7; 32], 20_785);
+            prop_assert_eq!(DayRow::unpack(&packed, &[7; 32], 20_785), Some(row.clone()));
+            prop_assert_eq!(DayRow::unpack(&packed, &[7; 32], 20_786), None);
+            // As schema 1 wrote it.
+            let old = [&[FORM_1], &packed[5..]].concat();
+            prop_assert_eq!(DayRow::unpack(&old, &[7; 32], 20_785), Some(row));
+            for bit in 8..packed.len() * 8 {
+                let mut damaged = packed.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                prop_assert_eq!(DayRow::unpack(&damaged, &[7; 32], 20_785), None);
+            }
         }
 
         #[test]
         fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = DayRow::unpack(&bytes);
+            let _ = DayRow::unpack(&bytes, &[7; 32], 20_785);
         }
     }
 }

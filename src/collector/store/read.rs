@@ -6,11 +6,14 @@ use super::database;
 use super::error::StoreError;
 use super::packed::{self, DayRow};
 use super::products::{self, Products};
-use super::sql;
+use super::{sql, sum};
 use crate::collector::kept::Kept;
 use crate::collector::row::{InstallRow, Product};
 use rusqlite::{Connection, Row};
 use std::path::Path;
+
+/// The columns of an install that its sum is made of: those before `recent`.
+pub(super) const SUMMED: usize = 20;
 
 /// The database of a data directory, to read it.
 #[derive(Debug)]
@@ -57,8 +60,10 @@ impl Reader {
         let mut rows = statement.query([known.product])?;
         let mut days = Vec::new();
         while let Some(row) = rows.next()? {
-            let packed: Vec<u8> = row.get(2)?;
-            days.push((row.get(1)?, DayRow::unpack(&packed).ok_or(StoreError::Damaged)?));
+            let (install, day, packed): (Vec<u8>, u32, Vec<u8>) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let row = DayRow::unpack(&packed, &install, day).ok_or(StoreError::Damaged)?;
+            days.push((day, row));
         }
         Ok(days)
     }
@@ -87,6 +92,7 @@ fn marked(kept: Kept, first_day: u32) -> InstallRow {
         carried_over,
         late_start: !carried_over && kept.days_since_install.is_some_and(|days| days >= 2),
         clock_wrong: kept.clock_wrong,
+        flood: kept.flood,
     }
 }
 
@@ -99,19 +105,27 @@ pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
         row.get_ref(at)?.as_blob().map_err(|_| StoreError::Damaged)
     };
     let damaged = || StoreError::Damaged;
+    match row.get::<_, Option<u32>>(21)? {
+        // Rows that schema 1 wrote last.
+        None => {}
+        Some(sum) if sum == sum::read(row, SUMMED)? => {}
+        Some(_) => return Err(StoreError::Damaged),
+    }
     Ok(Kept {
-        day0: row.get(0)?,
-        last_day: row.get(1)?,
-        days: packed::read_bits(bytes(2)?).ok_or_else(damaged)?,
-        first: packed::read_facts(text(3)?).ok_or_else(damaged)?,
-        now: packed::read_facts(text(4)?).ok_or_else(damaged)?,
-        steps: [row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?],
-        versions: packed::read_versions(text(10)?).ok_or_else(damaged)?,
-        clients: packed::read_words(text(11)?),
-        carried_over: row.get(12)?,
-        days_since_install: row.get(13)?,
-        install_day: row.get(14)?,
-        clock_wrong: row.get(15)?,
-        recent: packed::read_times(bytes(16)?).ok_or_else(damaged)?,
+        day0: row.get(2)?,
+        last_day: row.get(3)?,
+        days: packed::read_bits(bytes(4)?).ok_or_else(damaged)?,
+        first: packed::read_facts(text(5)?).ok_or_else(damaged)?,
+        now: packed::read_facts(text(6)?).ok_or_else(damaged)?,
+        steps: [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?],
+        versions: packed::read_versions(text(12)?).ok_or_else(damaged)?,
+        clients: packed::read_words(text(13)?),
+        carried_over: row.get(14)?,
+        days_since_install: row.get(15)?,
+        install_day: row.get(16)?,
+        clock_wrong: row.get(17)?,
+        received: row.get(18)?,
+        flood: row.get(19)?,
+        recent: packed::read_times(bytes(20)?).ok_or_else(damaged)?,
     })
 }

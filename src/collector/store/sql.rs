@@ -4,10 +4,14 @@
 
 /// The tables of a new database.
 pub const SCHEMA: &str = include_str!("schema.sql");
+/// The steps from schema 1 on, each to the next.
+pub const MIGRATIONS: [&str; 1] = [include_str!("migrate_2.sql")];
 
 pub const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub const META_INSERT: &str =
     "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+
+pub const META_CHANGE: &str = "UPDATE meta SET value = $1 WHERE name = $2";
 
 pub const PRODUCTS: &str = "SELECT product, name, hashed_as, standing FROM products ORDER BY name";
 pub const NAMES: &str = "SELECT name, product FROM names";
@@ -20,28 +24,30 @@ pub const NAME_INSERT: &str =
 pub const PRODUCT_SIZES: &str =
     "SELECT product, COUNT(*), MIN(day0) FROM installs GROUP BY product";
 
-/// The columns of an install, in the order in which they are read and written.
+/// The columns of an install, in the order in which they are read and written. `checked` is the sum over those
+/// before `recent`.
 macro_rules! columns {
     () => {
-        "day0, last_day, days, first_facts, now_facts, server_configured, server_connected, client_seen, \
-         tools_searched, real_tool_call, versions, clients, carried_over, days_since_install, install_day, \
-         clock_wrong, recent"
+        "install, product, day0, last_day, days, first_facts, now_facts, server_configured, server_connected, \
+         client_seen, tools_searched, real_tool_call, versions, clients, carried_over, days_since_install, \
+         install_day, clock_wrong, received, flood, recent, checked"
     };
 }
 
 pub const INSTALL: &str = concat!("SELECT ", columns!(), " FROM installs WHERE install = $1");
 pub const INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs WHERE product = $1");
 pub const INSTALL_WRITE: &str = concat!(
-    "INSERT INTO installs (install, product, ",
+    "INSERT INTO installs (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
      ON CONFLICT (install) DO UPDATE SET day0 = excluded.day0, last_day = excluded.last_day, \
      days = excluded.days, first_facts = excluded.first_facts, now_facts = excluded.now_facts, \
      server_configured = excluded.server_configured, server_connected = excluded.server_connected, \
      client_seen = excluded.client_seen, tools_searched = excluded.tools_searched, \
      real_tool_call = excluded.real_tool_call, versions = excluded.versions, clients = excluded.clients, \
      carried_over = excluded.carried_over, days_since_install = excluded.days_since_install, \
-     install_day = excluded.install_day, clock_wrong = excluded.clock_wrong, recent = excluded.recent"
+     install_day = excluded.install_day, clock_wrong = excluded.clock_wrong, received = excluded.received, \
+     flood = excluded.flood, recent = excluded.recent, checked = excluded.checked"
 );
 
 /// Which installs still hold times that no repetition can meet any more.
@@ -51,7 +57,7 @@ pub const FORGET_TIMES: &str =
 pub const DAY: &str = "SELECT packed FROM days WHERE install = $1 AND day = $2";
 pub const DAY_WRITE: &str = "INSERT INTO days (install, day, packed) VALUES ($1, $2, $3) \
      ON CONFLICT (install, day) DO UPDATE SET packed = excluded.packed";
-pub const DAYS: &str = "SELECT installs.product, days.day, days.packed FROM days \
+pub const DAYS: &str = "SELECT days.install, days.day, days.packed FROM days \
      JOIN installs ON installs.install = days.install WHERE installs.product = $1";
 
 pub const COUNT: &str = "INSERT INTO counts (day, name, n) VALUES ($1, $2, $3) \

@@ -25,7 +25,7 @@ fn place() -> tempfile::TempDir {
 }
 
 fn stored(store: &mut Store, beat: &Heartbeat, received: u64) -> Outcome {
-    store.apply(&[(beat, received)], &Counts::new()).expect("a commit")[0]
+    store.apply(&[Incoming::new(beat, received)], &Counts::new()).expect("a commit")[0]
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_heartbeat_is_kept_once_and_its_row_reads_back() {
     next.facts.version = "1.5.0".to_owned();
     next.steps[4] = true;
     // Twice in one batch: the second is the first's copy.
-    let batch = [(&next, NOON + DAY), (&next, NOON + DAY)];
+    let batch = [Incoming::new(&next, NOON + DAY); 2];
     let outcomes = store.apply(&batch, &Counts::new());
     assert_eq!(outcomes, Ok(vec![Outcome::Stored, Outcome::Duplicate]));
 
@@ -147,7 +147,7 @@ fn one_id_of_two_products_is_two_installs_that_nothing_joins() {
     let mut store = Store::open(&options(place.path())).expect("a database");
     let (one, mut other) = (heartbeat(NOON), heartbeat(NOON));
     other.product = None;
-    let batch = [(&one, NOON), (&other, NOON)];
+    let batch = [Incoming::new(&one, NOON), Incoming::new(&other, NOON)];
     let outcomes = store.apply(&batch, &Counts::new());
     assert_eq!(outcomes, Ok(vec![Outcome::Stored, Outcome::Stored]));
     drop(store);
@@ -263,7 +263,7 @@ fn a_foreign_a_newer_and_a_damaged_database_are_refused_and_left_as_they_are() {
     let newer = refused(&|file| {
         let other = rusqlite::Connection::open(file).expect("a database");
         other.execute_batch(sql::SCHEMA).expect("tables");
-        let what = "INSERT INTO meta VALUES ('what', 'mcpproxy collector'), ('schema', '2')";
+        let what = "INSERT INTO meta VALUES ('what', 'mcpproxy collector'), ('schema', '3')";
         other.execute_batch(what).expect("rows");
     });
     assert_eq!(newer, foreign(StoreError::Newer));
@@ -344,7 +344,8 @@ fn what_does_not_fit_in_the_queue_is_told_to_come_back() {
     let other = rusqlite::Connection::open(place.path().join("collector.db")).expect("a file");
     other.execute_batch("BEGIN IMMEDIATE").expect("the write lock");
     let beats: Vec<Vec<u8>> = (0..2_700).map(|install| bytes_v3(install, NOON)).collect();
-    let pending: Vec<Pending> = beats.iter().map(|bytes| receiver.submit(bytes, NOON)).collect();
+    let pending: Vec<Pending> =
+        beats.iter().map(|bytes| receiver.submit(bytes, NOON, None)).collect();
     let is_full = |pending: &&Pending| matches!(pending, Pending::Done(Answer::Unavailable(5)));
     assert!(pending.iter().filter(is_full).count() > 0);
     other.execute_batch("COMMIT").expect("the lock is free");

@@ -6,14 +6,16 @@ use super::error::StoreError;
 use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
-use super::{database, read, sql};
+use super::{database, read, sql, sum};
+use crate::collector::floods::{Floods, Newcomer, Origin};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
 use crate::contract::product::OWN_PRODUCT;
 use mcpproxy_platform::files::{FileIdentity, FileLock, HeldLock, LockMode};
 use rusqlite::{
-    Connection, OptionalExtension as _, Statement, Transaction, TransactionBehavior, params,
+    Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
+    params_from_iter,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,6 +38,24 @@ pub struct StoreOptions {
     pub any_product: bool,
     /// Whether the directory may be gone when the machine stops.
     pub ephemeral: bool,
+}
+
+/// A heartbeat that the gate has let through, and when it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// What it says.
+    pub heartbeat: &'a Heartbeat,
+    /// When it arrived: seconds since 1970.
+    pub received: u64,
+    /// The network that it came from; `None` where that is not known, or does not matter.
+    pub origin: Option<Origin>,
+}
+
+impl<'a> Incoming<'a> {
+    /// A heartbeat that arrived at `received`, of no known origin.
+    pub fn new(heartbeat: &'a Heartbeat, received: u64) -> Self {
+        Self { heartbeat, received, origin: None }
+    }
 }
 
 /// What happened to a heartbeat of a batch that was committed.
@@ -61,6 +81,7 @@ pub struct Store {
     key: Key,
     any_product: bool,
     products: Option<(i64, Products)>,
+    floods: Floods,
     /// The day of receipt on which the times of installs that are gone were last forgotten.
     forgotten: u32,
     path: PathBuf,
@@ -79,7 +100,7 @@ impl Store {
             .and_then(|lock| lock.acquire(LockMode::Exclusive, Duration::ZERO))
             .map_err(|error| StoreError::Directory(error.kind()))?
             .ok_or(StoreError::Taken)?;
-        let mut connection = database::open(&options.dir)?;
+        let mut connection = database::open_held(&options.dir, &lock)?;
         let key = Key::settle(key, &options.dir, &connection)?;
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in &names {
@@ -93,6 +114,7 @@ impl Store {
             key,
             any_product: options.any_product,
             products: None,
+            floods: Floods::default(),
             forgotten: 0,
             path,
             identity,
@@ -103,13 +125,15 @@ impl Store {
     /// Commits a batch, and `counts` with it. On an error nothing of it was stored.
     pub fn apply(
         &mut self,
-        batch: &[(&Heartbeat, u64)],
+        batch: &[Incoming<'_>],
         counts: &Counts,
     ) -> Result<Vec<Outcome>, StoreError> {
         // SQLite would write on into a file that has no name any more.
         if FileIdentity::at(&self.path).ok() != Some(self.identity) {
             return Err(StoreError::Away);
         }
+        // Of a batch that was undone no install is there.
+        self.floods.take_back();
         let mut known = self.products.take();
         let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have changed the products.
@@ -121,14 +145,15 @@ impl Store {
         let mut counts = counts.clone();
         let mut rows = Rows::of(&change)?;
         let mut outcomes = Vec::with_capacity(batch.len());
-        for (heartbeat, received) in batch {
+        for Incoming { heartbeat, received, origin } in batch {
             let name = heartbeat.product.as_deref().unwrap_or(OWN_PRODUCT);
             let outcome = match received_product(&change, &mut products, name, self.any_product)? {
                 None => Outcome::UnknownProduct,
                 Some((product, hashed_as)) => {
                     let install = self.key.install(&hashed_as, &heartbeat.id);
+                    let mut newcomer = || self.floods.add(*origin, day(*received));
                     let (outcome, is_wrong) =
-                        rows.store(product, &install, heartbeat, *received)?;
+                        rows.store(product, &install, heartbeat, *received, &mut newcomer)?;
                     if is_wrong {
                         count(&mut counts, *received, "clock_wrong");
                     }
@@ -145,7 +170,7 @@ impl Store {
             outcomes.push(outcome);
         }
         drop(rows);
-        let today = batch.iter().map(|(_, received)| day(*received)).max().unwrap_or(0);
+        let today = batch.iter().map(|one| day(one.received)).max().unwrap_or(0);
         if today > self.forgotten {
             change
                 .execute(sql::FORGET_TIMES, params![[0_u8; 0], today.saturating_sub(TIMES_DAYS)])?;
@@ -156,10 +181,18 @@ impl Store {
         }
         drop(counted);
         change.commit()?;
+        self.floods.settle();
         self.forgotten = self.forgotten.max(today);
         // Only now: a product of a batch that was undone is none.
         self.products = Some((version, products));
         Ok(outcomes)
+    }
+}
+
+impl Store {
+    /// Whether new installs would have been marked as a flood, had they not all come through what may be a proxy.
+    pub fn wants_a_proxy(&self) -> bool {
+        self.floods.wants_a_proxy()
     }
 }
 
@@ -212,6 +245,7 @@ impl<'c> Rows<'c> {
         install: &[u8; 32],
         heartbeat: &Heartbeat,
         received: u64,
+        newcomer: &mut dyn FnMut() -> Newcomer,
     ) -> Result<(Outcome, bool), StoreError> {
         let before = self
             .install
@@ -225,7 +259,11 @@ impl<'c> Rows<'c> {
             Verdict::New(day, clock_wrong) => (day, clock_wrong),
         };
         let kept = match before {
-            None => Kept::new(heartbeat, day, clock_wrong, received),
+            None => {
+                let mut kept = Kept::new(heartbeat, day, clock_wrong, received);
+                kept.flood = newcomer() == Newcomer::Flood;
+                kept
+            }
             Some(mut kept) => {
                 kept.add(heartbeat, day, clock_wrong, received);
                 kept
@@ -236,36 +274,44 @@ impl<'c> Rows<'c> {
             self.day.query_row(params![install, day], |row| row.get(0)).optional()?;
         let before = match packed {
             None => None,
-            Some(packed) => Some(DayRow::unpack(&packed).ok_or(StoreError::Damaged)?),
+            Some(packed) => Some(DayRow::unpack(&packed, install, day).ok_or(StoreError::Damaged)?),
         };
-        let row = DayRow::with(heartbeat, before.as_ref()).pack();
+        let row = DayRow::with(heartbeat, before.as_ref()).pack(install, day);
         self.day_write.execute(params![install, day, row])?;
         Ok((Outcome::Stored, clock_wrong))
     }
 
     fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {
         let [configured, connected, client, searched, called] = kept.steps;
-        self.install_write.execute(params![
+        let days = packed::bits(&kept.days);
+        let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
+        let (versions, clients) = (packed::versions(&kept.versions), kept.clients.join(","));
+        let recent = packed::times(&kept.recent);
+        let values: [&dyn ToSql; read::SUMMED] = [
             install,
-            product,
-            kept.day0,
-            kept.last_day,
-            packed::bits(&kept.days),
-            packed::facts(&kept.first),
-            packed::facts(&kept.now),
-            configured,
-            connected,
-            client,
-            searched,
-            called,
-            packed::versions(&kept.versions),
-            kept.clients.join(","),
-            kept.carried_over,
-            kept.days_since_install,
-            kept.install_day,
-            kept.clock_wrong,
-            packed::times(&kept.recent),
-        ])?;
+            &product,
+            &kept.day0,
+            &kept.last_day,
+            &days,
+            &first,
+            &now,
+            &configured,
+            &connected,
+            &client,
+            &searched,
+            &called,
+            &versions,
+            &clients,
+            &kept.carried_over,
+            &kept.days_since_install,
+            &kept.install_day,
+            &kept.clock_wrong,
+            &kept.received,
+            &kept.flood,
+        ];
+        let sum = sum::written(&values)?;
+        let values = values.into_iter().chain([&recent as &dyn ToSql, &sum]);
+        self.install_write.execute(params_from_iter(values))?;
         Ok(())
     }
 }

@@ -1,0 +1,168 @@
+//! Places: one for each connection, and who gives theirs away when there is none left.
+//!
+//! One rule: a newcomer always gets a place while one connection waits: for a head, for a body, or for its next
+//! request. A heartbeat that has arrived keeps its place until it is answered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// How often a newcomer looks whether somebody waits, when all are answered.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// All places.
+#[derive(Clone)]
+pub struct Places {
+    free: Arc<Semaphore>,
+    queue: Arc<Mutex<Queue>>,
+}
+
+/// Who waits, in the order in which they began to.
+#[derive(Default)]
+struct Queue {
+    waiting: BTreeMap<u64, Arc<Notify>>,
+    next: u64,
+}
+
+/// The place of one connection. It is given back when the last copy is dropped.
+#[derive(Clone)]
+pub struct Place(Arc<Taken>);
+
+struct Taken {
+    queue: Arc<Mutex<Queue>>,
+    /// Where it stands among those that wait; `None` while it is answered.
+    number: Mutex<Option<u64>>,
+    given_away: Arc<Notify>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// While it lives, a connection keeps its place.
+pub struct Answering(Place);
+
+impl Places {
+    /// So many places.
+    pub fn new(many: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(many)), queue: Arc::default() }
+    }
+
+    /// A place for a newcomer. Where none is free, the connection that has waited longest gives its own away.
+    pub async fn take(&self) -> Place {
+        let permit = loop {
+            if let Ok(permit) = self.free.clone().try_acquire_owned() {
+                break permit;
+            }
+            let oldest = locked(&self.queue).waiting.pop_first();
+            if let Some((_, oldest)) = oldest {
+                oldest.notify_one();
+            }
+            let free = self.free.clone().acquire_owned();
+            if let Ok(Ok(permit)) = tokio::time::timeout(LOOK_AGAIN, free).await {
+                break permit;
+            }
+        };
+        let place = Place(Arc::new(Taken {
+            queue: self.queue.clone(),
+            number: Mutex::new(None),
+            given_away: Arc::default(),
+            _permit: permit,
+        }));
+        place.wait();
+        place
+    }
+}
+
+impl Place {
+    /// Ends when the place goes to a newcomer.
+    pub async fn is_given_away(&self) {
+        self.0.given_away.notified().await;
+    }
+
+    /// A request has arrived, and is answered now.
+    pub fn answering(&self) -> Answering {
+        self.0.leave();
+        Answering(self.clone())
+    }
+
+    /// It waits from now on: the last one to give its place away.
+    fn wait(&self) {
+        let mut queue = locked(&self.0.queue);
+        let number = queue.next;
+        queue.next += 1;
+        queue.waiting.insert(number, self.0.given_away.clone());
+        *locked(&self.0.number) = Some(number);
+    }
+}
+
+impl Taken {
+    fn leave(&self) {
+        let number = locked(&self.number).take();
+        if let Some(number) = number {
+            locked(&self.queue).waiting.remove(&number);
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.wait();
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn is_given_away(place: &Place) -> bool {
+        let waits = pin!(place.is_given_away());
+        matches!(waits.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()))
+    }
+
+    #[tokio::test]
+    async fn the_one_that_has_waited_longest_gives_its_place_to_a_newcomer() {
+        let places = Places::new(3);
+        let (first, second, third) =
+            (places.take().await, places.take().await, places.take().await);
+        // The first is answered, and waits again after that: it is the newest of them.
+        drop(first.answering());
+        let newcomer = {
+            let places = places.clone();
+            tokio::spawn(async move { places.take().await })
+        };
+        second.is_given_away().await;
+        drop(second);
+        let fourth = newcomer.await.expect("a place");
+        assert!(![&first, &third, &fourth].into_iter().any(is_given_away));
+    }
+
+    #[tokio::test]
+    async fn what_is_answered_keeps_its_place() {
+        let places = Places::new(2);
+        let (first, second) = (places.take().await, places.take().await);
+        let (answering, other) = (first.answering(), second.answering());
+        let newcomer = {
+            let places = places.clone();
+            tokio::spawn(async move { places.take().await })
+        };
+        // It looks, finds all of them answered, and looks again.
+        drop(other);
+        second.is_given_away().await;
+        drop(second);
+        newcomer.await.expect("a place");
+        assert!(!is_given_away(&first));
+        drop(answering);
+    }
+}
