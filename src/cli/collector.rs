@@ -5,6 +5,7 @@
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::collector::origin::{Network, NetworkError};
+use crate::collector::pages::privacy;
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
 use crate::collector::store::{self, KeySource, ProductError, Reader, StoreError, StoreOptions};
@@ -21,6 +22,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
+
+/// Characters of `--contact`.
+const MOST_CONTACT: usize = 200;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let log_format = match call.value("log-format") {
@@ -51,12 +55,21 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         file => file.map(PathBuf::from),
     };
     let tls = tls(call)?;
+    let privacy = privacy::Settings { contact: contact(call)?, ..privacy::Settings::default() };
     let offset = clock_offset(listen)?;
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
-    let options =
-        Options { store, listen, base_path: base, password_file, tls, trusted_proxies, clock };
+    let options = Options {
+        store,
+        listen,
+        base_path: base,
+        password_file,
+        tls,
+        trusted_proxies,
+        privacy,
+        clock,
+    };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -242,6 +255,17 @@ fn key(call: &Call) -> Result<KeySource, Failure> {
     // Bytes that are not UTF-8 are no key: the collector says so, as for any other wrong one.
     let text = text.map(|value: OsString| value.to_string_lossy().into_owned());
     Ok(text.map_or(KeySource::Own, KeySource::Variable))
+}
+
+/// One line that the privacy page shows as it is.
+fn contact(call: &Call) -> Result<Option<String>, Failure> {
+    let Some(value) = call.value("contact") else { return Ok(None) };
+    let text = value.to_str().map(str::trim).filter(|text| {
+        !text.is_empty() && text.chars().count() <= MOST_CONTACT && !text.contains(char::is_control)
+    });
+    let wrong =
+        || usage("--contact needs one line, such as privacy@example.org (at most 200 characters)");
+    text.map(|text| Some(text.to_owned())).ok_or_else(wrong)
 }
 
 /// Both files of a certificate, or none.

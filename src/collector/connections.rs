@@ -3,6 +3,7 @@
 //! One rule: every number here is bounded, and a request that has arrived gets its answer: during a stop, and when
 //! there is no place left. What gives its place to a newcomer is the connection that has waited longest.
 
+use super::metrics::Metrics;
 use super::places::{Place, Places};
 use super::tls::Greeter;
 use axum::Router;
@@ -16,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,23 +42,26 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// Serves HTTP on every listener until `closing`; then what has arrived is still answered.
-pub async fn serve(
-    listeners: Vec<TcpListener>,
-    greeter: Option<Greeter>,
-    router: Router,
-    closing: CancellationToken,
-) {
+/// What every connection needs.
+#[derive(Clone)]
+pub struct Serving {
+    /// Where TLS is spoken here.
+    pub greeter: Option<Greeter>,
+    /// What answers.
+    pub router: Router,
+    /// Cancelled when it was asked to stop.
+    pub closing: CancellationToken,
+    /// Counts open connections.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Serves HTTP on every listener until it is asked to stop; then what has arrived is still answered.
+pub async fn serve(listeners: Vec<TcpListener>, serving: Serving) {
     let (places, open) = (Places::new(MOST), TaskTracker::new());
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
-            let serving = Serving {
-                greeter: greeter.clone(),
-                router: router.clone(),
-                closing: closing.clone(),
-            };
-            tokio::spawn(accept(listener, serving, places.clone(), open.clone()))
+            tokio::spawn(accept(listener, serving.clone(), places.clone(), open.clone()))
         })
         .collect();
     for accepting in accepting {
@@ -66,14 +71,6 @@ pub async fn serve(
     if tokio::time::timeout(GRACE, open.wait()).await.is_err() {
         warn!("stopping: some answers were not taken within {} s", GRACE.as_secs());
     }
-}
-
-/// What every connection needs.
-#[derive(Clone)]
-struct Serving {
-    greeter: Option<Greeter>,
-    router: Router,
-    closing: CancellationToken,
 }
 
 async fn accept(listener: TcpListener, serving: Serving, places: Places, open: TaskTracker) {
@@ -110,6 +107,8 @@ fn is_of_the_client(error: &io::Error) -> bool {
 impl Serving {
     /// Through TLS where it is spoken here. A handshake waits as a head does, and its place may be given away.
     async fn greet(self, stream: TcpStream, peer: Peer, place: Place) {
+        let metrics = self.metrics.clone();
+        let _open = metrics.connect();
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
         let Some(greeter) = &self.greeter else {

@@ -10,6 +10,8 @@ pub mod http;
 pub mod keeper;
 pub mod kept;
 pub mod limits;
+pub mod metrics;
+pub mod operating;
 pub mod origin;
 pub mod pages;
 mod places;

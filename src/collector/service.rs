@@ -2,12 +2,13 @@
 //!
 //! One rule: it starts completely or not at all, and it ends when everything accepted is answered and on disk.
 
-use super::connections;
+use super::connections::{self, Serving};
 use super::http::{self, App, Clock};
 use super::keeper::Keeper;
+use super::operating::{self, Operating};
 use super::origin::Network;
 use super::pages::access::{Access, AccessError};
-use super::pages::{self, Pages};
+use super::pages::{self, Pages, privacy};
 use super::receive::Receiver;
 use super::row::Standing;
 use super::store::{self, ProductError, StoreError, StoreOptions};
@@ -40,6 +41,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// `--trusted-proxy`: whose forwarding headers are believed.
     pub trusted_proxies: Vec<Network>,
+    /// `--contact` and what else the privacy page says.
+    pub privacy: privacy::Settings,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -134,17 +137,29 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         access,
         snapshot: Box::new(move || keeper.current()),
         wants_a_proxy: Box::new(receiver.proxy_alarm()),
+        is_secure: tls.is_some(),
         clock: options.clock.clone(),
     });
     let app = Arc::new(App::new(receiver, options.clock, options.trusted_proxies));
     let base = &options.base_path;
-    let router = http::router(app.clone(), base).merge(pages::router(pages, base));
+    let operating = Arc::new(Operating {
+        app: app.clone(),
+        pages: pages.clone(),
+        dir: options.store.dir.clone(),
+        tls: tls.clone(),
+        privacy: options.privacy,
+    });
+    let metrics = app.receiver.metrics().clone();
+    let router = http::router(app, base)
+        .merge(operating::router(operating, base))
+        .merge(pages::router(pages, base));
     runtime.block_on(async move {
         let address = front.address;
         let listener = TcpListener::from_std(front.into_listener())
             .map_err(|error| CollectorError::Listen(address, error.kind()))?;
         announce(&announced);
-        connections::serve(vec![listener], tls.map(Greeter::new), router, closing).await;
+        let serving = Serving { greeter: tls.map(Greeter::new), router, closing, metrics };
+        connections::serve(vec![listener], serving).await;
         Ok::<(), CollectorError>(())
     })?;
     runtime.shutdown_background();

@@ -8,6 +8,7 @@ mod disk;
 #[path = "../support/endure.rs"]
 mod endure;
 mod load;
+mod operating;
 mod pages;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]

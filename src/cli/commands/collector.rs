@@ -98,6 +98,12 @@ pub(super) const RUN: Command = Command {
             help: "Speak TLS with this certificate (PEM, the full chain); a renewed file is taken while it runs",
         },
         Opt { long: "tls-key", short: None, value: Some("FILE"), help: "Its private key (PEM)" },
+        Opt {
+            long: "contact",
+            short: None,
+            value: Some("TEXT"),
+            help: "Whom the page /privacy names for questions, such as privacy@example.org",
+        },
         EPHEMERAL,
         Opt { long: "log-format", short: None, value: Some("FORMAT"), help: "text or json" },
     ],

@@ -17,7 +17,7 @@ pub use error::StoreError;
 pub use key::KeySource;
 pub use packed::DayRow;
 pub use products::{ProductError, add, named, remove, rename};
-pub use read::Reader;
+pub use read::{Reader, bytes};
 pub use write::{Counts, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed};
 
 #[cfg(test)]
