@@ -55,19 +55,19 @@ def has_settled(last, now):
 # What was received.
 
 class Install:
-    """One id of one product: every heartbeat that was kept, with the day it counts for, in order of receipt."""
+    """One id of one product: every heartbeat that was kept, with the day it counts for, in order of their times."""
 
     def __init__(self):
         self.heartbeats = []
 
     def settle(self):
+        self.heartbeats = [(moment // DAY, body) for moment, _, body in sorted(self.heartbeats, key=lambda h: h[:2])]
         self.days = {day for day, _ in self.heartbeats}
-        self.day0 = min(self.days)
-        self.first = next(body for day, body in self.heartbeats if day == self.day0)
+        self.day0, self.first = self.heartbeats[0]
         age = self.first.get("days_since_install")
         self.install_day = None if age is None else self.day0 - age
         self.started_late = age is not None and age >= 2
-        self.follows = any(body.get("carried_over") is True for _, body in self.heartbeats)
+        self.follows = self.first.get("carried_over") is True
         kind = self.first["env_kind"]
         if self.first.get("agent_env", "none") != "none":
             kind = "agent"
@@ -106,10 +106,10 @@ class Install:
         return self.is_release and (self.who == "person") == (show == "people")
 
 
-def day_of(timestamp, received):
-    """The UTC day that a heartbeat counts for: the claimed one if it can be believed, else that of receipt."""
+def moment_of(timestamp, received):
+    """The time whose UTC day a heartbeat counts for: the claimed one if it can be believed, else that of receipt."""
     believed = received - 26 * HOUR <= timestamp <= received + 10 * 60
-    return (timestamp if believed else received) // DAY
+    return timestamp if believed else received
 
 
 def receive(events, products, now):
@@ -129,7 +129,7 @@ def receive(events, products, now):
         if sum(when // DAY == received // DAY for _, when in before) >= 3:
             continue
         before.append((timestamp, received))
-        kept[name][body["anonymous_id"]].heartbeats.append((day_of(timestamp, received), body))
+        kept[name][body["anonymous_id"]].heartbeats.append((moment_of(timestamp, received), timestamp, body))
     for installs in kept.values():
         for install in installs.values():
             install.settle()
@@ -253,7 +253,7 @@ def habits(events, out):
             start = began.pop((e["install"], e["host"]))
             used[e["install"]].update(range(start // DAY, e["at"] // DAY + 1))
         elif e["event"] == "sent" and e["received"] is not None:
-            seen[e["install"]].add(day_of(seconds(e["body"]["timestamp"]), e["received"]))
+            seen[e["install"]].add(moment_of(seconds(e["body"]["timestamp"]), e["received"]) // DAY)
     rows = defaultdict(lambda: [0, 0, 0, 0, 0])
     for install, name in habit.items():
         days, reported = used[install], seen[install]

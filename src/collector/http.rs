@@ -19,7 +19,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::routing::{delete, post};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +40,7 @@ pub struct App {
     pub clock: Clock,
     origins: Origins,
     heartbeats: Mutex<Limit>,
+    erasures: Mutex<Limit>,
     began: Instant,
 }
 
@@ -47,8 +48,9 @@ impl App {
     /// Handlers that believe the forwarding headers of these proxies.
     pub fn new(receiver: Receiver, clock: Clock, trusted: Vec<Network>) -> Self {
         let heartbeats = Mutex::new(Limit::heartbeats());
+        let erasures = Mutex::new(Limit::erasures());
         let origins = Origins::new(trusted);
-        Self { receiver, clock, origins, heartbeats, began: Instant::now() }
+        Self { receiver, clock, origins, heartbeats, erasures, began: Instant::now() }
     }
 
     /// Where a request came from; `None` is this machine, which no limit is for.
@@ -67,9 +69,10 @@ impl App {
 
 /// The routes below `base` (empty, or such as `/t`): receiving.
 pub fn router(app: Arc<App>, base: &str) -> Router {
+    let counting = middleware::map_response_with_state(app.clone(), count);
     Router::new()
-        .route(&format!("{base}/heartbeat"), post(heartbeat))
-        .layer(middleware::map_response_with_state(app.clone(), count))
+        .route(&format!("{base}/heartbeat"), post(heartbeat).layer(counting))
+        .route(&format!("{base}/installs"), delete(erase))
         .with_state(app)
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(middleware::map_response(async |mut response: Response| {
@@ -79,31 +82,81 @@ pub fn router(app: Arc<App>, base: &str) -> Router {
 }
 
 async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {
-    let refuse = |refused: Refused| {
-        app.receiver.count(&refused, (app.clock)());
-        answered(Answer::Refused(refused))
-    };
     let (head, body) = request.into_parts();
     let origin = app.origin(&head);
-    let share = app.take(&app.heartbeats, origin);
-    if share.is_ok() && !is_json(&head.headers) {
-        return refuse(Refused::media_type());
-    }
-    let body = tokio::time::timeout(BODY_WAIT, read(body)).await;
-    if let (Err(seconds), Ok(Ok(_))) = (share, &body) {
-        app.receiver.count_limited((app.clock)());
-        return counted(answered(Answer::TooMany(seconds)), "limited");
-    }
-    match body {
-        Ok(Ok(Some(bytes))) => {
+    match app.body(&app.heartbeats, origin, &head, body).await {
+        Ok(bytes) => {
             // From here on its connection gives its place to no newcomer.
             let _answering = head.extensions.get().map(Place::answering);
             answered(app.receiver.submit(&bytes, (app.clock)(), origin).answer().await)
         }
-        Ok(Ok(None)) => refuse(Refused::size()),
-        // The sender is gone, or what it sends is no body.
-        Ok(Err(_)) => closing(refuse(Refused::broken())),
-        Err(_) => closing(StatusCode::REQUEST_TIMEOUT.into_response()),
+        Err(unread) => {
+            match &unread {
+                Unread::Limited(_) => app.receiver.count_limited((app.clock)()),
+                Unread::Refused(why) | Unread::Over(why) => {
+                    app.receiver.count(why, (app.clock)());
+                }
+            }
+            unread.answered()
+        }
+    }
+}
+
+/// Erases an install: possession of its id is the right.
+async fn erase(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let origin = app.origin(&head);
+    match app.body(&app.erasures, origin, &head, body).await {
+        Ok(bytes) => {
+            let _answering = head.extensions.get().map(Place::answering);
+            answered(app.receiver.erase(&bytes, (app.clock)()).answer().await)
+        }
+        Err(unread) => unread.answered(),
+    }
+}
+
+/// Why a body is not looked at.
+enum Unread {
+    /// Its network asks too often; seconds to wait.
+    Limited(u64),
+    /// It is refused; the connection goes on.
+    Refused(Refused),
+    /// It is refused, and nothing more can be read from its connection.
+    Over(Refused),
+}
+
+impl Unread {
+    fn answered(self) -> Response {
+        match self {
+            Self::Limited(seconds) => counted(answered(Answer::TooMany(seconds)), "limited"),
+            Self::Refused(why) => answered(Answer::Refused(why)),
+            Self::Over(why) => closing(answered(Answer::Refused(why))),
+        }
+    }
+}
+
+impl App {
+    /// The body of a request, if its origin may ask, and if it is JSON, short enough, and arrives in time.
+    async fn body(
+        &self,
+        limit: &Mutex<Limit>,
+        origin: Option<Origin>,
+        head: &Parts,
+        body: Body,
+    ) -> Result<Vec<u8>, Unread> {
+        let share = self.take(limit, origin);
+        if share.is_ok() && !is_json(&head.headers) {
+            return Err(Unread::Refused(Refused::media_type()));
+        }
+        let body = tokio::time::timeout(BODY_WAIT, read(body)).await;
+        match (body, share) {
+            // The sender is gone, or what it sends is no body.
+            (Ok(Err(_)), _) => Err(Unread::Over(Refused::broken())),
+            (Err(_), _) => Err(Unread::Over(Refused::late())),
+            (Ok(Ok(_)), Err(seconds)) => Err(Unread::Limited(seconds)),
+            (Ok(Ok(None)), Ok(())) => Err(Unread::Refused(Refused::size())),
+            (Ok(Ok(Some(bytes))), Ok(())) => Ok(bytes),
+        }
     }
 }
 
@@ -119,7 +172,9 @@ fn is_json(headers: &HeaderMap) -> bool {
         let value = value.trim().trim_matches('"');
         name.trim().eq_ignore_ascii_case("charset") && value.eq_ignore_ascii_case("utf-8")
     };
-    is_json && parts.all(is_utf8) && !headers.contains_key(CONTENT_ENCODING)
+    // A `;` with nothing behind it says nothing.
+    let is_plain = |parameter: &str| parameter.is_empty() || is_utf8(parameter);
+    is_json && parts.all(is_plain) && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// The whole body; `None` when it is longer than a heartbeat can be.
@@ -172,12 +227,22 @@ fn worded(answer: Answer) -> Response {
             let code = match rule {
                 "size" => StatusCode::PAYLOAD_TOO_LARGE,
                 "type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "timeout" => StatusCode::REQUEST_TIMEOUT,
                 _ => StatusCode::BAD_REQUEST,
             };
             let mut text = format!(r#"{{"rule":"{rule}","field":"#);
             json::write_str(&mut text, &field);
             text.push('}');
             said(code, text)
+        }
+        Answer::Erased => StatusCode::NO_CONTENT.into_response(),
+        Answer::Retired { product, version } => {
+            let mut text = r#"{"retired":{"product":"#.to_owned();
+            json::write_str(&mut text, &product);
+            text.push_str(r#","version":"#);
+            json::write_str(&mut text, &version);
+            text.push_str("}}");
+            said(StatusCode::GONE, text)
         }
         Answer::TooMany(seconds) => later(StatusCode::TOO_MANY_REQUESTS, seconds),
         Answer::Unavailable(seconds) => later(StatusCode::SERVICE_UNAVAILABLE, seconds),

@@ -1,9 +1,10 @@
 //! One install as the database holds it, and what a heartbeat does to it.
 //!
 //! One rule: pure. Lifetime facts only grow, whatever order heartbeats arrive in: an earlier day that arrives
-//! late becomes day 0, and takes the facts of the first heartbeat with it.
+//! late becomes day 0, and takes the facts of the first heartbeat with it. Heartbeats of one day are ordered by
+//! their own times as long as these are remembered.
 
-use super::heartbeat::{Heartbeat, day, day_of};
+use super::heartbeat::{Heartbeat, day, day_of, moment};
 use super::row::{DAYS, Facts, STEPS, VERSIONS};
 use crate::contract::MAX_CLIENTS;
 
@@ -31,7 +32,7 @@ pub struct Kept {
     pub versions: Vec<(String, u32)>,
     /// See [`super::row::InstallRow::clients`].
     pub clients: Vec<String>,
-    /// What any heartbeat said of it.
+    /// What the first heartbeat of day 0 said: what a later one says would take the install out of final cells.
     pub carried_over: bool,
     /// What the first heartbeat of day 0 said.
     pub days_since_install: Option<u16>,
@@ -60,7 +61,8 @@ pub enum Verdict {
 
 /// Judges a heartbeat of an install that has `recent` ones.
 pub fn judge(recent: &[(u64, u64)], claimed: u64, received: u64) -> Verdict {
-    if recent.iter().any(|(before, _)| *before == claimed) {
+    // Older times stay in a row until its next heartbeat is stored.
+    if recent.iter().any(|(before, when)| *before == claimed && is_remembered(*when, received)) {
         return Verdict::Duplicate;
     }
     let today = day(received);
@@ -73,8 +75,16 @@ pub fn judge(recent: &[(u64, u64)], claimed: u64, received: u64) -> Verdict {
 
 /// The times that are still remembered at `received`.
 pub fn remembered(recent: &[(u64, u64)], received: u64) -> Vec<(u64, u64)> {
-    let still = |when: &u64| when.saturating_add(REMEMBERED) > received;
-    recent.iter().copied().filter(|(_, when)| still(when)).collect()
+    recent.iter().copied().filter(|(_, when)| is_remembered(*when, received)).collect()
+}
+
+const fn is_remembered(when: u64, received: u64) -> bool {
+    when.saturating_add(REMEMBERED) > received
+}
+
+/// What orders the heartbeats of one install and day: no two that are remembered share it.
+const fn order(claimed: u64, received: u64) -> (u64, u64) {
+    (moment(claimed, received), claimed)
 }
 
 impl Kept {
@@ -89,7 +99,7 @@ impl Kept {
             steps: [None; STEPS],
             versions: Vec::new(),
             clients: Vec::new(),
-            carried_over: false,
+            carried_over: heartbeat.carried_over,
             days_since_install: heartbeat.days_since_install,
             install_day: install_day(heartbeat, day),
             clock_wrong: 0,
@@ -103,14 +113,15 @@ impl Kept {
 
     /// Adds a heartbeat that [`judge`] called new.
     pub fn add(&mut self, heartbeat: &Heartbeat, day: u32, clock_wrong: bool, received: u64) {
-        if day < self.day0 {
+        if day < self.day0 || day == self.day0 && self.is_earliest(heartbeat, day, received) {
             shift(&mut self.days, self.day0 - day);
             self.day0 = day;
             self.first = heartbeat.facts.clone();
+            self.carried_over = heartbeat.carried_over;
             self.days_since_install = heartbeat.days_since_install;
             self.install_day = install_day(heartbeat, day);
         }
-        if day >= self.last_day {
+        if day > self.last_day || day == self.last_day && self.is_latest(heartbeat, day, received) {
             self.last_day = day;
             self.now = heartbeat.facts.clone();
         }
@@ -131,10 +142,27 @@ impl Kept {
                 self.clients.insert(at, client.clone());
             }
         }
-        self.carried_over |= heartbeat.carried_over;
         self.clock_wrong = self.clock_wrong.saturating_add(u32::from(clock_wrong));
+        self.received = self.received.map(|before| before.min(self::day(received)));
         self.recent = remembered(&self.recent, received);
         self.recent.push((heartbeat.claimed, received));
+    }
+
+    /// Whether no remembered heartbeat that counts for `day` is later than this one.
+    pub fn is_latest(&self, heartbeat: &Heartbeat, day: u32, received: u64) -> bool {
+        self.of_day(day).max().is_none_or(|last| order(heartbeat.claimed, received) > last)
+    }
+
+    /// Whether a remembered heartbeat that counts for `day` is later than this one, and none is earlier. When
+    /// all are forgotten, the first that came stays the first.
+    fn is_earliest(&self, heartbeat: &Heartbeat, day: u32, received: u64) -> bool {
+        self.of_day(day).min().is_some_and(|first| order(heartbeat.claimed, received) < first)
+    }
+
+    /// The remembered heartbeats that count for `day`.
+    fn of_day(&self, day: u32) -> impl Iterator<Item = (u64, u64)> {
+        let of_day = move |(claimed, when): &&(u64, u64)| day_of(*claimed, *when).0 == day;
+        self.recent.iter().filter(of_day).map(|(claimed, when)| order(*claimed, *when))
     }
 
     fn add_version(&mut self, version: &str, day: u32) {
@@ -142,7 +170,7 @@ impl Kept {
             Some((_, first)) => *first = (*first).min(day),
             None => self.versions.push((version.to_owned(), day)),
         }
-        self.versions.sort_by_key(|(_, first)| *first);
+        self.versions.sort_by(|(one, first), (other, second)| (first, one).cmp(&(second, other)));
         let surplus = self.versions.len().saturating_sub(VERSIONS);
         self.versions.drain(..surplus);
     }
@@ -240,11 +268,62 @@ mod tests {
         let tomorrow = now + DAY;
         assert_eq!(judge(&recent, tomorrow, tomorrow), Verdict::New(20_001, false));
         assert_eq!(judge(&recent, now + 1, tomorrow), Verdict::Duplicate);
+        let forgotten = now + REMEMBERED;
+        assert_eq!(judge(&recent, now + 1, forgotten - 1), Verdict::Duplicate);
+        assert_eq!(judge(&recent, now + 1, forgotten), Verdict::New(20_002, true));
         assert_eq!(remembered(&recent, now + REMEMBERED - 1).len(), 3);
         assert!(remembered(&recent, now + REMEMBERED).is_empty());
     }
 
+    #[test]
+    fn only_the_first_heartbeat_says_whether_an_install_is_carried_over() {
+        let beat = |at: u64, told: bool| {
+            let mut beat = heartbeat(at);
+            beat.carried_over = told;
+            beat
+        };
+        let noon = 20_000 * DAY + 12 * 3600;
+        let mut kept = Kept::new(&beat(noon, false), 20_000, false, noon);
+        kept.add(&beat(noon + DAY, true), 20_001, false, noon + DAY);
+        assert!(!kept.carried_over, "a later one would take it out of a final cell");
+        kept.add(&beat(noon - 60, true), 20_000, false, noon + DAY + 1);
+        assert!(kept.carried_over, "an earlier one of the same day is the first");
+    }
+
     proptest! {
+        #[test]
+        fn heartbeats_of_a_day_count_by_their_own_times_in_whatever_order_they_arrive(
+            claimed in proptest::collection::vec(0_u64..40 * 3600, 2..8),
+            turn in 0_usize..8,
+        ) {
+            // All arrive within a minute; those from more than 26 h ago have a wrong clock.
+            let arrival = 20_001 * DAY + 16 * 3600;
+            let keep = |claimed: &[u64]| {
+                let mut kept: Option<Kept> = None;
+                for (number, before) in claimed.iter().enumerate() {
+                    let mut beat = heartbeat(arrival - before);
+                    beat.facts.version = format!("1.0.{before}");
+                    beat.carried_over = before % 2 == 0;
+                    let received = if *before > 26 * 3600 { arrival - before } else { arrival + number as u64 };
+                    let (day, is_wrong) = day_of(beat.claimed, received);
+                    match &mut kept {
+                        None => kept = Some(Kept::new(&beat, day, is_wrong, received)),
+                        Some(kept) => kept.add(&beat, day, is_wrong, received),
+                    }
+                }
+                let mut kept = kept.expect("one at least");
+                kept.recent.clear();
+                kept.received = None;
+                kept
+            };
+            let mut mixed = claimed.clone();
+            mixed.rotate_left(turn % claimed.len());
+            let (one, other) = (keep(&claimed), keep(&mixed));
+            let earliest = claimed.iter().max().expect("one at least");
+            prop_assert_eq!(&one.first.version, &format!("1.0.{earliest}"));
+            prop_assert_eq!(one, other);
+        }
+
         #[test]
         fn the_order_of_arrival_changes_nothing(
             days in proptest::collection::hash_set(20_000_u32..20_500, 1..12),

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers that have a counter each; the rules of refusals stand behind `refused.`.
-const ANSWERS: [&str; 14] = [
+const ANSWERS: [&str; 15] = [
     "stored",
     "duplicate",
     "erased",
@@ -24,6 +24,7 @@ const ANSWERS: [&str; 14] = [
     "refused.size",
     "refused.type",
     "refused.product",
+    "refused.timeout",
     "other",
 ];
 /// The upper bounds of the buckets of commits, in microseconds, as they are written in seconds.

@@ -7,9 +7,13 @@ use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
 use super::metrics::Metrics;
 use super::store::{
-    self, Counts, Incoming, Outcome, ProductError, Reader, Store, StoreError, StoreOptions,
+    self, Change, Counts, Erasure, Incoming, Outcome, ProductError, Reader, Store, StoreError,
+    StoreOptions,
 };
+use crate::contract::product::OWN_PRODUCT;
+use crate::contract::table::Text;
 use crate::gate::{self, PrivateWords, RefusalRule};
+use crate::json::{self, Value};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{
@@ -47,6 +51,15 @@ pub enum Answer {
     Duplicate,
     /// It is refused, and will be.
     Refused(Refused),
+    /// Its install was erased: nothing is stored. Also the answer to an erasure that is committed.
+    Erased,
+    /// This version of this product is to stop.
+    Retired {
+        /// The name that the heartbeat gives.
+        product: String,
+        /// Without a leading `v`.
+        version: String,
+    },
     /// Its install has had its share of this day; seconds until the next.
     TooMany(u64),
     /// It cannot be stored now; seconds until the next try.
@@ -62,6 +75,8 @@ impl Answer {
             Self::Refused(refused) => refused.counted(),
             Self::TooMany(_) => "too_many",
             Self::Unavailable(_) => "unavailable",
+            Self::Erased => "erased",
+            Self::Retired { .. } => "retired",
         }
     }
 }
@@ -91,6 +106,11 @@ impl Refused {
         Self { rule: RefusalRule::Syntax.as_str(), field: String::new() }
     }
 
+    /// The body does not arrive in time.
+    pub fn late() -> Self {
+        Self { rule: "timeout", field: String::new() }
+    }
+
     fn product(heartbeat: &Heartbeat) -> Self {
         let field = if heartbeat.product.is_some() { "/product/name" } else { "" };
         Self { rule: "product", field: field.to_owned() }
@@ -104,13 +124,20 @@ impl Refused {
             "leak" => "refused.leak",
             "type" => "refused.type",
             "product" => "refused.product",
+            "timeout" => "refused.timeout",
             _ => "refused.shape",
         }
     }
 }
 
+/// Something on its way to the writer.
+enum Job {
+    Heartbeat(Beat),
+    Erasure(Erasure, oneshot::Sender<Answer>),
+}
+
 /// One heartbeat on its way to the writer.
-struct Job {
+struct Beat {
     heartbeat: Heartbeat,
     received: u64,
     origin: Option<Origin>,
@@ -153,7 +180,7 @@ impl Receiver {
         let told = shared.clone();
         let writer = std::thread::Builder::new()
             .name("mcpproxy-writer".to_owned())
-            .spawn(move || Writer { store, shared: told }.run(&jobs))
+            .spawn(move || Writer { store, shared: told, is_damage_told: false }.run(&jobs))
             .map_err(|error| StoreError::Directory(error.kind()))?;
         let dir = options.dir.clone();
         Ok(Self { queue: Some(queue), writer: Some(writer), shared, dir })
@@ -191,9 +218,23 @@ impl Receiver {
             }
         };
         let (answer, waiting) = oneshot::channel();
+        self.send(Job::Heartbeat(Beat { heartbeat, received, origin, answer }), waiting)
+    }
+
+    /// Takes the request to erase an install, whose body is `bytes`: who holds the id may do so.
+    pub fn erase(&self, bytes: &[u8], asked: u64) -> Pending {
+        let erasure = match read_erasure(bytes, asked) {
+            Ok(erasure) => erasure,
+            Err(refused) => return Pending::Done(Answer::Refused(refused)),
+        };
+        let (answer, waiting) = oneshot::channel();
+        self.send(Job::Erasure(erasure, answer), waiting)
+    }
+
+    fn send(&self, job: Job, waiting: oneshot::Receiver<Answer>) -> Pending {
         self.shared.metrics.queue();
         let sent = match &self.queue {
-            Some(queue) => queue.try_send(Job { heartbeat, received, origin, answer }),
+            Some(queue) => queue.try_send(job),
             None => return Pending::Done(Answer::Unavailable(QUEUE_RETRY)),
         };
         if sent.is_err() {
@@ -287,17 +328,54 @@ impl Pending {
 
 /// The heartbeat that `bytes` hold, if the gate lets it through: the same one as on the client, whose private
 /// words do not exist here.
-fn read(bytes: &[u8]) -> Result<Heartbeat, Refused> {
+pub(super) fn read(bytes: &[u8]) -> Result<Heartbeat, Refused> {
     gate::check(bytes, None, &PrivateWords::default())
         .map_err(|refusal| Refused { rule: refusal.rule.as_str(), field: refusal.field })?;
     let unreadable = || Refused { rule: RefusalRule::Shape.as_str(), field: String::new() };
     Heartbeat::read(bytes).ok_or_else(unreadable)
 }
 
+/// The erasure that `bytes` ask for: `{"product":..,"id":..}` and nothing else.
+fn read_erasure(bytes: &[u8], asked: u64) -> Result<Erasure, Refused> {
+    let refused =
+        |rule: RefusalRule, field: &str| Refused { rule: rule.as_str(), field: field.to_owned() };
+    let body = json::parse(bytes).map_err(|_| refused(RefusalRule::Syntax, ""))?;
+    let is_closed = body
+        .members()
+        .is_some_and(|all| all.iter().all(|member| matches!(&*member.key, "product" | "id")));
+    let text = |name: &str, shape: Text| {
+        let text = body.get(name).and_then(Value::as_str).filter(|text| shape.matches(text));
+        text.ok_or_else(|| refused(RefusalRule::Shape, &format!("/{name}")))
+    };
+    if !is_closed {
+        return Err(refused(RefusalRule::Shape, ""));
+    }
+    let (product, id) = (text("product", Text::ProductName)?, text("id", Text::Uuid)?);
+    Ok(Erasure { product: product.to_owned(), id: id.to_owned(), asked })
+}
+
+/// The answer to a heartbeat whose batch is committed.
+fn answer(heartbeat: &Heartbeat, received: u64, outcome: Outcome) -> Answer {
+    match outcome {
+        Outcome::Stored => Answer::Stored,
+        Outcome::Duplicate => Answer::Duplicate,
+        Outcome::TooMany => Answer::TooMany(until_midnight(received)),
+        Outcome::UnknownProduct => Answer::Refused(Refused::product(heartbeat)),
+        Outcome::Erased => Answer::Erased,
+        Outcome::Retired => Answer::Retired {
+            product: heartbeat.product.clone().unwrap_or_else(|| OWN_PRODUCT.to_owned()),
+            version: heartbeat.facts.version.clone(),
+        },
+        Outcome::Damaged => Answer::Unavailable(STORE_RETRY),
+    }
+}
+
 /// The thread that writes.
 struct Writer {
     store: Store,
     shared: Arc<Shared>,
+    /// Somebody was told that a row is damaged.
+    is_damage_told: bool,
 }
 
 impl Writer {
@@ -314,7 +392,8 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     // A database that is well again is found by trying.
-                    if self.shared.write_error().is_some() || counted.elapsed() >= COUNTS_WAIT {
+                    let is_due = self.shared.write_error().is_some() || self.store.is_sweeping();
+                    if is_due || counted.elapsed() >= COUNTS_WAIT {
                         self.commit(Vec::new());
                         counted = Instant::now();
                     }
@@ -329,14 +408,27 @@ impl Writer {
         let started = Instant::now();
         let refusals = &self.shared.refusals;
         let counts = std::mem::take(&mut *refusals.lock().unwrap_or_else(PoisonError::into_inner));
-        if batch.is_empty() && counts.is_empty() && self.shared.write_error().is_none() {
+        let is_idle = counts.is_empty() && !self.store.is_sweeping();
+        if batch.is_empty() && is_idle && self.shared.write_error().is_none() {
             return;
         }
-        let incoming = batch.iter().map(|job| Incoming {
-            origin: job.origin,
-            ..Incoming::new(&job.heartbeat, job.received)
+        let (mut beats, mut erasures, mut erasers) = (Vec::new(), Vec::new(), Vec::new());
+        for job in batch {
+            match job {
+                Job::Heartbeat(beat) => beats.push(beat),
+                Job::Erasure(erasure, answer) => {
+                    erasures.push(erasure);
+                    erasers.push(answer);
+                }
+            }
+        }
+        let incoming = beats.iter().map(|beat| Incoming {
+            origin: beat.origin,
+            ..Incoming::new(&beat.heartbeat, beat.received)
         });
-        let result = self.store.apply(&incoming.collect::<Vec<_>>(), &counts);
+        let incoming: Vec<_> = incoming.collect();
+        let change = Change { erasures: &erasures, batch: &incoming, imported: None };
+        let result = self.store.commit(&change, &counts);
         self.shared.metrics.committed(started.elapsed(), result.is_ok());
         self.tell(result.as_ref().err());
         if self.store.wants_a_proxy() && !self.shared.wants_a_proxy.swap(true, Ordering::Relaxed) {
@@ -344,17 +436,15 @@ impl Writer {
         }
         match result {
             Ok(outcomes) => {
-                for (job, outcome) in batch.into_iter().zip(outcomes) {
-                    let answer = match outcome {
-                        Outcome::Stored => Answer::Stored,
-                        Outcome::Duplicate => Answer::Duplicate,
-                        Outcome::TooMany => Answer::TooMany(until_midnight(job.received)),
-                        Outcome::UnknownProduct => {
-                            Answer::Refused(Refused::product(&job.heartbeat))
-                        }
-                    };
+                if outcomes.contains(&Outcome::Damaged) {
+                    self.tell_damage();
+                }
+                for (beat, outcome) in beats.into_iter().zip(outcomes) {
                     // A client that is gone asks again, and learns that it was stored.
-                    let _ = job.answer.send(answer);
+                    let _ = beat.answer.send(answer(&beat.heartbeat, beat.received, outcome));
+                }
+                for eraser in erasers {
+                    let _ = eraser.send(Answer::Erased);
                 }
             }
             Err(_) => {
@@ -363,10 +453,20 @@ impl Writer {
                     *waiting.entry(name).or_default() += n;
                 }
                 drop(waiting);
-                for job in batch {
-                    let _ = job.answer.send(Answer::Unavailable(STORE_RETRY));
+                for waiting in beats.into_iter().map(|beat| beat.answer).chain(erasers) {
+                    let _ = waiting.send(Answer::Unavailable(STORE_RETRY));
                 }
             }
+        }
+    }
+
+    /// Says once that a row is damaged: every heartbeat of its install meets it.
+    fn tell_damage(&mut self) {
+        if !std::mem::replace(&mut self.is_damage_told, true) {
+            error!(
+                "a row of collector.db is damaged: heartbeats of its install are answered with 503; put a copy of \
+                 collector.db in its place, or ask the user for `mcpproxy telemetry reset-id`"
+            );
         }
     }
 

@@ -45,6 +45,8 @@ fn answer(answer: &receive::Answer) -> Result<Answer, SimulationError> {
     let (status, retry_after) = match answer {
         receive::Answer::Stored | receive::Answer::Duplicate => (200, None),
         receive::Answer::Refused(_) => (400, None),
+        receive::Answer::Erased => (204, None),
+        receive::Answer::Retired { .. } => (410, None),
         receive::Answer::TooMany(wait) => (429, Some(*wait)),
         receive::Answer::Unavailable(_) => {
             let why = "the database is away".to_owned();

@@ -8,11 +8,14 @@ use super::sql;
 use mcpproxy_platform::files;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The file in the data directory that a made key is written to.
 const FILE: &str = "collector.key";
+/// Bytes of its file that are read.
+const MOST: u64 = 4_096;
 /// The name of the fingerprint in the database.
 const META: &str = "key";
 
@@ -122,8 +125,18 @@ impl Key {
         }
     }
 
+    /// The given key, if it is that of this database. None is made.
+    pub fn known(given: Option<Self>, connection: &Connection) -> Result<Self, StoreError> {
+        match (given, fingerprint(connection)?) {
+            (Some(key), Some(known)) if known == key.fingerprint() => Ok(key),
+            (Some(_), Some(_)) => Err(StoreError::KeyWrong),
+            // Without a fingerprint no heartbeat was ever stored.
+            (_, _) => Err(StoreError::KeyMissing),
+        }
+    }
+
     fn from_file(path: &Path, place: &'static str) -> Result<Option<Self>, StoreError> {
-        match std::fs::read(path) {
+        match read_start(path) {
             Ok(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_| StoreError::KeyForm(place))?;
                 Self::read(&text, place).map(Some)
@@ -132,6 +145,13 @@ impl Key {
             Err(error) => Err(StoreError::KeyFile(error.kind())),
         }
     }
+}
+
+/// What a file begins with: more than a key is none, and a device never ends.
+fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether others on this machine may read the key's file.

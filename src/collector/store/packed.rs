@@ -138,11 +138,14 @@ pub struct DayRow {
 }
 
 impl DayRow {
-    /// The row of a day with this heartbeat, after `before`.
-    pub fn with(heartbeat: &Heartbeat, before: Option<&DayRow>) -> Self {
+    /// The row of a day with this heartbeat, beside those of `before`, none of which is later if it `is_latest`.
+    pub fn with(heartbeat: &Heartbeat, before: Option<&DayRow>, is_latest: bool) -> Self {
         let mut deltas = before.map_or([0; DELTAS], |before| before.deltas);
         for (sum, delta) in deltas.iter_mut().zip(heartbeat.deltas) {
             *sum = sum.saturating_add(delta).min(MAX_COUNT);
+        }
+        if let Some(before) = before.filter(|_| !is_latest) {
+            return Self { deltas, ..before.clone() };
         }
         Self {
             version: heartbeat.facts.version.clone(),
@@ -293,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_usual_day_takes_about_forty_bytes() {
-        let row = DayRow::with(&heartbeat(0), None);
+        let row = DayRow::with(&heartbeat(0), None, true);
         let packed = row.pack(&[7; 32], 20_785);
         assert!(packed.len() <= 40, "{}", packed.len());
     }

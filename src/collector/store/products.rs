@@ -19,6 +19,8 @@ pub const HIDDEN: usize = 100;
 pub enum ProductError {
     /// The name has not the form of one.
     Name(product::NameError),
+    /// The version has not the form of one.
+    Version,
     /// No product has this name.
     Unknown,
     /// Another product has this name, or had it.
@@ -31,6 +33,9 @@ impl fmt::Display for ProductError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(error) => error.fmt(f),
+            Self::Version => f.write_str(
+                "the version must be one that heartbeats carry, such as 1.4.0 or 1.5.0-rc.1",
+            ),
             Self::Unknown => f.write_str(
                 "no product has this name; `mcpproxy collector product list` shows those that there are",
             ),
@@ -216,11 +221,11 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Product>, StoreError> 
 }
 
 /// The database of `dir`, to change it, if there is one.
-fn existing(dir: &Path) -> Result<Connection, StoreError> {
+pub(super) fn existing(dir: &Path) -> Result<Connection, StoreError> {
     drop(database::open_to_read(dir)?);
     database::open(dir)
 }
 
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }

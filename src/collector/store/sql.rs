@@ -50,9 +50,37 @@ pub const INSTALL_WRITE: &str = concat!(
      flood = excluded.flood, recent = excluded.recent, checked = excluded.checked"
 );
 
-/// Which installs still hold times that no repetition can meet any more.
-pub const FORGET_TIMES: &str =
-    "UPDATE installs SET recent = $1 WHERE last_day < $2 AND recent <> $1";
+/// Which installs of a part still hold times that no repetition can meet any more.
+pub const FORGET_TIMES: &str = "UPDATE installs SET recent = $1 WHERE install >= $2 AND install < $3 \
+     AND last_day < $4 AND recent <> $1";
+
+pub const ERASED: &str = "SELECT until FROM erased WHERE install = $1";
+pub const ERASED_WRITE: &str = "INSERT INTO erased (install, until) VALUES ($1, $2) \
+     ON CONFLICT (install) DO UPDATE SET until = excluded.until";
+pub const ERASED_FORGET: &str =
+    "DELETE FROM erased WHERE install >= $1 AND install < $2 AND until < $3";
+pub const INSTALL_DELETE: &str = "DELETE FROM installs WHERE install = $1";
+pub const DAYS_DELETE: &str = "DELETE FROM days WHERE install = $1";
+
+pub const PURGE_COUNT: &str = "SELECT product, COUNT(*), SUM(flood) FROM installs \
+     WHERE received >= $1 AND received <= $2 AND flood >= $3 GROUP BY product";
+pub const PURGE_SOME: &str = "SELECT install FROM installs WHERE install > $1 AND received >= $2 \
+     AND received <= $3 AND flood >= $4 AND ($5 = 0 OR product = $5) ORDER BY install LIMIT $6";
+
+pub const NOTES: &str = "SELECT day, text FROM notes ORDER BY day, text";
+pub const NOTES_COUNT: &str = "SELECT COUNT(*) FROM notes";
+pub const NOTE_INSERT: &str =
+    "INSERT INTO notes (day, text) VALUES ($1, $2) ON CONFLICT (day, text) DO NOTHING";
+pub const NOTE_DELETE: &str = "DELETE FROM notes WHERE day = $1 AND text = $2";
+
+pub const IMPORT: &str = "SELECT lines FROM imports WHERE file = $1";
+pub const IMPORT_WRITE: &str = "INSERT INTO imports (file, lines) VALUES ($1, $2) \
+     ON CONFLICT (file) DO UPDATE SET lines = excluded.lines";
+
+pub const RETIRED: &str = "SELECT product, version FROM retired";
+pub const RETIRED_INSERT: &str = "INSERT INTO retired (product, version) VALUES ($1, $2) \
+     ON CONFLICT (product, version) DO NOTHING";
+pub const RETIRED_DELETE: &str = "DELETE FROM retired WHERE product = $1 AND version = $2";
 
 pub const DAY: &str = "SELECT packed FROM days WHERE install = $1 AND day = $2";
 pub const DAY_WRITE: &str = "INSERT INTO days (install, day, packed) VALUES ($1, $2, $3) \

@@ -24,6 +24,13 @@ fn place() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
+/// Commits until nothing is left to be forgotten.
+fn swept(store: &mut Store) {
+    while store.is_sweeping() {
+        store.apply(&[], &Counts::new()).expect("a commit");
+    }
+}
+
 fn stored(store: &mut Store, beat: &Heartbeat, received: u64) -> Outcome {
     store.apply(&[Incoming::new(beat, received)], &Counts::new()).expect("a commit")[0]
 }
@@ -97,9 +104,11 @@ fn the_times_of_an_install_that_is_gone_are_forgotten() {
     let mut other = heartbeat(NOON + 2 * DAY);
     other.id = "another".to_owned();
     assert_eq!(stored(&mut store, &other, NOON + 2 * DAY), Outcome::Stored);
+    swept(&mut store);
     assert_eq!(times(), [16, 16], "a repetition would still be known");
     other.claimed += 2 * DAY;
     assert_eq!(stored(&mut store, &other, NOON + 4 * DAY), Outcome::Stored);
+    swept(&mut store);
     assert_eq!(times(), [0, 16]);
     let rows = Reader::open(place.path()).and_then(|reader| reader.rows("notes-mcp"));
     assert_eq!(rows.map(|rows| rows.len()), Ok(2), "and the installs stay");

@@ -2,10 +2,12 @@
 //!
 //! One rule: the commit comes before the answers, and holds the whole batch or nothing of it.
 
+use super::erase::{self, Erasure, Sweep};
 use super::error::StoreError;
 use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
+use super::retire::Retired;
 use super::{database, read, sql, sum};
 use crate::collector::floods::{Floods, Newcomer, Origin};
 use crate::collector::heartbeat::{Heartbeat, day};
@@ -20,10 +22,6 @@ use rusqlite::{
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// A heartbeat that is remembered was received on this day or the two before (48 h), and counts for one of the two
-/// days before that at the earliest (26 h): whose last day is older has no time to be remembered.
-const TIMES_DAYS: u32 = 4;
 
 /// How a database is opened to receive heartbeats.
 #[derive(Clone, Debug, Default)]
@@ -69,10 +67,51 @@ pub enum Outcome {
     TooMany,
     /// Its product is not received here.
     UnknownProduct,
+    /// Its install was erased: nothing of it is stored.
+    Erased,
+    /// Its version of its product is to stop.
+    Retired,
+    /// The row of its install does not read.
+    Damaged,
+}
+
+impl Outcome {
+    /// The name under which it is counted.
+    fn counted(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::TooMany => "too_many",
+            Self::UnknownProduct => "refused.product",
+            Self::Erased => "erased",
+            Self::Retired => "retired",
+            Self::Damaged => "damaged",
+        }
+    }
 }
 
 /// How often something was answered, by UTC day of receipt.
 pub type Counts = BTreeMap<(u32, &'static str), u64>;
+
+/// How far a file of heartbeats is imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The SHA-256 of the file.
+    pub file: [u8; 32],
+    /// Lines of it that are applied.
+    pub lines: u64,
+}
+
+/// What is committed at once: erasures, then heartbeats. Of an install that is erased, nothing is stored.
+#[derive(Clone, Debug, Default)]
+pub struct Change<'a> {
+    /// Installs to erase.
+    pub erasures: &'a [Erasure],
+    /// Heartbeats to store.
+    pub batch: &'a [Incoming<'a>],
+    /// How far the file is imported that the batch is of.
+    pub imported: Option<Imported>,
+}
 
 /// The database, to write it: one per data directory.
 #[derive(Debug)]
@@ -80,13 +119,12 @@ pub struct Store {
     connection: Connection,
     key: Key,
     any_product: bool,
-    products: Option<(i64, Products)>,
+    known: Option<(i64, Products, Retired)>,
+    sweep: Sweep,
     floods: Floods,
-    /// The day of receipt on which the times of installs that are gone were last forgotten.
-    forgotten: u32,
     path: PathBuf,
     identity: FileIdentity,
-    _lock: HeldLock,
+    _lock: Option<HeldLock>,
 }
 
 impl Store {
@@ -107,19 +145,42 @@ impl Store {
             products::add_to(&change, name)?;
         }
         change.commit()?;
+        Ok(Self::of(options, connection, key, Some(lock))?)
+    }
+
+    /// Opens an existing database, beside a collector that may be running on it: SQLite gives each of them its turn.
+    pub fn beside(options: &StoreOptions) -> Result<Self, StoreError> {
+        let key = Key::given(&options.key, &options.dir)?;
+        let connection = products::existing(&options.dir)?;
+        let key = Key::known(key, &connection)?;
+        Self::of(options, connection, key, None)
+    }
+
+    fn of(
+        options: &StoreOptions,
+        connection: Connection,
+        key: Key,
+        lock: Option<HeldLock>,
+    ) -> Result<Self, StoreError> {
         let path = database::file(&options.dir);
         let identity = FileIdentity::at(&path).map_err(|_| StoreError::Away)?;
         Ok(Self {
             connection,
             key,
             any_product: options.any_product,
-            products: None,
+            known: None,
+            sweep: Sweep::default(),
             floods: Floods::default(),
-            forgotten: 0,
             path,
             identity,
             _lock: lock,
         })
+    }
+
+    /// Lines of a file that are imported already.
+    pub fn imported(&self, file: &[u8; 32]) -> Result<u64, StoreError> {
+        let lines = self.connection.query_row(sql::IMPORT, [file], |row| row.get(0));
+        Ok(lines.optional()?.unwrap_or(0))
     }
 
     /// Commits a batch, and `counts` with it. On an error nothing of it was stored.
@@ -128,64 +189,87 @@ impl Store {
         batch: &[Incoming<'_>],
         counts: &Counts,
     ) -> Result<Vec<Outcome>, StoreError> {
+        self.commit(&Change { batch, ..Change::default() }, counts)
+    }
+
+    /// Commits a change, and `counts` with it. On an error nothing of it was stored.
+    pub fn commit(
+        &mut self,
+        Change { erasures, batch, imported }: &Change<'_>,
+        counts: &Counts,
+    ) -> Result<Vec<Outcome>, StoreError> {
         // SQLite would write on into a file that has no name any more.
         if FileIdentity::at(&self.path).ok() != Some(self.identity) {
             return Err(StoreError::Away);
         }
         // Of a batch that was undone no install is there.
         self.floods.take_back();
-        let mut known = self.products.take();
+        let mut known = self.known.take();
         let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have changed the products.
         let version: i64 = change.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        let mut products = match known.take() {
-            Some((of, products)) if of == version => products,
-            _ => Products::read(&change)?,
+        let (mut products, retired) = match known.take() {
+            Some((of, products, retired)) if of == version => (products, retired),
+            _ => (Products::read(&change)?, Retired::read(&change)?),
         };
         let mut counts = counts.clone();
+        for Erasure { product, id, asked } in *erasures {
+            // Removed or renamed, it is the same product; nothing is kept of one that was never known.
+            if let Some(known) = products.get(product) {
+                erase::erase(&change, &self.key.install(&known.hashed_as, id), day(*asked))?;
+            }
+            count(&mut counts, *asked, "erasure");
+        }
         let mut rows = Rows::of(&change)?;
         let mut outcomes = Vec::with_capacity(batch.len());
-        for Incoming { heartbeat, received, origin } in batch {
+        for Incoming { heartbeat, received, origin } in *batch {
             let name = heartbeat.product.as_deref().unwrap_or(OWN_PRODUCT);
             let outcome = match received_product(&change, &mut products, name, self.any_product)? {
                 None => Outcome::UnknownProduct,
                 Some((product, hashed_as)) => {
                     let install = self.key.install(&hashed_as, &heartbeat.id);
+                    let is_retired = retired.holds(product, &heartbeat.facts.version);
                     let mut newcomer = || self.floods.add(*origin, day(*received));
-                    let (outcome, is_wrong) =
-                        rows.store(product, &install, heartbeat, *received, &mut newcomer)?;
+                    let (outcome, is_wrong) = rows.store(
+                        product,
+                        &install,
+                        heartbeat,
+                        *received,
+                        is_retired,
+                        &mut newcomer,
+                    )?;
                     if is_wrong {
                         count(&mut counts, *received, "clock_wrong");
                     }
                     outcome
                 }
             };
-            let name = match outcome {
-                Outcome::Stored => "stored",
-                Outcome::Duplicate => "duplicate",
-                Outcome::TooMany => "too_many",
-                Outcome::UnknownProduct => "refused.product",
-            };
-            count(&mut counts, *received, name);
+            count(&mut counts, *received, outcome.counted());
             outcomes.push(outcome);
         }
         drop(rows);
-        let today = batch.iter().map(|one| day(one.received)).max().unwrap_or(0);
-        if today > self.forgotten {
-            change
-                .execute(sql::FORGET_TIMES, params![[0_u8; 0], today.saturating_sub(TIMES_DAYS)])?;
-        }
+        let received = batch.iter().map(|one| one.received);
+        let today = received.chain(erasures.iter().map(|one| one.asked)).map(day).max();
+        let sweep = self.sweep.step(&change, today)?;
         let mut counted = change.prepare(sql::COUNT)?;
         for ((day, name), n) in counts {
             counted.execute(params![day, name, n])?;
         }
         drop(counted);
+        if let Some(Imported { file, lines }) = imported {
+            change.execute(sql::IMPORT_WRITE, params![file, lines])?;
+        }
         change.commit()?;
         self.floods.settle();
-        self.forgotten = self.forgotten.max(today);
+        self.sweep = sweep;
         // Only now: a product of a batch that was undone is none.
-        self.products = Some((version, products));
+        self.known = Some((version, products, retired));
         Ok(outcomes)
+    }
+
+    /// Whether rows are still to be looked through for what is to be forgotten: every commit looks at some.
+    pub fn is_sweeping(&self) -> bool {
+        !self.sweep.is_done()
     }
 }
 
@@ -226,6 +310,7 @@ struct Rows<'c> {
     install_write: Statement<'c>,
     day: Statement<'c>,
     day_write: Statement<'c>,
+    erased: Statement<'c>,
 }
 
 impl<'c> Rows<'c> {
@@ -235,6 +320,7 @@ impl<'c> Rows<'c> {
             install_write: connection.prepare(sql::INSTALL_WRITE)?,
             day: connection.prepare(sql::DAY)?,
             day_write: connection.prepare(sql::DAY_WRITE)?,
+            erased: connection.prepare(sql::ERASED)?,
         })
     }
 
@@ -245,19 +331,33 @@ impl<'c> Rows<'c> {
         install: &[u8; 32],
         heartbeat: &Heartbeat,
         received: u64,
+        is_retired: bool,
         newcomer: &mut dyn FnMut() -> Newcomer,
     ) -> Result<(Outcome, bool), StoreError> {
-        let before = self
-            .install
-            .query_row([install], |row| Ok(read::install(row)))
-            .optional()?
-            .transpose()?;
+        let before = self.install.query_row([install], |row| Ok(read::install(row))).optional()?;
+        // The database reads; this row of it does not. The others of the batch are stored.
+        let Ok(before) = before.transpose() else { return Ok((Outcome::Damaged, false)) };
+        if before.is_none() && self.is_erased(install, day(received))? {
+            return Ok((Outcome::Erased, false));
+        }
+        if is_retired {
+            return Ok((Outcome::Retired, false));
+        }
         let recent = before.as_ref().map_or(&[][..], |kept| &kept.recent);
         let (day, clock_wrong) = match kept::judge(recent, heartbeat.claimed, received) {
             Verdict::Duplicate => return Ok((Outcome::Duplicate, false)),
             Verdict::TooMany => return Ok((Outcome::TooMany, false)),
             Verdict::New(day, clock_wrong) => (day, clock_wrong),
         };
+        let packed =
+            self.day.query_row(params![install, day], |row| Ok(row.get::<_, Vec<u8>>(0).ok()));
+        let unpack = |packed: Vec<u8>| DayRow::unpack(&packed, install, day);
+        let day_before = match packed.optional()?.map(|packed| packed.and_then(unpack)) {
+            None => None,
+            Some(Some(row)) => Some(row),
+            Some(None) => return Ok((Outcome::Damaged, false)),
+        };
+        let is_latest = before.as_ref().is_none_or(|kept| kept.is_latest(heartbeat, day, received));
         let kept = match before {
             None => {
                 let mut kept = Kept::new(heartbeat, day, clock_wrong, received);
@@ -270,15 +370,15 @@ impl<'c> Rows<'c> {
             }
         };
         self.write(product, install, &kept)?;
-        let packed: Option<Vec<u8>> =
-            self.day.query_row(params![install, day], |row| row.get(0)).optional()?;
-        let before = match packed {
-            None => None,
-            Some(packed) => Some(DayRow::unpack(&packed, install, day).ok_or(StoreError::Damaged)?),
-        };
-        let row = DayRow::with(heartbeat, before.as_ref()).pack(install, day);
+        let row = DayRow::with(heartbeat, day_before.as_ref(), is_latest).pack(install, day);
         self.day_write.execute(params![install, day, row])?;
         Ok((Outcome::Stored, clock_wrong))
+    }
+
+    /// Whether the install was erased, and is not to come back on `today`.
+    fn is_erased(&mut self, install: &[u8; 32], today: u32) -> Result<bool, StoreError> {
+        let until: Option<u32> = self.erased.query_row([install], |row| row.get(0)).optional()?;
+        Ok(until.is_some_and(|until| until >= today))
     }
 
     fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {

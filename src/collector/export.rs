@@ -1,0 +1,117 @@
+//! Exporting: every install of a product as one line of JSON, for a spreadsheet or a study.
+//!
+//! One rule: a line cannot be led back to an install. It has no id and no hash of one, no time finer than a day, and
+//! of the names of clients only those of the public vocabulary.
+
+use super::definitions::Day;
+use super::row::{DAYS, Facts, InstallRow, Step};
+use super::store::{Reader, StoreError};
+use crate::contract::{AgentEnv, RoutingMode, client_name};
+use crate::node::Node;
+use std::io::{self, Write};
+
+/// Why nothing, or not everything, was exported.
+#[derive(Debug)]
+pub enum ExportError {
+    /// The database cannot be read.
+    Store(StoreError),
+    /// The lines cannot be written.
+    Write(io::Error),
+}
+
+impl From<StoreError> for ExportError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<io::Error> for ExportError {
+    fn from(error: io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+/// Writes every install of these products; how many they are.
+pub fn write(
+    reader: &Reader,
+    products: &[String],
+    out: &mut dyn Write,
+) -> Result<u64, ExportError> {
+    let mut installs = 0;
+    for product in products {
+        for row in reader.rows(product)? {
+            out.write_all(line(product, &row).as_bytes())?;
+            installs += 1;
+        }
+    }
+    out.flush()?;
+    Ok(installs)
+}
+
+/// One install, with the line end.
+fn line(product: &str, row: &InstallRow) -> String {
+    let (known, others): (Vec<&String>, Vec<&String>) =
+        row.clients.iter().partition(|name| client_name::is_known(name));
+    let days = (0..DAYS).filter(|n| row.seen_on(row.day0 + n)).map(|n| Node::Count(u64::from(n)));
+    let version = |(name, day): &(String, u32)| {
+        Node::Object(vec![("version", name.as_str().into()), ("day", date(*day))])
+    };
+    let step = |step: Step| row.step(step).map_or(Node::Null, date);
+    let mut text = Node::Object(vec![
+        ("product", product.into()),
+        ("day_0", date(row.day0)),
+        ("last_day", date(row.last_day)),
+        ("days", Node::List(days.collect())),
+        (
+            "steps",
+            Node::Object(vec![
+                ("server_configured", step(Step::ServerConfigured)),
+                ("server_connected", step(Step::ServerConnected)),
+                ("client_seen", step(Step::ClientSeen)),
+                ("tools_searched", step(Step::ToolsSearched)),
+                ("real_tool_call", step(Step::RealToolCall)),
+            ]),
+        ),
+        ("first", facts(&row.first)),
+        ("now", facts(&row.now)),
+        ("versions", Node::List(row.versions.iter().map(version).collect())),
+        ("clients", Node::List(known.into_iter().map(|name| name.as_str().into()).collect())),
+        ("other_clients", Node::Count(others.len() as u64)),
+        ("carried_over", Node::Bool(row.carried_over)),
+        ("late_start", Node::Bool(row.late_start)),
+        ("clock_wrong", Node::Count(u64::from(row.clock_wrong))),
+        ("flood", Node::Bool(row.flood)),
+    ])
+    .to_compact();
+    text.push('\n');
+    text
+}
+
+fn date(day: u32) -> Node {
+    Node::Text(Day(day).to_string())
+}
+
+fn facts(facts: &Facts) -> Node {
+    let markers = facts.markers;
+    let word = |word: Option<&'static str>| word.map_or(Node::Null, Node::from);
+    Node::Object(vec![
+        ("env_kind", facts.kind.as_str().into()),
+        (
+            "env_markers",
+            Node::Object(vec![
+                ("has_ci_env", Node::Bool(markers.has_ci_env)),
+                ("has_cloud_ide_env", Node::Bool(markers.has_cloud_ide_env)),
+                ("is_container", Node::Bool(markers.is_container)),
+                ("has_tty", Node::Bool(markers.has_tty)),
+                ("has_display", Node::Bool(markers.has_display)),
+            ]),
+        ),
+        ("agent_env", word(facts.agent_env.map(AgentEnv::as_str))),
+        ("launch_source", facts.launch_source.as_str().into()),
+        ("os", facts.os.as_str().into()),
+        ("arch", facts.arch.as_str().into()),
+        ("edition", facts.edition.as_str().into()),
+        ("routing_mode", word(facts.routing.map(RoutingMode::as_str))),
+        ("version", facts.version.as_str().into()),
+    ])
+}

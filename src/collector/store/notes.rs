@@ -1,0 +1,112 @@
+//! Notes: what the operator has to say about a day, shown as a mark on charts.
+//!
+//! One rule: they are few, short, and one line each.
+
+use super::error::StoreError;
+use super::{database, products, sql};
+use rusqlite::Connection;
+use std::fmt;
+use std::path::Path;
+
+/// Characters of a note.
+pub const LONGEST: usize = 120;
+/// Notes that are kept.
+pub const MOST: u64 = 500;
+
+/// A note.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Note {
+    /// The UTC day that it is about, counted from 1970-01-01.
+    pub day: u32,
+    /// What it says.
+    pub text: String,
+}
+
+/// Why a note is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoteError {
+    /// It is empty, too long, or has a control character.
+    Text,
+    /// There are as many as can be kept.
+    Full,
+    /// The database cannot be used.
+    Store(StoreError),
+}
+
+impl fmt::Display for NoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text => write!(f, "a note is one line of 1 to {LONGEST} characters"),
+            Self::Full => write!(f, "there are {MOST} notes already: remove one with --remove"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NoteError {}
+
+impl<E: Into<StoreError>> From<E> for NoteError {
+    fn from(error: E) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Note {
+    /// A note that can be kept.
+    pub fn new(day: u32, text: &str) -> Result<Self, NoteError> {
+        let text = text.trim();
+        let is_short = (1..=LONGEST).contains(&text.chars().count());
+        let is_line = !text.chars().any(is_unseen);
+        (is_short && is_line).then(|| Self { day, text: text.to_owned() }).ok_or(NoteError::Text)
+    }
+
+    /// Keeps it; whether that changes anything.
+    pub fn keep(&self, dir: &Path) -> Result<bool, NoteError> {
+        let mut connection = products::existing(dir)?;
+        let change = products::begin(&mut connection)?;
+        let kept: u64 = change.query_row(sql::NOTES_COUNT, [], |row| row.get(0))?;
+        if kept >= MOST {
+            return Err(NoteError::Full);
+        }
+        let is_new = change.execute(sql::NOTE_INSERT, (self.day, &self.text))? > 0;
+        change.commit()?;
+        Ok(is_new)
+    }
+
+    /// Removes it; whether it was there.
+    pub fn remove(&self, dir: &Path) -> Result<bool, NoteError> {
+        let connection = products::existing(dir)?;
+        Ok(connection.execute(sql::NOTE_DELETE, (self.day, &self.text))? > 0)
+    }
+}
+
+/// Control characters, line ends, and those that turn the direction of what follows.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Every note, by day.
+pub fn notes(dir: &Path) -> Result<Vec<Note>, StoreError> {
+    read(&database::open_to_read(dir)?)
+}
+
+pub(super) fn read(connection: &Connection) -> Result<Vec<Note>, StoreError> {
+    let mut statement = connection.prepare(sql::NOTES)?;
+    let all = statement.query_map([], |row| Ok(Note { day: row.get(0)?, text: row.get(1)? }))?;
+    Ok(all.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_one_short_line() {
+        assert_eq!(Note::new(1, " On HN ").map(|note| note.text), Ok("On HN".to_owned()));
+        for bad in ["", "  ", "a\nb", "a\u{7}b", "a\u{202e}b", "a\u{2028}b", &"x".repeat(121)] {
+            assert_eq!(Note::new(1, bad), Err(NoteError::Text), "{bad:?}");
+        }
+        assert!(Note::new(1, &"\u{e9}".repeat(LONGEST)).is_ok());
+    }
+}
