@@ -273,6 +273,7 @@ pub const COMMANDS: &[Command] = &[
     collector::PRODUCT_RENAME,
     collector::PRODUCT_REMOVE,
     collector::REPORT,
+    collector::DOCTOR,
     collector::SIMULATE,
     Command {
         path: &["detect"],

@@ -8,6 +8,8 @@ mod autostart;
 #[cfg(feature = "collector")]
 mod collector;
 #[cfg(feature = "collector")]
+mod collector_doctor;
+#[cfg(feature = "collector")]
 mod collector_report;
 #[cfg(feature = "simulate")]
 mod collector_simulate;

@@ -4,6 +4,7 @@
 
 mod connections;
 pub mod definitions;
+pub mod doctor;
 pub mod floods;
 pub mod heartbeat;
 pub mod http;

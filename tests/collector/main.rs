@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod crashes;
 mod disk;
+mod doctor;
 #[path = "../support/endure.rs"]
 mod endure;
 mod load;

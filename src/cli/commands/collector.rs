@@ -5,7 +5,7 @@ use super::{Command, OUTPUT, Operands, Opt};
 #[cfg(feature = "collector")]
 mod entry {
     use super::super::Entry;
-    use crate::cli::{collector, collector_report};
+    use crate::cli::{collector, collector_doctor, collector_report};
 
     pub(super) const RUN: Entry = Entry::Parsed(collector::run);
     pub(super) const ADD: Entry = Entry::Parsed(collector::add);
@@ -13,6 +13,7 @@ mod entry {
     pub(super) const RENAME: Entry = Entry::Parsed(collector::rename);
     pub(super) const REMOVE: Entry = Entry::Parsed(collector::remove);
     pub(super) const REPORT: Entry = Entry::Parsed(collector_report::run);
+    pub(super) const DOCTOR: Entry = Entry::Parsed(collector_doctor::run);
 }
 #[cfg(not(feature = "collector"))]
 mod entry {
@@ -24,6 +25,7 @@ mod entry {
     pub(super) const RENAME: Entry = RUN;
     pub(super) const REMOVE: Entry = RUN;
     pub(super) const REPORT: Entry = RUN;
+    pub(super) const DOCTOR: Entry = RUN;
 }
 
 /// The global option, as the commands of the collector understand it.
@@ -183,6 +185,33 @@ pub(super) const REPORT: Command = Command {
     ],
     data_dir: true,
     entry: entry::REPORT,
+};
+
+pub(super) const DOCTOR: Command = Command {
+    path: &["collector", "doctor"],
+    summary: "Check a running collector from outside",
+    about: "Looks at URL as clients, strangers and forgers do: certificate, pages closed, junk refused, limits. With a\n\
+            product it sends a heartbeat of a new install, and erases the install again. For about ten seconds\n\
+            afterwards the collector answers this network with 429.\n\n  \
+            mcpproxy collector doctor https://t.example.org --product notes-mcp",
+    operands: Operands::One("URL"),
+    options: &[
+        Opt {
+            long: "product",
+            short: None,
+            value: Some("NAME"),
+            help: "Send a heartbeat of this product, and erase it again",
+        },
+        Opt {
+            long: "ca",
+            short: None,
+            value: Some("FILE"),
+            help: "Trust this authority (PEM) as well as those of the web",
+        },
+        OUTPUT,
+    ],
+    data_dir: false,
+    entry: entry::DOCTOR,
 };
 
 #[cfg(feature = "simulate")]
