@@ -10,7 +10,9 @@ mod doctor;
 mod endure;
 mod load;
 mod operating;
+mod packaging;
 mod pages;
+mod proxies;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
