@@ -9,6 +9,7 @@ use mcpproxy::collector::simulate::{
     self, Answer, Collect, Delivery, Options, PRODUCTS, Receiving, SimulationError,
 };
 use mcpproxy::collector::snapshot::Snapshot;
+use mcpproxy::collector::store::{Store, StoreOptions};
 use mcpproxy::collector::view::{Selection, Topic, View};
 use serde_json::Value;
 use std::fs::File;
@@ -201,4 +202,48 @@ fn the_command_writes_the_log_that_the_truth_is_computed_from() {
     assert_eq!(again.status.code(), Some(1), "a file that exists is not written over");
     assert_eq!(std::fs::read_to_string(&log).expect("a log"), text);
     assert_eq!(simulate(&["--seed", "none"]).status.code(), Some(2));
+}
+
+#[test]
+fn an_imported_log_shows_what_its_heartbeats_showed_when_they_were_received() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (log, kept, imported) =
+        (dir.path().join("events"), dir.path().join("kept"), dir.path().join("imported"));
+    let options = Options { installs: 60, days: 20, seed: 7 };
+    // The fleet lives in the future.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let ahead = options.end() - now.expect("a clock after 1970").as_secs();
+    let said = |words: &[&str], place: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcpproxy"));
+        command.arg("collector").args(words).env("MCPPROXY_TEST_CLOCK_OFFSET", ahead.to_string());
+        if words[0] != "simulate" {
+            command.arg("--data-dir").arg(place);
+        }
+        let output = command.output().expect("the command runs");
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {why}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let simulate = ["simulate", "--installs", "60", "--days", "20", "--seed", "7"];
+    let (log, keep) = (text(&log), text(&kept));
+    said(&[&simulate[..], &["--out", &log, "--keep", &keep]].concat(), &kept);
+    // A collector makes the key of a new database.
+    let options = StoreOptions {
+        dir: imported.clone(),
+        products: PRODUCTS.map(str::to_owned).to_vec(),
+        ephemeral: true,
+        ..StoreOptions::default()
+    };
+    drop(Store::open(&options).expect("a database"));
+    let report = said(&["import", &log], &imported);
+    assert!(report.starts_with("Stored ") && report.contains("not received"), "{report}");
+    let sorted = |place: &Path| {
+        let mut lines: Vec<String> =
+            said(&["export", "-"], place).lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert!(!sorted(&kept).is_empty());
+    assert_eq!(sorted(&kept), sorted(&imported));
 }

@@ -139,17 +139,32 @@ pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "collector product list")?;
-    let products = match Reader::open(&dir(call)?).and_then(|reader| reader.products()) {
-        Ok(products) => products,
-        Err(StoreError::Missing) => Vec::new(),
+    let dir = dir(call)?;
+    let read = || Ok((Reader::open(&dir)?.products()?, store::retired(&dir)?));
+    let (products, retired) = match read() {
+        Ok(read) => read,
+        Err(StoreError::Missing) => (Vec::new(), Vec::new()),
         Err(error) => return Err(Failure::failed(error.to_string())),
     };
+    let listed: Vec<Listed<'_>> = products
+        .iter()
+        .map(|product| {
+            let own = retired.iter().filter(|(name, _)| *name == product.name);
+            Listed { product, retired: own.map(|(_, version)| version.as_str()).collect() }
+        })
+        .collect();
     output::print(&match format {
-        Format::Table => table(&products),
-        Format::Json => node(&products).to_json(),
+        Format::Table => table(&listed),
+        Format::Json => node(&listed).to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&products))?,
+        Format::Yaml => output::yaml(&node(&listed))?,
     })
+}
+
+/// A product, and those of its versions that are told to stop.
+struct Listed<'p> {
+    product: &'p Product,
+    retired: Vec<&'p str>,
 }
 
 /// What a product's heartbeats meet, in one word.
@@ -166,47 +181,49 @@ fn first_day(product: &Product) -> Option<String> {
     day.get(..10).map(str::to_owned)
 }
 
-fn node(products: &[Product]) -> Node {
-    let product = |product: &Product| {
+fn node(products: &[Listed<'_>]) -> Node {
+    let product = |Listed { product, retired }: &Listed<'_>| {
         Node::Object(vec![
             ("name", product.name.as_str().into()),
             ("standing", standing(product).into()),
             ("installs", product.installs.into()),
             ("first_day", first_day(product).into()),
+            ("retired", Node::List(retired.iter().map(|version| (*version).into()).collect())),
         ])
     };
     Node::Object(vec![("products", Node::List(products.iter().map(product).collect()))])
 }
 
-fn table(products: &[Product]) -> String {
+fn table(products: &[Listed<'_>]) -> String {
     if products.is_empty() {
         return "No products; `mcpproxy collector product add NAME` adds one.\n".to_owned();
     }
-    let head = ["PRODUCT", "HEARTBEATS", "INSTALLS", "FIRST DAY"].map(str::to_owned);
-    let row = |product: &Product| {
+    let head = ["PRODUCT", "HEARTBEATS", "INSTALLS", "FIRST DAY", "RETIRED"].map(str::to_owned);
+    let row = |Listed { product, retired }: &Listed<'_>| {
         let installs = product.installs.to_string();
         let first_day = first_day(product).unwrap_or_else(|| "-".to_owned());
-        [product.name.clone(), standing(product).to_owned(), installs, first_day]
+        let retired = if retired.is_empty() { "-".to_owned() } else { retired.join(", ") };
+        [product.name.clone(), standing(product).to_owned(), installs, first_day, retired]
     };
-    let rows: Vec<[String; 4]> = std::iter::once(head).chain(products.iter().map(row)).collect();
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(products.iter().map(row)).collect();
     output::columns(&rows)
 }
 
 /// A usage error of a value, before its command is known.
-struct Wrong(String);
+pub(super) struct Wrong(String);
 
 impl Wrong {
-    fn at(self, place: &str) -> Failure {
+    pub(super) fn at(self, place: &str) -> Failure {
         Failure::usage(place, self.0)
     }
 }
 
-fn name(text: &OsStr) -> Result<String, Wrong> {
+pub(super) fn name(text: &OsStr) -> Result<String, Wrong> {
     let text = text.to_str().ok_or_else(|| Wrong("the product name is not UTF-8".to_owned()))?;
     store::named(text).map_err(|error| Wrong(error.to_string()))
 }
 
-fn failed(place: &str, error: &ProductError) -> Failure {
+pub(super) fn failed(place: &str, error: &ProductError) -> Failure {
     match error {
         ProductError::Name(_) => Failure::usage(place, error.to_string()),
         _ => Failure::failed(error.to_string()),
@@ -244,7 +261,7 @@ pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
     })
 }
 
-fn key(call: &Call) -> Result<KeySource, Failure> {
+pub(super) fn key(call: &Call) -> Result<KeySource, Failure> {
     if let Some(file) = call.value("key-file") {
         return match file.is_empty() {
             true => Err(usage("--key-file is empty: name a file")),

@@ -4,6 +4,7 @@
 
 mod autostart;
 mod collector;
+mod collector_data;
 mod connect;
 mod shell;
 mod upstream;
@@ -274,6 +275,16 @@ pub const COMMANDS: &[Command] = &[
     collector::PRODUCT_REMOVE,
     collector::REPORT,
     collector::DOCTOR,
+    collector_data::FORGET,
+    collector_data::PURGE,
+    collector_data::RETIRE,
+    collector_data::UNRETIRE,
+    collector_data::NOTE,
+    collector_data::NOTES,
+    collector_data::EXPORT,
+    collector_data::IMPORT,
+    collector::BACKUP,
+    collector::RESTORE,
     collector::SIMULATE,
     Command {
         path: &["detect"],

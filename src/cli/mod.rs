@@ -8,7 +8,13 @@ mod autostart;
 #[cfg(feature = "collector")]
 mod collector;
 #[cfg(feature = "collector")]
+mod collector_data;
+#[cfg(feature = "collector")]
 mod collector_doctor;
+#[cfg(feature = "collector")]
+mod collector_erase;
+#[cfg(feature = "collector")]
+mod collector_keep;
 #[cfg(feature = "collector")]
 mod collector_report;
 #[cfg(feature = "simulate")]

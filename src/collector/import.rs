@@ -39,7 +39,9 @@ impl fmt::Display for LineError {
             Self::Syntax => f.write_str("is not one JSON object of at most 64 KiB"),
             Self::Received => f.write_str("has no `received` in whole seconds since 1970"),
             Self::Future => f.write_str("was received in the future"),
-            Self::Order => f.write_str("was received before the line before it: sort by `received`"),
+            Self::Order => {
+                f.write_str("was received before the line before it: sort by `received`")
+            }
             Self::Body => f.write_str("has no `body`"),
             Self::Heartbeat(Refused { rule, field }) if field.is_empty() => {
                 write!(f, "has no heartbeat as its `body` (rule {rule})")
@@ -80,12 +82,16 @@ impl fmt::Display for ImportError {
                 if *more > 0 {
                     write!(f, "; {more} more lines are wrong")?;
                 }
-                f.write_str("; nothing was imported: correct or remove them, and repeat the command")
+                f.write_str(
+                    "; nothing was imported: correct or remove them, and repeat the command",
+                )
             }
             Self::Changed => f.write_str(
                 "the file was changed while it was imported: import it again when it is complete",
             ),
-            Self::Store(error) => write!(f, "{error}; what is imported already stays: repeat the command then"),
+            Self::Store(error) => {
+                write!(f, "{error}; what is imported already stays: repeat the command then")
+            }
         }
     }
 }
@@ -139,11 +145,7 @@ impl Report {
 }
 
 /// Imports `file` into a database that it fits; `now` is the time of this machine.
-pub fn run(
-    store: &mut Store,
-    mut file: impl Read + Seek,
-    now: u64,
-) -> Result<Report, ImportError> {
+pub fn run(store: &mut Store, mut file: impl Read + Seek, now: u64) -> Result<Report, ImportError> {
     let digest = look(&mut file, now)?;
     let before = store.imported(&digest)?;
     file.seek(SeekFrom::Start(0))?;
@@ -181,8 +183,7 @@ fn commit(
 ) -> Result<(), StoreError> {
     let incoming: Vec<_> =
         batch.iter().map(|(heartbeat, received)| Incoming::new(heartbeat, *received)).collect();
-    let change =
-        Change { erasures: &[], batch: &incoming, imported: Some(imported) };
+    let change = Change { erasures: &[], batch: &incoming, imported: Some(imported) };
     for outcome in store.commit(&change, &Counts::new())? {
         report.add(outcome);
     }
@@ -252,7 +253,11 @@ struct Lines<R> {
 
 impl<R: Read> Lines<R> {
     fn new(from: R) -> Self {
-        Self { from: BufReader::with_capacity(256 << 10, from), number: 0, sum: hmac_sha256::Hash::new() }
+        Self {
+            from: BufReader::with_capacity(256 << 10, from),
+            number: 0,
+            sum: hmac_sha256::Hash::new(),
+        }
     }
 
     /// The next line without its end. Of one that is too long, so much that this is seen.

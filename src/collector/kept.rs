@@ -78,12 +78,12 @@ pub fn remembered(recent: &[(u64, u64)], received: u64) -> Vec<(u64, u64)> {
     recent.iter().copied().filter(|(_, when)| is_remembered(*when, received)).collect()
 }
 
-const fn is_remembered(when: u64, received: u64) -> bool {
+fn is_remembered(when: u64, received: u64) -> bool {
     when.saturating_add(REMEMBERED) > received
 }
 
 /// What orders the heartbeats of one install and day: no two that are remembered share it.
-const fn order(claimed: u64, received: u64) -> (u64, u64) {
+fn order(claimed: u64, received: u64) -> (u64, u64) {
     (moment(claimed, received), claimed)
 }
 

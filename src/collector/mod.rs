@@ -5,9 +5,11 @@
 mod connections;
 pub mod definitions;
 pub mod doctor;
+pub mod export;
 pub mod floods;
 pub mod heartbeat;
 pub mod http;
+pub mod import;
 pub mod keeper;
 pub mod kept;
 pub mod limits;

@@ -84,7 +84,7 @@ async fn all_metrics(State(this): This, request: Request) -> Response {
     let now = Measured {
         is_ready: this.app.receiver.write_error().is_none(),
         snapshot_age: this.age(),
-        database_bytes: store::bytes(&this.dir),
+        database_bytes: store::database_bytes(&this.dir),
         certificate_ends: this.tls.as_ref().and_then(|tls| tls.ends_at()),
     };
     let text = this.app.receiver.metrics().text(&now);

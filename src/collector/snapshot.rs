@@ -4,7 +4,7 @@
 
 use super::definitions::{Day, Install, Now, Who};
 use super::row::{STEPS, Standing};
-use super::store::{Reader, StoreError};
+use super::store::{Note, Reader, StoreError};
 use std::sync::Arc;
 
 /// All installs as they were at one moment.
@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// When the rows were read.
     pub made_at: Now,
+    /// The operator's notes, by day.
+    pub notes: Arc<[Note]>,
     products: Arc<[(String, Columns)]>,
 }
 
@@ -37,7 +39,7 @@ struct Marks {
 impl Snapshot {
     /// The snapshot of these products.
     pub fn new(made_at: Now, products: Vec<(String, Columns)>) -> Self {
-        Self { made_at, products: products.into() }
+        Self { made_at, notes: Arc::new([]), products: products.into() }
     }
 
     /// What the database holds now. Products that were not added are not shown.
@@ -52,12 +54,12 @@ impl Snapshot {
                 products.push((product.name, columns));
             }
         }
-        Ok(Self::new(now, products))
+        Ok(Self { notes: reader.notes()?.into(), ..Self::new(now, products) })
     }
 
     /// The same installs, looked at again: nothing has changed until `now`.
     pub fn unchanged_at(&self, now: Now) -> Self {
-        Self { made_at: now, products: self.products.clone() }
+        Self { made_at: now, ..self.clone() }
     }
 
     /// Whether both are of one reading of the rows.

@@ -7,6 +7,8 @@ use super::definitions::{
     Share, Step, StepRow,
 };
 use super::snapshot::Snapshot;
+use super::store::Note;
+use std::sync::Arc;
 
 /// The product whose users set servers up; all others are wrapped servers.
 const GATEWAY: &str = "mcpproxy";
@@ -52,6 +54,8 @@ pub struct View {
     pub activation: Activation,
     /// What the audience leaves out.
     pub left_out: LeftOut,
+    /// The operator's notes, by day.
+    pub notes: Arc<[Note]>,
 }
 
 impl Topic {
@@ -96,6 +100,7 @@ impl View {
             activation: definitions::activation(shown().filter(is_recent), steps, now),
             left_out: definitions::left_out(all(), audience),
             retention,
+            notes: snapshot.notes.clone(),
             selection,
         }
     }

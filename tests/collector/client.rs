@@ -10,18 +10,18 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// One user of the product.
-struct User {
+pub struct User {
     home: tempfile::TempDir,
 }
 
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl User {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { home: tempfile::tempdir().expect("a temporary directory") }
     }
 
@@ -29,7 +29,7 @@ impl User {
         self.home.path().join("data")
     }
 
-    fn command(&self, endpoint: &str) -> Command {
+    pub fn command(&self, endpoint: &str) -> Command {
         let mut command = program();
         command
             .env("HOME", self.home.path())
@@ -38,7 +38,7 @@ impl User {
         command
     }
 
-    fn telemetry(&self, endpoint: &str, words: &[&str]) -> Ran {
+    pub fn telemetry(&self, endpoint: &str, words: &[&str]) -> Ran {
         let output = self.command(endpoint).arg("telemetry").args(words).output();
         let output = output.expect("the built command");
         Ran {
@@ -49,7 +49,7 @@ impl User {
     }
 
     /// `telemetry send --now`, and whether it was acknowledged.
-    fn sends(&self, endpoint: &str) -> bool {
+    pub fn sends(&self, endpoint: &str) -> bool {
         let ran = self.telemetry(endpoint, &["send", "--now"]);
         let is_sent = ran.stdout.starts_with("sent: ");
         assert_eq!(ran.code == Some(0), is_sent, "{} {}", ran.stdout, ran.stderr);

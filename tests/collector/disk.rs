@@ -81,6 +81,85 @@ fn a_full_disk_is_503_and_what_was_acknowledged_stays() {
     assert_eq!(kept(&reader), (stored as usize + 1, stored + 1));
 }
 
+/// An upgrade and a copy where there is no room, then where nothing may be written, then where all is well. `$1` is
+/// empty, `$2` the program, `$3` what comes out, `$4` a data directory of the first version.
+const KEEPING: &str = r#"
+mount -t tmpfs -o size=400k tmpfs "$1" || exit 77
+mkdir "$1/data" && cp "$4"/collector.* "$1/data"
+cp "$1/data/collector.db" "$3/before"
+dd if=/dev/zero of="$1/fill" bs=4096 2>/dev/null
+said() {
+    to=$out/$1; shift
+    "$@" >"$to.out" 2>"$to.err"
+    echo $? >"$to.code"
+}
+start() { said "$1" "$program" collector --ephemeral --listen 127.0.0.1:0 --data-dir "$mount/data"; }
+mount=$1 program=$2 out=$3
+start full
+cmp "$mount/data/collector.db" "$out/before" && ls "$mount/data" >"$out/full.names"
+said backup "$program" collector backup "$mount/copy.db" --data-dir "$mount/data"
+ls "$mount" >"$out/backup.names"
+# Room for SQLite's own files, and not for a copy.
+truncate -s -80k "$mount/fill"
+start narrow
+ls "$mount/data" >"$out/narrow.names"
+rm "$mount/fill"
+mount -o remount,ro "$mount"
+start readonly
+said restore "$program" collector restore "$out/before" --ephemeral --data-dir "$mount/data"
+ls "$mount/data" >"$out/readonly.names"
+mount -o remount,rw "$mount"
+"$program" collector --ephemeral --listen 127.0.0.1:0 --data-dir "$mount/data" >"$out/well.out" 2>/dev/null &
+pid=$!
+while ! grep -q Receiving "$out/well.out"; do
+    kill -0 $pid 2>/dev/null || exit 1
+    sleep 0.05
+done
+kill -TERM $pid && wait $pid
+"#;
+
+#[test]
+fn an_upgrade_or_a_copy_without_room_or_rights_is_one_line_and_changes_nothing() {
+    if let Some(why) = missing() {
+        eprintln!("SKIPPED: an upgrade on a full disk: {why}");
+        return;
+    }
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (mount, out) = (place.path().join("mount"), place.path().join("out"));
+    for dir in [&mount, &out] {
+        std::fs::create_dir(dir).expect("a directory");
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", KEEPING, "sh"]).arg(&mount);
+    command.arg(env!("CARGO_BIN_EXE_mcpproxy")).arg(&out);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/collectors/schema-1"));
+    command.env_remove("MCPPROXY_COLLECTOR_KEY");
+    let ran = command.output().expect("unshare");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).expect(name);
+    for (what, remedy) in [
+        ("full", "make room"),
+        ("backup", "make room"),
+        ("narrow", "the copy of collector.db cannot be written: the disk is full: make room"),
+        ("readonly", "--data-dir DIR"),
+        ("restore", "--data-dir DIR"),
+    ] {
+        let (code, said) = (read(&format!("{what}.code")), read(&format!("{what}.err")));
+        assert_eq!(code.trim(), "1", "{what}: {said}");
+        assert!(said.lines().count() == 1 && said.contains(remedy), "{what}: {said}");
+        assert_eq!(read(&format!("{what}.out")), "", "{what}");
+    }
+    let left = ["collector.db", "collector.key", "collector.lock"];
+    let names = |name: &str| read(name).lines().map(str::to_owned).collect::<Vec<_>>();
+    for when in ["full.names", "narrow.names", "readonly.names"] {
+        let mut names = names(when);
+        // SQLite leaves its own empty files where it cannot begin.
+        names.retain(|name| !name.ends_with("-wal") && !name.ends_with("-shm"));
+        assert_eq!(names, left, "{when}");
+    }
+    assert_eq!(names("backup.names"), ["data", "fill"]);
+}
+
 /// Runs a script where the collector runs; `$1` is the mount.
 fn inside(pid: u32, script: &str, mount: &Path) {
     let pid = pid.to_string();

@@ -4,10 +4,16 @@ mod answers;
 mod client;
 mod commands;
 mod crashes;
+mod damage;
+mod data;
 mod disk;
 mod doctor;
 #[path = "../support/endure.rs"]
 mod endure;
+mod erasure;
+mod keeping;
+#[cfg(feature = "simulate")]
+mod large;
 mod load;
 mod operating;
 mod packaging;

@@ -5,7 +5,7 @@ use super::{Command, OUTPUT, Operands, Opt};
 #[cfg(feature = "collector")]
 mod entry {
     use super::super::Entry;
-    use crate::cli::{collector, collector_doctor, collector_report};
+    use crate::cli::{collector, collector_doctor, collector_keep, collector_report};
 
     pub(super) const RUN: Entry = Entry::Parsed(collector::run);
     pub(super) const ADD: Entry = Entry::Parsed(collector::add);
@@ -14,6 +14,8 @@ mod entry {
     pub(super) const REMOVE: Entry = Entry::Parsed(collector::remove);
     pub(super) const REPORT: Entry = Entry::Parsed(collector_report::run);
     pub(super) const DOCTOR: Entry = Entry::Parsed(collector_doctor::run);
+    pub(super) const BACKUP: Entry = Entry::Parsed(collector_keep::backup);
+    pub(super) const RESTORE: Entry = Entry::Parsed(collector_keep::restore);
 }
 #[cfg(not(feature = "collector"))]
 mod entry {
@@ -26,6 +28,8 @@ mod entry {
     pub(super) const REMOVE: Entry = RUN;
     pub(super) const REPORT: Entry = RUN;
     pub(super) const DOCTOR: Entry = RUN;
+    pub(super) const BACKUP: Entry = RUN;
+    pub(super) const RESTORE: Entry = RUN;
 }
 
 /// The global option, as the commands of the collector understand it.
@@ -212,6 +216,44 @@ pub(super) const DOCTOR: Command = Command {
     ],
     data_dir: false,
     entry: entry::DOCTOR,
+};
+
+const KEY_FILE: Opt = Opt {
+    long: "key-file",
+    short: None,
+    value: Some("FILE"),
+    help: "The key of its ids (default: $MCPPROXY_COLLECTOR_KEY, else collector.key)",
+};
+
+pub(super) const BACKUP: Command = Command {
+    path: &["collector", "backup"],
+    summary: "Copy the database to a file, also while the collector runs",
+    about: "Writes FILE in one piece, reads all of it again, and then gives it its name. An existing file is never\n\
+            written over. The key of the ids is left out, and its file is named: keep a copy of it in another place.\n\n  \
+            mcpproxy collector backup /backup/collector-$(date +%F).db",
+    operands: Operands::One("FILE"),
+    options: &[
+        Opt {
+            long: "with-key",
+            short: None,
+            value: None,
+            help: "Copy the key to FILE.key as well: both together tell whether an id is known",
+        },
+        KEY_FILE,
+    ],
+    data_dir: true,
+    entry: entry::BACKUP,
+};
+
+pub(super) const RESTORE: Command = Command {
+    path: &["collector", "restore"],
+    summary: "Put a copy in place of the database",
+    about: "Reads all of FILE first, and puts the present database aside in its directory; it deletes nothing. Stop\n\
+            the collector before. A directory without a key takes FILE.key, if there is one.",
+    operands: Operands::One("FILE"),
+    options: &[KEY_FILE, EPHEMERAL],
+    data_dir: true,
+    entry: entry::RESTORE,
 };
 
 #[cfg(feature = "simulate")]

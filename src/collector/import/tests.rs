@@ -52,7 +52,8 @@ fn wrong(store: &mut Store, text: &str) -> (u64, LineError, u64) {
 
 #[test]
 fn a_line_is_applied_once_and_an_import_that_was_cut_goes_on() {
-    let (whole, cut) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let (whole, cut) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let text = file();
     let mut one = open(whole.path());
     let all = import(&mut one, &text).expect("an import");
@@ -78,7 +79,8 @@ fn a_line_is_applied_once_and_an_import_that_was_cut_goes_on() {
     let rows = |dir: &Path| Reader::open(dir).and_then(|reader| reader.rows("mcpproxy"));
     // Each database has its own key, and so its own order.
     let sorted = |dir: &Path| {
-        let mut rows: Vec<_> = rows(dir).expect("rows").iter().map(|row| format!("{row:?}")).collect();
+        let mut rows: Vec<_> =
+            rows(dir).expect("rows").iter().map(|row| format!("{row:?}")).collect();
         rows.sort();
         rows
     };

@@ -3,8 +3,9 @@
 //! One rule: places are percentages of the width, so letters keep their size on every screen; colours are classes
 //! of the style, so both schemes have theirs.
 
-use crate::collector::definitions::{FEW, IsoWeek, Share};
+use crate::collector::definitions::{Day, FEW, IsoWeek, Share};
 use crate::collector::report::words::{count_of, grouped, interval, percent};
+use crate::collector::store::Note;
 use maud::{Markup, html};
 
 /// Height of the part with bars, in pixels.
@@ -40,8 +41,8 @@ pub struct Bar {
     pub share: Share,
 }
 
-/// Shares of 0 to 100 % over weeks. `mean` is a line across.
-pub fn shares(name: &str, bars: &[Bar], mean: Share) -> Markup {
+/// Shares of 0 to 100 % over weeks. `mean` is a line across; a week with a note has a mark.
+pub fn shares(name: &str, bars: &[Bar], mean: Share, notes: &[Note]) -> Markup {
     let bars = &bars[bars.len().saturating_sub(WEEKS)..];
     let pattern = format!("hatch-{}", name.to_lowercase().replace(' ', "-"));
     let slots = slots(bars.len());
@@ -81,14 +82,15 @@ pub fn shares(name: &str, bars: &[Bar], mean: Share) -> Markup {
                 @if let Some(mean) = mean.value() {
                     line.mean x1="0" x2="100%" y1=(place(mean)) y2=(place(mean)) {}
                 }
+                (marks(bars.iter().map(|bar| bar.week), &slots, notes))
                 (weeks(bars.iter().map(|bar| bar.week), &slots))
             }
         }
     }
 }
 
-/// Counts over weeks; those of weeks that are not final are hatched.
-pub fn counts(name: &str, bars: &[(IsoWeek, u64, bool)]) -> Markup {
+/// Counts over weeks; those of weeks that are not final are hatched. A week with a note has a mark.
+pub fn counts(name: &str, bars: &[(IsoWeek, u64, bool)], notes: &[Note]) -> Markup {
     let bars = &bars[bars.len().saturating_sub(WEEKS)..];
     let most = round_up(bars.iter().map(|(_, count, _)| *count).max().unwrap_or_default());
     let slots = slots(bars.len());
@@ -112,6 +114,7 @@ pub fn counts(name: &str, bars: &[(IsoWeek, u64, bool)]) -> Markup {
                         }
                     }
                 }
+                (marks(bars.iter().map(|(week, ..)| *week), &slots, notes))
                 (weeks(bars.iter().map(|(week, ..)| *week), &slots))
             }
         }
@@ -200,6 +203,22 @@ fn grid(values: &[f64]) -> Markup {
         @for value in values {
             @let y = ABOVE + HEIGHT * (1.0 - value);
             line.grid x1="0" x2="100%" y1=(y) y2=(y) {}
+        }
+    }
+}
+
+/// Lines in the weeks that the operator has noted something of.
+fn marks(all: impl Iterator<Item = IsoWeek>, slots: &Slots, notes: &[Note]) -> Markup {
+    html! {
+        @for (at, week) in all.enumerate() {
+            @let of_week: Vec<_> = notes.iter().filter(|note| Day(note.day).week() == week).collect();
+            @if !of_week.is_empty() {
+                @let (left, width) = slots.of(at);
+                g {
+                    title { @for note in of_week { (Day(note.day)) ": " (note.text) "; " } }
+                    line.note x1={ (left + width / 2.0) "%" } x2={ (left + width / 2.0) "%" } y1=(ABOVE) y2=(ABOVE + HEIGHT) {}
+                }
+            }
         }
     }
 }

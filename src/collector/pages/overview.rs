@@ -68,7 +68,8 @@ pub fn body(view: &View) -> Markup {
             h2 { "New installs by week" }
             p.lead { "By the ISO week of the first heartbeat. A week is final two days after its end; until then it is hatched." }
             @let bars: Vec<_> = view.new.iter().map(|week| (week.week, week.installs, week.is_final)).collect();
-            (chart::counts("New installs by week", &bars))
+            (chart::counts("New installs by week", &bars, &view.notes))
+            (parts::notes(&view.notes))
             (parts::table("New installs by week", &html! {
                 thead { tr { th scope="col" { "Week" } th scope="col" { "From" } th.number scope="col" { "Installs" } th scope="col" { "State" } } }
                 tbody {

@@ -3,10 +3,14 @@
 //! One rule: below n = 20 the interval is what is large.
 
 use super::query::address;
-use crate::collector::definitions::Share;
+use crate::collector::definitions::{Day, Share};
 use crate::collector::report::words::{count_of, interval, percent};
+use crate::collector::store::Note;
 use crate::collector::view::{Topic, View};
 use maud::{Markup, html};
+
+/// Notes under a chart: those before have left it.
+const SHOWN_NOTES: usize = 26;
 
 /// A share: large what can be said, small what it is made of.
 pub fn share(share: Share) -> Markup {
@@ -33,6 +37,19 @@ pub fn table(caption: &str, content: &Markup) -> Markup {
             table {
                 caption.sr { (caption) }
                 (content)
+            }
+        }
+    }
+}
+
+/// What the operator has noted, newest first; nothing without a note.
+pub fn notes(notes: &[Note]) -> Markup {
+    html! {
+        @if !notes.is_empty() {
+            ul.notes aria-label="Notes" {
+                @for note in notes.iter().rev().take(SHOWN_NOTES) {
+                    li { span.muted { (Day(note.day)) } " " (note.text) }
+                }
             }
         }
     }

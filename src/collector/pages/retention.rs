@@ -25,7 +25,7 @@ pub fn body(view: &View) -> Markup {
                         p.figure-share {
                             @if pooled.of == 0 { span.wait { "not final yet" } } @else { (parts::share(pooled)) }
                         }
-                        (chart::shares(measure(kind), &bars, pooled))
+                        (chart::shares(measure(kind), &bars, pooled, &view.notes))
                     }
                 }
             }
@@ -35,6 +35,7 @@ pub fn body(view: &View) -> Markup {
                 li { span.key.hatched {} "still open: in no mean" }
                 li { span.key.line {} "all final cells together" }
             }
+            (parts::notes(&view.notes))
         }
         section.card {
             h2 { "Every week" }

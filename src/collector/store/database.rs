@@ -3,8 +3,8 @@
 //! One rule: nothing is written before everything was found in order, and a foreign file is never touched.
 
 use super::error::StoreError;
-use super::{migrate, sql};
-use mcpproxy_platform::files::{self, FileSystem, HeldLock};
+use super::{copy, key, log, migrate, sql};
+use mcpproxy_platform::files::{self, FileIdentity, FileLock, FileSystem, HeldLock, LockMode};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +37,25 @@ pub fn prepare(dir: &Path, is_ephemeral: bool) -> Result<(), StoreError> {
     }
 }
 
+/// Takes the directory, as a collector does while it runs.
+pub fn hold(dir: &Path) -> Result<HeldLock, StoreError> {
+    FileLock::open(&lock(dir))
+        .and_then(|lock| lock.acquire(LockMode::Exclusive, Duration::ZERO))
+        .map_err(|error| StoreError::Directory(error.kind()))?
+        .ok_or(StoreError::Taken)
+}
+
+fn lock(dir: &Path) -> PathBuf {
+    dir.join("collector.lock")
+}
+
+/// Whether a database has been in the directory: none is made in place of one that is gone.
+fn had_one(dir: &Path) -> bool {
+    let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
+    let log = dir.join("collector.db-wal").metadata().is_ok_and(|log| log.len() > 0);
+    has(key::FILE) || has("pages.key") || log
+}
+
 /// Opens the database to write it, made if it is missing. One of an older schema is an error.
 pub fn open(dir: &Path) -> Result<Connection, StoreError> {
     open_with(dir, |_| Err(StoreError::Older))
@@ -44,7 +63,9 @@ pub fn open(dir: &Path) -> Result<Connection, StoreError> {
 
 /// As [`open`], for the collector that holds the directory: an older schema is brought to this one.
 pub fn open_held(dir: &Path, _lock: &HeldLock) -> Result<Connection, StoreError> {
-    open_with(dir, migrate::run)
+    log::check(&copy::beside(&file(dir), "-wal"))?;
+    let lock = FileIdentity::at(&lock(dir)).map_err(|_| StoreError::Away)?;
+    open_with(dir, |connection| migrate::run(connection, dir, lock))
 }
 
 fn open_with(
@@ -52,6 +73,9 @@ fn open_with(
     older: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
 ) -> Result<Connection, StoreError> {
     let path = file(dir);
+    if path.metadata().map_or(0, |file| file.len()) == 0 && had_one(dir) {
+        return Err(StoreError::Gone);
+    }
     // SQLite takes the mode of its other files from this one.
     drop(files::open_private(&path).map_err(|error| StoreError::Directory(error.kind()))?);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -90,16 +114,23 @@ fn open_with(
 
 /// Opens an existing database to read it.
 pub fn open_to_read(dir: &Path) -> Result<Connection, StoreError> {
+    let connection = open_to_copy(dir)?;
+    match schema(&connection)? {
+        Some(SCHEMA) => Ok(connection),
+        _ => Err(StoreError::Older),
+    }
+}
+
+/// Opens an existing database of any schema that is known, to read it.
+pub fn open_to_copy(dir: &Path) -> Result<Connection, StoreError> {
     let path = file(dir);
     if !path.exists() {
-        return Err(StoreError::Missing);
+        return Err(if had_one(dir) { StoreError::Gone } else { StoreError::Missing });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(&path, flags)?;
-    match schema(&connection)? {
-        Some(SCHEMA) => {}
-        Some(_) => return Err(StoreError::Older),
-        None => return Err(StoreError::Missing),
+    if schema(&connection)?.is_none() {
+        return Err(if had_one(dir) { StoreError::Gone } else { StoreError::Missing });
     }
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)

@@ -24,6 +24,16 @@ pub enum StoreError {
     Newer,
     /// An earlier version has written it, and only a collector brings it to this one.
     Older,
+    /// A database was here, and is gone.
+    Gone,
+    /// Another process brings it to this version; seconds until it may be taken for dead.
+    Migrating(u64),
+    /// Bringing it to this version would have lost rows.
+    MigrationLoses,
+    /// A copy of it cannot be written.
+    Copy(Box<StoreError>),
+    /// The write-ahead log does not read, and what was stored last is in it.
+    LogDamaged,
     /// A row or a page does not read.
     Damaged,
     /// The disk is full.
@@ -85,8 +95,37 @@ impl fmt::Display for StoreError {
                 "collector.db was written by an older version of this program: start `mcpproxy collector` once, which \
                  keeps a copy of it and brings it to this version",
             ),
+            Self::Gone => f.write_str(
+                "there was a collector.db in the data directory, and it is gone or empty: put it back, or a copy with \
+                 `mcpproxy collector restore FILE`; to begin anew, name another directory with --data-dir DIR",
+            ),
+            Self::Migrating(seconds) => write!(
+                f,
+                "another process brings collector.db to this version: start again when it has ended, or in {seconds} s"
+            ),
+            Self::MigrationLoses => f.write_str(
+                "collector.db cannot be brought to this version without losing rows, and is as it was: run the version \
+                 that wrote it, and report this",
+            ),
+            Self::LogDamaged => f.write_str(
+                "collector.db-wal, which holds what was stored last, is damaged: put a copy in its place with \
+                 `mcpproxy collector restore FILE`, or move collector.db-wal away to go on without it",
+            ),
+            Self::Copy(error) => {
+                let why = match **error {
+                    Self::Full => "the disk is full: make room".to_owned(),
+                    Self::Directory(kind) => {
+                        format!("{kind}: name a place where this user may write")
+                    }
+                    Self::ReadOnly | Self::Away => {
+                        "give this user write access to its directory".to_owned()
+                    }
+                    ref other => other.to_string(),
+                };
+                write!(f, "the copy of collector.db cannot be written: {why}; the database is as it was")
+            }
             Self::Damaged => f.write_str(
-                "collector.db is damaged: stop the collector and put a copy of it in its place",
+                "collector.db is damaged: stop the collector and put a copy in its place with `mcpproxy collector restore FILE`",
             ),
             Self::Full => f.write_str("the disk of collector.db is full: make room"),
             Self::ReadOnly => {
@@ -133,6 +172,8 @@ impl From<rusqlite::Error> for StoreError {
         };
         match failure.code {
             Code::DiskFull => Self::Full,
+            // No room for the index of the write-ahead log.
+            _ if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
             Code::ReadOnly | Code::PermissionDenied => Self::ReadOnly,
             Code::DatabaseBusy | Code::DatabaseLocked => Self::Busy,
             Code::NotADatabase => Self::Foreign,

@@ -13,7 +13,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// The file in the data directory that a made key is written to.
-const FILE: &str = "collector.key";
+pub(super) const FILE: &str = "collector.key";
 /// Bytes of its file that are read.
 const MOST: u64 = 4_096;
 /// The name of the fingerprint in the database.
@@ -29,6 +29,17 @@ pub enum KeySource {
     File(PathBuf),
     /// `MCPPROXY_COLLECTOR_KEY`
     Variable(String),
+}
+
+impl KeySource {
+    /// The file of the key.
+    pub fn path(&self, dir: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Own => Some(dir.join(FILE)),
+            Self::File(path) => Some(path.clone()),
+            Self::Variable(_) => None,
+        }
+    }
 }
 
 /// Without the key.
@@ -106,9 +117,7 @@ impl Key {
             None => {
                 let key = Self::make()?;
                 // On disk before the fingerprint is: a database without its key is worth nothing.
-                let text = format!("{}\n", hex(&key.0));
-                files::write_atomically(&dir.join(FILE), text.as_bytes(), 0o600)
-                    .map_err(|error| StoreError::KeyFile(error.kind()))?;
+                key.keep_in(dir)?;
                 key
             }
         };
@@ -127,12 +136,34 @@ impl Key {
 
     /// The given key, if it is that of this database. None is made.
     pub fn known(given: Option<Self>, connection: &Connection) -> Result<Self, StoreError> {
-        match (given, fingerprint(connection)?) {
-            (Some(key), Some(known)) if known == key.fingerprint() => Ok(key),
-            (Some(_), Some(_)) => Err(StoreError::KeyWrong),
-            // Without a fingerprint no heartbeat was ever stored.
-            (_, _) => Err(StoreError::KeyMissing),
+        let key = given.ok_or(StoreError::KeyMissing)?;
+        match key.fits(connection)? {
+            Some(true) => Ok(key),
+            Some(false) => Err(StoreError::KeyWrong),
+            // No heartbeat was ever stored.
+            None => Err(StoreError::KeyMissing),
         }
+    }
+
+    /// Whether it is the key of this database; `None` if that has no fingerprint yet.
+    pub fn fits(&self, connection: &Connection) -> Result<Option<bool>, StoreError> {
+        Ok(fingerprint(connection)?.map(|known| known == self.fingerprint()))
+    }
+
+    /// Whether this database was made with a key.
+    pub fn is_known_to(connection: &Connection) -> Result<bool, StoreError> {
+        Ok(fingerprint(connection)?.is_some())
+    }
+
+    /// The line of a key file.
+    pub fn text(&self) -> String {
+        format!("{}\n", hex(&self.0))
+    }
+
+    /// Writes it to the key file of `dir`.
+    pub fn keep_in(&self, dir: &Path) -> Result<(), StoreError> {
+        files::write_atomically(&dir.join(FILE), self.text().as_bytes(), 0o600)
+            .map_err(|error| StoreError::KeyFile(error.kind()))
     }
 
     fn from_file(path: &Path, place: &'static str) -> Result<Option<Self>, StoreError> {

@@ -2,10 +2,16 @@
 //!
 //! One rule: one writer, any number of readers, and every statement in one file.
 
+#[cfg(any(test, feature = "simulate"))]
+mod bulk;
+mod check;
+mod copy;
 mod database;
 mod erase;
 mod error;
+mod keep;
 mod key;
+mod log;
 mod migrate;
 mod notes;
 mod packed;
@@ -17,14 +23,17 @@ mod sql;
 mod sum;
 mod write;
 
+#[cfg(any(test, feature = "simulate"))]
+pub use bulk::Bulk;
 pub use erase::{Erasure, forget};
 pub use error::StoreError;
+pub use keep::{BackedUp, KeepError, Restored, backup, restore};
 pub use key::KeySource;
 pub use notes::{Note, NoteError, notes};
 pub use packed::DayRow;
 pub use products::{ProductError, add, named, remove, rename};
 pub use purge::{Meant, Purge};
-pub use read::{Reader, bytes};
+pub use read::{Reader, database_bytes};
 pub use retire::{retire, retired, unretire};
 pub use write::{
     Change, Counts, Imported, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed,

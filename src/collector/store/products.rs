@@ -3,10 +3,11 @@
 //! One rule: the operator decides which products are received; a product never loses its installs.
 
 use super::error::StoreError;
+use super::sum::Sum;
 use super::{database, sql};
 use crate::collector::row::{Product, Standing};
 use crate::contract::product::{self, OWN_PRODUCT};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
@@ -100,7 +101,12 @@ impl Products {
         while let Some(row) = rows.next()? {
             products.names.insert(row.get(0)?, row.get(1)?);
         }
-        Ok(products)
+        let sealed: Option<String> =
+            connection.query_row(sql::META, [SEAL], |row| row.get(0)).optional()?;
+        match sealed {
+            Some(seal) if seal != sum(connection)? => Err(StoreError::Damaged),
+            _ => Ok(products),
+        }
     }
 
     /// The product whose heartbeats carry `name`.
@@ -126,11 +132,33 @@ impl Products {
         let product = self.known.keys().max().map_or(1, |last| last + 1);
         connection.execute(sql::PRODUCT_INSERT, (product, name, name, code(standing)))?;
         connection.execute(sql::NAME_INSERT, (name, product))?;
+        seal(connection)?;
         let known = Known { product, name: name.to_owned(), hashed_as: name.to_owned(), standing };
         self.known.insert(product, known);
         self.names.insert(name.to_owned(), product);
         Ok(())
     }
+}
+
+/// The name in `meta` of the sum over products and names: a flipped bit in a name would make every install new.
+const SEAL: &str = "products";
+
+fn sum(connection: &Connection) -> Result<String, StoreError> {
+    let mut sum = Sum::default();
+    for (query, columns) in [(sql::PRODUCTS, 4), (sql::NAMES, 2)] {
+        let mut statement = connection.prepare(query)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            sum.row(row, columns)?;
+        }
+    }
+    Ok(sum.get().to_string())
+}
+
+/// Writes the sum after a change.
+fn seal(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute(sql::META_PUT, [SEAL, &sum(connection)?])?;
+    Ok(())
 }
 
 const fn code(standing: Standing) -> i64 {
@@ -149,6 +177,7 @@ pub(super) fn add_to(connection: &Connection, name: &str) -> Result<bool, StoreE
         Some(known) if known.standing == Standing::Added => return Ok(false),
         Some(known) => {
             connection.execute(sql::PRODUCT_STANDING, (code(Standing::Added), known.product))?;
+            seal(connection)?;
         }
     }
     Ok(true)
@@ -178,6 +207,7 @@ pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
     }
     change.execute(sql::PRODUCT_NAME, (&to, known.product))?;
     change.execute(sql::NAME_INSERT, (&to, known.product))?;
+    seal(&change)?;
     change.commit()?;
     Ok(())
 }
@@ -191,6 +221,7 @@ pub fn remove(dir: &Path, name: &str) -> Result<(), ProductError> {
     let known = products.get(&name).filter(|known| known.standing != Standing::Removed);
     let known = known.ok_or(ProductError::Unknown)?;
     change.execute(sql::PRODUCT_STANDING, (code(Standing::Removed), known.product))?;
+    seal(&change)?;
     change.commit()?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use super::database;
 use super::error::StoreError;
+use super::notes::{self, Note};
 use super::packed::{self, DayRow};
 use super::products::{self, Products};
 use super::{sql, sum};
@@ -30,6 +31,11 @@ impl Reader {
     /// A number that is another one after every change of the database by another process or connection.
     pub fn stamp(&self) -> Result<i64, StoreError> {
         Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
+    /// The operator's notes, by day.
+    pub fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        notes::read(&self.connection)
     }
 
     /// Every product, by name.
@@ -78,7 +84,7 @@ impl Reader {
 }
 
 /// Bytes of the database of `dir` and of its log.
-pub fn bytes(dir: &Path) -> u64 {
+pub fn database_bytes(dir: &Path) -> u64 {
     let file = database::file(dir);
     let log = file.with_extension("db-wal");
     [file, log].iter().filter_map(|path| path.metadata().ok()).map(|data| data.len()).sum()
@@ -103,13 +109,15 @@ fn marked(kept: Kept, first_day: u32) -> InstallRow {
     }
 }
 
+/// The bytes in a column of a row.
+pub(super) fn bytes<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r [u8], StoreError> {
+    row.get_ref(at)?.as_blob().map_err(|_| StoreError::Damaged)
+}
+
 /// The install that a row holds, by the columns of [`sql`].
 pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
     let text = |at: usize| -> Result<&str, StoreError> {
         row.get_ref(at)?.as_str().map_err(|_| StoreError::Damaged)
-    };
-    let bytes = |at: usize| -> Result<&[u8], StoreError> {
-        row.get_ref(at)?.as_blob().map_err(|_| StoreError::Damaged)
     };
     let damaged = || StoreError::Damaged;
     match row.get::<_, Option<u32>>(21)? {
@@ -121,7 +129,7 @@ pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
     Ok(Kept {
         day0: row.get(2)?,
         last_day: row.get(3)?,
-        days: packed::read_bits(bytes(4)?).ok_or_else(damaged)?,
+        days: packed::read_bits(bytes(row, 4)?).ok_or_else(damaged)?,
         first: packed::read_facts(text(5)?).ok_or_else(damaged)?,
         now: packed::read_facts(text(6)?).ok_or_else(damaged)?,
         steps: [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?],
@@ -133,6 +141,6 @@ pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
         clock_wrong: row.get(17)?,
         received: row.get(18)?,
         flood: row.get(19)?,
-        recent: packed::read_times(bytes(20)?).ok_or_else(damaged)?,
+        recent: packed::read_times(bytes(row, 20)?).ok_or_else(damaged)?,
     })
 }

@@ -13,8 +13,30 @@ pub const META_INSERT: &str =
 
 pub const META_CHANGE: &str = "UPDATE meta SET value = $1 WHERE name = $2";
 
-pub const PRODUCTS: &str = "SELECT product, name, hashed_as, standing FROM products ORDER BY name";
-pub const NAMES: &str = "SELECT name, product FROM names";
+pub const META_PUT: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) \
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// Who migrates. The table comes before schema 2, which has it.
+pub const MIGRATING: &str = "CREATE TABLE IF NOT EXISTS migrating (\
+     id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1), target INTEGER NOT NULL, owner TEXT NOT NULL, \
+     until INTEGER NOT NULL)";
+pub const MIGRATING_READ: &str = "SELECT owner, until FROM migrating WHERE id = 1";
+pub const MIGRATING_WRITE: &str = "INSERT INTO migrating (id, target, owner, until) VALUES (1, $1, $2, $3) \
+     ON CONFLICT (id) DO UPDATE SET target = excluded.target, owner = excluded.owner, until = excluded.until";
+pub const MIGRATING_END: &str = "DELETE FROM migrating";
+pub const MIGRATING_DROP: &str = "DROP TABLE IF EXISTS migrating";
+/// What no migration changes.
+pub const ROWS: [&str; 5] = [
+    "SELECT COUNT(*) FROM installs",
+    "SELECT COUNT(*) FROM days",
+    "SELECT COUNT(*) FROM products",
+    "SELECT COUNT(*) FROM names",
+    "SELECT COUNT(*) FROM counts",
+];
+
+pub const PRODUCTS: &str =
+    "SELECT product, name, hashed_as, standing FROM products ORDER BY product";
+pub const NAMES: &str = "SELECT name, product FROM names ORDER BY name";
 pub const PRODUCT_INSERT: &str =
     "INSERT INTO products (product, name, hashed_as, standing) VALUES ($1, $2, $3, $4)";
 pub const PRODUCT_STANDING: &str = "UPDATE products SET standing = $1 WHERE product = $2";
@@ -49,6 +71,9 @@ pub const INSTALL_WRITE: &str = concat!(
      install_day = excluded.install_day, clock_wrong = excluded.clock_wrong, received = excluded.received, \
      flood = excluded.flood, recent = excluded.recent, checked = excluded.checked"
 );
+
+pub const ALL_INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs");
+pub const ALL_DAYS: &str = "SELECT install, day, packed FROM days";
 
 /// Which installs of a part still hold times that no repetition can meet any more.
 pub const FORGET_TIMES: &str = "UPDATE installs SET recent = $1 WHERE install >= $2 AND install < $3 \

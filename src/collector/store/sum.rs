@@ -30,6 +30,14 @@ impl Sum {
         self.word(u64::from_le_bytes(last));
     }
 
+    /// Adds the first `columns` values of a row.
+    pub fn row(&mut self, row: &Row<'_>, columns: usize) -> rusqlite::Result<()> {
+        for at in 0..columns {
+            self.value(row.get_ref(at)?);
+        }
+        Ok(())
+    }
+
     fn value(&mut self, value: ValueRef<'_>) {
         match value {
             ValueRef::Null => self.word(u64::MAX),
@@ -62,8 +70,6 @@ pub fn written(values: &[&dyn ToSql]) -> rusqlite::Result<u32> {
 /// The sum over the first `columns` values of a row.
 pub fn read(row: &Row<'_>, columns: usize) -> rusqlite::Result<u32> {
     let mut sum = Sum::default();
-    for at in 0..columns {
-        sum.value(row.get_ref(at)?);
-    }
+    sum.row(row, columns)?;
     Ok(sum.get())
 }

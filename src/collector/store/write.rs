@@ -8,20 +8,19 @@ use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
 use super::retire::Retired;
-use super::{database, read, sql, sum};
+use super::{check, database, read, sql, sum};
 use crate::collector::floods::{Floods, Newcomer, Origin};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
 use crate::contract::product::OWN_PRODUCT;
-use mcpproxy_platform::files::{FileIdentity, FileLock, HeldLock, LockMode};
+use mcpproxy_platform::files::{FileIdentity, HeldLock};
 use rusqlite::{
     Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
     params_from_iter,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// How a database is opened to receive heartbeats.
 #[derive(Clone, Debug, Default)]
@@ -116,8 +115,8 @@ pub struct Change<'a> {
 /// The database, to write it: one per data directory.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
-    key: Key,
+    pub(super) connection: Connection,
+    pub(super) key: Key,
     any_product: bool,
     known: Option<(i64, Products, Retired)>,
     sweep: Sweep,
@@ -134,11 +133,9 @@ impl Store {
         let names = names.collect::<Result<Vec<_>, _>>()?;
         let key = Key::given(&options.key, &options.dir)?;
         database::prepare(&options.dir, options.ephemeral)?;
-        let lock = FileLock::open(&options.dir.join("collector.lock"))
-            .and_then(|lock| lock.acquire(LockMode::Exclusive, Duration::ZERO))
-            .map_err(|error| StoreError::Directory(error.kind()))?
-            .ok_or(StoreError::Taken)?;
+        let lock = database::hold(&options.dir)?;
         let mut connection = database::open_held(&options.dir, &lock)?;
+        check::start(&connection)?;
         let key = Key::settle(key, &options.dir, &connection)?;
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in &names {
@@ -305,7 +302,7 @@ fn received_product(
 }
 
 /// The statements of a batch, each prepared once.
-struct Rows<'c> {
+pub(super) struct Rows<'c> {
     install: Statement<'c>,
     install_write: Statement<'c>,
     day: Statement<'c>,
@@ -314,7 +311,7 @@ struct Rows<'c> {
 }
 
 impl<'c> Rows<'c> {
-    fn of(connection: &'c Connection) -> Result<Self, StoreError> {
+    pub(super) fn of(connection: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self {
             install: connection.prepare(sql::INSTALL)?,
             install_write: connection.prepare(sql::INSTALL_WRITE)?,
@@ -370,8 +367,7 @@ impl<'c> Rows<'c> {
             }
         };
         self.write(product, install, &kept)?;
-        let row = DayRow::with(heartbeat, day_before.as_ref(), is_latest).pack(install, day);
-        self.day_write.execute(params![install, day, row])?;
+        self.write_day(install, day, &DayRow::with(heartbeat, day_before.as_ref(), is_latest))?;
         Ok((Outcome::Stored, clock_wrong))
     }
 
@@ -381,7 +377,22 @@ impl<'c> Rows<'c> {
         Ok(until.is_some_and(|until| until >= today))
     }
 
-    fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {
+    pub(super) fn write_day(
+        &mut self,
+        install: &[u8; 32],
+        day: u32,
+        row: &DayRow,
+    ) -> Result<(), StoreError> {
+        self.day_write.execute(params![install, day, row.pack(install, day)])?;
+        Ok(())
+    }
+
+    pub(super) fn write(
+        &mut self,
+        product: i64,
+        install: &[u8; 32],
+        kept: &Kept,
+    ) -> Result<(), StoreError> {
         let [configured, connected, client, searched, called] = kept.steps;
         let days = packed::bits(&kept.days);
         let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
