@@ -54,7 +54,7 @@ pub fn page(settings: &Settings, endpoint: &str) -> Markup {
                 h2 { "How to erase it" }
                 p { "On the machine, as the user of the program: " }
                 pre tabindex="0" { code { "mcpproxy telemetry forget" } }
-                p { "This asks the collector to erase the install, and sends nothing afterwards. Whoever has the id may do so: "
+                p { "This asks the collector to erase the install, and sends nothing afterwards. Possession of the id is the right to do so: "
                     "nothing else leads to an install. For 30 days a hash of the erased id stays, so that a late heartbeat does "
                     "not bring the install back." }
                 h2 { "How to send nothing" }
