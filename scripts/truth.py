@@ -215,7 +215,7 @@ def pages(kept, product, show, since, now):
     is_gateway = product == "mcpproxy" or (product is None and list(kept) == ["mcpproxy"])
     steps = activation(recent, GATEWAY if is_gateway else WRAPPED, now)
     call = next(row for row in steps if row["step"] == "first_real_tool_call")
-    names = ("people", "agents", "ci", "containers", "headless", "unknown", "development")
+    names = ("people", "agents", "ci", "containers", "headless", "unknown", "development", "floods")
     head = {
         "as_of": datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "product": product,

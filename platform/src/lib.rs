@@ -45,6 +45,7 @@ pub mod memory;
 pub mod process;
 #[cfg(feature = "service")]
 pub mod service;
+pub mod sockets;
 
 /// Takes away the variables that tell of descriptors beyond the standard streams, which no child of ours gets:
 /// a channel to Node.js, the sockets of a service manager.

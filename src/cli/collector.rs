@@ -13,7 +13,7 @@ use crate::collector::tls::TlsFiles;
 use crate::contract::timestamp;
 use crate::machine;
 use crate::node::Node;
-use crate::paths::HOME_VARIABLE;
+use crate::paths::{DataDir, HOME_VARIABLE};
 use crate::web::log;
 use std::ffi::{OsStr, OsString};
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -183,13 +183,17 @@ fn first_day(product: &Product) -> Option<String> {
 
 fn node(products: &[Listed<'_>]) -> Node {
     let product = |Listed { product, retired }: &Listed<'_>| {
-        Node::Object(vec![
+        let mut members = vec![
             ("name", product.name.as_str().into()),
             ("standing", standing(product).into()),
             ("installs", product.installs.into()),
             ("first_day", first_day(product).into()),
-            ("retired", Node::List(retired.iter().map(|version| (*version).into()).collect())),
-        ])
+        ];
+        if !retired.is_empty() {
+            let versions = retired.iter().map(|version| (*version).into()).collect();
+            members.push(("retired", Node::List(versions)));
+        }
+        Node::Object(members)
     };
     Node::Object(vec![("products", Node::List(products.iter().map(product).collect()))])
 }
@@ -235,7 +239,7 @@ fn usage(words: impl Into<String>) -> Failure {
 }
 
 /// The data directory: `--data-dir`, else `MCPPROXY_COLLECTOR_HOME`, else `~/.mcpproxy-collector`. Never that of
-/// an install: who runs a collector may be a user of the product, too.
+/// an install: who runs a collector may be a user of the product as well.
 pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let path = match call.data_dir.as_deref() {
@@ -256,9 +260,18 @@ pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
             },
         },
     };
-    std::path::absolute(path).map_err(|_| {
+    let path = std::path::absolute(path).map_err(|_| {
         Failure::failed("the data directory is relative and the current directory is gone: use an absolute path")
-    })
+    })?;
+    let installs = DataDir::at(&path);
+    let theirs = [installs.config(), installs.install(), installs.store(), installs.products()];
+    match theirs.iter().find(|theirs| theirs.exists()) {
+        Some(theirs) => Err(Failure::failed(format!(
+            "{} belongs to an install: a collector has a directory of its own; name it with --data-dir DIR",
+            theirs.display()
+        ))),
+        None => Ok(path),
+    }
 }
 
 pub(super) fn key(call: &Call) -> Result<KeySource, Failure> {

@@ -4,6 +4,7 @@
 
 mod autostart;
 mod collector;
+#[cfg(feature = "collector")]
 mod collector_data;
 mod connect;
 mod shell;
@@ -275,13 +276,21 @@ pub const COMMANDS: &[Command] = &[
     collector::PRODUCT_REMOVE,
     collector::REPORT,
     collector::DOCTOR,
+    #[cfg(feature = "collector")]
     collector_data::FORGET,
+    #[cfg(feature = "collector")]
     collector_data::PURGE,
+    #[cfg(feature = "collector")]
     collector_data::RETIRE,
+    #[cfg(feature = "collector")]
     collector_data::UNRETIRE,
+    #[cfg(feature = "collector")]
     collector_data::NOTE,
+    #[cfg(feature = "collector")]
     collector_data::NOTES,
+    #[cfg(feature = "collector")]
     collector_data::EXPORT,
+    #[cfg(feature = "collector")]
     collector_data::IMPORT,
     collector::BACKUP,
     collector::RESTORE,

@@ -9,7 +9,7 @@ use super::tls::Greeter;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use axum::http::{HeaderValue, Request, Response, StatusCode, Version};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -27,6 +27,8 @@ use tracing::warn;
 
 /// Connections at once: fewer than the 1,024 files that a process may usually open.
 const MOST: usize = 900;
+/// Of those, so many are for newcomers while the ones that have waited longest are closed.
+const SPARE: usize = 64;
 /// Bytes of a request's head, and of the read-ahead buffer.
 const MOST_HEAD: usize = 16 << 10;
 /// How long a head may take to arrive, and how long a connection may wait for the next one.
@@ -57,7 +59,7 @@ pub struct Serving {
 
 /// Serves HTTP on every listener until it is asked to stop; then what has arrived is still answered.
 pub async fn serve(listeners: Vec<TcpListener>, serving: Serving) {
-    let (places, open) = (Places::new(MOST), TaskTracker::new());
+    let (places, open) = (Places::new(MOST, SPARE), TaskTracker::new());
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
@@ -183,7 +185,7 @@ enum Framing {
     /// In chunks: a proxy that reads a length instead would see another request behind it, so that it is the last
     /// one of its connection.
     Chunked,
-    /// In two ways: by a length and in chunks, or with no host or several.
+    /// In two ways: by a length and in chunks, or with no host or several; or it wants to be a tunnel.
     Doubtful,
 }
 
@@ -195,6 +197,7 @@ impl Framing {
         if is_chunked && headers.contains_key(CONTENT_LENGTH)
             || hosts > 1
             || hosts == 0 && request.version() == Version::HTTP_11
+            || request.method() == Method::CONNECT
         {
             return Self::Doubtful;
         }

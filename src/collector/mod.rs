@@ -5,6 +5,7 @@
 mod connections;
 pub mod definitions;
 pub mod doctor;
+pub mod erasure;
 pub mod export;
 pub mod floods;
 pub mod heartbeat;

@@ -1,4 +1,4 @@
-//! Places: one for each connection, and who gives theirs away when there is none left.
+//! Places: one for each connection, and who gives theirs away when few are left.
 //!
 //! One rule: a newcomer always gets a place while one connection waits: for a head, for a body, or for its next
 //! request. A heartbeat that has arrived keeps its place until it is answered.
@@ -15,6 +15,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct Places {
     free: Arc<Semaphore>,
+    spare: usize,
     queue: Arc<Mutex<Queue>>,
 }
 
@@ -41,20 +42,23 @@ struct Taken {
 pub struct Answering(Place);
 
 impl Places {
-    /// So many places.
-    pub fn new(many: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(many)), queue: Arc::default() }
+    /// So many places, of which `spare` are kept free for newcomers.
+    pub fn new(many: usize, spare: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(many)), spare, queue: Arc::default() }
     }
 
-    /// A place for a newcomer. Where none is free, the connection that has waited longest gives its own away.
+    /// A place for a newcomer. Where only the spare ones are free, the connection that has waited longest gives
+    /// its own away: a newcomer need not wait until that is closed.
     pub async fn take(&self) -> Place {
         let permit = loop {
+            if self.free.available_permits() <= self.spare {
+                let oldest = locked(&self.queue).waiting.pop_first();
+                if let Some((_, oldest)) = oldest {
+                    oldest.notify_one();
+                }
+            }
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
                 break permit;
-            }
-            let oldest = locked(&self.queue).waiting.pop_first();
-            if let Some((_, oldest)) = oldest {
-                oldest.notify_one();
             }
             let free = self.free.clone().acquire_owned();
             if let Ok(Ok(permit)) = tokio::time::timeout(LOOK_AGAIN, free).await {
@@ -133,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_one_that_has_waited_longest_gives_its_place_to_a_newcomer() {
-        let places = Places::new(3);
+        let places = Places::new(3, 0);
         let (first, second, third) =
             (places.take().await, places.take().await, places.take().await);
         // The first is answered, and waits again after that: it is the newest of them.
@@ -149,8 +153,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_newcomer_takes_a_spare_place_at_once() {
+        let places = Places::new(3, 1);
+        let (first, second) = (places.take().await, places.take().await);
+        assert!(![&first, &second].into_iter().any(is_given_away));
+        let third = places.take().await;
+        assert!(is_given_away(&first), "it goes while the third is there");
+        assert!(![&second, &third].into_iter().any(is_given_away));
+    }
+
+    #[tokio::test]
     async fn what_is_answered_keeps_its_place() {
-        let places = Places::new(2);
+        let places = Places::new(2, 0);
         let (first, second) = (places.take().await, places.take().await);
         let (answering, other) = (first.answering(), second.answering());
         let newcomer = {

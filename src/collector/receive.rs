@@ -3,6 +3,7 @@
 //! One rule: no answer says stored before the commit, and none holds a value of the heartbeat. HTTP only wraps
 //! this; the tests and the simulator call it with a time of their own.
 
+use super::erasure;
 use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
 use super::metrics::Metrics;
@@ -11,9 +12,7 @@ use super::store::{
     StoreOptions,
 };
 use crate::contract::product::OWN_PRODUCT;
-use crate::contract::table::Text;
 use crate::gate::{self, PrivateWords, RefusalRule};
-use crate::json::{self, Value};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{
@@ -131,6 +130,7 @@ impl Refused {
 }
 
 /// Something on its way to the writer.
+#[expect(clippy::large_enum_variant, reason = "nearly every job is a heartbeat")]
 enum Job {
     Heartbeat(Beat),
     Erasure(Erasure, oneshot::Sender<Answer>),
@@ -223,7 +223,7 @@ impl Receiver {
 
     /// Takes the request to erase an install, whose body is `bytes`: who holds the id may do so.
     pub fn erase(&self, bytes: &[u8], asked: u64) -> Pending {
-        let erasure = match read_erasure(bytes, asked) {
+        let erasure = match erasure::read(bytes, asked) {
             Ok(erasure) => erasure,
             Err(refused) => return Pending::Done(Answer::Refused(refused)),
         };
@@ -333,25 +333,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Heartbeat, Refused> {
         .map_err(|refusal| Refused { rule: refusal.rule.as_str(), field: refusal.field })?;
     let unreadable = || Refused { rule: RefusalRule::Shape.as_str(), field: String::new() };
     Heartbeat::read(bytes).ok_or_else(unreadable)
-}
-
-/// The erasure that `bytes` ask for: `{"product":..,"id":..}` and nothing else.
-fn read_erasure(bytes: &[u8], asked: u64) -> Result<Erasure, Refused> {
-    let refused =
-        |rule: RefusalRule, field: &str| Refused { rule: rule.as_str(), field: field.to_owned() };
-    let body = json::parse(bytes).map_err(|_| refused(RefusalRule::Syntax, ""))?;
-    let is_closed = body
-        .members()
-        .is_some_and(|all| all.iter().all(|member| matches!(&*member.key, "product" | "id")));
-    let text = |name: &str, shape: Text| {
-        let text = body.get(name).and_then(Value::as_str).filter(|text| shape.matches(text));
-        text.ok_or_else(|| refused(RefusalRule::Shape, &format!("/{name}")))
-    };
-    if !is_closed {
-        return Err(refused(RefusalRule::Shape, ""));
-    }
-    let (product, id) = (text("product", Text::ProductName)?, text("id", Text::Uuid)?);
-    Ok(Erasure { product: product.to_owned(), id: id.to_owned(), asked })
 }
 
 /// The answer to a heartbeat whose batch is committed.

@@ -14,6 +14,7 @@ use super::row::Standing;
 use super::store::{self, ProductError, StoreError, StoreOptions};
 use super::tls::{Greeter, Tls, TlsError, TlsFiles};
 use crate::web::listen::Front;
+use mcpproxy_platform::sockets;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,9 @@ use tracing::info;
 
 /// Where it listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
+
+/// Connections that wait to be taken: a burst of senders is not dropped.
+const WAITING: u16 = 4096;
 
 /// What the command line says.
 pub struct Options {
@@ -155,7 +159,9 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         .merge(pages::router(pages, base));
     runtime.block_on(async move {
         let address = front.address;
-        let listener = TcpListener::from_std(front.into_listener())
+        let listener = front.into_listener();
+        sockets::let_wait(&listener, WAITING);
+        let listener = TcpListener::from_std(listener)
             .map_err(|error| CollectorError::Listen(address, error.kind()))?;
         announce(&announced);
         let serving = Serving { greeter: tls.map(Greeter::new), router, closing, metrics };

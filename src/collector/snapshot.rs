@@ -27,13 +27,14 @@ pub struct Columns {
     marks: Vec<Marks>,
 }
 
-/// What an install is, in four bytes.
+/// What an install is, in five bytes.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
     who: Who,
     is_release: bool,
     is_carried_over: bool,
     is_late_start: bool,
+    is_flood: bool,
 }
 
 impl Snapshot {
@@ -93,6 +94,7 @@ impl Columns {
             is_release: install.is_release,
             is_carried_over: install.is_carried_over,
             is_late_start: install.is_late_start,
+            is_flood: install.is_flood,
         });
     }
 
@@ -107,6 +109,7 @@ impl Columns {
             is_release: self.marks[at].is_release,
             is_carried_over: self.marks[at].is_carried_over,
             is_late_start: self.marks[at].is_late_start,
+            is_flood: self.marks[at].is_flood,
         })
     }
 }

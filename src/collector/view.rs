@@ -85,7 +85,7 @@ impl View {
         let is_recent = move |one: &Install| since.is_none_or(|since| one.day0.week() >= since);
         let all = || snapshot.installs(selection.product.as_deref());
         let audience = selection.audience;
-        let shown = || all().filter(move |one| audience.counts(one.who, one.is_release));
+        let shown = || all().filter(move |one| one.is_shown_to(audience));
         let retention = definitions::retention(shown().filter(is_recent), now);
         let steps = if is_gateway(snapshot, selection.product.as_deref()) {
             Step::GATEWAY

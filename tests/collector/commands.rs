@@ -53,6 +53,20 @@ fn what_cannot_be_meant_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn the_directory_of_an_install_is_never_that_of_a_collector() {
+    for theirs in ["mcp_config.json", "install.json", "telemetry", "products"] {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(place.path().join(theirs), "{}").expect("a file");
+        for words in [&["--ephemeral", "--listen", "127.0.0.1:0"][..], &["product", "list"]] {
+            let (exit, text) = refused(place.path(), words);
+            assert!(exit == Some(1) && text.contains("--data-dir DIR"), "{words:?}: {text}");
+            assert!(text.contains(theirs), "{words:?}: {text}");
+        }
+        assert_eq!(std::fs::read_dir(place.path()).expect("entries").count(), 1, "nothing is made");
+    }
+}
+
+#[test]
 fn products_come_and_go_while_the_collector_runs() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let running = Collector::start_with(place.path(), &[], &[]);

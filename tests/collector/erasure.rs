@@ -83,6 +83,9 @@ fn an_erasure_that_cannot_be_meant_is_refused_with_a_rule_and_a_place() {
         let answer = delete(&mut running.connect(), headers, body);
         assert_eq!((answer.code, answer.body.as_str()), (code, text));
     }
+    // A list of no parameters is none.
+    let plain = "content-type: application/json;\r\n";
+    assert_eq!(delete(&mut running.connect(), plain, &good).code, 204);
     let other = running.get("/installs");
     assert_eq!((other.code, other.header("allow")), (405, Some("DELETE")));
     running.stop();

@@ -58,6 +58,69 @@ fn slow_senders_are_let_go_and_others_are_served() {
     assert_eq!(kept(&collector.reader()), (1, 1));
 }
 
+/// A number of kB in a file of the process in /proc; `None` where there is no /proc.
+fn status(pid: u32, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().ok()
+}
+
+/// How many connections of 10,000 this process may open.
+fn allowed() -> usize {
+    const WANTED: usize = 10_000;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    // Other tests run beside this one.
+    let allowed = soft.unwrap_or(1_024).saturating_sub(600).min(WANTED);
+    if allowed < WANTED {
+        eprintln!("ONLY {allowed} of {WANTED} connections: `ulimit -n 12000` allows them all");
+    }
+    allowed
+}
+
+#[test]
+fn ten_thousand_connections_that_hang_keep_no_honest_heartbeat_out() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let collector = Collector::start(place.path());
+    let whole = request(JSON, &heartbeat(0, now()));
+    assert!(collector.post(&heartbeat(1, now())).is_stored());
+    let before = status(collector.pid(), "VmRSS");
+    let mut hanging = Vec::new();
+    for number in 0..allowed() {
+        let mut client = collector.connect();
+        // Nothing, half a head, a head, a head with half a body.
+        let part = match number % 4 {
+            0 => 0,
+            1 => 40,
+            2 => whole.len() - heartbeat(0, now()).len(),
+            _ => whole.len() - 40,
+        };
+        // It may have been let go already.
+        let _ = client.send(&whole[..part]);
+        hanging.push(client);
+        if number % 1_000 == 999 {
+            let install = number as u64;
+            let answer = collector.post(&heartbeat(install, now()));
+            assert!(answer.is_stored(), "among {number}: {answer:?}");
+        }
+    }
+    let honest: Vec<_> = (20_000..20_020).map(|install| (collector.connect(), install)).collect();
+    for (mut client, install) in honest {
+        let answer = client.post(&heartbeat(install, now())).expect("an answer");
+        assert!(answer.is_stored(), "{answer:?}");
+    }
+    if let (Some(before), Some(after)) = (before, status(collector.pid(), "VmRSS")) {
+        assert!(after < before + (64 << 10), "{before} kB, and {after} kB with all of them");
+    }
+    if let Ok(files) = std::fs::read_dir(format!("/proc/{}/fd", collector.pid())) {
+        let files = files.count();
+        assert!(files < 1_000, "{files} open files");
+    }
+    drop(hanging);
+    assert!(collector.post(&heartbeat(2, now())).is_stored());
+}
+
 #[test]
 fn a_stop_answers_what_it_has_accepted() {
     let place = tempfile::tempdir().expect("a temporary directory");

@@ -11,6 +11,8 @@ mod doctor;
 #[path = "../support/endure.rs"]
 mod endure;
 mod erasure;
+mod floods;
+mod hostile;
 mod keeping;
 #[cfg(feature = "simulate")]
 mod large;

@@ -224,6 +224,28 @@ fn the_printed_link_gives_a_cookie_and_leads_to_the_address_without_the_key() {
 }
 
 #[test]
+fn the_key_in_an_address_takes_nothing_of_the_view_away() {
+    let shown = Shown::with(&[PRODUCT], &[], &["--base-path", "/t"]);
+    let key = shown.key();
+    let answer = shown.ask(&format!("/t?key={key}&show=all"), "");
+    let to = format!("/t/?key={key}&show=all");
+    assert_eq!((answer.code, answer.header("location")), (308, Some(&*to)));
+    let answer = shown.ask(&to, "");
+    assert_eq!((answer.code, answer.header("location")), (303, Some("./?show=all")));
+    let answer =
+        shown.ask(&format!("/t/retention?product={PRODUCT}&key={key}&since=2026-11-02"), "");
+    let view = format!("retention?product={PRODUCT}&since=2026-11-02");
+    assert_eq!((answer.code, answer.header("location")), (303, Some(&*view)));
+    // A filter that is not understood is said, and the key is taken.
+    let answer = shown.ask(&format!("/t/retention?product=other&key={key}"), "");
+    assert_eq!(answer.code, 404);
+    let cookie = answer.header("set-cookie").expect("a cookie");
+    let pair = cookie.split(';').next().expect("name and value");
+    assert_eq!(shown.ask("/t/retention", &format!("cookie: {pair}\r\n")).code, 200);
+    assert_eq!(shown.ask("/t/retention?product=other&key=0123456789abcdef", "").code, 401);
+}
+
+#[test]
 fn a_page_runs_nothing_and_loads_nothing_from_elsewhere() {
     let shown = [
         Shown::of(&[PRODUCT], &[]),

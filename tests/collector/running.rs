@@ -79,6 +79,18 @@ impl Collector {
         }
     }
 
+    /// The same for one that says it in its log alone, which goes to the file `log`.
+    pub fn spawn_quiet(mut command: Command, dir: &Path, log: &Path) -> Self {
+        let child = command.stdout(Stdio::null()).spawn().expect("the built command");
+        let address = || {
+            let text = std::fs::read_to_string(log).ok()?;
+            text.split_once("http://")?.1.split_once('/')?.0.parse().ok()
+        };
+        wait_until("it says where it receives", || address().is_some());
+        let address = address().expect("an address");
+        Self { child, address, dir: dir.to_owned(), scheme: "http".to_owned(), base: String::new() }
+    }
+
     /// `MCPPROXY_TELEMETRY_ENDPOINT` of its clients.
     pub fn endpoint(&self) -> String {
         format!("{}://{}{}", self.scheme, self.address, self.base)
@@ -226,6 +238,14 @@ impl Client {
         self.stream.read_exact(&mut body)?;
         answer.body = String::from_utf8(body).map_err(io::Error::other)?;
         Ok(answer)
+    }
+
+    /// All that comes until the other side closes, or has nothing to say for [`PATIENCE`].
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // What came before an error counts.
+        let _ = self.stream.read_to_end(&mut rest);
+        rest
     }
 
     /// Whether the other side closes.

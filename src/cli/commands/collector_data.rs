@@ -1,34 +1,9 @@
 //! The part of the table that is about what leaves a collector, comes into it, and is told to stop.
+//!
+//! One rule: other builds do not carry these words; there, `collector` says which feature brings them.
 
-use super::{Command, OUTPUT, Operands, Opt};
-
-#[cfg(feature = "collector")]
-mod entry {
-    use super::super::Entry;
-    use crate::cli::{collector_data, collector_erase};
-
-    pub(super) const FORGET: Entry = Entry::Parsed(collector_erase::forget);
-    pub(super) const PURGE: Entry = Entry::Parsed(collector_erase::purge);
-    pub(super) const RETIRE: Entry = Entry::Parsed(collector_erase::retire);
-    pub(super) const UNRETIRE: Entry = Entry::Parsed(collector_erase::unretire);
-    pub(super) const NOTE: Entry = Entry::Parsed(collector_data::note);
-    pub(super) const NOTES: Entry = Entry::Parsed(collector_data::notes);
-    pub(super) const EXPORT: Entry = Entry::Parsed(collector_data::export);
-    pub(super) const IMPORT: Entry = Entry::Parsed(collector_data::import);
-}
-#[cfg(not(feature = "collector"))]
-mod entry {
-    use super::super::Entry;
-
-    pub(super) const FORGET: Entry = Entry::Needs("collector");
-    pub(super) const PURGE: Entry = FORGET;
-    pub(super) const RETIRE: Entry = FORGET;
-    pub(super) const UNRETIRE: Entry = FORGET;
-    pub(super) const NOTE: Entry = FORGET;
-    pub(super) const NOTES: Entry = FORGET;
-    pub(super) const EXPORT: Entry = FORGET;
-    pub(super) const IMPORT: Entry = FORGET;
-}
+use super::{Command, Entry, OUTPUT, Operands, Opt};
+use crate::cli::{collector_data, collector_erase};
 
 const KEY_FILE: Opt = Opt {
     long: "key-file",
@@ -53,7 +28,7 @@ pub(super) const FORGET: Command = Command {
     operands: Operands::One("ID|-"),
     options: &[PRODUCT, KEY_FILE],
     data_dir: true,
-    entry: entry::FORGET,
+    entry: Entry::Parsed(collector_erase::forget),
 };
 
 pub(super) const PURGE: Command = Command {
@@ -80,7 +55,7 @@ pub(super) const PURGE: Command = Command {
         Opt { long: "yes", short: Some('y'), value: None, help: "Do not ask" },
     ],
     data_dir: true,
-    entry: entry::PURGE,
+    entry: Entry::Parsed(collector_erase::purge),
 };
 
 pub(super) const RETIRE: Command = Command {
@@ -91,7 +66,7 @@ pub(super) const RETIRE: Command = Command {
     operands: Operands::Two("PRODUCT", "VERSION"),
     options: &[],
     data_dir: true,
-    entry: entry::RETIRE,
+    entry: Entry::Parsed(collector_erase::retire),
 };
 
 pub(super) const UNRETIRE: Command = Command {
@@ -101,7 +76,7 @@ pub(super) const UNRETIRE: Command = Command {
     operands: Operands::Two("PRODUCT", "VERSION"),
     options: &[],
     data_dir: true,
-    entry: entry::UNRETIRE,
+    entry: Entry::Parsed(collector_erase::unretire),
 };
 
 pub(super) const NOTE: Command = Command {
@@ -116,7 +91,7 @@ pub(super) const NOTE: Command = Command {
         help: "Remove the note of this day and text",
     }],
     data_dir: true,
-    entry: entry::NOTE,
+    entry: Entry::Parsed(collector_data::note),
 };
 
 pub(super) const NOTES: Command = Command {
@@ -126,7 +101,7 @@ pub(super) const NOTES: Command = Command {
     operands: Operands::None,
     options: &[OUTPUT],
     data_dir: true,
-    entry: entry::NOTES,
+    entry: Entry::Parsed(collector_data::notes),
 };
 
 pub(super) const EXPORT: Command = Command {
@@ -137,7 +112,7 @@ pub(super) const EXPORT: Command = Command {
     operands: Operands::One("FILE|-"),
     options: &[PRODUCT],
     data_dir: true,
-    entry: entry::EXPORT,
+    entry: Entry::Parsed(collector_data::export),
 };
 
 pub(super) const IMPORT: Command = Command {
@@ -149,5 +124,5 @@ pub(super) const IMPORT: Command = Command {
     operands: Operands::One("FILE|-"),
     options: &[KEY_FILE],
     data_dir: true,
-    entry: entry::IMPORT,
+    entry: Entry::Parsed(collector_data::import),
 };

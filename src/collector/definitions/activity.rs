@@ -53,6 +53,8 @@ pub struct LeftOut {
     pub unknown: u64,
     /// Versions that are no release, whoever runs them.
     pub development: u64,
+    /// More new installs from one network than people make on a day, whatever they say that they are.
+    pub floods: u64,
 }
 
 /// Which installs of `installs` are active. The caller has chosen them.
@@ -83,11 +85,11 @@ pub fn new_installs(retention: &Retention, now: Now) -> Vec<NewInstalls> {
     new.collect()
 }
 
-/// People among the installs with release versions that were active in the last 28 complete days.
+/// People among the installs with release versions, floods apart, that were active in the last 28 complete days.
 pub fn share_of_people(installs: impl Iterator<Item = Install>, now: Now) -> Share {
     let yesterday = now.today().minus(1);
     let mut share = Share::default();
-    for install in installs.filter(|install| install.is_release) {
+    for install in installs.filter(|install| install.is_release && !install.is_flood) {
         if install.was_active(yesterday.minus(27), yesterday) {
             share.add(install.who == Who::Person);
         }
@@ -98,8 +100,9 @@ pub fn share_of_people(installs: impl Iterator<Item = Install>, now: Now) -> Sha
 /// What `audience` leaves out of `installs`.
 pub fn left_out(installs: impl Iterator<Item = Install>, audience: Audience) -> LeftOut {
     let mut out = LeftOut::default();
-    for install in installs.filter(|one| !audience.counts(one.who, one.is_release)) {
+    for install in installs.filter(|one| !one.is_shown_to(audience)) {
         let reason = match install.who {
+            _ if install.is_flood => &mut out.floods,
             _ if !install.is_release => &mut out.development,
             Who::Person => &mut out.people,
             Who::Agent => &mut out.agents,
@@ -115,7 +118,7 @@ pub fn left_out(installs: impl Iterator<Item = Install>, audience: Audience) -> 
 
 impl LeftOut {
     /// Each reason: the name that exports use, its count, the words for one and for many.
-    pub fn reasons(self) -> [(&'static str, u64, &'static str, &'static str); 7] {
+    pub fn reasons(self) -> [(&'static str, u64, &'static str, &'static str); 8] {
         [
             ("people", self.people, "person", "people"),
             ("agents", self.agents, "agent environment", "agent environments"),
@@ -124,6 +127,7 @@ impl LeftOut {
             ("headless", self.headless, "headless machine", "headless machines"),
             ("unknown", self.unknown, "unknown environment", "unknown environments"),
             ("development", self.development, "development version", "development versions"),
+            ("floods", self.floods, "install of a flood", "installs of floods"),
         ]
     }
 

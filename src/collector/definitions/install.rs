@@ -3,7 +3,7 @@
 //! One rule: lifetime facts and days, counted from day 0; no id, no value that could tell one user from another.
 
 use super::day::Day;
-use super::who::{self, Who};
+use super::who::{self, Audience, Who};
 use crate::collector::row::{self, AgentEnv, InstallRow, STEPS, Step};
 
 /// The step has not been reported.
@@ -28,6 +28,8 @@ pub struct Install {
     pub is_carried_over: bool,
     /// Its first heartbeat came two days after the install, or later.
     pub is_late_start: bool,
+    /// It came with more new installs from one network than people make on a day.
+    pub is_flood: bool,
 }
 
 impl From<&InstallRow> for Install {
@@ -48,11 +50,17 @@ impl From<&InstallRow> for Install {
             is_release: who::is_release(&row.first.version),
             is_carried_over: row.carried_over,
             is_late_start: row.late_start,
+            is_flood: row.flood,
         }
     }
 }
 
 impl Install {
+    /// Whether a view for `audience` counts it. Only one of all installs counts floods.
+    pub fn is_shown_to(&self, audience: Audience) -> bool {
+        audience.counts(self.who, self.is_release) && (!self.is_flood || audience == Audience::All)
+    }
+
     /// Days from day 0 to the first heartbeat on day `n` or later.
     pub fn first_seen_from(&self, n: u32) -> Option<u32> {
         let words = (0_u32..).zip(self.days).skip((n / 64) as usize);

@@ -28,6 +28,7 @@ struct Paper {
     version: &'static str,
     carried_over: bool,
     late_start: bool,
+    flood: bool,
 }
 
 impl Paper {
@@ -82,7 +83,7 @@ impl Paper {
             carried_over: self.carried_over,
             late_start: self.late_start,
             clock_wrong: 0,
-            flood: false,
+            flood: self.flood,
         })
     }
 }
@@ -106,14 +107,17 @@ fn paper() -> impl Strategy<Value = Paper> {
         prop::sample::select(versions.to_vec()),
         prop::bool::weighted(0.15),
         prop::bool::weighted(0.15),
+        prop::bool::weighted(0.1),
     )
-        .prop_map(|(day0, days, steps, kind, agent, version, carried_over, late_start)| {
-            let mut seen: BTreeSet<u32> = days.into_iter().map(|day| day0 + day).collect();
-            seen.insert(day0);
-            let all: Vec<u32> = seen.iter().copied().collect();
-            let steps = steps.map(|step| step.map(|index| *index.get(&all)));
-            Paper { seen, steps, kind, agent, version, carried_over, late_start }
-        })
+        .prop_map(
+            |(day0, days, steps, kind, agent, version, carried_over, late_start, flood)| {
+                let mut seen: BTreeSet<u32> = days.into_iter().map(|day| day0 + day).collect();
+                seen.insert(day0);
+                let all: Vec<u32> = seen.iter().copied().collect();
+                let steps = steps.map(|step| step.map(|index| *index.get(&all)));
+                Paper { seen, steps, kind, agent, version, carried_over, late_start, flood }
+            },
+        )
 }
 
 fn fleet() -> impl Strategy<Value = Vec<Paper>> {
@@ -316,6 +320,7 @@ proptest! {
 
         let here = |one: &&Paper| {
             !one.version.contains("-")
+                && !one.flood
                 && one.seen.iter().any(|day| *day < today && day + 28 >= today)
         };
         let here: Vec<&Paper> = papers.iter().filter(here).collect();
@@ -340,9 +345,9 @@ proptest! {
     #[test]
     fn people_machines_and_what_is_left_out_are_all(papers in fleet()) {
         let count = |audience: Audience| {
-            installs(&papers).filter(|one| audience.counts(one.who, one.is_release)).count() as u64
+            installs(&papers).filter(|one| one.is_shown_to(audience)).count() as u64
         };
-        let is_release = |one: &&Paper| !one.version.contains('-');
+        let is_release = |one: &&Paper| !one.version.contains('-') && !one.flood;
         let people = papers.iter().filter(is_release).filter(|one| one.is_person()).count() as u64;
         let machines = papers.iter().filter(is_release).filter(|one| !one.is_person()).count() as u64;
         prop_assert_eq!(count(Audience::People), people);
@@ -357,5 +362,6 @@ proptest! {
         let agents = papers.iter().filter(is_release);
         let agents = agents.filter(|one| matches!(one.agent, Some(AgentEnv::Cloud | AgentEnv::Sandbox)));
         prop_assert_eq!(out.agents, agents.count() as u64);
+        prop_assert_eq!(out.floods, papers.iter().filter(|one| one.flood).count() as u64);
     }
 }

@@ -27,7 +27,7 @@ pub enum Audience {
     /// People with release versions: the default.
     #[default]
     People,
-    /// Everything that is no person, with release versions.
+    /// Everything that is no person, with release versions. Neither counts floods.
     Machines,
     /// All installs of all versions.
     All,
@@ -67,7 +67,7 @@ impl Audience {
     /// All of them, the default first.
     pub const ALL: [Self; 3] = [Self::People, Self::Machines, Self::All];
 
-    /// Whether it counts such an install.
+    /// Whether it counts such an install that came in no flood.
     pub fn counts(self, who: Who, is_release: bool) -> bool {
         match self {
             Self::People => who == Who::Person && is_release,

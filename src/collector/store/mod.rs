@@ -4,6 +4,7 @@
 
 #[cfg(any(test, feature = "simulate"))]
 mod bulk;
+mod change;
 mod check;
 mod copy;
 mod database;
@@ -25,6 +26,7 @@ mod write;
 
 #[cfg(any(test, feature = "simulate"))]
 pub use bulk::Bulk;
+pub use change::{Change, Counts, Imported, Incoming, Outcome, count};
 pub use erase::{Erasure, forget};
 pub use error::StoreError;
 pub use keep::{BackedUp, KeepError, Restored, backup, restore};
@@ -35,9 +37,7 @@ pub use products::{ProductError, add, named, remove, rename};
 pub use purge::{Meant, Purge};
 pub use read::{Reader, database_bytes};
 pub use retire::{retire, retired, unretire};
-pub use write::{
-    Change, Counts, Imported, Incoming, Outcome, Store, StoreOptions, count, key_is_exposed,
-};
+pub use write::{Store, StoreOptions, key_is_exposed};
 
 #[cfg(test)]
 mod tests;

@@ -156,6 +156,13 @@ impl DayRow {
         }
     }
 
+    /// Whether a sum of this row, made [`Self::with`] these, was cut.
+    pub fn is_capped(&self, heartbeat: &Heartbeat, before: Option<&DayRow>) -> bool {
+        let before = before.map_or([0; DELTAS], |before| before.deltas);
+        let parts = before.iter().zip(heartbeat.deltas);
+        parts.zip(self.deltas).any(|((before, delta), sum)| before.saturating_add(delta) > sum)
+    }
+
     /// The row in few bytes: a count below 128 is one.
     pub fn pack(&self, install: &[u8], day: u32) -> Vec<u8> {
         let gauges = &self.gauges;

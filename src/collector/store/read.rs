@@ -75,7 +75,7 @@ impl Reader {
     }
 
     /// How often each answer was given on or after `day`, by name: `stored`, `duplicate`, `clock_wrong`,
-    /// `too_many`, and `refused.` with the rule.
+    /// `too_many`, `limited`, `flood`, `capped`, and `refused.` with the rule.
     pub fn counts(&self, day: u32) -> Result<Vec<(String, u64)>, StoreError> {
         let mut statement = self.connection.prepare(sql::COUNTS)?;
         let counts = statement.query_map([day], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -1,10 +1,12 @@
 //! The database through its own doors: what is kept, what is refused, what is left alone.
 
 use super::*;
-use crate::collector::heartbeat::{Heartbeat, day};
+use crate::collector::floods::Origin;
+use crate::collector::heartbeat::{DELTAS, Heartbeat, day};
 use crate::collector::receive::{Answer, Pending, Receiver};
 use crate::collector::row::Standing;
 use crate::collector::testing::{bytes_v3, heartbeat};
+use crate::contract::MAX_COUNT;
 use std::path::Path;
 
 const DAY: u64 = 86_400;
@@ -86,6 +88,47 @@ fn heartbeats_of_one_day_share_its_row_and_the_fourth_is_too_many() {
     let reader = Reader::open(place.path()).expect("a reader");
     let days = reader.days("notes-mcp").expect("days");
     assert_eq!(days.iter().map(|(_, row)| row.deltas[0]).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
+fn sums_beyond_what_is_kept_are_cut_and_counted() {
+    let place = place();
+    let mut store = Store::open(&options(place.path())).expect("a database");
+    let mut most = heartbeat(NOON);
+    most.deltas = [MAX_COUNT; DELTAS];
+    assert_eq!(stored(&mut store, &most, NOON), Outcome::Stored);
+    let reader = Reader::open(place.path()).expect("a reader");
+    let capped =
+        || reader.counts(0).expect("counts").into_iter().find(|(name, _)| name == "capped");
+    assert_eq!(capped(), None, "all of it is kept");
+    assert_eq!(stored(&mut store, &heartbeat(NOON + 1), NOON), Outcome::Stored);
+    assert_eq!(capped(), Some(("capped".to_owned(), 1)));
+    let days = reader.days("notes-mcp").expect("days");
+    assert_eq!(days.iter().map(|(_, row)| row.deltas).collect::<Vec<_>>(), [[MAX_COUNT; DELTAS]]);
+}
+
+#[test]
+fn newcomers_of_a_network_are_marked_once_they_are_more_than_a_few() {
+    let place = place();
+    let mut store = Store::open(&options(place.path())).expect("a database");
+    let beats: Vec<Heartbeat> = (0..60)
+        .map(|install| Heartbeat { id: format!("install-{install}"), ..heartbeat(NOON) })
+        .collect();
+    let mut from = |origin, beats: &[Heartbeat]| {
+        let incoming = |beat| Incoming { origin, ..Incoming::new(beat, NOON) };
+        let batch: Vec<_> = beats.iter().map(incoming).collect();
+        store.apply(&batch, &Counts::new()).expect("a commit");
+    };
+    // Half of them twice in one batch: a repetition is nobody new.
+    let twice: Vec<Heartbeat> =
+        beats[..30].iter().flat_map(|one| [one.clone(), one.clone()]).collect();
+    from(Some(Origin::for_tests(1)), &twice);
+    from(Some(Origin::for_tests(1)), &beats);
+    let reader = Reader::open(place.path()).expect("a reader");
+    let rows = reader.rows("notes-mcp").expect("rows");
+    assert_eq!((rows.len(), rows.iter().filter(|row| row.flood).count()), (60, 10));
+    let counts = reader.counts(0).expect("counts");
+    assert!(counts.contains(&("flood".to_owned(), 10)), "{counts:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! One rule: the commit comes before the answers, and holds the whole batch or nothing of it.
 
+use super::change::{Change, Counts, Imported, Incoming, Outcome, count};
 use super::erase::{self, Erasure, Sweep};
 use super::error::StoreError;
 use super::key::{self, Key, KeySource};
@@ -9,7 +10,7 @@ use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
 use super::retire::Retired;
 use super::{check, database, read, sql, sum};
-use crate::collector::floods::{Floods, Newcomer, Origin};
+use crate::collector::floods::{Floods, Newcomer};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
@@ -19,7 +20,6 @@ use rusqlite::{
     Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
     params_from_iter,
 };
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// How a database is opened to receive heartbeats.
@@ -35,81 +35,6 @@ pub struct StoreOptions {
     pub any_product: bool,
     /// Whether the directory may be gone when the machine stops.
     pub ephemeral: bool,
-}
-
-/// A heartbeat that the gate has let through, and when it arrived.
-#[derive(Clone, Copy, Debug)]
-pub struct Incoming<'a> {
-    /// What it says.
-    pub heartbeat: &'a Heartbeat,
-    /// When it arrived: seconds since 1970.
-    pub received: u64,
-    /// The network that it came from; `None` where that is not known, or does not matter.
-    pub origin: Option<Origin>,
-}
-
-impl<'a> Incoming<'a> {
-    /// A heartbeat that arrived at `received`, of no known origin.
-    pub fn new(heartbeat: &'a Heartbeat, received: u64) -> Self {
-        Self { heartbeat, received, origin: None }
-    }
-}
-
-/// What happened to a heartbeat of a batch that was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is on disk.
-    Stored,
-    /// It was on disk before.
-    Duplicate,
-    /// Its install has had its share of this day.
-    TooMany,
-    /// Its product is not received here.
-    UnknownProduct,
-    /// Its install was erased: nothing of it is stored.
-    Erased,
-    /// Its version of its product is to stop.
-    Retired,
-    /// The row of its install does not read.
-    Damaged,
-}
-
-impl Outcome {
-    /// The name under which it is counted.
-    fn counted(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
-            Self::TooMany => "too_many",
-            Self::UnknownProduct => "refused.product",
-            Self::Erased => "erased",
-            Self::Retired => "retired",
-            Self::Damaged => "damaged",
-        }
-    }
-}
-
-/// How often something was answered, by UTC day of receipt.
-pub type Counts = BTreeMap<(u32, &'static str), u64>;
-
-/// How far a file of heartbeats is imported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Imported {
-    /// The SHA-256 of the file.
-    pub file: [u8; 32],
-    /// Lines of it that are applied.
-    pub lines: u64,
-}
-
-/// What is committed at once: erasures, then heartbeats. Of an install that is erased, nothing is stored.
-#[derive(Clone, Debug, Default)]
-pub struct Change<'a> {
-    /// Installs to erase.
-    pub erasures: &'a [Erasure],
-    /// Heartbeats to store.
-    pub batch: &'a [Incoming<'a>],
-    /// How far the file is imported that the batch is of.
-    pub imported: Option<Imported>,
 }
 
 /// The database, to write it: one per data directory.
@@ -227,7 +152,7 @@ impl Store {
                     let install = self.key.install(&hashed_as, &heartbeat.id);
                     let is_retired = retired.holds(product, &heartbeat.facts.version);
                     let mut newcomer = || self.floods.add(*origin, day(*received));
-                    let (outcome, is_wrong) = rows.store(
+                    let (outcome, marks) = rows.store(
                         product,
                         &install,
                         heartbeat,
@@ -235,8 +160,8 @@ impl Store {
                         is_retired,
                         &mut newcomer,
                     )?;
-                    if is_wrong {
-                        count(&mut counts, *received, "clock_wrong");
+                    for name in marks.names() {
+                        count(&mut counts, *received, name);
                     }
                     outcome
                 }
@@ -268,9 +193,7 @@ impl Store {
     pub fn is_sweeping(&self) -> bool {
         !self.sweep.is_done()
     }
-}
 
-impl Store {
     /// Whether new installs would have been marked as a flood, had they not all come through what may be a proxy.
     pub fn wants_a_proxy(&self) -> bool {
         self.floods.wants_a_proxy()
@@ -280,11 +203,6 @@ impl Store {
 /// Whether others on this machine may read the file of the key.
 pub fn key_is_exposed(options: &StoreOptions) -> bool {
     key::is_exposed(&options.key, &options.dir)
-}
-
-/// Adds one to a count.
-pub fn count(counts: &mut Counts, received: u64, name: &'static str) {
-    *counts.entry((day(received), name)).or_default() += 1;
 }
 
 /// The number of a product that is received, and the name that its ids are hashed with.
@@ -299,6 +217,26 @@ fn received_product(
     }
     let known = products.get(name).filter(|known| known.standing != Standing::Removed);
     Ok(known.map(|known| (known.product, known.hashed_as.clone())))
+}
+
+/// What is counted of a heartbeat beside its outcome.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    /// Its clock was wrong.
+    clock_wrong: bool,
+    /// Its install is new and came in a flood.
+    flood: bool,
+    /// A sum of its day is larger than any that is kept.
+    capped: bool,
+}
+
+impl Marks {
+    /// The names under which they are counted.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        [(self.clock_wrong, "clock_wrong"), (self.flood, "flood"), (self.capped, "capped")]
+            .into_iter()
+            .filter_map(|(is_so, name)| is_so.then_some(name))
+    }
 }
 
 /// The statements of a batch, each prepared once.
@@ -321,7 +259,7 @@ impl<'c> Rows<'c> {
         })
     }
 
-    /// What becomes of one heartbeat, and whether its clock was wrong.
+    /// What becomes of one heartbeat, and what is counted beside it.
     fn store(
         &mut self,
         product: i64,
@@ -330,20 +268,23 @@ impl<'c> Rows<'c> {
         received: u64,
         is_retired: bool,
         newcomer: &mut dyn FnMut() -> Newcomer,
-    ) -> Result<(Outcome, bool), StoreError> {
+    ) -> Result<(Outcome, Marks), StoreError> {
         let before = self.install.query_row([install], |row| Ok(read::install(row))).optional()?;
         // The database reads; this row of it does not. The others of the batch are stored.
-        let Ok(before) = before.transpose() else { return Ok((Outcome::Damaged, false)) };
+        let Ok(before) = before.transpose() else {
+            return Ok((Outcome::Damaged, Marks::default()));
+        };
         if before.is_none() && self.is_erased(install, day(received))? {
-            return Ok((Outcome::Erased, false));
+            return Ok((Outcome::Erased, Marks::default()));
         }
         if is_retired {
-            return Ok((Outcome::Retired, false));
+            return Ok((Outcome::Retired, Marks::default()));
         }
         let recent = before.as_ref().map_or(&[][..], |kept| &kept.recent);
+        let mut marks = Marks::default();
         let (day, clock_wrong) = match kept::judge(recent, heartbeat.claimed, received) {
-            Verdict::Duplicate => return Ok((Outcome::Duplicate, false)),
-            Verdict::TooMany => return Ok((Outcome::TooMany, false)),
+            Verdict::Duplicate => return Ok((Outcome::Duplicate, Marks::default())),
+            Verdict::TooMany => return Ok((Outcome::TooMany, Marks::default())),
             Verdict::New(day, clock_wrong) => (day, clock_wrong),
         };
         let packed =
@@ -352,13 +293,14 @@ impl<'c> Rows<'c> {
         let day_before = match packed.optional()?.map(|packed| packed.and_then(unpack)) {
             None => None,
             Some(Some(row)) => Some(row),
-            Some(None) => return Ok((Outcome::Damaged, false)),
+            Some(None) => return Ok((Outcome::Damaged, Marks::default())),
         };
         let is_latest = before.as_ref().is_none_or(|kept| kept.is_latest(heartbeat, day, received));
         let kept = match before {
             None => {
                 let mut kept = Kept::new(heartbeat, day, clock_wrong, received);
                 kept.flood = newcomer() == Newcomer::Flood;
+                marks.flood = kept.flood;
                 kept
             }
             Some(mut kept) => {
@@ -367,8 +309,11 @@ impl<'c> Rows<'c> {
             }
         };
         self.write(product, install, &kept)?;
-        self.write_day(install, day, &DayRow::with(heartbeat, day_before.as_ref(), is_latest))?;
-        Ok((Outcome::Stored, clock_wrong))
+        let row = DayRow::with(heartbeat, day_before.as_ref(), is_latest);
+        self.write_day(install, day, &row)?;
+        marks.clock_wrong = clock_wrong;
+        marks.capped = row.is_capped(heartbeat, day_before.as_ref());
+        Ok((Outcome::Stored, marks))
     }
 
     /// Whether the install was erased, and is not to come back on `today`.

@@ -30,6 +30,7 @@ fn person(first: &str, later: &[u32], call: Option<u32>) -> Paper {
         version: "1.4.0",
         carried_over: false,
         late_start: false,
+        flood: false,
     }
 }
 
@@ -50,7 +51,7 @@ fn all() -> Vec<Paper> {
 
 fn people() -> impl Iterator<Item = Install> {
     let installs: Vec<Install> = all().iter().map(Paper::install).collect();
-    installs.into_iter().filter(|one| Audience::People.counts(one.who, one.is_release))
+    installs.into_iter().filter(|one| one.is_shown_to(Audience::People))
 }
 
 fn share(count: u64, of: u64) -> Share {
