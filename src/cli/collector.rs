@@ -6,11 +6,13 @@ use super::output::Format;
 use super::{Call, Failure, output};
 use crate::collector::mcpproxy_go;
 use crate::collector::origin::{Network, NetworkError};
+use crate::collector::pages::privacy;
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
 use crate::collector::store::{
     self, Keep, KeySource, ProductError, Reader, StoreError, StoreOptions,
 };
+use crate::collector::tls::TlsFiles;
 use crate::contract::timestamp;
 use crate::machine;
 use crate::node::Node;
@@ -23,6 +25,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
+
+/// Characters of `--contact`.
+const MOST_CONTACT: usize = 200;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let log_format = match call.value("log-format") {
@@ -62,12 +67,24 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         file => file.map(PathBuf::from),
     };
     let keep = keep(call)?;
+    let tls = tls(call)?;
+    let privacy =
+        privacy::Settings { contact: contact(call)?, days: keep.days, months: keep.months };
     let offset = clock_offset(listen)?;
     let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
-    let options =
-        Options { store, keep, listen, base_path: base, password_file, trusted_proxies, clock };
+    let options = Options {
+        store,
+        keep,
+        listen,
+        base_path: base,
+        password_file,
+        tls,
+        trusted_proxies,
+        privacy,
+        clock,
+    };
     let told = |announced: &Announced| announce(announced, &base_path, log_format);
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -79,17 +96,22 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
 }
 
 fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
-    let url = format!("http://{}{base_path}/heartbeat", announced.address);
+    let scheme = if announced.is_secure { "https" } else { "http" };
+    let base = format!("{scheme}://{}{base_path}", announced.address);
+    let url = format!("{base}/heartbeat");
     if log_format == log::Format::Json || std::env::var_os("JOURNAL_STREAM").is_some() {
         // A log is read by others: the key of the pages stays in its file.
         info!(url, products = announced.products, "receiving heartbeats");
     } else {
         // A closed pipe is no reason to stop.
-        let pages = format!("http://{}{base_path}{}", announced.address, announced.pages);
+        let pages = format!("{base}{}", announced.pages);
         let _ = output::print(&format!("Receiving heartbeats at {url}\nShowing them at {pages}\n"));
     }
     if announced.key_is_exposed {
         warn!("others on this machine may read the key: its file is not 0600");
+    }
+    if announced.tls_key_is_exposed {
+        warn!("others on this machine may read the file of --tls-key: make it 0600");
     }
     if announced.products == 0 {
         warn!(
@@ -303,6 +325,27 @@ fn keep(call: &Call) -> Result<Keep, Failure> {
         days: number("keep-days", 7, 3_650, usual.days)?,
         months: number("keep-installs", 3, 120, usual.months)?,
     })
+}
+
+/// One line that the privacy page shows as it is.
+fn contact(call: &Call) -> Result<Option<String>, Failure> {
+    let Some(value) = call.value("contact") else { return Ok(None) };
+    let text = value.to_str().map(str::trim).filter(|text| {
+        !text.is_empty() && text.chars().count() <= MOST_CONTACT && !text.contains(char::is_control)
+    });
+    let wrong =
+        || usage("--contact needs one line, such as privacy@example.org (at most 200 characters)");
+    text.map(|text| Some(text.to_owned())).ok_or_else(wrong)
+}
+
+/// Both files of a certificate, or none.
+fn tls(call: &Call) -> Result<Option<TlsFiles>, Failure> {
+    let file = |name: &str| call.value(name).filter(|file| !file.is_empty()).map(PathBuf::from);
+    match (file("tls-cert"), file("tls-key")) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) if !call.has("tls-cert") && !call.has("tls-key") => Ok(None),
+        _ => Err(usage("--tls-cert FILE and --tls-key FILE belong together: name both files")),
+    }
 }
 
 fn trusted_proxies(call: &Call) -> Result<Vec<Network>, Failure> {

@@ -280,6 +280,7 @@ pub const COMMANDS: &[Command] = &[
     collector::PRODUCT_RENAME,
     collector::PRODUCT_REMOVE,
     collector::REPORT,
+    collector::DOCTOR,
     #[cfg(feature = "collector")]
     collector_data::FORGET,
     #[cfg(feature = "collector")]

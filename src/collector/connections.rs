@@ -3,7 +3,9 @@
 //! One rule: every number here is bounded, and a request that has arrived gets its answer: during a stop, and when
 //! there is no place left. What gives its place to a newcomer is the connection that has waited longest.
 
+use super::metrics::Metrics;
 use super::places::{Place, Places};
+use super::tls::Greeter;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -15,7 +17,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,15 +44,26 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// Serves HTTP on every listener until `closing`; then what has arrived is still answered.
-pub async fn serve(listeners: Vec<TcpListener>, router: Router, closing: CancellationToken) {
+/// What every connection needs.
+#[derive(Clone)]
+pub struct Serving {
+    /// Where TLS is spoken here.
+    pub greeter: Option<Greeter>,
+    /// What answers.
+    pub router: Router,
+    /// Cancelled when it was asked to stop.
+    pub closing: CancellationToken,
+    /// Counts open connections.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Serves HTTP on every listener until it is asked to stop; then what has arrived is still answered.
+pub async fn serve(listeners: Vec<TcpListener>, serving: Serving) {
     let (places, open) = (Places::new(MOST, SPARE), TaskTracker::new());
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
-            let take =
-                accept(listener, router.clone(), places.clone(), open.clone(), closing.clone());
-            tokio::spawn(take)
+            tokio::spawn(accept(listener, serving.clone(), places.clone(), open.clone()))
         })
         .collect();
     for accepting in accepting {
@@ -60,13 +75,8 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, closing: Cancell
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    router: Router,
-    places: Places,
-    open: TaskTracker,
-    closing: CancellationToken,
-) {
+async fn accept(listener: TcpListener, serving: Serving, places: Places, open: TaskTracker) {
+    let closing = serving.closing.clone();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -78,8 +88,7 @@ async fn accept(
                     place = places.take() => place,
                     () = closing.cancelled() => return,
                 };
-                let peer = Peer(peer.ip());
-                open.spawn(connection(stream, peer, place, router.clone(), closing.clone()));
+                open.spawn(serving.clone().greet(stream, Peer(peer.ip()), place));
             }
             Err(error) if is_of_the_client(&error) => {}
             Err(_) => tokio::time::sleep(EXHAUSTED).await,
@@ -97,15 +106,33 @@ fn is_of_the_client(error: &io::Error) -> bool {
     )
 }
 
+impl Serving {
+    /// Through TLS where it is spoken here. A handshake waits as a head does, and its place may be given away.
+    async fn greet(self, stream: TcpStream, peer: Peer, place: Place) {
+        let metrics = self.metrics.clone();
+        let _open = metrics.connect();
+        // Answers are small and waited for.
+        let _ = stream.set_nodelay(true);
+        let Some(greeter) = &self.greeter else {
+            return connection(stream, peer, place, self.router, self.closing).await;
+        };
+        let greeted = tokio::select! {
+            greeted = greeter.greet(stream) => greeted,
+            () = place.is_given_away() => return,
+        };
+        if let Some(stream) = greeted {
+            connection(stream, peer, place, self.router, self.closing).await;
+        }
+    }
+}
+
 async fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: Peer,
     place: Place,
     router: Router,
     closing: CancellationToken,
 ) {
-    // Answers are small and waited for.
-    let _ = stream.set_nodelay(true);
     let (router, of_request) = (TowerToHyperService::new(router), place.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let framing = Framing::of(&request);

@@ -19,7 +19,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, post};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -67,13 +67,12 @@ impl App {
     }
 }
 
-/// The routes below `base` (empty, or such as `/t`): receiving and health.
+/// The routes below `base` (empty, or such as `/t`): receiving.
 pub fn router(app: Arc<App>, base: &str) -> Router {
+    let counting = middleware::map_response_with_state(app.clone(), count);
     Router::new()
-        .route(&format!("{base}/heartbeat"), post(heartbeat))
+        .route(&format!("{base}/heartbeat"), post(heartbeat).layer(counting))
         .route(&format!("{base}/installs"), delete(erase))
-        .route(&format!("{base}/healthz"), get(health))
-        .route(&format!("{base}/readyz"), get(ready))
         .with_state(app)
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(middleware::map_response(async |mut response: Response| {
@@ -129,7 +128,7 @@ enum Unread {
 impl Unread {
     fn answered(self) -> Response {
         match self {
-            Self::Limited(seconds) => answered(Answer::TooMany(seconds)),
+            Self::Limited(seconds) => counted(answered(Answer::TooMany(seconds)), "limited"),
             Self::Refused(why) => answered(Answer::Refused(why)),
             Self::Over(why) => closing(answered(Answer::Refused(why))),
         }
@@ -199,7 +198,28 @@ async fn read(mut body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
     Ok((length <= MAX_PAYLOAD_BYTES).then_some(bytes))
 }
 
+/// The name under which an answer is counted: an extension of the response.
+#[derive(Clone, Copy)]
+struct Counted(&'static str);
+
+async fn count(State(app): State<Arc<App>>, response: Response) -> Response {
+    if let Some(Counted(name)) = response.extensions().get() {
+        app.receiver.metrics().answered(name);
+    }
+    response
+}
+
+fn counted(mut response: Response, name: &'static str) -> Response {
+    response.extensions_mut().insert(Counted(name));
+    response
+}
+
 fn answered(answer: Answer) -> Response {
+    let name = answer.name();
+    counted(worded(answer), name)
+}
+
+fn worded(answer: Answer) -> Response {
     match answer {
         Answer::Stored => said(StatusCode::OK, r#"{"stored":true}"#),
         Answer::Duplicate => said(StatusCode::OK, r#"{"stored":false,"duplicate":true}"#),
@@ -243,22 +263,4 @@ fn said(code: StatusCode, text: impl Into<Body>) -> Response {
 fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-/// Alive: this process answers.
-async fn health() -> Response {
-    said(StatusCode::OK, r#"{"alive":true}"#)
-}
-
-/// Ready: the last write worked, or there was none yet.
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    match app.receiver.write_error() {
-        None => said(StatusCode::OK, r#"{"ready":true}"#),
-        Some(error) => {
-            let mut text = r#"{"ready":false,"error":"#.to_owned();
-            json::write_str(&mut text, &error.to_string());
-            text.push('}');
-            said(StatusCode::SERVICE_UNAVAILABLE, text)
-        }
-    }
 }

@@ -4,6 +4,7 @@
 
 mod connections;
 pub mod definitions;
+pub mod doctor;
 pub mod erasure;
 mod expiry;
 pub mod export;
@@ -15,6 +16,8 @@ pub mod keeper;
 pub mod kept;
 pub mod limits;
 pub mod mcpproxy_go;
+pub mod metrics;
+pub mod operating;
 pub mod origin;
 pub mod pages;
 mod places;
@@ -29,5 +32,6 @@ pub mod snapshot;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod verify;
 pub mod view;

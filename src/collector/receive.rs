@@ -7,6 +7,7 @@ use super::erasure;
 use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
 use super::mcpproxy_go::{self, Said};
+use super::metrics::Metrics;
 use super::store::{
     self, Change, Counts, Erasure, Incoming, Outcome, ProductError, Reader, Store, StoreError,
     StoreOptions,
@@ -65,6 +66,22 @@ pub enum Answer {
     TooMany(u64),
     /// It cannot be stored now; seconds until the next try.
     Unavailable(u64),
+}
+
+impl Answer {
+    /// The name under which the metrics count it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Refused(refused) => refused.counted(),
+            Self::TooMany(_) => "too_many",
+            Self::Unavailable(_) => "unavailable",
+            Self::Erased => "erased",
+            Self::OptedOut => "opted_out",
+            Self::Retired { .. } => "retired",
+        }
+    }
 }
 
 /// Why a heartbeat is refused. Never a value.
@@ -138,6 +155,8 @@ struct Shared {
     refusals: Mutex<Counts>,
     /// The error of the last write.
     write_error: Mutex<Option<StoreError>>,
+    /// Counters of this process.
+    metrics: Arc<Metrics>,
     /// Everybody seems to come through a proxy that is not trusted.
     wants_a_proxy: AtomicBool,
 }
@@ -220,10 +239,14 @@ impl Receiver {
     }
 
     fn send(&self, job: Job, waiting: oneshot::Receiver<Answer>) -> Pending {
+        self.shared.metrics.queue();
         let sent = match &self.queue {
             Some(queue) => queue.try_send(job),
             None => return Pending::Done(Answer::Unavailable(QUEUE_RETRY)),
         };
+        if sent.is_err() {
+            self.shared.metrics.take(1);
+        }
         match sent {
             Ok(()) => Pending::Waiting(waiting),
             Err(TrySendError::Full(_)) => Pending::Done(Answer::Unavailable(QUEUE_RETRY)),
@@ -251,6 +274,11 @@ impl Receiver {
     pub fn proxy_alarm(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let shared = self.shared.clone();
         move || shared.wants_a_proxy.load(Ordering::Relaxed)
+    }
+
+    /// The counters of this process.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
     }
 
     /// The error of the last write; `None` when heartbeats can be stored.
@@ -368,6 +396,8 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: Vec<Job>) {
+        self.shared.metrics.take(batch.len());
+        let started = Instant::now();
         let refusals = &self.shared.refusals;
         let counts = std::mem::take(&mut *refusals.lock().unwrap_or_else(PoisonError::into_inner));
         let is_idle = counts.is_empty() && !self.store.is_sweeping();
@@ -391,6 +421,7 @@ impl Writer {
         let incoming: Vec<_> = incoming.collect();
         let change = Change { erasures: &erasures, batch: &incoming, imported: None };
         let result = self.store.commit(&change, &counts);
+        self.shared.metrics.committed(started.elapsed(), result.is_ok());
         self.tell(result.as_ref().err());
         if self.store.wants_a_proxy() && !self.shared.wants_a_proxy.swap(true, Ordering::Relaxed) {
             error!("{PROXY_ALARM}");

@@ -2,21 +2,23 @@
 //!
 //! One rule: it starts completely or not at all, and it ends when everything accepted is answered and on disk.
 
-use super::connections;
+use super::connections::{self, Serving};
 use super::expiry;
 use super::http::{self, App, Clock};
 use super::keeper::Keeper;
+use super::operating::{self, Operating};
 use super::origin::Network;
 use super::pages::access::{Access, AccessError};
-use super::pages::{self, Pages};
+use super::pages::{self, Pages, privacy};
 use super::receive::Receiver;
 use super::row::Standing;
 use super::store::{self, Keep, ProductError, StoreError, StoreOptions};
+use super::tls::{Greeter, Tls, TlsError, TlsFiles};
 use crate::web::listen::Front;
 use mcpproxy_platform::sockets;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,8 +44,12 @@ pub struct Options {
     pub base_path: String,
     /// `--password-file`: the key of the pages; without it one is made and kept in the data directory.
     pub password_file: Option<PathBuf>,
+    /// `--tls-cert` and `--tls-key`: without them it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// `--trusted-proxy`: whose forwarding headers are believed.
     pub trusted_proxies: Vec<Network>,
+    /// `--contact` and what else the privacy page says.
+    pub privacy: privacy::Settings,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -55,6 +61,8 @@ pub enum CollectorError {
     Product(ProductError),
     /// The key of the pages.
     Access(AccessError),
+    /// The files of the certificate.
+    Tls(TlsError),
     /// The address cannot be listened on.
     Listen(SocketAddr, io::ErrorKind),
     /// The system does not give what a server needs.
@@ -66,6 +74,7 @@ impl fmt::Display for CollectorError {
         match self {
             Self::Product(error) => error.fmt(f),
             Self::Access(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Listen(address, kind) => write!(
                 f,
                 "cannot listen on {address}: {kind}; choose another address with --listen HOST:PORT"
@@ -82,12 +91,16 @@ impl std::error::Error for CollectorError {}
 pub struct Announced {
     /// Where it listens.
     pub address: SocketAddr,
+    /// It speaks TLS.
+    pub is_secure: bool,
     /// How many products are received.
     pub products: usize,
     /// What follows the base path in the address of the pages: `/`, with the key unless the operator chose it.
     pub pages: String,
     /// Others on this machine may read the file of the key.
     pub key_is_exposed: bool,
+    /// The same of the private key of the certificate.
+    pub tls_key_is_exposed: bool,
 }
 
 /// Receives until it is asked to stop (SIGINT, SIGTERM, SIGHUP).
@@ -97,6 +110,8 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         .map_err(|error| CollectorError::Listen(options.listen, error.kind()))?;
     let own = options.password_file.as_deref().map(Access::from_file);
     let own = own.transpose().map_err(CollectorError::Access)?;
+    let tls = options.tls.map(|files| Tls::begin(files, options.clock.clone()));
+    let (tls, _renewing) = tls.transpose().map_err(CollectorError::Tls)?.unzip();
     let receiver = Receiver::open(&options.store).map_err(CollectorError::Product)?;
     let closing = stop_signal()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -112,12 +127,14 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     };
     let announced = Announced {
         address: front.address,
+        is_secure: tls.is_some(),
         products: products.iter().filter(|one| one.standing != Standing::Removed).count(),
         pages: match options.password_file {
             Some(_) => "/".to_owned(),
             None => pages::entrance(&access),
         },
         key_is_exposed: store::key_is_exposed(&options.store),
+        tls_key_is_exposed: tls.as_ref().is_some_and(|tls| tls.key_is_exposed()),
     };
     let keeper = Arc::new(Keeper::new(receiver.reader()?, options.clock.clone())?);
     let _looking = keeper
@@ -130,37 +147,36 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         access,
         snapshot: Box::new(move || keeper.current()),
         wants_a_proxy: Box::new(receiver.proxy_alarm()),
+        is_secure: tls.is_some(),
         clock: options.clock.clone(),
     });
     let app = Arc::new(App::new(receiver, options.clock, options.trusted_proxies));
     let base = &options.base_path;
-    let router = http::router(app.clone(), base).merge(pages::router(pages, base));
+    let operating = Arc::new(Operating {
+        app: app.clone(),
+        pages: pages.clone(),
+        dir: options.store.dir.clone(),
+        tls: tls.clone(),
+        privacy: options.privacy,
+    });
+    let metrics = app.receiver.metrics().clone();
+    let router = http::router(app, base)
+        .merge(operating::router(operating, base))
+        .merge(pages::router(pages, base));
     runtime.block_on(async move {
-        let listeners = listeners(front)?;
+        let address = front.address;
+        let listener = front.into_listener();
+        sockets::let_wait(&listener, WAITING);
+        let listener = TcpListener::from_std(listener)
+            .map_err(|error| CollectorError::Listen(address, error.kind()))?;
         announce(&announced);
-        connections::serve(listeners, router, closing).await;
+        let serving = Serving { greeter: tls.map(Greeter::new), router, closing, metrics };
+        connections::serve(vec![listener], serving).await;
         Ok::<(), CollectorError>(())
     })?;
     runtime.shutdown_background();
     info!("stopped: everything accepted is answered");
     Ok(())
-}
-
-/// The sockets that are listened on: where `[::]` is not both families by itself, one more.
-fn listeners(front: Front) -> Result<Vec<TcpListener>, CollectorError> {
-    let address = front.address;
-    let failed = |error: io::Error| CollectorError::Listen(address, error.kind());
-    let mut all = vec![front.into_listener()];
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        let other = (Ipv4Addr::UNSPECIFIED, address.port());
-        all.extend(std::net::TcpListener::bind(other).ok());
-    }
-    let ready = |listener: std::net::TcpListener| {
-        listener.set_nonblocking(true)?;
-        sockets::let_wait(&listener, WAITING);
-        TcpListener::from_std(listener)
-    };
-    all.into_iter().map(|listener| ready(listener).map_err(failed)).collect()
 }
 
 /// Cancelled by the first signal to stop. The second ends the process at once: acknowledged heartbeats are on

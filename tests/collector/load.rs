@@ -1,6 +1,7 @@
 //! Many senders, slow senders, and a stop while they send.
 
 use crate::running::{Client, Collector, PRODUCT, heartbeat, kept, now, request, wait_until};
+use std::process::Command;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -180,5 +181,38 @@ fn both_families_of_addresses_are_listened_on() {
         let mut client = Client::connect(address.parse().expect("an address")).expect("it listens");
         let answer = client.post(&heartbeat(install, now())).expect("an answer");
         assert!(answer.is_stored(), "{address}: {answer:?}");
+    }
+}
+
+#[test]
+fn both_families_are_listened_on_where_the_system_would_give_one() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    // A network of its own, in which `[::]` is IPv6 alone by default.
+    let script = "ip link set lo up && echo 1 >/proc/sys/net/ipv6/bindv6only && exec \"$@\"";
+    let can = Command::new("unshare").args(["--net", "sh", "-c", script, "sh", "true"]).output();
+    if !can.is_ok_and(|output| output.status.success()) {
+        eprintln!(
+            "SKIPPED: both families where the system would give one: no network of its own (root, iproute2)"
+        );
+        return;
+    }
+    let mut command = Command::new("unshare");
+    command
+        .args(["--net", "sh", "-c", script, "sh", env!("CARGO_BIN_EXE_mcpproxy"), "collector"])
+        .args(["--ephemeral", "--listen", "[::]:0", "--product", PRODUCT, "--data-dir"])
+        .arg(place.path());
+    let collector = Collector::spawn(command, place.path());
+    for address in ["127.0.0.1", "::1"] {
+        let port = collector.address.port();
+        let ask = format!(
+            "exec 3<>/dev/tcp/{address}/{port}; printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
+        );
+        let target = collector.pid().to_string();
+        let output = Command::new("nsenter")
+            .args(["--net", "--target", &target, "bash", "-c", &ask])
+            .output()
+            .expect("nsenter");
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(answer.starts_with("HTTP/1.0 200"), "{address}: {answer} {output:?}");
     }
 }

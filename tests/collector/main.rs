@@ -7,6 +7,7 @@ mod crashes;
 mod damage;
 mod data;
 mod disk;
+mod doctor;
 #[path = "../support/endure.rs"]
 mod endure;
 mod erasure;
@@ -18,10 +19,14 @@ mod keeping;
 mod large;
 mod load;
 mod mcpproxy_go;
+mod operating;
+mod packaging;
 mod pages;
+mod proxies;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
 mod running;
+mod tls;
 mod upgrade;
 mod versions;

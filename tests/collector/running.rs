@@ -38,6 +38,7 @@ pub struct Collector {
     child: Child,
     pub address: SocketAddr,
     pub dir: PathBuf,
+    scheme: String,
     base: String,
 }
 
@@ -63,14 +64,17 @@ impl Collector {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its standard output");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let url = line.trim().strip_prefix("Receiving heartbeats at http://");
-        let (address, path) =
-            url.and_then(|url| url.split_once('/')).unwrap_or_else(|| panic!("{line:?}"));
+        let url = line.trim().strip_prefix("Receiving heartbeats at ").unwrap_or_default();
+        let rest = url.split_once("://").and_then(|(scheme, rest)| {
+            rest.split_once('/').map(|(address, path)| (scheme, address, path))
+        });
+        let (scheme, address, path) = rest.unwrap_or_else(|| panic!("{line:?}"));
         let base = path.strip_suffix("heartbeat").expect("the path of heartbeats");
         Self {
             child,
             address: address.parse().expect("an address"),
             dir: dir.to_owned(),
+            scheme: scheme.to_owned(),
             base: format!("/{}", base.trim_end_matches('/')).trim_end_matches('/').to_owned(),
         }
     }
@@ -84,12 +88,12 @@ impl Collector {
         };
         wait_until("it says where it receives", || address().is_some());
         let address = address().expect("an address");
-        Self { child, address, dir: dir.to_owned(), base: String::new() }
+        Self { child, address, dir: dir.to_owned(), scheme: "http".to_owned(), base: String::new() }
     }
 
     /// `MCPPROXY_TELEMETRY_ENDPOINT` of its clients.
     pub fn endpoint(&self) -> String {
-        format!("http://{}{}", self.address, self.base)
+        format!("{}://{}{}", self.scheme, self.address, self.base)
     }
 
     pub fn connect(&self) -> Client {
@@ -172,9 +176,13 @@ impl Answer {
     }
 }
 
+/// Bytes in both directions: plain, or through TLS.
+pub trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
 /// One connection.
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
 }
 
 impl Client {
@@ -182,7 +190,12 @@ impl Client {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self::over(stream))
+    }
+
+    /// HTTP over this.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: BufReader::new(Box::new(stream)) }
     }
 
     pub fn post(&mut self, body: &[u8]) -> io::Result<Answer> {

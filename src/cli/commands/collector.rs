@@ -5,7 +5,9 @@ use super::{Command, OUTPUT, Operands, Opt};
 #[cfg(feature = "collector")]
 mod entry {
     use super::super::Entry;
-    use crate::cli::{collector, collector_keep, collector_report, collector_verify};
+    use crate::cli::{
+        collector, collector_doctor, collector_keep, collector_report, collector_verify,
+    };
 
     pub(super) const RUN: Entry = Entry::Parsed(collector::run);
     pub(super) const ADD: Entry = Entry::Parsed(collector::add);
@@ -13,6 +15,7 @@ mod entry {
     pub(super) const RENAME: Entry = Entry::Parsed(collector::rename);
     pub(super) const REMOVE: Entry = Entry::Parsed(collector::remove);
     pub(super) const REPORT: Entry = Entry::Parsed(collector_report::run);
+    pub(super) const DOCTOR: Entry = Entry::Parsed(collector_doctor::run);
     pub(super) const BACKUP: Entry = Entry::Parsed(collector_keep::backup);
     pub(super) const RESTORE: Entry = Entry::Parsed(collector_keep::restore);
     pub(super) const VERIFY: Entry = Entry::Parsed(collector_verify::run);
@@ -27,6 +30,7 @@ mod entry {
     pub(super) const RENAME: Entry = RUN;
     pub(super) const REMOVE: Entry = RUN;
     pub(super) const REPORT: Entry = RUN;
+    pub(super) const DOCTOR: Entry = RUN;
     pub(super) const BACKUP: Entry = RUN;
     pub(super) const RESTORE: Entry = RUN;
     pub(super) const VERIFY: Entry = RUN;
@@ -51,7 +55,7 @@ pub(super) const RUN: Command = Command {
     path: &["collector"],
     summary: "Receive the heartbeats of your products, keep them, and show who stays",
     about: "Answers POST /heartbeat, and acknowledges a heartbeat after it is on disk. Keeps no address and no\n\
-            JSON, and a keyed hash in place of each id. Put a proxy with TLS in front of it.\n\n  \
+            JSON, and a keyed hash in place of each id. For the world it needs TLS: its own, or that of a proxy.\n\n  \
             mcpproxy collector --product notes-mcp",
     operands: Operands::None,
     options: &[
@@ -102,6 +106,19 @@ pub(super) const RUN: Command = Command {
             short: None,
             value: Some("FILE"),
             help: "The key of the pages, in one line (default: made once, in pages.key of the data directory)",
+        },
+        Opt {
+            long: "tls-cert",
+            short: None,
+            value: Some("FILE"),
+            help: "Speak TLS with this certificate (PEM, the full chain); a renewed file is taken while it runs",
+        },
+        Opt { long: "tls-key", short: None, value: Some("FILE"), help: "Its private key (PEM)" },
+        Opt {
+            long: "contact",
+            short: None,
+            value: Some("TEXT"),
+            help: "Whom the page /privacy names for questions, such as privacy@example.org",
         },
         EPHEMERAL,
         Opt {
@@ -194,6 +211,33 @@ pub(super) const REPORT: Command = Command {
     ],
     data_dir: true,
     entry: entry::REPORT,
+};
+
+pub(super) const DOCTOR: Command = Command {
+    path: &["collector", "doctor"],
+    summary: "Check a running collector from outside",
+    about: "Looks at URL as clients, strangers and forgers do: certificate, pages closed, junk refused, limits. With a\n\
+            product it sends a heartbeat of a new install, and erases the install again. For about ten seconds\n\
+            afterwards the collector answers this network with 429.\n\n  \
+            mcpproxy collector doctor https://t.example.org --product notes-mcp",
+    operands: Operands::One("URL"),
+    options: &[
+        Opt {
+            long: "product",
+            short: None,
+            value: Some("NAME"),
+            help: "Send a heartbeat of this product, and erase it again",
+        },
+        Opt {
+            long: "ca",
+            short: None,
+            value: Some("FILE"),
+            help: "Trust this authority (PEM) as well as those of the web",
+        },
+        OUTPUT,
+    ],
+    data_dir: false,
+    entry: entry::DOCTOR,
 };
 
 const KEY_FILE: Opt = Opt {

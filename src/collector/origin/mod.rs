@@ -54,6 +54,11 @@ impl Origins {
         Self { trusted, key: RandomState::new() }
     }
 
+    /// Whether a request says that it was forwarded.
+    pub fn is_forwarded(headers: &HeaderMap) -> bool {
+        forwarded::is_in(headers)
+    }
+
     /// The origin of a request from `peer`. `None` is this machine itself, which no limit is for.
     pub fn of(&self, peer: IpAddr, headers: &HeaderMap) -> Option<Origin> {
         let peer = peer.to_canonical();

@@ -118,14 +118,14 @@ impl Access {
         has_cookie || by_header.is_some_and(|given| self.key.is(&given))
     }
 
-    /// The cookie for the right key; `None` for any other.
-    pub fn cookie(&self, given: &str, headers: &HeaderMap) -> Option<HeaderValue> {
+    /// The cookie for the right key; `None` for any other. `is_secure`: the request came through TLS of our own.
+    pub fn cookie(&self, given: &str, headers: &HeaderMap, is_secure: bool) -> Option<HeaderValue> {
         if !self.key.is(given.as_bytes()) {
             return None;
         }
         // Behind a proxy that speaks TLS. A forged header harms its forger's cookie only.
         let proto = headers.get("x-forwarded-proto").map(HeaderValue::as_bytes);
-        let secure = if proto == Some(b"https") { "; Secure" } else { "" };
+        let secure = if is_secure || proto == Some(b"https") { "; Secure" } else { "" };
         // Without a path it holds for the pages' own, whatever path a proxy has put them below.
         let (name, value) = (&self.cookie_name, self.cookie_value.reveal());
         let cookie =
@@ -168,11 +168,11 @@ mod tests {
     fn the_cookie_is_not_the_key_and_no_other_cookie_opens() {
         let access = Access::new(ApiKey::for_tests("0123456789abcdef"));
         let none = HeaderMap::new();
-        let cookie = access.cookie("0123456789abcdef", &none).expect("a cookie");
+        let cookie = access.cookie("0123456789abcdef", &none, false).expect("a cookie");
         let cookie = cookie.to_str().expect("text").to_owned();
         assert!(!cookie.contains("0123456789abcdef"));
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"));
-        assert!(access.cookie("0123456789abcdeg", &none).is_none());
+        assert!(access.cookie("0123456789abcdeg", &none, true).is_none());
         let pair = cookie.split(';').next().expect("name and value").to_owned();
         let with = |value: &str| {
             HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(value).expect("a value"))])

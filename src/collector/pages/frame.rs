@@ -5,6 +5,7 @@
 use super::query::address;
 use super::{activation, overview, retention};
 use crate::collector::definitions::Audience;
+use crate::collector::operating::STALE;
 use crate::collector::report::words::{EXPIRY_STOPPED, counted};
 use crate::collector::report::{reasons, shown};
 use crate::collector::view::{Selection, Topic, View};
@@ -16,8 +17,6 @@ pub const LOCKED: &str =
 /// The same after a wrong key.
 pub const WRONG: &str =
     "That is not the key of this collector: it stands in the file pages.key of its data directory.";
-/// An age in seconds that is an alarm.
-const STALE: u64 = 3600;
 
 /// The whole page of a view. `age` is that of its numbers, in seconds; `endpoint` is where heartbeats go; `alarm`
 /// is what the operator has to do before the numbers can be believed.
@@ -72,7 +71,7 @@ pub fn page(
         }
         (foot(view))
     };
-    whole(
+    document(
         &format!(
             "{} · {}",
             title(topic),
@@ -84,7 +83,7 @@ pub fn page(
 
 /// The page without the key.
 pub fn closed(sentence: &str) -> Markup {
-    whole(
+    document(
         "Closed",
         &html! {
             main.alone id="main" {
@@ -109,7 +108,7 @@ pub fn closed(sentence: &str) -> Markup {
 
 /// A page with one sentence.
 pub fn message(title: &str, sentence: &str) -> Markup {
-    whole(
+    document(
         title,
         &html! {
             main.alone id="main" {
@@ -123,7 +122,8 @@ pub fn message(title: &str, sentence: &str) -> Markup {
     )
 }
 
-fn whole(title: &str, body: &Markup) -> Markup {
+/// A page of this title.
+pub fn document(title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

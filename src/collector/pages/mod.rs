@@ -9,6 +9,7 @@ mod chart;
 mod frame;
 mod overview;
 mod parts;
+pub mod privacy;
 mod query;
 mod retention;
 
@@ -46,6 +47,8 @@ pub struct Pages {
     pub snapshot: Box<dyn Fn() -> Arc<Snapshot> + Send + Sync>,
     /// Whether the operator should name a proxy.
     pub wants_a_proxy: Box<dyn Fn() -> bool + Send + Sync>,
+    /// The collector speaks TLS itself.
+    pub is_secure: bool,
     /// Seconds since 1970: for the age of the snapshot.
     pub clock: Clock,
 }
@@ -102,7 +105,7 @@ async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
             let view = View::of(&snapshot, selection);
             let age = (pages.clock)().saturating_sub(snapshot.made_at.0);
             let names: Vec<&str> = snapshot.names().collect();
-            let endpoint = endpoint(headers, uri.path());
+            let endpoint = endpoint(&pages, &request);
             let alarm = (pages.wants_a_proxy)().then_some(PROXY_ALARM);
             html(StatusCode::OK, frame::page(&view, topic, &names, age, &endpoint, alarm))
         }
@@ -110,14 +113,26 @@ async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
     }
 }
 
+/// The key that a query holds.
+pub(super) fn key_in(query: &str) -> Option<String> {
+    query::key(query)
+}
+
+/// A page that is open to everybody.
+pub(super) fn public(page: Markup) -> Response {
+    html(StatusCode::OK, page)
+}
+
 /// Where heartbeats go, as the reader reaches it: the address of the page without its last part.
-fn endpoint(headers: &HeaderMap, path: &str) -> String {
+pub(super) fn endpoint(pages: &Pages, request: &Request) -> String {
+    let (headers, path) = (request.headers(), request.uri().path());
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let is_host = |host: &&str| {
         host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
     };
     let host = text("host").filter(is_host).unwrap_or("collector.example.org");
-    let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
+    let is_secure = text("x-forwarded-proto") == Some("https") || pages.is_secure;
+    let scheme = if is_secure { "https" } else { "http" };
     let base = path.rsplit_once('/').map_or("", |(base, _)| base);
     format!("{scheme}://{host}{base}")
 }
@@ -159,7 +174,7 @@ async fn open(State(pages): App, request: Request) -> Response {
 
 /// The right key becomes a cookie, and the view that `query` names is shown at its address without the key.
 fn enter(pages: &Pages, given: &str, headers: &HeaderMap, topic: Topic, query: &str) -> Response {
-    let Some(cookie) = pages.access.cookie(given, headers) else {
+    let Some(cookie) = pages.access.cookie(given, headers, pages.is_secure) else {
         return closed(StatusCode::UNAUTHORIZED, frame::WRONG);
     };
     let mut response = match query::beside_key(query, &(pages.snapshot)()) {

@@ -89,6 +89,13 @@ impl Reader {
     }
 }
 
+/// Bytes of the database of `dir` and of its log.
+pub fn database_bytes(dir: &Path) -> u64 {
+    let file = database::file(dir);
+    let log = file.with_extension("db-wal");
+    [file, log].iter().filter_map(|path| path.metadata().ok()).map(|data| data.len()).sum()
+}
+
 /// The row as the definitions read it. `first_day` is the first day of the product here.
 pub(super) fn marked(kept: Kept, first_day: u32) -> InstallRow {
     let carried_over = kept.carried_over || kept.install_day.is_some_and(|day| day < first_day);
