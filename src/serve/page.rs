@@ -10,7 +10,7 @@ pub const PAGE: Page = Page {
     html: include_str!("page.html"),
     policy: policy!(
         style "sha256-4Pq+MAB1goo2O2r6Yp8SdTnAmrGD4MimoCRpj4N04uU=",
-        script "sha256-8KEcx6iucIGavy/kdFkQ4en2ZPd6eSLa/WrecaorXPo="
+        script "sha256-LNkeFp5KGK+4y/X+CtWDxb9ZcVTZgVhGvLZX9nnR5Dk="
     ),
 };
 
