@@ -1,11 +1,11 @@
-//! `mcpproxy telemetry forget`: off, erased at the collector, and a new install here.
+//! `mcpproxy telemetry forget`: off, erased at the collector, and no install here.
 //!
 //! One rule: the switch is written before anything else, and the id is kept until the collector has said that it
 //! erased what it had.
 
 use super::about::About;
 use super::output::{self, Format};
-use super::reset_id::reset;
+use super::reset_id;
 use super::send::span;
 use super::switch;
 use super::{Call, Failure};
@@ -16,7 +16,7 @@ use crate::contract::product::OWN_PRODUCT;
 use crate::contract::table::Text;
 use crate::heartbeat::erasure::{self, ErasureError};
 use crate::heartbeat::permission::Permission;
-use crate::identity::IdentityError;
+use crate::identity::{self, IdentityError};
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::paths::DataDir;
@@ -173,7 +173,9 @@ fn erase(
             Done::Erased
         }
     };
-    reset(&about.place).map_err(|failure| Failed::new(failure.text))?;
+    // The id last: until it is gone, a repetition goes through all of this again.
+    reset_id::forget(&about.place).map_err(Failed::new)?;
+    identity::forget(&about.place).map_err(Failed::new)?;
     Ok(done)
 }
 
@@ -209,7 +211,7 @@ fn table(dir: &DataDir, name: &str, forgotten: &[Forgotten]) -> String {
         };
     }
     if forgotten.is_empty() {
-        out.push_str("It has no id yet: there is nothing to forget.\n");
+        out.push_str("It has no id: there is nothing to forget.\n");
         out.push_str(&switch::stranger(dir, name).unwrap_or_default());
     }
     out
