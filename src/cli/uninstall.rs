@@ -36,6 +36,9 @@ enum UninstallError {
     /// The entry in a client's file stays; `None` when it is not ours.
     #[cfg(feature = "connect")]
     Client(String, Option<Trouble>),
+    /// The original of a client's file that is gone: it may be the last copy of what stood there.
+    #[cfg(feature = "connect")]
+    Original(String),
     /// The entry that starts it at login stays.
     #[cfg(feature = "autostart")]
     Autostart(crate::autostart::AutostartError),
@@ -52,14 +55,17 @@ impl fmt::Display for UninstallError {
             Self::Config(error) => error.fmt(f),
             Self::File(path, kind) => write!(f, "{} cannot be removed: {kind}", path.display()),
             #[cfg(feature = "connect")]
-            Self::Client(path, None) => {
-                write!(
-                    f,
-                    "{path}: no record says that `connect` wrote the entry `mcpproxy`; edit it by hand"
-                )
-            }
+            Self::Client(path, None) => write!(
+                f,
+                "{path}: no record says that `connect` wrote the entry `mcpproxy`; edit it by hand"
+            ),
             #[cfg(feature = "connect")]
             Self::Client(path, Some(why)) => write!(f, "{path}: {why}"),
+            #[cfg(feature = "connect")]
+            Self::Original(path) => write!(
+                f,
+                "{path}: the file that it is the original of is gone; move it back, or remove it"
+            ),
             #[cfg(feature = "autostart")]
             Self::Autostart(error) => error.fmt(f),
         }
@@ -87,16 +93,24 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     for (path, what) in data.found() {
         let _ = writeln!(list, "  {}: {what}", path.display());
     }
-    if product.is_none() {
-        for found in wiring::found() {
-            let _ = writeln!(list, "  {found}");
-        }
+    let wiring = if product.is_none() { wiring::found() } else { wiring::Wiring::default() };
+    for found in &wiring.goes {
+        let _ = writeln!(list, "  {found}");
+    }
+    let mut shown = match list.is_empty() {
+        true => "There is nothing of mcpproxy to remove here.\n".to_owned(),
+        false => format!("To be removed:\n{list}"),
+    };
+    if !wiring.stays.is_empty() {
+        shown.push_str("What stays:\n");
+    }
+    for stays in &wiring.stays {
+        let _ = writeln!(shown, "  {stays}");
     }
     if list.is_empty() {
-        return output::print("There is nothing of mcpproxy to remove here.\n");
+        return output::print(&shown);
     }
     let can_answer = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let mut shown = format!("To be removed:\n{list}");
     if !call.has("with-opt-out") {
         shown.push_str("An opt-out stays; --with-opt-out removes it as well.\n");
     }

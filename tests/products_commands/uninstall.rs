@@ -171,8 +171,12 @@ fn entries_of_connect_and_what_was_put_aside_go_and_foreign_ones_stay() {
     {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
+    let stays = shown.split_once("What stays:").expect("what stays").1;
+    assert!(stays.contains("config.toml: no record says"), "{shown}");
     let done = home.run(&["uninstall", "--yes"]);
     fails(&done, &["config.toml", "no record says"]);
+    let again = succeeds(&home.run(&["uninstall", "--yes"]));
+    assert!(again.contains("nothing of mcpproxy to remove") && again.contains("no record says"));
     let mut expected = original;
     let text = r#"{"mcpServers": {"b": {"command": "deno"}}}"#;
     let left = files(&home);
@@ -181,6 +185,37 @@ fn entries_of_connect_and_what_was_put_aside_go_and_foreign_ones_stay() {
     assert_eq!(edited, serde_json::from_str::<Value>(text).expect("JSON"));
     expected.insert(cursor.clone(), left[&cursor].clone());
     assert_eq!(left, expected);
+}
+
+/// The copy that was put aside may be the last one of what the user wrote.
+#[cfg(feature = "full")]
+#[test]
+fn an_original_stays_where_the_file_is_gone_or_cannot_be_read() {
+    let home = Home::new();
+    let text = r#"{"mcpServers": {"b": {"command": "node"}}}"#;
+    let cursor = home.path("home/.cursor/mcp.json");
+    write(&cursor, text);
+    succeeds(&home.run(&["connect", "cursor"]));
+    let connected = read(&cursor);
+    let original = home.path("home/.cursor/mcp.json.mcpproxy-backup");
+    let cases = [(None, "is gone"), (Some(connected.split_at(60).0), "not valid JSON")];
+    for (left, why) in cases {
+        match left {
+            Some(left) => write(&cursor, left),
+            None => fs::remove_file(&cursor).expect("removed"),
+        }
+        let before = files(&home);
+        for words in [&["uninstall"][..], &["uninstall", "--yes"]] {
+            let shown = succeeds(&home.run(words));
+            assert!(shown.contains("mcp.json") && shown.contains(why), "{shown}");
+        }
+        assert_eq!(files(&home), before);
+    }
+    assert_eq!(read(&original), text);
+    write(&cursor, &connected);
+    succeeds(&home.run(&["uninstall", "--yes"]));
+    assert_eq!(read(&cursor), text);
+    assert!(!original.exists());
 }
 
 /// `uninstall` at a terminal where this is typed at once, a line for each question; what it showed.

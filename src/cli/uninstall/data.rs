@@ -172,7 +172,7 @@ fn remove_place(place: &Place) -> Result<(), UninstallError> {
 }
 
 /// Removes a file; that there is none is fine.
-fn remove(path: &Path) -> Result<(), UninstallError> {
+pub(super) fn remove(path: &Path) -> Result<(), UninstallError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(UninstallError::File(path.to_owned(), error.kind()))
