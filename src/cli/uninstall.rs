@@ -39,6 +39,9 @@ enum UninstallError {
     /// The original of a client's file that is gone: it may be the last copy of what stood there.
     #[cfg(feature = "connect")]
     Original(String),
+    /// An entry that starts it at login is none of ours.
+    #[cfg(feature = "autostart")]
+    Login,
     /// The entry that starts it at login stays.
     #[cfg(feature = "autostart")]
     Autostart(crate::autostart::AutostartError),
@@ -65,6 +68,10 @@ impl fmt::Display for UninstallError {
             Self::Original(path) => write!(
                 f,
                 "{path}: the file that it is the original of is gone; move it back, or remove it"
+            ),
+            #[cfg(feature = "autostart")]
+            Self::Login => f.write_str(
+                "an entry starts it at login that `mcpproxy autostart enable` did not write; remove it the way it came",
             ),
             #[cfg(feature = "autostart")]
             Self::Autostart(error) => error.fmt(f),
@@ -188,7 +195,7 @@ fn senders(data: &Data<'_>) -> Vec<String> {
 #[cfg(feature = "heartbeat")]
 fn forget(dir: &DataDir, name: &str) -> Result<(), Failure> {
     super::forget::everywhere(dir, name).map_err(|failure| Failure {
-        text: format!("nothing was removed: {}", failure.text),
+        text: format!("stopped before the rest was removed: {}", failure.text),
         ..failure
     })
 }

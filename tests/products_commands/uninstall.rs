@@ -126,7 +126,7 @@ fn with_forget_nothing_is_removed_before_the_collector_has_erased_it() {
     let receiver = Receiver::start([]);
     sent(&home, "notes-mcp", &receiver);
     let words = ["--forget", "--yes"];
-    fails(&uninstall(&home, &words), &["nothing was removed", "does not know erasure"]);
+    fails(&uninstall(&home, &words), &["before the rest was removed", "does not know erasure"]);
     assert!(home.path("given/products/notes-mcp").exists());
     receiver.erase();
     succeeds(&uninstall(&home, &words));
@@ -216,6 +216,29 @@ fn an_original_stays_where_the_file_is_gone_or_cannot_be_read() {
     succeeds(&home.run(&["uninstall", "--yes"]));
     assert_eq!(read(&cursor), text);
     assert!(!original.exists());
+}
+
+#[cfg(feature = "full")]
+#[test]
+fn the_entry_at_login_goes_and_one_that_is_written_by_hand_stays() {
+    let home = Home::new();
+    let run = |words: &[&str]| {
+        let mut command = home.command(words);
+        command.env("XDG_CURRENT_DESKTOP", "GNOME").env("DISPLAY", ":0");
+        command.output().expect("it starts")
+    };
+    let entry = home.path("home/.config/autostart/mcpproxy.desktop");
+    succeeds(&run(&["autostart", "enable"]));
+    assert!(entry.exists());
+    let shown = succeeds(&run(&["uninstall", "--yes"]));
+    assert!(shown.contains("the entry that starts it at login"), "{shown}");
+    assert!(!entry.exists());
+    let text = "[Desktop Entry]\nType=Application\nName=mine\nExec=/opt/mine serve\n";
+    write(&entry, text);
+    let shown = succeeds(&run(&["uninstall", "--yes"]));
+    assert!(shown.contains("nothing of mcpproxy to remove"), "{shown}");
+    assert!(shown.contains("`mcpproxy autostart enable` did not write"), "{shown}");
+    assert_eq!(read(&entry), text);
 }
 
 /// `uninstall` at a terminal where this is typed at once, a line for each question; what it showed.

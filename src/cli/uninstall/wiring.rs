@@ -19,8 +19,9 @@ pub(super) struct Wiring {
 }
 
 pub(super) fn found() -> Wiring {
-    let mut found = clients::found();
-    found.goes.append(&mut login::found().goes);
+    let (mut found, mut login) = (clients::found(), login::found());
+    found.goes.append(&mut login.goes);
+    found.stays.append(&mut login.stays);
     found
 }
 
@@ -167,14 +168,19 @@ mod login {
     use crate::{autostart, machine};
 
     pub(super) fn found() -> Wiring {
-        let entry = machine::autostart_entry().map(|_| "the entry that starts it at login");
-        Wiring { goes: entry.map(str::to_owned).into_iter().collect(), ..Wiring::default() }
+        let mut found = Wiring::default();
+        if autostart::is_ours() {
+            found.goes.push("the entry that starts it at login".to_owned());
+        } else if machine::autostart_entry() == Some(true) {
+            found.stays.push(UninstallError::Login);
+        }
+        found
     }
 
     pub(super) fn remove() -> Vec<UninstallError> {
-        match machine::autostart_entry().map(|_| autostart::disable()) {
-            Some(Err(error)) => vec![UninstallError::Autostart(error)],
-            _ => Vec::new(),
+        if autostart::is_ours() {
+            return autostart::disable().err().map(UninstallError::Autostart).into_iter().collect();
         }
+        found().stays
     }
 }
