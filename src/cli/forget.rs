@@ -98,8 +98,20 @@ fn each(
 
 /// What is kept, and how to go on.
 fn failure(name: &str, forgotten: &[Forgotten]) -> Option<Failure> {
-    let failed: Vec<String> = forgotten.iter().filter_map(|one| one.said(name)).collect();
-    (!failed.is_empty()).then(|| Failure::failed(failed.join("; ")))
+    let mut text = String::new();
+    let mut wait = None;
+    for Forgotten { host, result } in forgotten {
+        let Err(Failed { why, after }) = result else { continue };
+        wait = wait.max(*after);
+        let at = if host.is_empty() { String::new() } else { format!(" ({host})") };
+        let _ = write!(text, "not erased{at}: {why}; ");
+    }
+    let again = wait.map_or_else(|| "later".to_owned(), |wait| format!("in {}", span(wait)));
+    (!text.is_empty()).then(|| {
+        Failure::failed(format!(
+            "{text}{name} stays disabled and keeps its id: repeat this command {again}"
+        ))
+    })
 }
 
 /// Every install of the product: it has one towards each endpoint host.
@@ -177,21 +189,6 @@ fn erase(
     reset_id::forget(&about.place).map_err(Failed::new)?;
     identity::forget(&about.place).map_err(Failed::new)?;
     Ok(done)
-}
-
-impl Forgotten {
-    /// Why this install is kept, if it is, and how to go on.
-    fn said(&self, name: &str) -> Option<String> {
-        let Err(Failed { why, after }) = &self.result else { return None };
-        let at = if self.host.is_empty() { String::new() } else { format!(" ({})", self.host) };
-        let again = match after {
-            Some(wait) => format!("in {}", span(*wait)),
-            None => "later".to_owned(),
-        };
-        Some(format!(
-            "not erased{at}: {why}; {name} stays disabled and keeps its id: repeat `mcpproxy telemetry forget --product {name}` {again}"
-        ))
-    }
 }
 
 fn table(dir: &DataDir, name: &str, forgotten: &[Forgotten]) -> String {

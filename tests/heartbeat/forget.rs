@@ -121,7 +121,7 @@ fn whatever_fails_it_stays_off_keeps_the_id_and_says_how_to_repeat() {
         let ran = forget(home, &receiver);
         assert_eq!(ran.code, Some(1), "{reply:?}");
         assert!(ran.stderr.contains(why), "{reply:?}: {}", ran.stderr);
-        let again = format!("repeat `mcpproxy telemetry forget --product mcpproxy` {when}");
+        let again = format!("mcpproxy stays disabled and keeps its id: repeat this command {when}");
         assert!(ran.stderr.contains(&again), "{reply:?}: {}", ran.stderr);
         assert!(!ran.stderr.contains(&old) && !said(&ran).contains(&old), "{}", ran.stderr);
         assert_asks(&receiver.requests()[at + 1], &old);

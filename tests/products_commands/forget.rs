@@ -51,6 +51,8 @@ fn each_endpoint_host_is_asked_for_its_own_id_and_the_running_host_falls_silent(
     // These know no erasure yet: they answer 202.
     let refused = forget(&home, &[]);
     fails(&refused, &["does not know erasure", "notes-mcp stays disabled"]);
+    let told = String::from_utf8_lossy(&refused.stderr).matches("stays disabled").count();
+    assert_eq!(told, 1, "two receivers failed, and one sentence says how to go on");
     tap.must_fall_silent();
     assert!(other.has_telemetry_thread(), "another product is none of this one's business");
     let mut kept = ids(&home);
