@@ -6,10 +6,9 @@
 use super::about::About;
 use super::{Call, Failure, output};
 use crate::activation::{Store, StoreError};
+use crate::heartbeat::sent;
 use crate::paths::Place;
 use crate::{identity, machine};
-use std::fs;
-use std::io;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
@@ -34,10 +33,6 @@ pub(super) fn forget(place: &Place) -> Result<(), String> {
         Ok(()) | Err(StoreError::NotBuilt) => {}
         Err(error) => return Err(error.to_string()),
     }
-    match fs::remove_dir_all(place.sent()) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(format!("the directory `sent` cannot be removed: {}", e.kind()))
-        }
-        _ => Ok(()),
-    }
+    sent::remove_all(place)
+        .map_err(|(_, kind)| format!("a copy in `sent` cannot be removed: {kind}"))
 }

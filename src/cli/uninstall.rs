@@ -21,6 +21,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use wiring::Wiring;
 
 /// Why something stays. Names files of this user, to this user.
 #[derive(Debug)]
@@ -96,25 +97,8 @@ impl From<EditError> for UninstallError {
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let (dir, product) = (call.dir()?, call.product()?);
     let data = Data::of(&dir, product.as_deref(), call.has("with-opt-out"));
-    let mut list = String::new();
-    for (path, what) in data.found() {
-        let _ = writeln!(list, "  {}: {what}", path.display());
-    }
-    let wiring = if product.is_none() { wiring::found() } else { wiring::Wiring::default() };
-    for found in &wiring.goes {
-        let _ = writeln!(list, "  {found}");
-    }
-    let mut shown = match list.is_empty() {
-        true => "There is nothing of mcpproxy to remove here.\n".to_owned(),
-        false => format!("To be removed:\n{list}"),
-    };
-    if !wiring.stays.is_empty() {
-        shown.push_str("What stays:\n");
-    }
-    for stays in &wiring.stays {
-        let _ = writeln!(shown, "  {stays}");
-    }
-    if list.is_empty() {
+    let (is_empty, mut shown) = shown(&data, product.is_none());
+    if is_empty {
         return output::print(&shown);
     }
     let can_answer = io::stdin().is_terminal() && io::stdout().is_terminal();
@@ -169,6 +153,31 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     } else {
         "Removed.\n"
     })
+}
+
+/// What goes and what stays, in words; and whether nothing goes.
+fn shown(data: &Data<'_>, is_all: bool) -> (bool, String) {
+    let wiring = if is_all { wiring::found() } else { Wiring::default() };
+    let mut goes = String::new();
+    for (path, what) in data.found() {
+        let _ = writeln!(goes, "  {}: {what}", path.display());
+    }
+    for found in &wiring.goes {
+        let _ = writeln!(goes, "  {found}");
+    }
+    let is_empty = goes.is_empty();
+    let mut shown = match is_empty {
+        true => "There is nothing of mcpproxy to remove here.\n".to_owned(),
+        false => format!("To be removed:\n{goes}"),
+    };
+    let mut stays = data.stays().into_iter().chain(wiring.stays).peekable();
+    if stays.peek().is_some() {
+        shown.push_str("What stays:\n");
+    }
+    for stays in stays {
+        let _ = writeln!(shown, "  {stays}");
+    }
+    (is_empty, shown)
 }
 
 /// The products that may have sent something, and have the id under which they did.

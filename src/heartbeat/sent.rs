@@ -83,6 +83,21 @@ pub fn copies(dir: &Place) -> Vec<PathBuf> {
     found
 }
 
+/// Removes every copy, and the directory if nothing else lies in it; else which one is still there, and why.
+pub fn remove_all(dir: &Place) -> Result<(), (PathBuf, io::ErrorKind)> {
+    for copy in copies(dir) {
+        match std::fs::remove_file(&copy) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err((copy, error.kind()));
+            }
+            _ => {}
+        }
+    }
+    files::remove_leftovers_of(&dir.sent(), OsStr::new("."));
+    let _ = std::fs::remove_dir(dir.sent());
+    Ok(())
+}
+
 /// `<timestamp>.json`; without colons, which Windows does not allow. Sorts by time.
 fn name_of(bytes: &[u8]) -> Option<String> {
     let value = json::parse(bytes).ok()?;

@@ -101,6 +101,15 @@ fn what_is_not_ours_stays_and_so_does_the_opt_out_until_it_is_named() {
     assert_eq!(read(&home.users_config()), users, "what was said for every data directory");
 }
 
+#[test]
+fn a_configuration_that_cannot_be_read_is_named_and_keeps_its_bytes() {
+    let home = Home::new();
+    write(&home.given_config(), "{broken");
+    let shown = succeeds(&uninstall(&home, &["--yes"]));
+    assert!(shown.contains("What stays") && shown.contains("repair it or move it away"), "{shown}");
+    assert_eq!(read(&home.given_config()), "{broken");
+}
+
 /// It would count on, under an id that it makes again.
 #[test]
 fn while_a_host_runs_nothing_is_removed() {
