@@ -9,15 +9,15 @@ use super::reset_id;
 use super::send::span;
 use super::switch;
 use super::{Call, Failure};
-use crate::activation::Store;
 use crate::config::Which;
 use crate::consent::{self, Configs, EndpointError, Switch, Target, Whose};
 use crate::contract::product::OWN_PRODUCT;
 use crate::contract::table::Text;
 use crate::heartbeat::erasure::{self, ErasureError};
 use crate::heartbeat::permission::Permission;
+use crate::heartbeat::sent;
 use crate::identity::{self, IdentityError};
-use crate::machine::{self, Surroundings};
+use crate::machine::Surroundings;
 use crate::node::Node;
 use crate::paths::DataDir;
 use crate::products;
@@ -155,18 +155,12 @@ fn forget(about: &About, around: &Surroundings) -> Option<Forgotten> {
         _ if !ids.iter().all(|id| Text::Uuid.matches(id)) => {
             Err(Failed::new(IdentityError::NotAUuid))
         }
-        None if *has_lost_endpoint || has_sent(about) => Err(ErasureError::NoEndpoint.into()),
+        None if *has_lost_endpoint || sent::may_have_left(place) == Some(true) => {
+            Err(ErasureError::NoEndpoint.into())
+        }
         target => erase(about, target, &ids),
     };
     Some(Forgotten { host: host.unwrap_or_default(), result })
-}
-
-/// Whether a heartbeat was ever acknowledged from here, as far as that is known.
-fn has_sent(about: &About) -> bool {
-    let now = machine::now();
-    let state = Store::peek(&about.place, now).ok().flatten();
-    let state = state.or_else(|| Store::remembered(&about.place));
-    state.is_some_and(|state| state.sender.last_success != 0)
 }
 
 fn erase(

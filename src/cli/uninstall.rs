@@ -7,7 +7,7 @@ mod data;
 mod wiring;
 
 use super::{Call, Failure, output};
-use crate::activation::{State, Store, StoreError};
+use crate::activation::StoreError;
 use crate::config::EditError;
 #[cfg(feature = "connect")]
 use crate::connect::Trouble;
@@ -189,11 +189,9 @@ fn senders(data: &Data<'_>) -> Vec<String> {
     let has_sent = |place: &&Place| {
         let subject = Subject::own(place.data_dir());
         let permission = Permission::read_in(&subject, Some(place), around);
-        // What a lost store knew of it is not known.
-        let attempted = |state: State| state.sender.last_attempt != 0;
-        permission.anonymous_id().is_some()
-            && (!sent::copies(place).is_empty()
-                || Store::peek(place, 0).ok().flatten().is_none_or(attempted))
+        // What cannot be read is asked for as well, so that `forget` says why it cannot be erased.
+        let has_id = permission.kept.map_or(true, |kept| kept.anonymous_id.is_some());
+        has_id && sent::may_have_left(place).unwrap_or(true)
     };
     let mut names: Vec<String> =
         data.places.iter().filter(has_sent).map(|place| place.product().to_owned()).collect();

@@ -172,6 +172,19 @@ fn an_install_whose_receiver_is_no_longer_known_keeps_its_id() {
     assert_eq!(receiver.connections(), 1);
 }
 
+/// It may have been stored all the same.
+#[test]
+fn an_attempt_whose_answer_is_not_known_counts_as_sent() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let receiver = Receiver::start([Reply::HangUp]);
+    run(home.path(), &["send", "--now"], &[(VARIABLE, &receiver.endpoint())]);
+    let old = id(home.path()).expect("an id");
+    let ran = run(home.path(), &["forget"], &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("no endpoint is known any more"), "{}", ran.stderr);
+    assert_eq!(id(home.path()), Some(old));
+}
+
 /// A host that is sending when it is switched off may still be answered: what it sends must come first.
 #[test]
 fn a_host_that_is_sending_is_waited_for() {

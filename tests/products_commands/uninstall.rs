@@ -136,7 +136,14 @@ fn with_forget_nothing_is_removed_before_the_collector_has_erased_it() {
     sent(&home, "notes-mcp", &receiver);
     let words = ["--forget", "--yes"];
     fails(&uninstall(&home, &words), &["before the rest was removed", "does not know erasure"]);
-    assert!(home.path("given/products/notes-mcp").exists());
+    let of_notes = home.path("given/products/notes-mcp");
+    let place = fs::read_dir(&of_notes).expect("listed").next().expect("one").expect("read").path();
+    // Without a readable id it cannot be erased, and the copies are the last that know it.
+    let file = read(&place.join("install.json"));
+    write(&place.join("install.json"), "{");
+    fails(&uninstall(&home, &words), &["before the rest was removed", "install.json"]);
+    assert!(place.join("sent").exists());
+    write(&place.join("install.json"), &file);
     receiver.erase();
     succeeds(&uninstall(&home, &words));
     assert!(!home.path("given/products").exists());
