@@ -12,6 +12,7 @@ use crate::contract::timestamp;
 use crate::paths::Place;
 use install::InstallError;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// Stands for the id before there is one.
@@ -253,23 +254,52 @@ fn ensure_of_product(
 /// store, its checkpoint and the copies of what was sent are the caller's to remove, afterwards.
 pub fn reset_id(place: &Place, now: u64) -> Result<Identity, IdentityError> {
     if !place.is_own() {
-        // What hosts said of it stays, as far as it can be read.
-        let known = install::read(place).ok().flatten().unwrap_or_default();
-        return install::replace(place, |editing| {
+        return replace_of_product(place, |editing| {
             write_new_of_product(editing, None, false, now)?;
-            editing.set_said(
-                known.endpoint.as_deref(),
-                known.version.as_deref(),
-                known.require_visible_notice,
-                known.used_at,
-            )?;
             expected(&editing.file().kept, now)
         });
     }
+    forget_notice(place)?;
     config::edit(&place.data_dir(), EDIT_DEADLINE, |editing| {
         write_new(editing, None, now)?;
         expected(&editing.telemetry().into(), now)
     })
+}
+
+/// No install: the id goes, and with it the notice that names it; the next host makes a new one. What else lies
+/// in the place is the caller's to remove, before.
+pub fn forget(place: &Place) -> Result<(), IdentityError> {
+    if !place.is_own() {
+        return replace_of_product(place, |_| Ok(()));
+    }
+    forget_notice(place)?;
+    config::edit(&place.data_dir(), EDIT_DEADLINE, |editing| Ok(editing.forget_identity()?))
+}
+
+/// Begins the file of a product anew. What hosts said of it stays, as far as it can be read.
+fn replace_of_product<R>(
+    place: &Place,
+    change: impl FnOnce(&mut install::Editing) -> Result<R, IdentityError>,
+) -> Result<R, IdentityError> {
+    let known = install::read(place).ok().flatten().unwrap_or_default();
+    install::replace(place, |editing| {
+        editing.set_said(
+            known.endpoint.as_deref(),
+            known.version.as_deref(),
+            known.require_visible_notice,
+            known.used_at,
+        )?;
+        change(editing)
+    })
+}
+
+/// Removes the file of our own product, which holds the notice alone: under the id for which it was shown.
+fn forget_notice(place: &Place) -> Result<(), InstallError> {
+    let _lock = install::lock(place, EDIT_DEADLINE)?;
+    match std::fs::remove_file(place.install()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn write_new(

@@ -88,6 +88,12 @@ pub fn is_ours(text: &str) -> bool {
     text.starts_with(OURS)
 }
 
+/// Whether a desktop entry is one that [`desktop`] made, for whatever program.
+pub fn is_our_desktop(text: &str) -> bool {
+    let words = ["serve", "--launched-by", "login_item"].map(desktop_word);
+    text.contains(&words.join(" "))
+}
+
 /// A LaunchAgent.
 pub fn agent(start: &Start) -> String {
     let mut out = String::from(

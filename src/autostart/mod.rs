@@ -115,6 +115,19 @@ pub fn enable(way: Way, dir: Option<&DataDir>) -> Result<(), AutostartError> {
     }
 }
 
+/// Whether an entry starts it at login that [`enable`] wrote for this user. On Linux a person may have written one
+/// of the same name; elsewhere the name is ours alone.
+pub fn is_ours() -> bool {
+    if matches!(std::env::consts::OS, "macos" | "windows") {
+        return machine::autostart_entry().is_some();
+    }
+    let holds = |path: Result<PathBuf, AutostartError>, is_ours: fn(&str) -> bool| {
+        path.is_ok_and(|path| std::fs::read_to_string(path).is_ok_and(|text| is_ours(&text)))
+    };
+    holds(desktop_entry(), entries::is_our_desktop)
+        || holds(user_units().map(|units| units.join(SYSTEMD_UNIT)), entries::is_ours)
+}
+
 /// Takes every entry of ours away. That there was none is fine.
 pub fn disable() -> Result<(), AutostartError> {
     match std::env::consts::OS {

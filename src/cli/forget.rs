@@ -1,23 +1,23 @@
-//! `mcpproxy telemetry forget`: off, erased at the collector, and a new install here.
+//! `mcpproxy telemetry forget`: off, erased at the collector, and no install here.
 //!
 //! One rule: the switch is written before anything else, and the id is kept until the collector has said that it
 //! erased what it had.
 
 use super::about::About;
 use super::output::{self, Format};
-use super::reset_id::reset;
+use super::reset_id;
 use super::send::span;
 use super::switch;
 use super::{Call, Failure};
-use crate::activation::Store;
 use crate::config::Which;
 use crate::consent::{self, Configs, EndpointError, Switch, Target, Whose};
 use crate::contract::product::OWN_PRODUCT;
 use crate::contract::table::Text;
 use crate::heartbeat::erasure::{self, ErasureError};
 use crate::heartbeat::permission::Permission;
-use crate::identity::IdentityError;
-use crate::machine::{self, Surroundings};
+use crate::heartbeat::sent;
+use crate::identity::{self, IdentityError};
+use crate::machine::Surroundings;
 use crate::node::Node;
 use crate::paths::DataDir;
 use crate::products;
@@ -98,8 +98,20 @@ fn each(
 
 /// What is kept, and how to go on.
 fn failure(name: &str, forgotten: &[Forgotten]) -> Option<Failure> {
-    let failed: Vec<String> = forgotten.iter().filter_map(|one| one.said(name)).collect();
-    (!failed.is_empty()).then(|| Failure::failed(failed.join("; ")))
+    let mut text = String::new();
+    let mut wait = None;
+    for Forgotten { host, result } in forgotten {
+        let Err(Failed { why, after }) = result else { continue };
+        wait = wait.max(*after);
+        let at = if host.is_empty() { String::new() } else { format!(" ({host})") };
+        let _ = write!(text, "not erased{at}: {why}; ");
+    }
+    let again = wait.map_or_else(|| "later".to_owned(), |wait| format!("in {}", span(wait)));
+    (!text.is_empty()).then(|| {
+        Failure::failed(format!(
+            "{text}{name} stays disabled and keeps its id: repeat this command {again}"
+        ))
+    })
 }
 
 /// Every install of the product: it has one towards each endpoint host.
@@ -143,18 +155,12 @@ fn forget(about: &About, around: &Surroundings) -> Option<Forgotten> {
         _ if !ids.iter().all(|id| Text::Uuid.matches(id)) => {
             Err(Failed::new(IdentityError::NotAUuid))
         }
-        None if *has_lost_endpoint || has_sent(about) => Err(ErasureError::NoEndpoint.into()),
+        None if *has_lost_endpoint || sent::may_have_left(place) == Some(true) => {
+            Err(ErasureError::NoEndpoint.into())
+        }
         target => erase(about, target, &ids),
     };
     Some(Forgotten { host: host.unwrap_or_default(), result })
-}
-
-/// Whether a heartbeat was ever acknowledged from here, as far as that is known.
-fn has_sent(about: &About) -> bool {
-    let now = machine::now();
-    let state = Store::peek(&about.place, now).ok().flatten();
-    let state = state.or_else(|| Store::remembered(&about.place));
-    state.is_some_and(|state| state.sender.last_success != 0)
 }
 
 fn erase(
@@ -173,23 +179,10 @@ fn erase(
             Done::Erased
         }
     };
-    reset(&about.place).map_err(|failure| Failed::new(failure.text))?;
+    // The id last: until it is gone, a repetition goes through all of this again.
+    reset_id::forget(&about.place).map_err(Failed::new)?;
+    identity::forget(&about.place).map_err(Failed::new)?;
     Ok(done)
-}
-
-impl Forgotten {
-    /// Why this install is kept, if it is, and how to go on.
-    fn said(&self, name: &str) -> Option<String> {
-        let Err(Failed { why, after }) = &self.result else { return None };
-        let at = if self.host.is_empty() { String::new() } else { format!(" ({})", self.host) };
-        let again = match after {
-            Some(wait) => format!("in {}", span(*wait)),
-            None => "later".to_owned(),
-        };
-        Some(format!(
-            "not erased{at}: {why}; {name} stays disabled and keeps its id: repeat `mcpproxy telemetry forget --product {name}` {again}"
-        ))
-    }
 }
 
 fn table(dir: &DataDir, name: &str, forgotten: &[Forgotten]) -> String {
@@ -209,7 +202,7 @@ fn table(dir: &DataDir, name: &str, forgotten: &[Forgotten]) -> String {
         };
     }
     if forgotten.is_empty() {
-        out.push_str("It has no id yet: there is nothing to forget.\n");
+        out.push_str("It has no id: there is nothing to forget.\n");
         out.push_str(&switch::stranger(dir, name).unwrap_or_default());
     }
     out

@@ -6,16 +6,18 @@
 use super::about::About;
 use super::{Call, Failure, output};
 use crate::activation::{Store, StoreError};
-use crate::identity::Identity;
+use crate::heartbeat::sent;
 use crate::paths::Place;
 use crate::{identity, machine};
-use std::fs;
-use std::io;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let About { subject, place, .. } = About::of(call)?;
-    let identity = reset(&place)?;
+    let identity = identity::reset_id(&place, machine::now())
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    forget(&place).map_err(|why| {
+        Failure::failed(format!("the id is new, but old data is still there: {why}; try again"))
+    })?;
     let name = &subject.product.name;
     let what = if subject.is_own() { "This" } else { name };
     output::print(&format!(
@@ -24,27 +26,13 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     ))
 }
 
-/// Makes a new install of what lies in `place`.
-pub(super) fn reset(place: &Place) -> Result<Identity, Failure> {
-    let identity = identity::reset_id(place, machine::now())
-        .map_err(|error| Failure::failed(error.to_string()))?;
-    forget(place).map_err(|why| {
-        Failure::failed(format!("the id is new, but old data is still there: {why}; try again"))
-    })?;
-    Ok(identity)
-}
-
 /// Removes what belongs to the old id.
-fn forget(place: &Place) -> Result<(), String> {
+pub(super) fn forget(place: &Place) -> Result<(), String> {
     match Store::reset(place) {
         // A build without a store has none to forget.
         Ok(()) | Err(StoreError::NotBuilt) => {}
         Err(error) => return Err(error.to_string()),
     }
-    match fs::remove_dir_all(place.sent()) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(format!("the directory `sent` cannot be removed: {}", e.kind()))
-        }
-        _ => Ok(()),
-    }
+    sent::remove_all(place)
+        .map_err(|(_, kind)| format!("a copy in `sent` cannot be removed: {kind}"))
 }

@@ -7,7 +7,7 @@ mod data;
 mod wiring;
 
 use super::{Call, Failure, output};
-use crate::activation::{State, Store, StoreError};
+use crate::activation::StoreError;
 use crate::config::EditError;
 #[cfg(feature = "connect")]
 use crate::connect::Trouble;
@@ -21,6 +21,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use wiring::Wiring;
 
 /// Why something stays. Names files of this user, to this user.
 #[derive(Debug)]
@@ -36,6 +37,12 @@ enum UninstallError {
     /// The entry in a client's file stays; `None` when it is not ours.
     #[cfg(feature = "connect")]
     Client(String, Option<Trouble>),
+    /// The original of a client's file that is gone: it may be the last copy of what stood there.
+    #[cfg(feature = "connect")]
+    Original(String),
+    /// An entry that starts it at login is none of ours.
+    #[cfg(feature = "autostart")]
+    Login,
     /// The entry that starts it at login stays.
     #[cfg(feature = "autostart")]
     Autostart(crate::autostart::AutostartError),
@@ -52,14 +59,21 @@ impl fmt::Display for UninstallError {
             Self::Config(error) => error.fmt(f),
             Self::File(path, kind) => write!(f, "{} cannot be removed: {kind}", path.display()),
             #[cfg(feature = "connect")]
-            Self::Client(path, None) => {
-                write!(
-                    f,
-                    "{path}: no record says that `connect` wrote the entry `mcpproxy`; edit it by hand"
-                )
-            }
+            Self::Client(path, None) => write!(
+                f,
+                "{path}: no record says that `connect` wrote the entry `mcpproxy`; edit it by hand"
+            ),
             #[cfg(feature = "connect")]
             Self::Client(path, Some(why)) => write!(f, "{path}: {why}"),
+            #[cfg(feature = "connect")]
+            Self::Original(path) => write!(
+                f,
+                "{path}: the file that it is the original of is gone; move it back, or remove it"
+            ),
+            #[cfg(feature = "autostart")]
+            Self::Login => f.write_str(
+                "an entry starts it at login that `mcpproxy autostart enable` did not write; remove it the way it came",
+            ),
             #[cfg(feature = "autostart")]
             Self::Autostart(error) => error.fmt(f),
         }
@@ -83,20 +97,11 @@ impl From<EditError> for UninstallError {
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let (dir, product) = (call.dir()?, call.product()?);
     let data = Data::of(&dir, product.as_deref(), call.has("with-opt-out"));
-    let mut list = String::new();
-    for (path, what) in data.found() {
-        let _ = writeln!(list, "  {}: {what}", path.display());
-    }
-    if product.is_none() {
-        for found in wiring::found() {
-            let _ = writeln!(list, "  {found}");
-        }
-    }
-    if list.is_empty() {
-        return output::print("There is nothing of mcpproxy to remove here.\n");
+    let (is_empty, mut shown) = shown(&data, product.is_none());
+    if is_empty {
+        return output::print(&shown);
     }
     let can_answer = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let mut shown = format!("To be removed:\n{list}");
     if !call.has("with-opt-out") {
         shown.push_str("An opt-out stays; --with-opt-out removes it as well.\n");
     }
@@ -150,6 +155,31 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     })
 }
 
+/// What goes and what stays, in words; and whether nothing goes.
+fn shown(data: &Data<'_>, is_all: bool) -> (bool, String) {
+    let wiring = if is_all { wiring::found() } else { Wiring::default() };
+    let mut goes = String::new();
+    for (path, what) in data.found() {
+        let _ = writeln!(goes, "  {}: {what}", path.display());
+    }
+    for found in &wiring.goes {
+        let _ = writeln!(goes, "  {found}");
+    }
+    let is_empty = goes.is_empty();
+    let mut shown = match is_empty {
+        true => "There is nothing of mcpproxy to remove here.\n".to_owned(),
+        false => format!("To be removed:\n{goes}"),
+    };
+    let mut stays = data.stays().into_iter().chain(wiring.stays).peekable();
+    if stays.peek().is_some() {
+        shown.push_str("What stays:\n");
+    }
+    for stays in stays {
+        let _ = writeln!(shown, "  {stays}");
+    }
+    (is_empty, shown)
+}
+
 /// The products that may have sent something, and have the id under which they did.
 fn senders(data: &Data<'_>) -> Vec<String> {
     if !cfg!(feature = "heartbeat") {
@@ -159,11 +189,9 @@ fn senders(data: &Data<'_>) -> Vec<String> {
     let has_sent = |place: &&Place| {
         let subject = Subject::own(place.data_dir());
         let permission = Permission::read_in(&subject, Some(place), around);
-        // What a lost store knew of it is not known.
-        let attempted = |state: State| state.sender.last_attempt != 0;
-        permission.anonymous_id().is_some()
-            && (!sent::copies(place).is_empty()
-                || Store::peek(place, 0).ok().flatten().is_none_or(attempted))
+        // What cannot be read is asked for as well, so that `forget` says why it cannot be erased.
+        let has_id = permission.kept.map_or(true, |kept| kept.anonymous_id.is_some());
+        has_id && sent::may_have_left(place).unwrap_or(true)
     };
     let mut names: Vec<String> =
         data.places.iter().filter(has_sent).map(|place| place.product().to_owned()).collect();
@@ -174,7 +202,7 @@ fn senders(data: &Data<'_>) -> Vec<String> {
 #[cfg(feature = "heartbeat")]
 fn forget(dir: &DataDir, name: &str) -> Result<(), Failure> {
     super::forget::everywhere(dir, name).map_err(|failure| Failure {
-        text: format!("nothing was removed: {}", failure.text),
+        text: format!("stopped before the rest was removed: {}", failure.text),
         ..failure
     })
 }

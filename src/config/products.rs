@@ -87,7 +87,10 @@ impl Editing {
         }
         match spelled.is_empty() {
             true => Ok(()),
-            false => self.remove_if_empty(&[TELEMETRY, PRODUCTS]),
+            false => {
+                self.remove_if_empty(&[TELEMETRY, PRODUCTS])?;
+                self.remove_if_empty(&[TELEMETRY])
+            }
         }
     }
 

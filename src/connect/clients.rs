@@ -21,8 +21,15 @@ pub struct Client {
     pub(super) container: &'static str,
     /// What an entry looks like.
     shape: Shape,
-    /// Where its file is; the first is made when there is none.
-    pub(super) places: fn(&Places) -> Vec<PathBuf>,
+    /// See [`Self::files`].
+    places: fn(&Places) -> Vec<PathBuf>,
+}
+
+impl Client {
+    /// Where its file may be; the first is made when there is none.
+    pub fn files(&self, places: &Places) -> Vec<PathBuf> {
+        (self.places)(places)
+    }
 }
 
 /// How a file is written.

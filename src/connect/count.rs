@@ -33,8 +33,7 @@ pub fn configured_ide_count() -> u64 {
 
 /// As [`configured_ide_count`], of these places, counted now.
 pub fn count(places: &Places) -> u64 {
-    let holds =
-        |client: &&Client| (client.places)(places).iter().any(|path| holds_ours(client, path));
+    let holds = |client: &&Client| client.files(places).iter().any(|path| holds_ours(client, path));
     CLIENTS.iter().filter(holds).count() as u64
 }
 

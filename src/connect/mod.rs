@@ -29,4 +29,4 @@ pub use diff::unified;
 pub use document::{Change, ENTRY, Entry, Problem, Server};
 pub use places::Places;
 pub use program::this_program;
-pub use wiring::{Found, Outcome, Plan, Trouble, connect, disconnect, look, put_aside};
+pub use wiring::{Found, Outcome, Plan, Trouble, connect, disconnect, look, original, put_aside};

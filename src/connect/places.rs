@@ -100,7 +100,7 @@ mod tests {
         };
         let at = Places::new(system, "/h".into(), variable);
         let client = client(id).expect("known");
-        (client.places)(&at)[0].to_string_lossy().replace('\\', "/")
+        client.files(&at)[0].to_string_lossy().replace('\\', "/")
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
             let at = |value: &'static str| {
                 let variable = move |asked: &str| (asked == name).then(|| OsString::from(value));
                 let at = Places::new("linux", "/h".into(), variable);
-                (client.places)(&at)[0].to_string_lossy().into_owned()
+                client.files(&at)[0].to_string_lossy().into_owned()
             };
             assert_eq!(at("/v"), place_there);
             assert_eq!(at("relative"), place("linux", &[], id));

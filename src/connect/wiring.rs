@@ -72,7 +72,7 @@ impl Found {
 pub fn look(client: &Client, places: &Places, config: Option<&Path>) -> Found {
     let candidates = match config {
         Some(path) => vec![path.to_owned()],
-        None => (client.places)(places),
+        None => client.files(places),
     };
     let look = |path: PathBuf| {
         let servers = match file::read(&path, file::MAX_BYTES) {
@@ -91,10 +91,19 @@ pub fn look(client: &Client, places: &Places, config: Option<&Path>) -> Found {
     all.swap_remove(at)
 }
 
+/// The copy of the original of a client's file, if one lies beside it.
+pub fn original(path: &Path) -> Option<PathBuf> {
+    Some(file::backup_of(path)).filter(|path| is_file(path))
+}
+
 /// What lies beside a client's file of ours: the copy of its original, and the record.
 pub fn put_aside(path: &Path) -> Vec<PathBuf> {
-    let beside = [file::backup_of(path), record::place(path)];
-    beside.into_iter().filter(|path| path.symlink_metadata().is_ok_and(|m| m.is_file())).collect()
+    let record = Some(record::place(path)).filter(|path| is_file(path));
+    original(path).into_iter().chain(record).collect()
+}
+
+fn is_file(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 /// What is to become of the record of a file.

@@ -106,8 +106,8 @@ pub fn objections(around: &Surroundings, configs: &Configs, product: &str) -> Ve
 
 /// Where heartbeats of a product go: `MCPPROXY_TELEMETRY_ENDPOINT` of this process, else
 /// `telemetry.products.NAME.endpoint`, for our own product also `telemetry.endpoint`, else what its host named,
-/// else what was compiled in for this product; `None` when none of them names an endpoint. Empty values name none. The variable
-/// counts for other products towards loopback only: see [`ignored_endpoint`].
+/// else what was compiled in for this product; `None` when none of them names an endpoint. Empty values name
+/// none. The variable counts for other products towards loopback only: see [`ignored_endpoint`].
 pub fn endpoint(
     around: &Surroundings,
     configs: &Configs,

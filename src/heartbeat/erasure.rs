@@ -22,7 +22,7 @@ pub enum ErasureError {
     Leased,
     /// The bytes that wait to be sent could not be dropped.
     Store(StoreError),
-    /// Heartbeats were sent, and where to is no longer known.
+    /// Heartbeats may have been sent, and where to is no longer known.
     NoEndpoint,
     /// What is configured is no endpoint.
     Endpoint(EndpointError),
@@ -42,7 +42,7 @@ impl fmt::Display for ErasureError {
             Self::Leased => f.write_str("a running host is still sending; stop it"),
             Self::Store(error) => error.fmt(f),
             Self::NoEndpoint => f.write_str(
-                "heartbeats were sent from here, and no endpoint is known any more: name the one that received them (--endpoint URL; for mcpproxy itself `telemetry.endpoint`), or give the id up with `mcpproxy telemetry reset-id`",
+                "heartbeats may have left from here, and no endpoint is known any more: name the one that received them (--endpoint URL; for mcpproxy itself `telemetry.endpoint`), or give the id up with `mcpproxy telemetry reset-id`",
             ),
             Self::Endpoint(error) => error.fmt(f),
             Self::NoAnswer(why) => f.write_str(why),

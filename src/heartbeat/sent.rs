@@ -3,6 +3,7 @@
 //! One rule: a copy is on disk before its payload is sent, under no name yet. What could not be read afterwards
 //! does not leave.
 
+use crate::activation::Store;
 use crate::json;
 use crate::paths::Place;
 use mcpproxy_platform::files::{self, Replacement};
@@ -81,6 +82,31 @@ pub fn copies(dir: &Place) -> Vec<PathBuf> {
     let mut found = list(&dir.sent()).unwrap_or_default();
     found.sort();
     found
+}
+
+/// Whether something may have left from here, an attempt whose answer is not known included; `None` when nothing
+/// tells, because the store is not there or was lost.
+pub fn may_have_left(dir: &Place) -> Option<bool> {
+    if !copies(dir).is_empty() {
+        return Some(true);
+    }
+    let state = Store::peek(dir, 0).ok().flatten().or_else(|| Store::remembered(dir));
+    state.map(|state| state.sender.last_attempt != 0)
+}
+
+/// Removes every copy, and the directory if nothing else lies in it; else which one is still there, and why.
+pub fn remove_all(dir: &Place) -> Result<(), (PathBuf, io::ErrorKind)> {
+    for copy in copies(dir) {
+        match std::fs::remove_file(&copy) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err((copy, error.kind()));
+            }
+            _ => {}
+        }
+    }
+    files::remove_leftovers_of(&dir.sent(), OsStr::new("."));
+    let _ = std::fs::remove_dir(dir.sent());
+    Ok(())
 }
 
 /// `<timestamp>.json`; without colons, which Windows does not allow. Sorts by time.

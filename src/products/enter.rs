@@ -136,7 +136,8 @@ pub fn enter(
             install::edit_locked(place, Begin::AsItIs, |editing| {
                 // What was taken over has an id already.
                 if editing.file().kept.anonymous_id.is_none() {
-                    identity::write_new_of_product(editing, None, !all.is_empty(), now)?;
+                    let follows = all.iter().any(Listed::has_id);
+                    identity::write_new_of_product(editing, None, follows, now)?;
                 }
                 said.write(editing, &all, place, now)
             })
@@ -199,7 +200,9 @@ fn make(subject: &Subject, place: &Place, all: &[Listed]) -> Result<(), EnterErr
         return Ok(files::sync_directory(&subject.dir.product(place.product()))?);
     }
     files::create_private_dir(place.root())?;
-    let Some(newest) = all.iter().find(|known| known.file.is_ok()) else { return Ok(()) };
+    let Some(newest) = all.iter().find(|known| known.file.is_ok() && known.has_id()) else {
+        return Ok(());
+    };
     carry_flags(&newest.place, place)
 }
 

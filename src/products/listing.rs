@@ -25,6 +25,11 @@ impl Listed {
         self.file.as_ref().map_or(0, |file| file.used_at)
     }
 
+    /// Whether an install lives here, as far as that is known: one that was forgotten has no id.
+    pub(super) fn has_id(&self) -> bool {
+        self.file.as_ref().map_or(true, |file| file.kept.anonymous_id.is_some())
+    }
+
     /// Which endpoint it belongs to is not written here: it was damaged, or is since it was repaired.
     pub fn has_lost_endpoint(&self) -> bool {
         let endpoint = self.file.as_ref().ok().and_then(|file| file.endpoint.as_ref());

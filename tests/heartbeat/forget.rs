@@ -27,6 +27,19 @@ fn id(home: &Path) -> Option<String> {
     config(home)["telemetry"]["anonymous_id"].as_str().map(str::to_owned)
 }
 
+/// Whether a file below a directory holds this text.
+fn holds(at: &Path, text: &str) -> bool {
+    std::fs::read_dir(at).expect("a directory").any(|entry| {
+        let path = entry.expect("an entry").path();
+        let bytes = || std::fs::read(&path).expect("read");
+        if path.is_dir() {
+            holds(&path, text)
+        } else {
+            bytes().windows(text.len()).any(|part| part == text.as_bytes())
+        }
+    })
+}
+
 fn is_disabled(home: &Path) -> bool {
     config(home)["telemetry"]["products"]["mcpproxy"]["enabled"] == false
 }
@@ -52,10 +65,12 @@ fn assert_asks(request: &Request, id: &str) {
 }
 
 #[test]
-fn what_was_sent_is_erased_and_a_new_install_that_is_off_begins() {
+fn what_was_sent_is_erased_and_the_id_is_gone_until_it_is_enabled_again() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let home = home.path();
     let (receiver, old) = sent(home, &[Reply::status(204)]);
+    let letter = home.join("data/sent/letter.txt");
+    std::fs::write(&letter, "mine").expect("written");
     // An objection keeps nobody from asking to be forgotten.
     let variables = [(VARIABLE, &*receiver.endpoint()), ("DO_NOT_TRACK", "1")];
     let ran = run(home, &["forget", "-o", "json"], &variables);
@@ -67,8 +82,15 @@ fn what_was_sent_is_erased_and_a_new_install_that_is_off_begins() {
     assert_eq!(answer["installs"][0]["endpoint_host"], host.as_str());
     assert!(!said(&ran).contains(&old), "an erased id is shown nowhere");
     assert!(is_disabled(home));
-    assert!(id(home).is_some_and(|new| new != old));
-    assert!(state(home).is_none() && !home.join("data/sent").exists());
+    assert_eq!(id(home), None);
+    assert!(state(home).is_none());
+    let left = std::fs::read_dir(home.join("data/sent")).expect("a directory");
+    let left: Vec<_> = left.map(|entry| entry.expect("an entry").path()).collect();
+    assert_eq!(left, [letter], "what we did not write stays");
+    assert!(!holds(&home.join("data"), &old), "no file knows the id that was erased");
+    // What never sent has nothing to be asked for, and its next id no reason to be known there.
+    let again = run(home, &["forget"], &variables);
+    assert!(said(&again).contains("there is nothing to forget"), "{}", said(&again));
     for args in [&["send", "--now"][..], &["send"]] {
         let ran = run(home, args, &variables[..1]);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
@@ -104,7 +126,7 @@ fn whatever_fails_it_stays_off_keeps_the_id_and_says_how_to_repeat() {
         let ran = forget(home, &receiver);
         assert_eq!(ran.code, Some(1), "{reply:?}");
         assert!(ran.stderr.contains(why), "{reply:?}: {}", ran.stderr);
-        let again = format!("repeat `mcpproxy telemetry forget --product mcpproxy` {when}");
+        let again = format!("mcpproxy stays disabled and keeps its id: repeat this command {when}");
         assert!(ran.stderr.contains(&again), "{reply:?}: {}", ran.stderr);
         assert!(!ran.stderr.contains(&old) && !said(&ran).contains(&old), "{}", ran.stderr);
         assert_asks(&receiver.requests()[at + 1], &old);
@@ -114,7 +136,7 @@ fn whatever_fails_it_stays_off_keeps_the_id_and_says_how_to_repeat() {
     }
     let ran = forget(home, &receiver);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    assert!(id(home).is_some_and(|new| new != old));
+    assert_eq!(id(home), None);
     assert_eq!(receiver.connections(), cases.len() + 2);
 }
 
@@ -128,11 +150,11 @@ fn an_install_that_nothing_left_is_forgotten_without_a_request() {
     assert!(is_disabled(home) && id(home).is_none());
 
     let dir = DataDir::at(home.join("data"));
-    let old = mcpproxy::identity::reset_id(&dir, 1_800_000_000).expect("an id").anonymous_id;
+    mcpproxy::identity::reset_id(&dir, 1_800_000_000).expect("an id");
     let ran = run(home, &["forget"], &[]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert!(said(&ran).contains("no request was made"), "{}", said(&ran));
-    assert!(is_disabled(home) && id(home).is_some_and(|new| new != old));
+    assert!(is_disabled(home) && id(home).is_none());
 }
 
 #[test]
@@ -148,6 +170,19 @@ fn an_install_whose_receiver_is_no_longer_known_keeps_its_id() {
     assert!(plain.stderr.contains("use https"), "{}", plain.stderr);
     assert!(is_disabled(home.path()));
     assert_eq!(receiver.connections(), 1);
+}
+
+/// It may have been stored all the same.
+#[test]
+fn an_attempt_whose_answer_is_not_known_counts_as_sent() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let receiver = Receiver::start([Reply::HangUp]);
+    run(home.path(), &["send", "--now"], &[(VARIABLE, &receiver.endpoint())]);
+    let old = id(home.path()).expect("an id");
+    let ran = run(home.path(), &["forget"], &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("no endpoint is known any more"), "{}", ran.stderr);
+    assert_eq!(id(home.path()), Some(old));
 }
 
 /// A host that is sending when it is switched off may still be answered: what it sends must come first.

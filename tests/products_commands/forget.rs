@@ -25,15 +25,15 @@ fn forget(home: &Home, words: &[&str]) -> Output {
     home.run_given(&[&["telemetry", "forget", "--product", "notes-mcp"], words].concat())
 }
 
-/// The ids of a product, as they are written.
+/// The ids of a product, as they are written: what was forgotten has none.
 fn ids(home: &Home) -> Vec<String> {
     let places = std::fs::read_dir(home.path("given/products/notes-mcp")).expect("a directory");
     let id = |entry: std::io::Result<std::fs::DirEntry>| {
         let file = entry.expect("an entry").path().join("install.json");
         let file: Value = serde_json::from_str(&read(&file)).expect("JSON");
-        file["anonymous_id"].as_str().expect("an id").to_owned()
+        file["anonymous_id"].as_str().map(str::to_owned)
     };
-    places.map(id).collect()
+    places.filter_map(id).collect()
 }
 
 #[test]
@@ -51,6 +51,8 @@ fn each_endpoint_host_is_asked_for_its_own_id_and_the_running_host_falls_silent(
     // These know no erasure yet: they answer 202.
     let refused = forget(&home, &[]);
     fails(&refused, &["does not know erasure", "notes-mcp stays disabled"]);
+    let told = String::from_utf8_lossy(&refused.stderr).matches("stays disabled").count();
+    assert_eq!(told, 1, "two receivers failed, and one sentence says how to go on");
     tap.must_fall_silent();
     assert!(other.has_telemetry_thread(), "another product is none of this one's business");
     let mut kept = ids(&home);
@@ -76,10 +78,16 @@ fn each_endpoint_host_is_asked_for_its_own_id_and_the_running_host_falls_silent(
     let refused = forget(&home, &["--endpoint", &first.endpoint()]);
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     assert_eq!((erased(&first).len(), erased(&second).len()), (2, 1));
+    // One that has erased is not asked again while the other one still fails.
+    first.erase();
+    for _ in 0..2 {
+        fails(&forget(&home, &[]), &["does not know erasure"]);
+    }
+    assert_eq!((erased(&first).len(), erased(&second).len()), (3, 3));
 }
 
 #[test]
-fn erased_everywhere_is_a_new_install_that_is_off_whatever_still_runs() {
+fn erased_everywhere_is_no_install_whatever_still_runs_and_a_new_one_once_it_is_enabled() {
     let home = Home::new();
     let receiver = Receiver::start([]);
     receiver.erase();
@@ -92,11 +100,22 @@ fn erased_everywhere_is_a_new_install_that_is_off_whatever_still_runs() {
     assert_eq!(receiver.requests().last().expect("requests").line, "DELETE /installs HTTP/1.1");
     tap.must_fall_silent();
     tap.call();
-    assert_ne!(ids(&home), old);
+    assert_eq!(ids(&home), [""; 0]);
     let status = home.status("notes-mcp", &[]);
     assert_eq!(status["rule"], "config:telemetry.products.notes-mcp.enabled");
     assert_eq!(status["heartbeat"]["last_success"], Value::Null);
     assert_eq!(receiver.requests().last().expect("requests").line, "DELETE /installs HTTP/1.1");
+    tap.end();
+    // With nothing kept there is nothing that asks for an erasure.
+    let shown = succeeds(&home.run_given(&["uninstall"]));
+    assert!(!shown.contains("Collectors keep"), "{shown}");
+
+    succeeds(&home.run_given(&["telemetry", "enable", "--product", "notes-mcp"]));
+    Tap::of(&home, "notes-mcp", "1.4.0", &receiver).must_send(&receiver);
+    let sent = heartbeats(&receiver).pop().expect("a heartbeat");
+    assert_eq!([sent["anonymous_id"].as_str().expect("an id")], *ids(&home));
+    assert_ne!(ids(&home), old);
+    assert_eq!(sent["carried_over"], false);
 }
 
 #[test]

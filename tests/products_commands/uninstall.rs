@@ -101,6 +101,15 @@ fn what_is_not_ours_stays_and_so_does_the_opt_out_until_it_is_named() {
     assert_eq!(read(&home.users_config()), users, "what was said for every data directory");
 }
 
+#[test]
+fn a_configuration_that_cannot_be_read_is_named_and_keeps_its_bytes() {
+    let home = Home::new();
+    write(&home.given_config(), "{broken");
+    let shown = succeeds(&uninstall(&home, &["--yes"]));
+    assert!(shown.contains("What stays") && shown.contains("repair it or move it away"), "{shown}");
+    assert_eq!(read(&home.given_config()), "{broken");
+}
+
 /// It would count on, under an id that it makes again.
 #[test]
 fn while_a_host_runs_nothing_is_removed() {
@@ -126,8 +135,15 @@ fn with_forget_nothing_is_removed_before_the_collector_has_erased_it() {
     let receiver = Receiver::start([]);
     sent(&home, "notes-mcp", &receiver);
     let words = ["--forget", "--yes"];
-    fails(&uninstall(&home, &words), &["nothing was removed", "does not know erasure"]);
-    assert!(home.path("given/products/notes-mcp").exists());
+    fails(&uninstall(&home, &words), &["before the rest was removed", "does not know erasure"]);
+    let of_notes = home.path("given/products/notes-mcp");
+    let place = fs::read_dir(&of_notes).expect("listed").next().expect("one").expect("read").path();
+    // Without a readable id it cannot be erased, and the copies are the last that know it.
+    let file = read(&place.join("install.json"));
+    write(&place.join("install.json"), "{");
+    fails(&uninstall(&home, &words), &["before the rest was removed", "install.json"]);
+    assert!(place.join("sent").exists());
+    write(&place.join("install.json"), &file);
     receiver.erase();
     succeeds(&uninstall(&home, &words));
     assert!(!home.path("given/products").exists());
@@ -171,8 +187,12 @@ fn entries_of_connect_and_what_was_put_aside_go_and_foreign_ones_stay() {
     {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
+    let stays = shown.split_once("What stays:").expect("what stays").1;
+    assert!(stays.contains("config.toml: no record says"), "{shown}");
     let done = home.run(&["uninstall", "--yes"]);
     fails(&done, &["config.toml", "no record says"]);
+    let again = succeeds(&home.run(&["uninstall", "--yes"]));
+    assert!(again.contains("nothing of mcpproxy to remove") && again.contains("no record says"));
     let mut expected = original;
     let text = r#"{"mcpServers": {"b": {"command": "deno"}}}"#;
     let left = files(&home);
@@ -181,6 +201,60 @@ fn entries_of_connect_and_what_was_put_aside_go_and_foreign_ones_stay() {
     assert_eq!(edited, serde_json::from_str::<Value>(text).expect("JSON"));
     expected.insert(cursor.clone(), left[&cursor].clone());
     assert_eq!(left, expected);
+}
+
+/// The copy that was put aside may be the last one of what the user wrote.
+#[cfg(feature = "full")]
+#[test]
+fn an_original_stays_where_the_file_is_gone_or_cannot_be_read() {
+    let home = Home::new();
+    let text = r#"{"mcpServers": {"b": {"command": "node"}}}"#;
+    let cursor = home.path("home/.cursor/mcp.json");
+    write(&cursor, text);
+    succeeds(&home.run(&["connect", "cursor"]));
+    let connected = read(&cursor);
+    let original = home.path("home/.cursor/mcp.json.mcpproxy-backup");
+    let cases = [(None, "is gone"), (Some(connected.split_at(60).0), "not valid JSON")];
+    for (left, why) in cases {
+        match left {
+            Some(left) => write(&cursor, left),
+            None => fs::remove_file(&cursor).expect("removed"),
+        }
+        let before = files(&home);
+        for words in [&["uninstall"][..], &["uninstall", "--yes"]] {
+            let shown = succeeds(&home.run(words));
+            assert!(shown.contains("mcp.json") && shown.contains(why), "{shown}");
+        }
+        assert_eq!(files(&home), before);
+    }
+    assert_eq!(read(&original), text);
+    write(&cursor, &connected);
+    succeeds(&home.run(&["uninstall", "--yes"]));
+    assert_eq!(read(&cursor), text);
+    assert!(!original.exists());
+}
+
+#[cfg(feature = "full")]
+#[test]
+fn the_entry_at_login_goes_and_one_that_is_written_by_hand_stays() {
+    let home = Home::new();
+    let run = |words: &[&str]| {
+        let mut command = home.command(words);
+        command.env("XDG_CURRENT_DESKTOP", "GNOME").env("DISPLAY", ":0");
+        command.output().expect("it starts")
+    };
+    let entry = home.path("home/.config/autostart/mcpproxy.desktop");
+    succeeds(&run(&["autostart", "enable"]));
+    assert!(entry.exists());
+    let shown = succeeds(&run(&["uninstall", "--yes"]));
+    assert!(shown.contains("the entry that starts it at login"), "{shown}");
+    assert!(!entry.exists());
+    let text = "[Desktop Entry]\nType=Application\nName=mine\nExec=/opt/mine serve\n";
+    write(&entry, text);
+    let shown = succeeds(&run(&["uninstall", "--yes"]));
+    assert!(shown.contains("nothing of mcpproxy to remove"), "{shown}");
+    assert!(shown.contains("`mcpproxy autostart enable` did not write"), "{shown}");
+    assert_eq!(read(&entry), text);
 }
 
 /// `uninstall` at a terminal where this is typed at once, a line for each question; what it showed.

@@ -10,7 +10,6 @@ use crate::heartbeat::{schedule, sent};
 use crate::paths::{DataDir, Place};
 use crate::products;
 use mcpproxy_platform::files;
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -75,6 +74,14 @@ impl<'a> Data<'a> {
             }
         }
         found
+    }
+
+    /// The configuration, when it cannot be read: what of ours stands in it is not known.
+    pub(super) fn stays(&self) -> Option<UninstallError> {
+        match config::read(self.dir) {
+            ConfigState::Unusable(why) if self.is_all => Some(EditError::Unusable(why).into()),
+            _ => None,
+        }
     }
 
     /// The products that are meant, each once.
@@ -156,11 +163,7 @@ fn remove_place(place: &Place) -> Result<(), UninstallError> {
         Ok(()) | Err(StoreError::NotBuilt) => {}
         Err(error) => return Err(error.into()),
     }
-    for copy in sent::copies(place) {
-        remove(&copy)?;
-    }
-    files::remove_leftovers_of(&place.sent(), OsStr::new("."));
-    let _ = fs::remove_dir(place.sent());
+    sent::remove_all(place).map_err(|(copy, kind)| UninstallError::File(copy, kind))?;
     files::remove_leftovers(&place.install());
     remove(&place.install())?;
     remove(&place.store_lock())?;
@@ -172,7 +175,7 @@ fn remove_place(place: &Place) -> Result<(), UninstallError> {
 }
 
 /// Removes a file; that there is none is fine.
-fn remove(path: &Path) -> Result<(), UninstallError> {
+pub(super) fn remove(path: &Path) -> Result<(), UninstallError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(UninstallError::File(path.to_owned(), error.kind()))

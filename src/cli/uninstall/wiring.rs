@@ -9,10 +9,19 @@ use absent as clients;
 #[cfg(not(feature = "autostart"))]
 use absent as login;
 
-/// What there is, in words.
-pub(super) fn found() -> Vec<String> {
-    let mut found = clients::found();
-    found.append(&mut login::found());
+/// What there is.
+#[derive(Default)]
+pub(super) struct Wiring {
+    /// What goes, in words.
+    pub(super) goes: Vec<String>,
+    /// Why the rest stays.
+    pub(super) stays: Vec<UninstallError>,
+}
+
+pub(super) fn found() -> Wiring {
+    let (mut found, mut login) = (clients::found(), login::found());
+    found.goes.append(&mut login.goes);
+    found.stays.append(&mut login.stays);
     found
 }
 
@@ -26,10 +35,10 @@ pub(super) fn remove() -> Vec<UninstallError> {
 /// What this build neither sees nor removes.
 #[cfg(not(all(feature = "connect", feature = "autostart")))]
 mod absent {
-    use super::UninstallError;
+    use super::{UninstallError, Wiring};
 
-    pub(super) fn found() -> Vec<String> {
-        Vec::new()
+    pub(super) fn found() -> Wiring {
+        Wiring::default()
     }
 
     pub(super) fn remove() -> Vec<UninstallError> {
@@ -39,57 +48,107 @@ mod absent {
 
 #[cfg(feature = "connect")]
 mod clients {
-    use super::UninstallError;
-    use crate::connect::{self, CLIENTS, Change, Client, Entry, Found, Places};
+    use super::{UninstallError, Wiring};
+    use crate::cli::uninstall::data;
+    use crate::connect::{self, CLIENTS, Change, Client, Entry, Found, Places, Plan};
+    use std::path::{Path, PathBuf};
 
-    pub(super) fn found() -> Vec<String> {
-        let Some(places) = Places::here() else { return Vec::new() };
-        CLIENTS.iter().flat_map(|client| found_of(client, &places)).collect()
+    /// What is to become of one file of a client.
+    struct Review {
+        /// What of ours stands in it.
+        changes: Vec<Change>,
+        /// What of ours lies beside it.
+        aside: Vec<PathBuf>,
+        stays: Vec<UninstallError>,
     }
 
-    fn found_of(client: &Client, places: &Places) -> Vec<String> {
-        let look = connect::look(client, places, None);
-        let (shown, name) = (places.shown(&look.path), client.name);
-        let in_words = |change: Change| match change {
-            Change::Add(_) => format!("{shown}: the entry `mcpproxy` of {name}"),
-            Change::Wrap { name: server, .. } => {
-                format!("{shown}: `mcpproxy tap` in front of {server:?} of {name}")
-            }
-        };
-        let mut found: Vec<String> = changes(&look).into_iter().map(in_words).collect();
-        found.extend(connect::put_aside(&look.path).iter().map(|path| {
-            format!("{}: put aside beside the configuration of {name}", places.shown(path))
-        }));
+    pub(super) fn found() -> Wiring {
+        let mut found = Wiring::default();
+        each(|client, places, path| {
+            let review = review(client, places, path);
+            let (shown, name) = (places.shown(path), client.name);
+            found.goes.extend(review.changes.iter().map(|change| match change {
+                Change::Add(_) => format!("{shown}: the entry `mcpproxy` of {name}"),
+                Change::Wrap { name: server, .. } => {
+                    format!("{shown}: `mcpproxy tap` in front of {server:?} of {name}")
+                }
+            }));
+            found.goes.extend(review.aside.iter().map(|path| {
+                format!("{}: put aside beside the configuration of {name}", places.shown(path))
+            }));
+            found.stays.extend(review.stays);
+        });
         found
     }
 
     pub(super) fn remove() -> Vec<UninstallError> {
-        let Some(places) = Places::here() else { return Vec::new() };
-        CLIENTS.iter().flat_map(|client| remove_of(client, &places)).collect()
+        let mut left = Vec::new();
+        each(|client, places, path| {
+            let Review { changes, aside, mut stays } = review(client, places, path);
+            for change in &changes {
+                let done = plan(client, places, path, change).and_then(|plan| {
+                    let failed = |why| UninstallError::Client(places.shown(path), Some(why));
+                    plan.carry_out().map_err(failed)
+                });
+                stays.extend(done.err());
+            }
+            // As long as something of ours stays in the file, its original is of use.
+            if stays.is_empty() {
+                stays.extend(aside.iter().filter_map(|path| data::remove(path).err()));
+            }
+            left.append(&mut stays);
+        });
+        left
     }
 
-    fn remove_of(client: &Client, places: &Places) -> Vec<UninstallError> {
-        let look = connect::look(client, places, None);
-        let mut left = Vec::new();
-        for change in changes(&look) {
-            let plan = connect::disconnect(client, places, Some(&look.path), &change);
-            let done = match plan {
-                Ok(plan) if plan.is_foreign() => Err(None),
-                Ok(plan) => plan.carry_out().map_err(Some),
-                Err((_, trouble)) => Err(Some(trouble)),
-            };
-            left.extend(
-                done.err().map(|why| UninstallError::Client(places.shown(&look.path), why)),
-            );
-        }
-        // As long as something of ours stays in the file, its original is of use.
-        if changes(&connect::look(client, places, Some(&look.path))).is_empty() {
-            for path in connect::put_aside(&look.path) {
-                let removed = std::fs::remove_file(&path);
-                left.extend(removed.err().map(|error| UninstallError::File(path, error.kind())));
+    /// A client may have several files.
+    fn each(mut visit: impl FnMut(&Client, &Places, &Path)) {
+        let Some(places) = Places::here() else { return };
+        for client in CLIENTS {
+            for path in client.files(&places) {
+                visit(client, &places, &path);
             }
         }
-        left
+    }
+
+    fn review(client: &Client, places: &Places, path: &Path) -> Review {
+        let look = connect::look(client, places, Some(path));
+        let mut review = Review { changes: Vec::new(), aside: Vec::new(), stays: Vec::new() };
+        for change in changes(&look) {
+            match plan(client, places, path, &change) {
+                Ok(_) => review.changes.push(change),
+                Err(why) => review.stays.push(why),
+            }
+        }
+        let original = connect::original(path);
+        match look.servers {
+            Err(why) if original.is_some() => {
+                review.stays.push(UninstallError::Client(places.shown(path), Some(why)));
+            }
+            Ok(None) => {
+                let original = original.iter().map(|path| places.shown(path));
+                review.stays.extend(original.map(UninstallError::Original));
+            }
+            _ => {}
+        }
+        if review.stays.is_empty() {
+            review.aside = connect::put_aside(path);
+        }
+        review
+    }
+
+    fn plan(
+        client: &Client,
+        places: &Places,
+        path: &Path,
+        change: &Change,
+    ) -> Result<Plan, UninstallError> {
+        match connect::disconnect(client, places, Some(path), change) {
+            Ok(plan) if plan.is_foreign() => Err(None),
+            Ok(plan) => Ok(plan),
+            Err((_, trouble)) => Err(Some(trouble)),
+        }
+        .map_err(|why| UninstallError::Client(places.shown(path), why))
     }
 
     /// What of ours stands in a client's file.
@@ -105,18 +164,23 @@ mod clients {
 
 #[cfg(feature = "autostart")]
 mod login {
-    use super::UninstallError;
+    use super::{UninstallError, Wiring};
     use crate::{autostart, machine};
 
-    pub(super) fn found() -> Vec<String> {
-        let entry = machine::autostart_entry().map(|_| "the entry that starts it at login");
-        entry.map(str::to_owned).into_iter().collect()
+    pub(super) fn found() -> Wiring {
+        let mut found = Wiring::default();
+        if autostart::is_ours() {
+            found.goes.push("the entry that starts it at login".to_owned());
+        } else if machine::autostart_entry() == Some(true) {
+            found.stays.push(UninstallError::Login);
+        }
+        found
     }
 
     pub(super) fn remove() -> Vec<UninstallError> {
-        match machine::autostart_entry().map(|_| autostart::disable()) {
-            Some(Err(error)) => vec![UninstallError::Autostart(error)],
-            _ => Vec::new(),
+        if autostart::is_ours() {
+            return autostart::disable().err().map(UninstallError::Autostart).into_iter().collect();
         }
+        found().stays
     }
 }
