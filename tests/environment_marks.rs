@@ -118,6 +118,12 @@ fn a_cloud_agent_is_a_container_or_a_job() {
     }
     let jules = [("HOME", "/home/jules"), ("USER", "swebot")];
     assert_eq!(verdict(&jules, "linux").2, AgentEnv::Cloud);
+    let other_home = [("HOME", "/home/vercel-sandbox"), ("USER", "swebot")];
+    assert_eq!(
+        verdict(&other_home, "linux").2,
+        AgentEnv::Sandbox,
+        "both halves are of one machine"
+    );
     for path in ["/opt/.devin", "/opt/environment_summary.sh"] {
         let found = judge(&json!({"os": "linux", "paths": [path], "tty": true}));
         assert_eq!((found.rule, found.agent_env), (Rule::Agent, AgentEnv::Cloud));
@@ -185,6 +191,8 @@ fn who_says_sandbox_is_believed_in_containers_only() {
         let container = json!({"paths": ["/.dockerenv"], "env": {person: "1"}});
         assert_eq!(says(container), AgentEnv::None, "{person}");
     }
+    let workspace = json!({"paths": ["/.dockerenv", "/google/idx"]});
+    assert_eq!(says(workspace), AgentEnv::None, "a workspace that is known by a path");
 }
 
 #[test]
