@@ -21,7 +21,7 @@ pub(super) mod class {
     pub const CLOUD_AGENT: u8 = b'C';
     /// A sandbox that is made for agents, without a person.
     pub const SANDBOX: u8 = b'X';
-    /// A sandbox, as its user says, who may be a person that wants to be asked less. See [`super::super::Seen`].
+    /// A sandbox, as its user says, who may be a person that wants to be asked less: see `agent`.
     pub const SAYS_SANDBOX: u8 = b'I';
     /// A platform that runs servers.
     pub const HOSTING: u8 = b'H';
