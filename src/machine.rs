@@ -153,8 +153,8 @@ pub fn autostart_enabled(sidecar: &Path) -> Option<bool> {
     autostart::decide(autostart_entry::enabled(), told_by_sidecar, desktop_session)
 }
 
-/// Writes one line to stderr. Never fails: there is nobody to tell, and a host must not end because
-/// whoever started it closed the other side (which `eprintln!` would do).
+/// Writes one line to stderr. Never fails: a host must not end because the program that
+/// started it closed the other side (which `eprintln!` would do).
 pub(crate) fn complain(text: &dyn fmt::Display) {
     // Arguments are quoted back: a line stays one line, and a terminal gets no commands.
     let line = text.to_string().replace(char::is_control, "?");
@@ -240,11 +240,11 @@ pub fn private_words() -> (Vec<String>, Vec<String>) {
     (names, values)
 }
 
-/// What accounts that are nobody's are made of: `ec2-user` does not make `user` a name.
+/// What the names of accounts without a person are made of: `ec2-user` does not make `user` a name.
 const OF_ACCOUNTS: [&str; 10] =
     ["user", "admin", "cloud", "data", "default", "service", "system", "network", "test", "www"];
 
-/// The name of a person or an account, and its parts: who is `alice.liddell` is Liddell, too.
+/// The name of a person or an account, and its parts: `alice.liddell` is Liddell as well.
 fn person(name: &str) -> impl Iterator<Item = String> {
     let parts = name.split(|c: char| !c.is_alphanumeric());
     let named = parts.filter(|part| !OF_ACCOUNTS.contains(&part.to_ascii_lowercase().as_str()));

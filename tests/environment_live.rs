@@ -137,7 +137,8 @@ fn a_reduced_environment_is_completed_by_the_nearest_ancestors() {
     for depth in [0, 3, 7] {
         let found = below_shells(depth, ("CODER_AGENT_TOKEN", "hunter2"), &[]);
         assert_eq!(found["env_kind"], "cloud_ide", "{depth}");
-        assert_eq!(evidence(&found)[0], "env:CODER_AGENT_TOKEN");
+        // Not the only one where this test runs in a workspace.
+        assert!(evidence(&found).contains(&"env:CODER_AGENT_TOKEN"), "{found}");
         assert_eq!(found["parent"], "sh");
         assert!(!found.to_string().contains("hunter2"));
     }

@@ -17,6 +17,7 @@ const AGENT: &str = "AI_AGENT AGENT=amp AGENT=goose AGENT=crush AGENT=1 CLAUDECO
     GITHUB_COPILOT_CLI_MODE VSCODE_AGENT OPENCODE=1 AMP_CURRENT_THREAD_ID AUGMENT_AGENT CLINE_ACTIVE CLINE_TASK_ID \
     ROO_CODE_TASK_ID ANTIGRAVITY_AGENT CRUSH PI_CODING_AGENT PI_SESSION_ID GOOSE_TERMINAL HERMES_SESSION_ID \
     KIRO_AGENT_PATH TRAE_AI_SHELL_ID JUNIE_DATA OZ_RUN_ID WARP_RUN_ID AWS_EXECUTION_ENV=AmazonQ-For-CLI \
+    CLAUDE_CODE_ENTRYPOINT=local-agent \
     AI_AGENT=claude-code_2-1-232_agent AI_AGENT=pydantic-ai AI_AGENT=claude-code@2.1";
 
 /// Where nobody sits.
@@ -118,6 +119,12 @@ fn a_cloud_agent_is_a_container_or_a_job() {
     }
     let jules = [("HOME", "/home/jules"), ("USER", "swebot")];
     assert_eq!(verdict(&jules, "linux").2, AgentEnv::Cloud);
+    let other_home = [("HOME", "/home/vercel-sandbox"), ("USER", "swebot")];
+    assert_eq!(
+        verdict(&other_home, "linux").2,
+        AgentEnv::Sandbox,
+        "both halves are of one machine"
+    );
     for path in ["/opt/.devin", "/opt/environment_summary.sh"] {
         let found = judge(&json!({"os": "linux", "paths": [path], "tty": true}));
         assert_eq!((found.rule, found.agent_env), (Rule::Agent, AgentEnv::Cloud));
@@ -185,6 +192,8 @@ fn who_says_sandbox_is_believed_in_containers_only() {
         let container = json!({"paths": ["/.dockerenv"], "env": {person: "1"}});
         assert_eq!(says(container), AgentEnv::None, "{person}");
     }
+    let workspace = json!({"paths": ["/.dockerenv", "/google/idx"]});
+    assert_eq!(says(workspace), AgentEnv::None, "a workspace that is known by a path");
 }
 
 #[test]

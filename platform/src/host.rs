@@ -41,8 +41,8 @@ pub fn process_name(pid: u32) -> Option<String> {
 }
 
 /// Shows `visit` every variable of the initial environments of the nearest [`MAX_ANCESTORS`]
-/// ancestors that run as this user. Returns whether this system lets ancestors be read: `false` where it cannot be done, where `/proc` is missing or
-/// hidden, and where every same-user ancestor refused.
+/// ancestors that run as this user. Returns whether this system lets ancestors be read: `false` where it cannot be
+/// done, where `/proc` is missing or hidden, and where every same-user ancestor refused.
 ///
 /// Puts the number of the nearest one with a controlling terminal into `terminal` (Linux), unless something is
 /// there: then none is looked for.

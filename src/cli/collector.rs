@@ -51,10 +51,11 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     products.extend(mcpproxy_go.then(|| mcpproxy_go::NAME.to_owned()));
     let trusted_proxies = trusted_proxies(call)?;
     let dir = dir(call)?;
+    let any_product = call.has("any-product");
     let store = StoreOptions {
         key: key(call)?,
         products,
-        any_product: call.has("any-product"),
+        any_product,
         mcpproxy_go,
         ephemeral: call.has("ephemeral"),
         dir,
@@ -85,7 +86,14 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         privacy,
         clock,
     };
-    let told = |announced: &Announced| announce(announced, &base_path, log_format);
+    let told = |announced: &Announced| {
+        announce(announced, &base_path, log_format);
+        if announced.products == 0 && !any_product {
+            warn!(
+                "there are no products, so every heartbeat is refused: `mcpproxy collector product add NAME` adds one"
+            );
+        }
+    };
     match service::run(options, told) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error @ CollectorError::Product(ProductError::Name(_))) => {
@@ -112,11 +120,6 @@ fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
     }
     if announced.tls_key_is_exposed {
         warn!("others on this machine may read the file of --tls-key: make it 0600");
-    }
-    if announced.products == 0 {
-        warn!(
-            "there are no products, so every heartbeat is refused: `mcpproxy collector product add NAME` adds one"
-        );
     }
 }
 

@@ -1,10 +1,10 @@
-//! Environments of agents where nobody sits: clouds and sandboxes.
+//! Environments of agents without a person: clouds and sandboxes.
 //!
 //! One rule: what an agent sets for its children on a person's machine is no mark of these.
 
 use super::marks::class;
 use super::seen::Seen;
-use super::{Container, Evidence, Found};
+use super::{Evidence, Found};
 use crate::contract::AgentEnv;
 
 /// Devin's machine, and Jules'.
@@ -15,16 +15,12 @@ const KERNEL: &str = "/proc/version";
 pub(super) fn probe(
     evidence: &dyn Evidence,
     seen: &mut Seen,
-    container: Container,
+    is_bare_container: bool,
     found: &mut Found,
 ) -> AgentEnv {
-    // People say so as well, for an agent that refuses to run without questions as root: it counts where nobody
-    // works anyway.
-    if container.is_container
-        && !container.toolbox
-        && !seen.has(class::STRONG)
-        && !seen.has(class::WEAK)
-    {
+    // People say so as well, for an agent that refuses to run without questions as root: it counts where no person
+    // is seen.
+    if is_bare_container {
         seen.turn(class::SAYS_SANDBOX, class::CLOUD_AGENT);
     }
     let mut cloud = seen.has(class::CLOUD_AGENT);

@@ -41,7 +41,7 @@ const LAYERED_DESKTOPS: &[&str] = &[
     "/run/overlayfs",
     "/run/archiso",
     "/run/miso",
-    "=/cow/",
+    "/cow/upper",
     "/cdrom/casper",
     "/rofs",
     "/media/root-ro",

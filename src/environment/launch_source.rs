@@ -65,7 +65,7 @@ impl LoginJob<'_> {
 
 /// Decides, first match wins. `told` is what the embedding host or `--launched-by` said, `variable`
 /// this process's own [`VARIABLE`]; of both only `tray` and `login_item` count, exactly spelled. The
-/// system is asked only while nobody was told.
+/// system is asked only if neither does.
 pub fn decide(
     told: Option<LaunchSource>,
     variable: Option<&str>,

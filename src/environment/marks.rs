@@ -17,11 +17,11 @@ pub(super) mod class {
     pub const CI_GENERIC: u8 = b'G';
     /// An agent sets it for each child: the client is an agent, and its user may sit before it.
     pub const AGENT: u8 = b'S';
-    /// An agent in a cloud: nobody sits there.
+    /// An agent in a cloud, without a person.
     pub const CLOUD_AGENT: u8 = b'C';
-    /// A sandbox that is made for agents: nobody sits there.
+    /// A sandbox that is made for agents, without a person.
     pub const SANDBOX: u8 = b'X';
-    /// A sandbox, as its user says, who may be a person that wants to be asked less. See [`super::super::Seen`].
+    /// A sandbox, as its user says, who may be a person that wants to be asked less: see `agent`.
     pub const SAYS_SANDBOX: u8 = b'I';
     /// A platform that runs servers.
     pub const HOSTING: u8 = b'H';

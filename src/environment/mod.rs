@@ -39,7 +39,7 @@ pub struct Classification {
     pub env_kind: EnvKind,
     /// All five markers, whichever rule won.
     pub markers: EnvMarkers,
-    /// Whether it is an agent's environment where nobody sits, whichever rule won.
+    /// Whether it is an agent's environment without a person, whichever rule won.
     pub agent_env: AgentEnv,
     /// The rule that decided.
     pub rule: Rule,
@@ -130,7 +130,8 @@ pub fn classify(evidence: &dyn Evidence) -> Classification {
     let in_container = container.is_container && !container.toolbox;
     let strong = seen.has(class::STRONG) | found.path(evidence, WORKSPACE_PATH);
     let weak = seen.has(class::WEAK);
-    let agent_env = agent::probe(evidence, &mut seen, container, &mut found);
+    let bare = in_container && !strong && !weak;
+    let agent_env = agent::probe(evidence, &mut seen, bare, &mut found);
     let has_display = session::display(evidence, &seen, &mut found);
     let has_tty = session::terminal(evidence, &mut found);
     let is_remote = session::controlling_terminal(evidence, &mut found);

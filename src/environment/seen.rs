@@ -67,8 +67,9 @@ impl Seen {
         marks::find(name.as_bytes()).map(|number| &mut self.0[number])
     }
 
+    /// Whether `name` is set, to a value that a half may have: the home of a sandbox is a mark of its own.
     fn says(&mut self, name: &str) -> bool {
-        self.of(name).is_some_and(|class| !matches!(*class, 0 | class::NONE))
+        self.of(name).is_some_and(|class| !matches!(*class, 0 | class::NONE | class::SANDBOX))
     }
 
     /// A half that is no half any more.

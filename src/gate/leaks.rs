@@ -27,7 +27,7 @@ pub enum LeakKind {
     Number,
     /// A private word of this machine.
     PrivateWord,
-    /// Encoded so often that nobody can tell what it is.
+    /// Encoded too often to be judged.
     Encoded,
 }
 
@@ -131,7 +131,7 @@ mod tests {
         {
             assert_eq!(scan(text, &private), Some(LeakKind::PrivateWord), "{text:?}");
         }
-        // All of them boundaries: inside of what is found, too.
+        // All of them boundaries: inside of what is found as well.
         assert_eq!(scan("c\u{200b}users\u{2060}bob", &private), Some(LeakKind::Path));
         let private = PrivateWords::new([""; 0], ["1.2 3.4"]);
         assert_eq!(scan("1.2\u{200b}3.4", &private), Some(LeakKind::PrivateWord));

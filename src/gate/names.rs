@@ -5,7 +5,7 @@
 
 use super::encodings;
 
-/// Letters from which a name counts inside longer words, too.
+/// Letters from which a name counts inside longer words as well.
 const LEAST_INSIDE: usize = 5;
 /// Bytes from which a name is looked for in encodings: those of shorter ones are like ordinary words.
 const LEAST_ENCODED: usize = 5;
@@ -71,7 +71,7 @@ fn capitalised(word: &str) -> String {
 }
 
 /// Whether a word of that many letters, which `is_it` knows, stands in `text`: at boundaries, whatever
-/// separators tear it apart; in one piece `inside` of a longer word, too.
+/// separators tear it apart; in one piece `inside` of a longer word as well.
 fn stands_in(
     text: &Letters,
     length: usize,
@@ -85,7 +85,7 @@ fn stands_in(
     })
 }
 
-/// Whether a reader takes `found` for `word`. Digits alone (`808`) spell nobody's name (`bob`).
+/// Whether a reader takes `found` for `word`. Digits alone (`808`) spell no name (`bob`).
 fn reads_as(word: &[char], found: &[(char, bool)]) -> bool {
     let pairs = || word.iter().zip(found).map(|(letter, (c, _))| (*letter, *c));
     pairs().all(|(letter, c)| looks_like(letter, c)) && pairs().any(|(_, c)| c.is_alphabetic())

@@ -14,7 +14,7 @@ const LEAST_NAME: usize = 3;
 const LEAST_VALUE: usize = 4;
 /// Characters from which a part of a value is compared, if it looks like a secret.
 const LEAST_SECRET: usize = 8;
-/// Words that any environment is full of and that identify nobody.
+/// Words that any environment is full of and that identify no person.
 const BOOLEANS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "y", "n", "t", "f"];
 
 /// What must never leave: names (>= 3 characters) and environment values (>= 4), prepared for comparison.

@@ -338,7 +338,7 @@ fn count(value: &Value<'_>, most: u64, at: &Place<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// What the string at this place must be. A place that nobody vouches for is refused: a new member
+/// What the string at this place must be. A place without a trusted value is refused: a new member
 /// of such a shape has to be added here.
 fn trusted<'o>(own: &'o Own, at: &Place<'_>) -> Option<&'o str> {
     let Place::Member(parent, name) = at else { return None };

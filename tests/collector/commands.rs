@@ -187,3 +187,20 @@ fn nothing_that_is_kept_or_logged_names_a_sender() {
     running.stop();
     look();
 }
+
+#[test]
+fn only_a_collector_that_stores_nothing_warns_that_it_does() {
+    for (words, warns) in [(&[][..], true), (&["--any-product"], false)] {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let log = place.path().join("log");
+        let mut command = program();
+        command
+            .args(["collector", "--ephemeral", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(place.path().join("data"))
+            .args(words)
+            .stderr(std::fs::File::create(&log).expect("a log"));
+        Collector::spawn(command, place.path()).stop();
+        let text = std::fs::read_to_string(&log).expect("its log");
+        assert_eq!(text.contains("there are no products"), warns, "{words:?}: {text}");
+    }
+}
