@@ -199,8 +199,7 @@ fn bodies_that_only_look_like_heartbeats_are_refused() {
         ("an overlong letter", with(os, b"\"os\":\"lin\xc0\xb5x\"")),
         ("half a pair of surrogates", with(os, br#""os":"\ud800""#)),
         ("a NUL in a text", with(os, b"\"os\":\"linux\0\"")),
-        // A word that is no operating system would be another one.
-        ("an escaped NUL in a text", with(r#""version":"v0.1.0""#, br#""version":"v0.1.0\u0000""#)),
+        ("an escaped NUL in a text", with(r#""timestamp":"20"#, br#""timestamp":"\u000020"#)),
         ("a NUL behind the end", [good.as_bytes(), b"\0"].concat()),
         ("another behind the end", [good.as_bytes(), good.as_bytes()].concat()),
         ("a mark of byte order", [b"\xef\xbb\xbf", good.as_bytes()].concat()),
