@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers that have a counter each; the rules of refusals stand behind `refused.`.
-const ANSWERS: [&str; 16] = [
+pub(super) const ANSWERS: [&str; 16] = [
     "stored",
     "duplicate",
     "erased",
