@@ -8,7 +8,7 @@ use super::places::{Place, Places};
 use super::tls::Greeter;
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -53,13 +53,14 @@ pub struct Serving {
     pub router: Router,
     /// Cancelled when it was asked to stop.
     pub closing: CancellationToken,
-    /// Counts open connections.
+    /// Counts open connections, and those that gave their place away.
     pub metrics: Arc<Metrics>,
 }
 
 /// Serves HTTP on every listener until it is asked to stop; then what has arrived is still answered.
 pub async fn serve(listeners: Vec<TcpListener>, serving: Serving) {
-    let (places, open) = (Places::new(MOST, SPARE), TaskTracker::new());
+    let places = Places::new(MOST, SPARE, serving.metrics.clone());
+    let open = TaskTracker::new();
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
@@ -185,22 +186,27 @@ enum Framing {
     /// In chunks: a proxy that reads a length instead would see another request behind it, so that it is the last
     /// one of its connection.
     Chunked,
-    /// In two ways: by a length and in chunks, or with no host or several; or it wants to be a tunnel.
+    /// In another encoding, whose end readers see in different places; or with no host or several; or it wants to be
+    /// a tunnel. Two lengths never arrive here, nor does a length beside chunks: hyper refuses the former, and drops
+    /// the latter for the chunks (RFC 9112, 6.3).
     Doubtful,
 }
 
 impl Framing {
     fn of<B>(request: &Request<B>) -> Self {
         let headers = request.headers();
-        let is_chunked = headers.contains_key(TRANSFER_ENCODING);
+        let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+        let encoding = encodings.next();
+        let is_chunks = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
         let hosts = headers.get_all(HOST).iter().count();
-        if is_chunked && headers.contains_key(CONTENT_LENGTH)
+        if encoding.is_some_and(|value| !is_chunks(value))
+            || encodings.next().is_some()
             || hosts > 1
             || hosts == 0 && request.version() == Version::HTTP_11
             || request.method() == Method::CONNECT
         {
             return Self::Doubtful;
         }
-        if is_chunked { Self::Chunked } else { Self::Plain }
+        if encoding.is_some() { Self::Chunked } else { Self::Plain }
     }
 }

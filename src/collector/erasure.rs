@@ -2,7 +2,7 @@
 //!
 //! One rule: a closed form. What is wrong is said by rule and place, and no value is repeated.
 
-use super::receive::Refused;
+use super::answer::Refused;
 use super::store::Erasure;
 use crate::contract::table::Text;
 use crate::gate::RefusalRule;

@@ -10,10 +10,14 @@ use std::fmt;
 /// New installs of one network and UTC day of receipt that are not marked.
 pub const UNMARKED: u32 = 50;
 
+/// The name under which newcomers that were [`Newcomer::Proxied`] are counted.
+pub const PROXIED: &str = "proxied";
+
 /// What a new install is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Newcomer {
     /// One of the first [`UNMARKED`] of its network, or of no known network.
+    #[default]
     Usual,
     /// One more: marked.
     Flood,

@@ -2,12 +2,13 @@
 //!
 //! One rule: an answer says a rule and a place, never a value, and nothing about a request is logged.
 
+use super::answer::{Answer, Refused};
 use super::connections::Peer;
 use super::floods::Origin;
 use super::limits::Limit;
 use super::origin::{Network, Origins};
 use super::places::Place;
-use super::receive::{Answer, Receiver, Refused};
+use super::receive::Receiver;
 use crate::contract::MAX_PAYLOAD_BYTES;
 use crate::json;
 use crate::web::answer::secure;

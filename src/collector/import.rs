@@ -3,9 +3,10 @@
 //! One rule: everything is looked at before anything is stored, and a line is stored once, by the digest of its file
 //! and its number: an import that was killed goes on when it is repeated.
 
+use super::answer::Refused;
 use super::heartbeat::Heartbeat;
 use super::mcpproxy_go::Said;
-use super::receive::{self, Refused};
+use super::receive;
 use super::store::{Change, Counts, Imported, Incoming, Outcome, Store, StoreError};
 use crate::json::{self, Data, Value};
 use std::collections::BTreeMap;

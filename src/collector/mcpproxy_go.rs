@@ -4,8 +4,8 @@
 //! codes that it counted in another way before version 11. None of its texts is kept but names of clients and
 //! numbers of versions, which the gate has seen.
 
+use super::answer::Refused;
 use super::heartbeat::Heartbeat;
-use super::receive::Refused;
 use crate::contract::table::Text;
 use crate::contract::{MAX_PAYLOAD_BYTES, client_name};
 use crate::gate::{self, PrivateWords, RefusalRule, Unknown};

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers that have a counter each; the rules of refusals stand behind `refused.`.
-const ANSWERS: [&str; 16] = [
+pub(super) const ANSWERS: [&str; 16] = [
     "stored",
     "duplicate",
     "erased",
@@ -54,6 +54,7 @@ pub struct Metrics {
     database_errors: AtomicU64,
     queued: AtomicU64,
     connections: AtomicU64,
+    given_away: AtomicU64,
 }
 
 /// What is measured when it is asked for.
@@ -113,6 +114,11 @@ impl Metrics {
         Gauge(&self.connections)
     }
 
+    /// One more connection is closed in favour of a newcomer.
+    pub fn give_away(&self) {
+        self.given_away.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// All of it.
     pub fn text(&self, now: &Measured) -> String {
         let mut text = Text(String::with_capacity(4096));
@@ -147,6 +153,8 @@ impl Metrics {
         one("database_errors_total", "counter", "Commits that failed.", get(&self.database_errors));
         one("queue_length", "gauge", "Heartbeats that wait for a commit.", get(&self.queued));
         one("connections", "gauge", "Open connections.", get(&self.connections));
+        let help = "Connections that were closed in favour of newcomers.";
+        one("connections_given_away_total", "counter", help, get(&self.given_away));
         one("ready", "gauge", "1 while heartbeats can be stored.", now.is_ready.into());
         let help = "Age of the numbers on the pages.";
         one("snapshot_age_seconds", "gauge", help, now.snapshot_age);

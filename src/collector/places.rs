@@ -3,6 +3,7 @@
 //! One rule: a newcomer always gets a place while one connection waits: for a head, for a body, or for its next
 //! request. A heartbeat that has arrived keeps its place until it is answered.
 
+use super::metrics::Metrics;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub struct Places {
     free: Arc<Semaphore>,
     spare: usize,
     queue: Arc<Mutex<Queue>>,
+    metrics: Arc<Metrics>,
 }
 
 /// Who waits, in the order in which they began to.
@@ -43,8 +45,8 @@ pub struct Answering(Place);
 
 impl Places {
     /// So many places, of which `spare` are kept free for newcomers.
-    pub fn new(many: usize, spare: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(many)), spare, queue: Arc::default() }
+    pub fn new(many: usize, spare: usize, metrics: Arc<Metrics>) -> Self {
+        Self { free: Arc::new(Semaphore::new(many)), spare, queue: Arc::default(), metrics }
     }
 
     /// A place for a newcomer. Where only the spare ones are free, the connection that has waited longest gives
@@ -55,6 +57,7 @@ impl Places {
                 let oldest = locked(&self.queue).waiting.pop_first();
                 if let Some((_, oldest)) = oldest {
                     oldest.notify_one();
+                    self.metrics.give_away();
                 }
             }
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
@@ -137,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_one_that_has_waited_longest_gives_its_place_to_a_newcomer() {
-        let places = Places::new(3, 0);
+        let places = Places::new(3, 0, Arc::default());
         let (first, second, third) =
             (places.take().await, places.take().await, places.take().await);
         // The first is answered, and waits again after that: it is the newest of them.
@@ -154,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_newcomer_takes_a_spare_place_at_once() {
-        let places = Places::new(3, 1);
+        let places = Places::new(3, 1, Arc::default());
         let (first, second) = (places.take().await, places.take().await);
         assert!(![&first, &second].into_iter().any(is_given_away));
         let third = places.take().await;
@@ -164,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_answered_keeps_its_place() {
-        let places = Places::new(2, 0);
+        let places = Places::new(2, 0, Arc::default());
         let (first, second) = (places.take().await, places.take().await);
         let (answering, other) = (first.answering(), second.answering());
         let newcomer = {

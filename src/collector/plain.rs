@@ -303,6 +303,7 @@ fn count(
     }
     add(all, "carried_over", u64::from(paper.is_carried_over(first_day)));
     add(all, "late_starts", u64::from(paper.is_late(first_day)));
+    add(all, "floods", u64::from(paper.is_flood));
     if !paper.is_carried_over(first_day) && question.is_recent(monday(paper.day0)) {
         let week = weeks.entry(monday(paper.day0)).or_default();
         let is_old_enough = yesterday - paper.day0 >= 6;
@@ -330,6 +331,9 @@ fn count_frozen(
             add(all, left_out(who, is_release, is_flood), row.n);
         }
         return;
+    }
+    if name == "installs" && is_flood {
+        add(all, "floods", row.n);
     }
     match name {
         "installs" | "carried_over" | "late_starts" => add(all, name, row.n),

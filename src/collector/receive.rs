@@ -3,6 +3,7 @@
 //! One rule: no answer says stored before the commit, and none holds a value of the heartbeat. HTTP only wraps
 //! this; the tests and the simulator call it with a time of their own.
 
+use super::answer::{Answer, Refused};
 use super::erasure;
 use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
@@ -41,97 +42,6 @@ const STORE_RETRY: u64 = 60;
 /// What an operator has forgotten to say.
 pub const PROXY_ALARM: &str = "all new installs come from one address, with forwarding headers: if that is your proxy, \
      start the collector with --trusted-proxy and the address of the proxy; until then no flood is marked";
-
-/// The answer to a heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It is on disk.
-    Stored,
-    /// It was on disk before.
-    Duplicate,
-    /// It is refused, and will be.
-    Refused(Refused),
-    /// It is no heartbeat but a farewell: nothing is stored.
-    OptedOut,
-    /// Its install was erased: nothing is stored. Also the answer to an erasure that is committed.
-    Erased,
-    /// This version of this product is to stop.
-    Retired {
-        /// The name that the heartbeat gives.
-        product: String,
-        /// Without a leading `v`.
-        version: String,
-    },
-    /// Its install has had its share of this day; seconds until the next.
-    TooMany(u64),
-    /// It cannot be stored now; seconds until the next try.
-    Unavailable(u64),
-}
-
-impl Answer {
-    /// The name under which the metrics count it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
-            Self::Refused(refused) => refused.counted(),
-            Self::TooMany(_) => "too_many",
-            Self::Unavailable(_) => "unavailable",
-            Self::Erased => "erased",
-            Self::OptedOut => "opted_out",
-            Self::Retired { .. } => "retired",
-        }
-    }
-}
-
-/// Why a heartbeat is refused. Never a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// `size`, `syntax`, `shape`, `leak`, `type` or `product`.
-    pub rule: &'static str,
-    /// JSON pointer of the member; empty for the whole.
-    pub field: String,
-}
-
-impl Refused {
-    /// The body is not sent as JSON, or encoded.
-    pub fn media_type() -> Self {
-        Self { rule: "type", field: String::new() }
-    }
-
-    /// The body is longer than any heartbeat.
-    pub fn size() -> Self {
-        Self { rule: RefusalRule::Size.as_str(), field: String::new() }
-    }
-
-    /// The body does not arrive whole.
-    pub fn broken() -> Self {
-        Self { rule: RefusalRule::Syntax.as_str(), field: String::new() }
-    }
-
-    /// The body does not arrive in time.
-    pub fn late() -> Self {
-        Self { rule: "timeout", field: String::new() }
-    }
-
-    fn product(heartbeat: &Heartbeat) -> Self {
-        let field = if heartbeat.product.is_some() { "/product/name" } else { "" };
-        Self { rule: "product", field: field.to_owned() }
-    }
-
-    /// The name under which it is counted.
-    fn counted(&self) -> &'static str {
-        match self.rule {
-            "size" => "refused.size",
-            "syntax" => "refused.syntax",
-            "leak" => "refused.leak",
-            "type" => "refused.type",
-            "product" => "refused.product",
-            "timeout" => "refused.timeout",
-            _ => "refused.shape",
-        }
-    }
-}
 
 /// Something on its way to the writer.
 #[expect(clippy::large_enum_variant, reason = "nearly every job is a heartbeat")]

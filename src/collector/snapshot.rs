@@ -14,6 +14,8 @@ pub struct Snapshot {
     pub made_at: Now,
     /// The last expiry has stopped because of what it found.
     pub expiry_stopped: bool,
+    /// Everybody seems to come through a proxy that is not trusted.
+    pub wants_a_proxy: bool,
     /// The operator's notes, by day.
     pub notes: Arc<[Note]>,
     products: Arc<[(String, Columns)]>,
@@ -43,7 +45,13 @@ struct Marks {
 impl Snapshot {
     /// The snapshot of these products.
     pub fn new(made_at: Now, products: Vec<(String, Columns)>) -> Self {
-        Self { made_at, expiry_stopped: false, notes: Arc::new([]), products: products.into() }
+        Self {
+            made_at,
+            expiry_stopped: false,
+            wants_a_proxy: false,
+            notes: Arc::new([]),
+            products: products.into(),
+        }
     }
 
     /// What the database holds now. Products that were not added are not shown.
@@ -62,8 +70,9 @@ impl Snapshot {
                 }
             }
             let expiry_stopped = reader.expiry_has_stopped()?;
+            let wants_a_proxy = reader.wants_a_proxy(now.today().0)?;
             let notes = reader.notes()?.into();
-            Ok(Self { expiry_stopped, notes, ..Self::new(now, products) })
+            Ok(Self { expiry_stopped, wants_a_proxy, notes, ..Self::new(now, products) })
         })
     }
 

@@ -56,6 +56,8 @@ pub struct View {
     pub left_out: LeftOut,
     /// Old rows are kept, because the last expiry has stopped.
     pub expiry_stopped: bool,
+    /// Everybody seems to come through a proxy that is not trusted.
+    pub wants_a_proxy: bool,
     /// The operator's notes, by day.
     pub notes: Arc<[Note]>,
 }
@@ -117,6 +119,7 @@ impl View {
             activation,
             left_out,
             expiry_stopped: snapshot.expiry_stopped,
+            wants_a_proxy: snapshot.wants_a_proxy,
             retention,
             notes: snapshot.notes.clone(),
             selection,

@@ -65,6 +65,18 @@ fn a_product_that_is_not_received_and_a_header_that_is_believed_are_found() {
     let checks = checks(&[&collector.endpoint(), "--product", "other-mcp"], &[]);
     assert_eq!(failed(&checks), ["forged header", "heartbeat"], "{checks:?}");
     assert_eq!(checks["erasure"], "ok");
+    // Each says what to do about this, and not about something else.
+    let output = doctor(&[&collector.endpoint(), "--product", "other-mcp"], &[]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("receive the product: `mcpproxy collector product add NAME`"), "{text}");
+    assert!(text.contains("ask through the proxy"), "{text}");
+    let database = place.path().join("collector.db");
+    std::fs::rename(&database, place.path().join("away")).expect("moved");
+    let output = doctor(&[&collector.endpoint(), "--product", PRODUCT], &[]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("a heartbeat: it answers 503"), "{text}");
+    assert!(text.contains("the database cannot be written"), "{text}");
+    assert!(!text.contains("product add"), "{text}");
 }
 
 #[test]

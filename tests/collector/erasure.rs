@@ -59,6 +59,25 @@ fn who_holds_an_id_erases_its_install_and_late_heartbeats_do_not_bring_it_back()
 }
 
 #[test]
+fn an_id_in_capitals_is_the_same_install() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let collector = Collector::start(place.path());
+    let (capitals, at) = (id(1).to_ascii_uppercase(), now());
+    let beat = |at| {
+        let text = String::from_utf8(heartbeat(1, at)).expect("text");
+        text.replace(&id(1), &capitals).into_bytes()
+    };
+    assert!(collector.post(&heartbeat(1, at)).is_stored());
+    assert!(collector.post(&beat(at)).is_duplicate());
+    let body = format!(r#"{{"product":"{PRODUCT}","id":"{capitals}"}}"#);
+    assert_eq!(delete(&mut collector.connect(), JSON, &body).code, 204);
+    assert_eq!(kept(&collector.reader()), (0, 0));
+    for late in [heartbeat(1, at - 1), beat(at - 2)] {
+        assert_eq!(collector.post(&late).code, 204, "it is erased in both forms");
+    }
+}
+
+#[test]
 fn an_erasure_that_cannot_be_meant_is_refused_with_a_rule_and_a_place() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let running = Collector::start(place.path());

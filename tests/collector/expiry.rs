@@ -1,7 +1,8 @@
 //! Old rows expire in a running collector, whatever kills it, and no number changes.
 
 use crate::running::{Collector, PATIENCE, PRODUCT, collector, heartbeat, now, program};
-use mcpproxy::collector::receive::{Answer, Receiver};
+use mcpproxy::collector::answer::Answer;
+use mcpproxy::collector::receive::Receiver;
 use mcpproxy::collector::store::{Reader, StoreOptions};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -113,12 +113,16 @@ fn many_new_installs_of_a_network_are_stored_marked_and_left_out() {
     assert_eq!((&machines["installs"], &machines["left_out"]["floods"]), (&0.into(), &15.into()));
     let all = report(place.path(), &["--all"]);
     assert_eq!((&all["installs"], &all["left_out"]["floods"]), (&75.into(), &0.into()));
-    let table = collector_table(place.path());
+    let table = collector_table(place.path(), &[]);
+    assert!(!table.contains("Among them"), "{table}");
     assert!(table.contains("Left out: 15 installs of floods."), "{table}");
+    let table = collector_table(place.path(), &["--all"]);
+    assert!(table.contains("Among them: 15 installs of floods."), "{table}");
 }
 
-fn collector_table(dir: &Path) -> String {
-    String::from_utf8(collector(dir, &["report", "overview"]).stdout).expect("text")
+fn collector_table(dir: &Path, words: &[&str]) -> String {
+    let words = [&["report", "overview"], words].concat();
+    String::from_utf8(collector(dir, &words).stdout).expect("text")
 }
 
 #[test]
@@ -145,6 +149,18 @@ fn behind_a_proxy_that_is_not_trusted_nothing_is_marked_and_the_option_is_named(
     assert_eq!(floods(&collector), 0);
     assert!(page().contains("--trusted-proxy"), "{}", page());
     collector.stop();
+    // A report has no memory of the process, nor has the next one.
+    let report_on = |days: i128| {
+        let offset = i128::from(NOON) - i128::from(now()) + days * 86_400;
+        let mut command = program();
+        command.args(["collector", "report", "overview", "--data-dir"]).arg(&dir);
+        command.env("MCPPROXY_TEST_CLOCK_OFFSET", offset.to_string());
+        String::from_utf8(command.output().expect("a report").stdout).expect("text")
+    };
+    let table = report_on(1);
+    assert!(table.contains("--trusted-proxy"), "{table}");
+    let table = report_on(2);
+    assert!(!table.contains("--trusted-proxy"), "{table}");
     let log = fs::read_to_string(log).expect("the log");
     assert_eq!(log.matches("--trusted-proxy").count(), 1, "{log}");
 }

@@ -136,6 +136,40 @@ fn what_the_standard_lets_pass_is_one_request_for_everybody() {
 }
 
 #[test]
+fn chunks_end_their_connection_and_no_other_encoding_is_read() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let collector = Collector::start(place.path());
+    let chunked = "transfer-encoding: chunked\r\n";
+    // What stands behind the chunks is a request for a reader who goes by the length.
+    let answer = |headers: &str, install| {
+        let beat = String::from_utf8(heartbeat(install, now())).expect("text");
+        let behind = request(JSON, &heartbeat(666, now()));
+        let head = format!("POST /heartbeat HTTP/1.1\r\nhost: x\r\n{JSON}{headers}\r\n");
+        let body = format!("{:x}\r\n{beat}\r\n0\r\n\r\n", beat.len());
+        let mut client = collector.connect();
+        client.send(&[head.as_bytes(), body.as_bytes(), &behind].concat()).expect("sent");
+        answers(&client.rest())
+    };
+    for (install, headers) in [
+        (1, chunked.to_owned()),
+        (2, format!("content-length: 4\r\n{chunked}")),
+        (3, format!("{chunked}content-length: 4\r\n")),
+        (4, "Transfer-Encoding: CHUNKED\r\n".to_owned()),
+    ] {
+        assert_eq!(answer(&headers, install), (1, Some(200)), "{headers}");
+    }
+    for headers in [
+        "transfer-encoding: gzip, chunked\r\n".to_owned(),
+        "transfer-encoding: chunked, chunked\r\n".to_owned(),
+        format!("transfer-encoding: identity\r\n{chunked}"),
+        format!("{chunked}{chunked}"),
+    ] {
+        assert_eq!(answer(&headers, 5), (1, Some(400)), "{headers}");
+    }
+    assert_eq!(kept(&collector.reader()), (4, 4));
+}
+
+#[test]
 fn a_body_without_end_is_refused_after_its_first_bytes() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let collector = Collector::start(place.path());

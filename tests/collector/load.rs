@@ -3,7 +3,7 @@
 use crate::running::{Client, Collector, PRODUCT, heartbeat, kept, now, request, wait_until};
 use std::process::Command;
 use std::sync::{Arc, Barrier};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const JSON: &str = "content-type: application/json\r\n";
 
@@ -86,8 +86,8 @@ fn ten_thousand_connections_that_hang_keep_no_honest_heartbeat_out() {
     let whole = request(JSON, &heartbeat(0, now()));
     assert!(collector.post(&heartbeat(1, now())).is_stored());
     let before = status(collector.pid(), "VmRSS");
-    let (mut hanging, mut fastest) = (Vec::new(), None);
-    for number in 0..allowed() {
+    let (mut hanging, many) = (Vec::new(), allowed());
+    for number in 0..many {
         let mut client = collector.connect();
         // Nothing, half a head, a head, a head with half a body.
         let part = match number % 4 {
@@ -101,15 +101,17 @@ fn ten_thousand_connections_that_hang_keep_no_honest_heartbeat_out() {
         hanging.push(client);
         if number % 1_000 == 999 {
             let install = number as u64;
-            let begun = Instant::now();
             let answer = collector.post(&heartbeat(install, now()));
             assert!(answer.is_stored(), "among {number}: {answer:?}");
-            fastest = Some(begun.elapsed()).into_iter().chain(fastest).min();
         }
     }
-    // Who hangs is let go after 10 s anyway. Each heartbeat that waits for that is later; a busy machine makes one
-    // or the other late, and not all of them.
-    assert!(fastest.is_none_or(|it| it < Duration::from_secs(6)), "after {fastest:?} at best");
+    // Who hangs is let go after 10 s anyway: that honest ones were stored does not say that they had to wait for it.
+    let metrics = collector.get("/metrics").body;
+    let given_away = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("mcpproxy_collector_connections_given_away_total "))
+        .and_then(|number| number.parse::<u64>().ok());
+    assert!(many < 1_000 || given_away > Some(0), "{given_away:?} of {many} gave their place away");
     let honest: Vec<_> = (20_000..20_020).map(|install| (collector.connect(), install)).collect();
     for (mut client, install) in honest {
         let answer = client.post(&heartbeat(install, now())).expect("an answer");

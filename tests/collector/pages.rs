@@ -3,7 +3,8 @@
 use crate::running::{
     Answer, Collector, PRODUCT, collector, heartbeat, heartbeat_of, now, program,
 };
-use mcpproxy::collector::receive::{Answer as Received, Receiver};
+use mcpproxy::collector::answer::Answer as Received;
+use mcpproxy::collector::receive::Receiver;
 use mcpproxy::collector::store::StoreOptions;
 use mcpproxy::contract::timestamp;
 use serde_json::Value;

@@ -35,6 +35,8 @@ pub struct Activity {
     pub carried_over: u64,
     /// In their cohorts, with a first heartbeat two days after the install or later.
     pub late_starts: u64,
+    /// That came in floods: only a view of all installs counts them.
+    pub floods: u64,
 }
 
 /// Installs that a view does not count, by reason; each install has one.
@@ -72,6 +74,7 @@ pub fn activity(installs: impl Iterator<Item = Install>, now: Now) -> Activity {
         all.last_28_days += active(28);
         all.carried_over += u64::from(install.is_carried_over);
         all.late_starts += u64::from(install.is_late_start && !install.is_carried_over);
+        all.floods += u64::from(install.is_flood);
     }
     all
 }

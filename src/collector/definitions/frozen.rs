@@ -149,6 +149,9 @@ impl Activity {
         self.installs += frozen.installs();
         self.carried_over += frozen.cell(CARRIED_OVER);
         self.late_starts += frozen.cell(LATE_STARTS);
+        if frozen.group.is_flood {
+            self.floods += frozen.installs();
+        }
     }
 }
 

@@ -310,7 +310,8 @@ proptest! {
         prop_assert_eq!((found.yesterday, found.last_7_days, found.last_28_days), (active(1), active(7), active(28)));
         let carried = papers.iter().filter(|one| one.carried_over).count() as u64;
         let late = papers.iter().filter(|one| one.late_start && !one.carried_over).count() as u64;
-        prop_assert_eq!((found.carried_over, found.late_starts), (carried, late));
+        let floods = papers.iter().filter(|one| one.flood).count() as u64;
+        prop_assert_eq!((found.carried_over, found.late_starts, found.floods), (carried, late, floods));
 
         let here = |one: &&Paper| {
             !one.version.contains("-")

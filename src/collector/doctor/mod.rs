@@ -288,6 +288,12 @@ fn forged(dialer: &Dialer) -> Check {
     })();
     match result {
         Ok(true) => Check::ok(NAME, "whom a request claims to be from changes no limit"),
+        // A proxy on this machine is trusted, and so is this program.
+        Ok(false) if dialer.endpoint().is_loopback() => Check::fail(
+            NAME,
+            "requests that each claim another sender meet no limit",
+            "if --trusted-proxy names this machine, ask through the proxy, at the address that clients use; else it is no collector that answers",
+        ),
         Ok(false) => Check::fail(
             NAME,
             "requests that each claim another sender meet no limit",

@@ -20,17 +20,24 @@ pub(super) fn heartbeat(dialer: &Dialer, product: &str, now: u64) -> Vec<Check> 
     let body = payload(product, &id, now).encode();
     let send = || dialer.ask("POST", "/heartbeat", JSON, &body);
     let first = send();
+    let is_unknown = is_answer(&first, 400, "\"rule\":\"product\"");
+    let advice = match &first {
+        _ if is_unknown => "receive the product: `mcpproxy collector product add NAME`",
+        Ok(answer) if answer.code == 429 => "wait a minute: this network has used its share",
+        Ok(answer) if answer.code == 503 => {
+            "read the collector's log: the database cannot be written"
+        }
+        _ => "let the proxy pass on POST /heartbeat and its answer as they are",
+    };
     let mut checks = vec![Check::of(
         "heartbeat",
         is_answer(&first, 200, "\"stored\":true"),
         "a heartbeat is stored",
-        &|| match &first {
-            Ok(answer) if answer.body.contains("\"rule\":\"product\"") => {
-                "a heartbeat of this product is refused".to_owned()
-            }
-            _ => format!("a heartbeat: {}", outcome(&first)),
+        &|| match is_unknown {
+            true => "a heartbeat of this product is refused".to_owned(),
+            false => format!("a heartbeat: {}", outcome(&first)),
         },
-        "receive the product (`mcpproxy collector product add NAME`), and let the proxy pass on POST /heartbeat as it is",
+        advice,
     )];
     let is_stored = is_answer(&first, 200, "\"stored\":true");
     if is_stored {

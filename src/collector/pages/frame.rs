@@ -7,7 +7,7 @@ use super::{activation, overview, retention};
 use crate::collector::definitions::Audience;
 use crate::collector::operating::STALE;
 use crate::collector::report::words::{EXPIRY_STOPPED, counted};
-use crate::collector::report::{reasons, shown};
+use crate::collector::report::{among, reasons, shown};
 use crate::collector::view::{Selection, Topic, View};
 use maud::{DOCTYPE, Markup, html};
 
@@ -137,7 +137,7 @@ pub fn document(title: &str, body: &Markup) -> Markup {
                 link rel="stylesheet" href="style.css";
             }
             body {
-                a.skip href="#main" { "Skip to the numbers" }
+                a.skip href="#main" { "Skip to the content" }
                 (body)
             }
         }
@@ -207,6 +207,7 @@ fn badge(view: &View, topic: Topic) -> Markup {
             } @else {
                 " " span { "Nothing is left out." }
             }
+            @if let Some(floods) = among(view) { " " span { (floods) } }
         }
     }
 }

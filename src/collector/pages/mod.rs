@@ -106,7 +106,8 @@ async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
             let age = (pages.clock)().saturating_sub(snapshot.made_at.0);
             let names: Vec<&str> = snapshot.names().collect();
             let endpoint = endpoint(&pages, &request);
-            let alarm = (pages.wants_a_proxy)().then_some(PROXY_ALARM);
+            // At once, and after a restart.
+            let alarm = ((pages.wants_a_proxy)() || view.wants_a_proxy).then_some(PROXY_ALARM);
             html(StatusCode::OK, frame::page(&view, topic, &names, age, &endpoint, alarm))
         }
         Err(error) => no_view(error),

@@ -31,8 +31,8 @@ pub fn page(settings: &Settings, endpoint: &str) -> Markup {
                     li { "A keyed hash in place of the random id of an install. Without the key, which is not in the database, "
                         "it leads to no file on any machine." }
                     li { "The days on which a heartbeat arrived, and the day on which each step of use was first reported." }
-                    li { "Kind of surroundings (such as a terminal or CI), operating system, architecture, version, and the "
-                        "names of known MCP clients." }
+                    li { "Kind of surroundings (such as a terminal, CI or an agent's sandbox), how the program was started, "
+                        "operating system, architecture, version, and the names of MCP clients." }
                     li { "Counts of each day, such as of tool calls." }
                 }
                 h2 { "Not kept" }

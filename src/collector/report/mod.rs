@@ -9,7 +9,7 @@ pub mod words;
 
 pub use csv::csv;
 pub use json::json;
-pub use table::{reasons, shown, table};
+pub use table::{among, reasons, shown, table};
 
 use super::view::{Topic, View};
 

@@ -6,6 +6,7 @@ use super::words::{
     EXPIRY_STOPPED, count_of, counted, grouped, interval, measure, percent, state, step,
 };
 use crate::collector::definitions::{Audience, Cell, LeftOut, Measure, Share, State};
+use crate::collector::receive::PROXY_ALARM;
 use crate::collector::view::{Topic, View};
 use std::fmt::Write as _;
 
@@ -54,6 +55,14 @@ pub fn reasons(out: LeftOut) -> Option<String> {
     (!some.is_empty()).then(|| some.join(", "))
 }
 
+/// How many of the installs that are shown came in floods; `None` if none did.
+pub fn among(view: &View) -> Option<String> {
+    let floods = view.activity.floods;
+    (floods > 0).then(|| {
+        format!("Among them: {}.", counted(floods, "install of a flood", "installs of floods"))
+    })
+}
+
 /// What the numbers do not say by themselves.
 fn notes(view: &View) -> Vec<String> {
     let mut notes = Vec::new();
@@ -68,6 +77,12 @@ fn notes(view: &View) -> Vec<String> {
     }
     if view.expiry_stopped {
         notes.push(EXPIRY_STOPPED.to_owned());
+    }
+    if view.wants_a_proxy {
+        notes.push(format!("Note: {PROXY_ALARM}."));
+    }
+    if let Some(floods) = among(view) {
+        notes.push(floods);
     }
     let carried = view.activity.carried_over;
     if carried > 0 {

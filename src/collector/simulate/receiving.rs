@@ -3,7 +3,8 @@
 //! One rule: nothing between the fleet and the database is a stand-in but the sockets.
 
 use super::{Answer, Collect, Delivery, PRODUCTS, SimulationError};
-use crate::collector::receive::{self, Receiver};
+use crate::collector::answer;
+use crate::collector::receive::Receiver;
 use crate::collector::store::{KeySource, StoreOptions};
 use std::path::Path;
 
@@ -41,15 +42,15 @@ impl Collect for Receiving {
 }
 
 /// What the client sees of an answer.
-fn answer(answer: &receive::Answer) -> Result<Answer, SimulationError> {
+fn answer(answer: &answer::Answer) -> Result<Answer, SimulationError> {
     let (status, retry_after) = match answer {
-        receive::Answer::Stored | receive::Answer::Duplicate => (200, None),
-        receive::Answer::OptedOut => (204, None),
-        receive::Answer::Refused(_) => (400, None),
-        receive::Answer::Erased => (204, None),
-        receive::Answer::Retired { .. } => (410, None),
-        receive::Answer::TooMany(wait) => (429, Some(*wait)),
-        receive::Answer::Unavailable(_) => {
+        answer::Answer::Stored | answer::Answer::Duplicate => (200, None),
+        answer::Answer::OptedOut => (204, None),
+        answer::Answer::Refused(_) => (400, None),
+        answer::Answer::Erased => (204, None),
+        answer::Answer::Retired { .. } => (410, None),
+        answer::Answer::TooMany(wait) => (429, Some(*wait)),
+        answer::Answer::Unavailable(_) => {
             let why = "the database is away".to_owned();
             return Err(SimulationError::Collector(why));
         }

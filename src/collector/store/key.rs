@@ -65,8 +65,10 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// The name under which an install is kept: HMAC-SHA-256(key, product, 0, id).
+    /// The name under which an install is kept: HMAC-SHA-256(key, product, 0, id). An id is a UUID, which is the same
+    /// in capitals (RFC 9562, 4).
     pub fn install(&self, product: &str, id: &str) -> [u8; 32] {
+        let id = id.to_ascii_lowercase();
         let message = [product.as_bytes(), &[0], id.as_bytes()].concat();
         hmac_sha256::HMAC::mac(message, self.0)
     }
@@ -217,6 +219,7 @@ mod tests {
         // RFC 4231, test case 2, has a shorter key; the form of the message is ours to pin.
         let by_hand = hmac_sha256::HMAC::mac(b"notes-mcp\0id", [1; 32]);
         assert_eq!(install, by_hand);
+        assert_eq!(one.install("notes-mcp", "ID"), install, "a UUID in capitals is the same");
     }
 
     #[test]

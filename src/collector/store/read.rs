@@ -8,6 +8,7 @@ use super::notes::{self, Note};
 use super::packed::{self, DayRow};
 use super::products::{self, Products};
 use super::{frozen, sql, sum};
+use crate::collector::floods::PROXIED;
 use crate::collector::kept::Kept;
 use crate::collector::row::{InstallRow, Product};
 use rusqlite::{Connection, Row};
@@ -81,11 +82,18 @@ impl Reader {
     }
 
     /// How often each answer was given on or after `day`, by name: `stored`, `duplicate`, `clock_wrong`,
-    /// `too_many`, `limited`, `flood`, `capped`, and `refused.` with the rule.
+    /// `too_many`, `limited`, `flood`, `proxied`, `capped`, and `refused.` with the rule.
     pub fn counts(&self, day: u32) -> Result<Vec<(String, u64)>, StoreError> {
         let mut statement = self.connection.prepare(sql::COUNTS)?;
         let counts = statement.query_map([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(counts.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether new installs of `today` or the day before would have been marked as a flood, had they not all come
+    /// through what may be a proxy.
+    pub fn wants_a_proxy(&self, today: u32) -> Result<bool, StoreError> {
+        let counts = self.counts(today.saturating_sub(1))?;
+        Ok(counts.iter().any(|(name, _)| name == PROXIED))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The database through its own doors: what is kept, what is refused, what is left alone.
 
 use super::*;
+use crate::collector::answer::Answer;
 use crate::collector::floods::Origin;
 use crate::collector::heartbeat::{DELTAS, Heartbeat, day};
-use crate::collector::receive::{Answer, Pending, Receiver};
+use crate::collector::receive::{Pending, Receiver};
 use crate::collector::row::Standing;
 use crate::collector::testing::{bytes_v3, heartbeat};
 use crate::contract::MAX_COUNT;

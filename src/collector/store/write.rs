@@ -10,7 +10,7 @@ use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
 use super::retire::Retired;
 use super::{check, database, read, sql, sum};
-use crate::collector::floods::{Floods, Newcomer};
+use crate::collector::floods::{Floods, Newcomer, PROXIED};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
 use crate::collector::row::Standing;
@@ -244,8 +244,8 @@ fn received_product(
 struct Marks {
     /// Its clock was wrong.
     clock_wrong: bool,
-    /// Its install is new and came in a flood.
-    flood: bool,
+    /// Where its install comes from, if it is new.
+    newcomer: Newcomer,
     /// A sum of its day is larger than any that is kept.
     capped: bool,
 }
@@ -253,9 +253,15 @@ struct Marks {
 impl Marks {
     /// The names under which they are counted.
     fn names(self) -> impl Iterator<Item = &'static str> {
-        [(self.clock_wrong, "clock_wrong"), (self.flood, "flood"), (self.capped, "capped")]
+        let newcomer = match self.newcomer {
+            Newcomer::Usual => None,
+            Newcomer::Flood => Some("flood"),
+            Newcomer::Proxied => Some(PROXIED),
+        };
+        [(self.clock_wrong, "clock_wrong"), (self.capped, "capped")]
             .into_iter()
             .filter_map(|(is_so, name)| is_so.then_some(name))
+            .chain(newcomer)
     }
 }
 
@@ -319,8 +325,8 @@ impl<'c> Rows<'c> {
         let kept = match before {
             None => {
                 let mut kept = Kept::new(heartbeat, day, clock_wrong, received);
-                kept.flood = newcomer() == Newcomer::Flood;
-                marks.flood = kept.flood;
+                marks.newcomer = newcomer();
+                kept.flood = marks.newcomer == Newcomer::Flood;
                 kept
             }
             Some(mut kept) => {

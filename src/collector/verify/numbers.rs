@@ -103,6 +103,7 @@ fn shown(view: &View) -> Numbers {
         ("last_28_days", activity.last_28_days),
         ("carried_over", activity.carried_over),
         ("late_starts", activity.late_starts),
+        ("floods", activity.floods),
         ("people.of", view.people.of),
         ("people.count", view.people.count),
     ] {
