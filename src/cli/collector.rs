@@ -19,7 +19,7 @@ use crate::node::Node;
 use crate::paths::{DataDir, HOME_VARIABLE};
 use crate::web::log;
 use std::ffi::{OsStr, OsString};
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -388,6 +388,12 @@ fn listen(call: &Call) -> Result<SocketAddr, Failure> {
             "--listen needs an address of this machine and a port, such as {DEFAULT_LISTEN}"
         ))),
     }
+}
+
+/// What the clock says to a command that listens to nothing, as tests move it.
+pub(super) fn now() -> Result<u64, Failure> {
+    let offset = clock_offset((Ipv4Addr::LOCALHOST, 0).into())?;
+    Ok(machine::now().saturating_add_signed(offset))
 }
 
 /// Tests move the clock of a collector that only this machine can reach.

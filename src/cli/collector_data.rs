@@ -2,7 +2,7 @@
 //!
 //! One rule: a file that exists is not written over, and standard output is `-`.
 
-use super::collector::{clock_offset, dir, key};
+use super::collector::{dir, key, now};
 use super::collector_erase::product;
 use super::output::Format;
 use super::{Call, Failure, output};
@@ -12,12 +12,10 @@ use crate::collector::import::{self, ImportError, Report};
 use crate::collector::report::words::counted;
 use crate::collector::row::Standing;
 use crate::collector::store::{self, Note, NoteError, Reader, Store, StoreOptions};
-use crate::machine;
 use crate::node::Node;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Cursor, Read as _};
-use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 /// Bytes of standard input that are imported: they are held in memory.
@@ -44,7 +42,7 @@ pub(super) fn export(call: &Call) -> Result<ExitCode, Failure> {
         let written = export::write(&reader, &products, &mut BufWriter::new(io::stdout().lock()));
         return match written {
             Ok(_) => Ok(ExitCode::SUCCESS),
-            // Whoever reads has seen enough.
+            // The reader has seen enough.
             Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
                 Ok(ExitCode::SUCCESS)
             }
@@ -84,8 +82,7 @@ fn not_exported(error: &ExportError) -> Failure {
 }
 
 pub(super) fn import(call: &Call) -> Result<ExitCode, Failure> {
-    let offset = clock_offset((Ipv4Addr::LOCALHOST, 0).into())?;
-    let now = machine::now().saturating_add_signed(offset);
+    let now = now()?;
     let options = StoreOptions { dir: dir(call)?, key: key(call)?, ..StoreOptions::default() };
     let file = call.operand();
     let source = if file == "-" { None } else { Some(open(file)?) };

@@ -2,16 +2,14 @@
 //!
 //! One rule: each works beside a running collector, and what cannot be taken back is shown before it is done.
 
-use super::collector::{clock_offset, dir, failed, key, name};
+use super::collector::{dir, failed, key, name, now};
 use super::{Call, Failure, output};
 use crate::collector::definitions::{Day, Now};
 use crate::collector::report::words::{counted, grouped};
 use crate::collector::store::{self, Meant, ProductError, Purge};
 use crate::contract::table::Text;
-use crate::machine;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 /// Bytes of standard input that are looked at for an id.
@@ -163,8 +161,7 @@ pub(super) fn product(call: &Call, place: &str) -> Result<Option<String>, Failur
     call.value("product").map(name).transpose().map_err(|f| f.at(place))
 }
 
-/// The UTC day of today, as tests move it: nothing listens here.
+/// The UTC day of today.
 fn today() -> Result<Day, Failure> {
-    let offset = clock_offset((Ipv4Addr::LOCALHOST, 0).into())?;
-    Ok(Now(machine::now().saturating_add_signed(offset)).today())
+    Ok(Now(now()?).today())
 }

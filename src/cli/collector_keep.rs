@@ -4,6 +4,7 @@
 
 use super::collector::{dir, key};
 use super::{Call, Failure, output};
+use crate::collector::report::words::counted;
 use crate::collector::row::Product;
 use crate::collector::store::{self, KeepError};
 use crate::machine;
@@ -46,7 +47,8 @@ pub(super) fn restore(call: &Call) -> Result<ExitCode, Failure> {
     let erased = match done.erased {
         0 => String::new(),
         n => {
-            format!("{} erased since the copy was made stay erased.\n", plural(n as u64, "install"))
+            let installs = counted(n as u64, "install", "installs");
+            format!("{installs} erased since the copy was made stay erased.\n")
         }
     };
     let size = size(&done.products);
@@ -55,11 +57,8 @@ pub(super) fn restore(call: &Call) -> Result<ExitCode, Failure> {
 
 fn size(products: &[Product]) -> String {
     let installs: u64 = products.iter().map(|product| product.installs).sum();
-    format!("{} of {}", plural(installs, "install"), plural(products.len() as u64, "product"))
-}
-
-fn plural(n: u64, word: &str) -> String {
-    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
+    let installs = counted(installs, "install", "installs");
+    format!("{installs} of {}", counted(products.len() as u64, "product", "products"))
 }
 
 /// The operand, in full: the messages name it.

@@ -2,16 +2,14 @@
 //!
 //! One rule: the numbers are those of the page, made by the same code of the same rows.
 
-use super::collector::{clock_offset, dir};
+use super::collector::{dir, now};
 use super::{Call, Failure, output};
 use crate::collector::definitions::{Audience, Day, Now};
 use crate::collector::report::{self, Form};
 use crate::collector::snapshot::Snapshot;
 use crate::collector::store::Reader;
 use crate::collector::view::{Selection, Topic, View};
-use crate::machine;
 use std::ffi::OsStr;
-use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
@@ -32,9 +30,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         product: call.value("product").map(|name| name.to_string_lossy().into_owned()),
         since: call.value("since").map(day).transpose()?,
     };
-    // Tests move the clock; nothing listens here.
-    let offset = clock_offset((Ipv4Addr::LOCALHOST, 0).into())?;
-    let now = Now(machine::now().saturating_add_signed(offset));
+    let now = Now(now()?);
     let snapshot = Reader::open(&dir(call)?).and_then(|reader| Snapshot::read(&reader, now));
     let snapshot = snapshot.map_err(|error| Failure::failed(error.to_string()))?;
     if let Some(product) = &selection.product

@@ -2,22 +2,18 @@
 //!
 //! One rule: it changes nothing; what is wrong is a line each, without a value, and the exit code.
 
-use super::collector::{clock_offset, dir};
+use super::collector::{dir, now};
 use super::output::{self, Format};
 use super::{Call, Failure};
 use crate::collector::definitions::Now;
 use crate::collector::store::Reader;
 use crate::collector::verify::{Check, verify};
-use crate::machine;
 use crate::node::Node;
-use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "collector verify")?;
-    // Tests move the clock; nothing listens here.
-    let offset = clock_offset((Ipv4Addr::LOCALHOST, 0).into())?;
-    let now = Now(machine::now().saturating_add_signed(offset));
+    let now = Now(now()?);
     let checks = Reader::open(&dir(call)?).and_then(|reader| verify(&reader, now));
     let checks = checks.map_err(|error| Failure::failed(error.to_string()))?;
     output::print(&match format {

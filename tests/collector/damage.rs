@@ -50,7 +50,7 @@ fn a_database_that_is_no_good_is_one_line_and_stays_as_it_is() {
     };
     let restore = "mcpproxy collector restore FILE";
     type Case<'c> = (&'c str, &'c Path, &'c dyn Fn(), &'c str);
-    let cases: [Case<'_>; 16] = [
+    let cases: [Case<'_>; 17] = [
         ("half of it", &stopped, &|| change("collector.db", &|b| b.truncate(b.len() / 2)), restore),
         (
             "a page less",
@@ -86,6 +86,12 @@ fn a_database_that_is_no_good_is_one_line_and_stays_as_it_is() {
         ("an empty file", &stopped, &|| fs::write(&file, "").expect("a file"), restore),
         ("no file", &stopped, &|| fs::remove_file(&file).expect("a file"), restore),
         ("no file but its log", &crashed, &|| fs::remove_file(&file).expect("a file"), restore),
+        (
+            "no log, where all of it was",
+            &crashed,
+            &|| fs::remove_file(dir.join("collector.db-wal")).expect("the log"),
+            restore,
+        ),
         ("a random log", &crashed, &|| change("collector.db-wal", &|b| noise(b)), restore),
         (
             "a log with a hole",
@@ -126,11 +132,9 @@ fn a_database_that_is_no_good_is_one_line_and_stays_as_it_is() {
         assert!(bytes(&dir) == before, "{what}: it was changed");
         // And a copy of it is not made.
         let copy = place.path().join("copy.db");
-        if !what.contains("log") {
-            let (code, _) = line(&collector(&dir, &["backup", copy.to_str().expect("text")]));
-            assert_eq!(code, Some(1), "{what}");
-            assert!(!copy.exists(), "{what}");
-        }
+        let (code, _) = line(&collector(&dir, &["backup", copy.to_str().expect("text")]));
+        assert_eq!(code, Some(1), "{what}");
+        assert!(!copy.exists(), "{what}");
     }
     // The key is gone, and the rest is well.
     copy_of(&crashed, &dir);
@@ -146,6 +150,45 @@ fn a_database_that_is_no_good_is_one_line_and_stays_as_it_is() {
         let running = Collector::start(&dir);
         assert!(kept(&running.reader()).0 >= if cut == 0 { 40 } else { 39 });
     }
+}
+
+#[test]
+fn no_command_removes_a_damaged_log() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (whole, dir) = (place.path().join("whole"), place.path().join("data"));
+    killed(&whole);
+    let copy = place.path().join("copy.db");
+    let copy = copy.to_str().expect("text");
+    copy_of(&whole, &dir);
+    assert!(collector(&dir, &["backup", copy]).status.success());
+    copy_of(&whole, &dir);
+    let log = dir.join("collector.db-wal");
+    let mut broken = fs::read(&log).expect("the log");
+    noise(&mut broken[9000..9100]);
+    fs::write(&log, &broken).expect("the log");
+    let id = crate::running::id(1);
+    let other = place.path().join("other.db");
+    let commands: [&[&str]; 7] = [
+        &["report", "overview"],
+        &["product", "list"],
+        &["verify"],
+        &["export", "-"],
+        &["note", "2026-11-02", "a note"],
+        &["forget", &id],
+        &["backup", other.to_str().expect("text")],
+    ];
+    for command in commands {
+        let (code, said) = line(&collector(&dir, command));
+        assert!(code == Some(1) && said.contains("collector restore FILE"), "{command:?}: {said}");
+        assert!(fs::read(&log).expect("the log") == broken, "{command:?}: its log was changed");
+    }
+    // What a restore puts aside is all that there was.
+    assert!(collector(&dir, &["restore", copy, "--ephemeral"]).status.success());
+    let is_log = |path: &Path| path.to_string_lossy().ends_with("-wal");
+    let aside =
+        fs::read_dir(&dir).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let aside = aside.into_iter().find(|path| is_log(path)).expect("the log that was put aside");
+    assert!(fs::read(aside).expect("the log") == broken);
 }
 
 /// Bytes that are no database, the same ones each time.

@@ -220,6 +220,10 @@ fn an_install_that_was_erased_after_the_copy_stays_erased() {
     assert!(said.contains("2 installs of") && said.contains("1 install erased since"), "{said}");
     let again = done(&dir, &["restore", "--ephemeral", text(&copy)]);
     assert!(again.contains("1 install erased since"), "it is remembered: {again}");
+    // As a restore leaves it that is killed after it has put the present database aside.
+    fs::rename(dir.join("collector.db"), dir.join("collector.db.restored")).expect("a new name");
+    let again = done(&dir, &["restore", "--ephemeral", text(&copy)]);
+    assert!(again.contains("1 install erased since"), "also by one that was killed: {again}");
     assert_eq!(kept(&Reader::open(&dir).expect("a reader")), (2, 2));
 }
 

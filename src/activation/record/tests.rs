@@ -377,11 +377,7 @@ fn a_record_that_is_not_as_this_program_writes_it_is_not_raised_where_it_stands(
         patched::<Counters>(
             Key::Counters,
             seal(Key::Counters, &Counters::default(), &[]).value(),
-            |body| {
-                let mut more = Counters::default();
-                more.ended_clean = 1;
-                Counters::raise(body, &more)
-            }
+            |body| { Counters::raise(body, &Counters { ended_clean: 1, ..Counters::default() }) }
         )
         .is_none(),
         "a counter behind the layout"

@@ -57,6 +57,10 @@ struct Change {
     still_owed: bool,
 }
 
+/// Changes the store in one transaction, with the marks that are owed to it.
+type Changing<'c> =
+    dyn FnMut(&mut Transaction<'_>, Option<&Deferred>) -> Result<Change, Failure> + 'c;
+
 /// What a committed transaction leaves to be done outside the lock.
 struct ToSync {
     file: Arc<File>,
@@ -332,7 +336,7 @@ impl Cell {
     fn write(
         &self,
         within: Duration,
-        change: &mut dyn FnMut(&mut Transaction<'_>, Option<&Deferred>) -> Result<Change, Failure>,
+        change: &mut Changing<'_>,
     ) -> Result<(Recorded, Option<ToSync>), Failure> {
         self.with_session(within, |session| {
             self.make_ready(session)?;

@@ -54,7 +54,7 @@ pub struct LeftOut {
     pub headless: u64,
     /// Environments of which nothing is known.
     pub unknown: u64,
-    /// Versions that are no release, whoever runs them.
+    /// Versions that are no release, of people and machines.
     pub development: u64,
     /// More new installs from one network than people make on a day, whatever they say that they are.
     pub floods: u64,

@@ -215,7 +215,12 @@ fn marks(all: impl Iterator<Item = IsoWeek>, slots: &Slots, notes: &[Note]) -> M
             @if !of_week.is_empty() {
                 @let (left, width) = slots.of(at);
                 g {
-                    title { @for note in of_week { (Day(note.day)) ": " (note.text) "; " } }
+                    title {
+                        @for (at, note) in of_week.into_iter().enumerate() {
+                            @if at > 0 { "; " }
+                            (Day(note.day)) ": " (note.text)
+                        }
+                    }
                     line.note x1={ (left + width / 2.0) "%" } x2={ (left + width / 2.0) "%" } y1=(ABOVE) y2=(ABOVE + HEIGHT) {}
                 }
             }

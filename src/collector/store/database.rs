@@ -5,6 +5,7 @@
 use super::error::StoreError;
 use super::{copy, key, log, migrate, sql};
 use mcpproxy_platform::files::{self, FileIdentity, FileLock, FileSystem, HeldLock, LockMode};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,13 +55,18 @@ fn lock(dir: &Path) -> PathBuf {
 
 /// Whether a database has been in the directory: none is made in place of one that is gone.
 fn had_one(dir: &Path) -> bool {
-    let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
     let log = dir.join("collector.db-wal").metadata().is_ok_and(|log| log.len() > 0);
-    has(key::FILE) || has("pages.key") || log
+    has_keys(dir) || log
+}
+
+/// Whether a collector has finished a start here: its keys come after its tables.
+fn has_keys(dir: &Path) -> bool {
+    [key::FILE, "pages.key"].iter().any(|name| dir.join(name).symlink_metadata().is_ok())
 }
 
 /// Opens the database to write it, made if it is missing. One of an older schema is an error.
 pub fn open(dir: &Path) -> Result<Connection, StoreError> {
+    check_log(dir)?;
     open_with(dir, |_| Err(StoreError::Older))
 }
 
@@ -69,6 +75,20 @@ pub fn open_held(dir: &Path, _lock: &HeldLock) -> Result<Connection, StoreError>
     log::check(&copy::beside(&file(dir), "-wal"))?;
     let lock = FileIdentity::at(&lock(dir)).map_err(|_| StoreError::Away)?;
     open_with(dir, |connection| migrate::run(connection, dir, lock))
+}
+
+/// Checks the log for every command, not only for a collector that starts: the last one to leave a database removes
+/// the log, and with it what SQLite has left out. While a collector runs, the log is its own, and is read in any state.
+fn check_log(dir: &Path) -> Result<(), StoreError> {
+    let path = copy::beside(&file(dir), "-wal");
+    if log::check(&path).is_ok() {
+        return Ok(());
+    }
+    match hold(dir) {
+        Err(StoreError::Taken) => Ok(()),
+        // Looked at once more: another command may have begun it anew meanwhile.
+        held => held.and_then(|_lock| log::check(&path)),
+    }
 }
 
 fn open_with(
@@ -86,6 +106,8 @@ fn open_with(
     // Looked at before anything is changed, and again under the lock: another process may make it now.
     let found = match schema(&connection)? {
         Some(schema) => schema,
+        // Its tables were in a log that is gone. Looked at once more: another process may have made them now.
+        None if has_keys(dir) && schema(&connection)?.is_none() => return Err(StoreError::Gone),
         None => {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             let change =
@@ -126,12 +148,30 @@ pub fn open_to_read(dir: &Path) -> Result<Connection, StoreError> {
 
 /// Opens an existing database of any schema that is known, to read it.
 pub fn open_to_copy(dir: &Path) -> Result<Connection, StoreError> {
+    check_log(dir)?;
+    open_to_read_with(dir, |_| Ok(()))
+}
+
+/// As [`open_to_copy`], before the database is put aside: what can be read of it is read, and a damaged log stays.
+pub fn open_to_put_aside(dir: &Path) -> Result<Connection, StoreError> {
+    let is_whole = log::check(&copy::beside(&file(dir), "-wal")).is_ok();
+    open_to_read_with(dir, |connection| {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_whole)?;
+        Ok(())
+    })
+}
+
+fn open_to_read_with(
+    dir: &Path,
+    prepare: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<Connection, StoreError> {
     let path = file(dir);
     if !path.exists() {
         return Err(if had_one(dir) { StoreError::Gone } else { StoreError::Missing });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(&path, flags)?;
+    prepare(&connection)?;
     if schema(&connection)?.is_none() {
         return Err(if had_one(dir) { StoreError::Gone } else { StoreError::Missing });
     }

@@ -15,7 +15,7 @@ const TOMBSTONE_DAYS: u32 = 30;
 /// days before that at the earliest (26 h): whose last day is older has no time to be remembered.
 const TIMES_DAYS: u32 = 4;
 
-/// What somebody who holds an id wants erased.
+/// An install that is to be erased, on the word of a client that has its id.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Erasure {
     /// The name of the product.

@@ -246,6 +246,9 @@ struct Statements<'c> {
     day_remove: Statement<'c>,
 }
 
+/// The same row, as it stands there and as it reads.
+type BothWays = (RawInstall, Result<Kept, StoreError>);
+
 impl<'c> Statements<'c> {
     fn of(change: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self {
@@ -259,10 +262,7 @@ impl<'c> Statements<'c> {
     }
 
     /// An install, as it stands there and as it reads.
-    fn install(
-        &mut self,
-        key: &[u8],
-    ) -> Result<Option<(RawInstall, Result<Kept, StoreError>)>, StoreError> {
+    fn install(&mut self, key: &[u8]) -> Result<Option<BothWays>, StoreError> {
         let found = self
             .install
             .query_row([key], |row| Ok((raw::install(row)?, read::install(row))))

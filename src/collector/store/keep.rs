@@ -148,6 +148,8 @@ pub fn restore(
     let target = database::file(dir);
     let checked = beside(&target, ".restored");
     let given = Key::given(source, dir)?;
+    // A restore that was killed has put the database aside, and what it knew is in what was checked.
+    let known = if target.exists() { Vec::new() } else { erased_in(&checked).unwrap_or_default() };
     let own_key = {
         let from = open_copy(file)?;
         database::schema(&from)
@@ -169,10 +171,8 @@ pub fn restore(
         own_key
     };
     // What was erased after the copy stays erased.
-    let (products, erased) = match erased(dir) {
-        Ok(erased) => erase_in(&checked, &erased)?,
-        Err(_) => erase_in(&checked, &[])?,
-    };
+    let erased = [known, erased(dir).unwrap_or_default()].concat();
+    let (products, erased) = erase_in(&checked, &erased)?;
     let aside = put_aside(&target, now).map_err(|error| KeepError::Aside(error.kind()))?;
     if let Some(key) = own_key {
         key.keep_in(dir)?;
@@ -183,16 +183,27 @@ pub fn restore(
     Ok(Restored { products, aside, erased })
 }
 
-/// The installs that were erased in the present database, if it can be read, and until when each is remembered.
-fn erased(dir: &Path) -> Result<Vec<(Vec<u8>, u32)>, StoreError> {
-    let present = database::open_to_copy(dir)?;
-    let mut statement = present.prepare(sql::ERASED_ALL)?;
+/// An install that was erased, and until when that is remembered.
+type Erased = (Vec<u8>, u32);
+
+/// The installs that were erased in the present database, if it can be read.
+fn erased(dir: &Path) -> Result<Vec<Erased>, StoreError> {
+    erased_of(&database::open_to_put_aside(dir)?)
+}
+
+/// As [`erased`], of a file that was checked.
+fn erased_in(file: &Path) -> Result<Vec<Erased>, StoreError> {
+    erased_of(&Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+fn erased_of(connection: &Connection) -> Result<Vec<Erased>, StoreError> {
+    let mut statement = connection.prepare(sql::ERASED_ALL)?;
     let erased = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(erased.collect::<Result<_, _>>()?)
 }
 
 /// Erases these in a copy; what it holds then, and how many were in it.
-fn erase_in(copy: &Path, erased: &[(Vec<u8>, u32)]) -> Result<(Vec<Product>, usize), StoreError> {
+fn erase_in(copy: &Path, erased: &[Erased]) -> Result<(Vec<Product>, usize), StoreError> {
     let mut connection = Connection::open(copy)?;
     // Schema 1 does not remember who was erased.
     let remembers = database::schema(&connection)? == Some(database::SCHEMA);

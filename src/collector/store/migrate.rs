@@ -102,7 +102,7 @@ fn rows(change: &Transaction<'_>) -> Result<Vec<u64>, StoreError> {
     Ok(counts.collect::<Result<_, _>>()?)
 }
 
-/// Who migrates: whoever holds the same lock file is the same, because an earlier one is dead.
+/// Who migrates: a process that holds the same lock file is the same, because an earlier one is dead.
 fn owner(lock: FileIdentity) -> String {
     let mut hasher = DefaultHasher::new();
     lock.hash(&mut hasher);

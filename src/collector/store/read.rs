@@ -59,7 +59,7 @@ impl Reader {
         while let Some(row) = rows.next()? {
             kept.push(install(row)?);
         }
-        // Of installs that expired, too: whoever came after them is carried over no more than before.
+        // Installs that expired count for the first day: those that came after them are carried over no more than before.
         let expired = frozen::first_day(&self.connection, known.product)?;
         let first_day = kept.iter().map(|kept| kept.day0).chain(expired).min().unwrap_or(0);
         Ok(kept.into_iter().map(|kept| marked(kept, first_day)).collect())

@@ -127,7 +127,7 @@ fn wrong(raw: &RawInstall, paper: &Paper) -> Vec<&'static str> {
     if !paper.was_seen_on(raw.day0) {
         wrong.push("it was not seen on its first day");
     }
-    let last = bits().last().map_or(raw.day0, |n| raw.day0 + n);
+    let last = bits().next_back().map_or(raw.day0, |n| raw.day0 + n);
     if last > raw.last_day || (raw.last_day - raw.day0 < i64::from(DAYS) && last != raw.last_day) {
         wrong.push("its last day is not the last on which it was seen");
     }

@@ -164,7 +164,7 @@ fn two_directories_with_one_database_migrate_one_after_the_other() {
     // The same one goes on where it was killed.
     run_steps(&mut connection, dir, "another one", &sql::MIGRATIONS).expect("its own turn");
     assert_eq!(database::schema(&connection), Ok(Some(database::SCHEMA)));
-    // And one that was killed long ago stops nobody.
+    // And one that was killed long ago stops no other.
     let place = self::place();
     let mut connection = raw(place.path());
     begin(&mut connection, 2, "another one").expect("its turn");
