@@ -294,10 +294,12 @@ fn replace_of_product<R>(
 }
 
 /// Removes the file of our own product, which holds the notice alone: under the id for which it was shown.
-fn forget_notice(place: &Place) -> Result<(), InstallError> {
-    let _lock = install::lock(place, EDIT_DEADLINE)?;
+fn forget_notice(place: &Place) -> Result<(), IdentityError> {
+    let _lock = config::lock(&place.data_dir(), EDIT_DEADLINE)?;
     match std::fs::remove_file(place.install()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(InstallError::from(error).into())
+        }
         _ => Ok(()),
     }
 }

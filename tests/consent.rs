@@ -298,7 +298,7 @@ fn reset_id_forgets_everything_of_the_old_install() {
     let store = Store::open(&dir, 1_795_358_800).expect("a store");
     store.record(Mark::Client("claude-code"), 1_795_358_800);
     fs::create_dir_all(dir.sent()).expect("made");
-    fs::write(dir.sent().join("x.json"), "{}").expect("written");
+    fs::write(dir.sent().join("2026-11-22T144600Z.json"), "{}").expect("written");
     let before = status(home.path(), &[]);
     assert_eq!(before["anonymous_id"], old);
     assert_eq!(before["activation"]["mcp_clients_seen_ever"][0], "claude-code");

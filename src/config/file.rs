@@ -2,7 +2,7 @@
 //!
 //! One rule: the lock is held from before reading until after the rename.
 
-use super::EditError;
+use super::{EditError, trust};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileLock, HeldLock, LockMode};
 use std::fs;
@@ -16,8 +16,12 @@ pub struct Lock {
     _held: HeldLock,
 }
 
-/// Takes the config's lock, waiting at most `deadline`. Makes the data directory if it is missing.
+/// Takes the config's lock, waiting at most `deadline`. Makes the data directory if it is missing, and nothing in
+/// one that is in the hands of others.
 pub fn lock(dir: &DataDir, deadline: Duration) -> Result<Lock, EditError> {
+    // What is in the way of the lock is in the way of everybody, and is told first.
+    check_lock(dir)?;
+    trust::check(dir).map_err(EditError::Untrusted)?;
     lock_file(dir.root(), &dir.config_lock(), deadline)
 }
 
@@ -44,7 +48,7 @@ pub(crate) fn lock_file(dir: &Path, file: &Path, deadline: Duration) -> Result<L
 
 /// What keeps the lock from being opened, found without making it. A data directory that cannot be made is
 /// told by [`lock`].
-pub(super) fn check_lock(dir: &DataDir) -> Result<(), EditError> {
+fn check_lock(dir: &DataDir) -> Result<(), EditError> {
     match FileLock::open_existing(&dir.config_lock()) {
         Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Err(EditError::Lock(files::reason(&e)))
