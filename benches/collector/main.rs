@@ -1,6 +1,6 @@
 //! The collector measured from outside: acknowledged heartbeats a second over HTTP, beside the bare engine.
 //!
-//! `cargo bench --features collector --bench collector` prints figures of one run and asserts no time; `-- ROUNDS
+//! `cargo bench --profile collector --features collector --bench collector` prints figures of one run and asserts no time; `-- ROUNDS
 //! HEARTBEATS` are other numbers than 3 rounds of 20,000. What is compared takes turns in each round, so that a noisy
 //! machine is noisy for all: the engine that inserts the same rows in batches, and the collector with 1, 16 and 200
 //! connections. Each begins with an empty database on the same disk. The heartbeats are made before the clock starts.

@@ -18,8 +18,8 @@ use crate::contract::product::OWN_PRODUCT;
 use crate::gate::Unknown;
 use mcpproxy_platform::files::{FileIdentity, HeldLock};
 use rusqlite::{
-    Connection, OptionalExtension as _, Statement, ToSql, Transaction, TransactionBehavior, params,
-    params_from_iter,
+    CachedStatement, Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior,
+    params, params_from_iter,
 };
 use std::path::PathBuf;
 
@@ -180,7 +180,7 @@ impl Store {
         let received = batch.iter().map(|one| one.received);
         let today = received.chain(erasures.iter().map(|one| one.asked)).map(day).max();
         let sweep = self.sweep.step(&change, today)?;
-        let mut counted = change.prepare(sql::COUNT)?;
+        let mut counted = change.prepare_cached(sql::COUNT)?;
         for ((day, name), n) in counts {
             counted.execute(params![day, name, n])?;
         }
@@ -265,23 +265,24 @@ impl Marks {
     }
 }
 
-/// The statements of a batch, each prepared once.
+/// The statements of a batch, each prepared once in the life of its connection: a batch is often one heartbeat, and
+/// SQLite takes longer to read these than to run them.
 pub(super) struct Rows<'c> {
-    install: Statement<'c>,
-    install_write: Statement<'c>,
-    day: Statement<'c>,
-    day_write: Statement<'c>,
-    erased: Statement<'c>,
+    install: CachedStatement<'c>,
+    install_write: CachedStatement<'c>,
+    day: CachedStatement<'c>,
+    day_write: CachedStatement<'c>,
+    erased: CachedStatement<'c>,
 }
 
 impl<'c> Rows<'c> {
     pub(super) fn of(connection: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self {
-            install: connection.prepare(sql::INSTALL)?,
-            install_write: connection.prepare(sql::INSTALL_WRITE)?,
-            day: connection.prepare(sql::DAY)?,
-            day_write: connection.prepare(sql::DAY_WRITE)?,
-            erased: connection.prepare(sql::ERASED)?,
+            install: connection.prepare_cached(sql::INSTALL)?,
+            install_write: connection.prepare_cached(sql::INSTALL_WRITE)?,
+            day: connection.prepare_cached(sql::DAY)?,
+            day_write: connection.prepare_cached(sql::DAY_WRITE)?,
+            erased: connection.prepare_cached(sql::ERASED)?,
         })
     }
 
