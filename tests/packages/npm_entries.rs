@@ -169,26 +169,64 @@ fn a_second_call_starts_nothing() {
 #[test]
 fn a_server_that_fails_to_load_fails_as_without_the_launcher() {
     let tree = Tree::new();
-    let (_, entry) = tree.probe();
-    for text in
-        ["throw new Error('no such note')", "process.exitCode = 4", "require('./absent.cjs')"]
-    {
-        let server = tree.write("server.cjs", text);
+    let cases = [
+        ("server.cjs", "throw new Error('no such note')"),
+        ("server.cjs", "process.exitCode = 4"),
+        ("server.cjs", "require('./absent.cjs')"),
+        ("server.mjs", "await 1; console.log('early'); throw new Error('no such note')"),
+        ("server.mjs", "await new Promise((done) => setTimeout(done, 10)); console.log('late')"),
+        ("server.mjs", "await new Promise(() => {})"),
+        ("server.mjs", "import './absent.mjs'"),
+    ];
+    for (name, text) in cases {
+        let server = tree.write(name, text);
+        let entry = tree.write(
+            "entry.mjs",
+            &format!(
+                "import {{ tap }} from '@mcpproxy/tap';\n\
+                 await tap(new URL('./{name}', import.meta.url), {{ product: 'notes-mcp' }});"
+            ),
+        );
         for objects in [false, true] {
             let [plain, through] = [&server, &entry].map(|file| {
                 let (status, out, err) = start(&tree, Path::new("node"), file, objects).end();
-                let named = err.lines().find(|line| line.starts_with("Error: ")).map(str::to_owned);
+                let named = err.lines().find(|line| line.starts_with("Error")).map(str::to_owned);
                 (status.code(), out, named)
             });
             assert_eq!(plain, through, "{text}");
         }
+        std::fs::remove_file(server).expect("it is there");
+        let (status, out, err) = start(&tree, Path::new("node"), &entry, true).end();
+        assert_eq!((status.code(), out.as_str()), (Some(1), ""), "{name} is missing");
+        assert!(err.contains(name), "{err}");
     }
-    std::fs::remove_file(tree.path("server.cjs")).expect("it is there");
-    for objects in [false, true] {
-        let (status, out, err) = start(&tree, Path::new("node"), &entry, objects).end();
-        assert_eq!((status.code(), out.as_str()), (Some(1), ""));
-        assert!(err.contains("server.cjs"), "{err}");
+}
+
+#[test]
+fn the_command_of_the_package_is_the_binary() {
+    let tree = Tree::new();
+    let command = tree.path("node_modules/@mcpproxy/tap/bin.cjs");
+    for (name, node) in nodes() {
+        for words in [&["--version"][..], &["no-such-command"]] {
+            let [ours, theirs] = [false, true].map(|direct| {
+                let program = if direct { tree.binary() } else { node.clone() };
+                let mut run = tree.command(&program);
+                if !direct {
+                    run.arg(&command);
+                }
+                let output = run.args(words).output().expect("it starts");
+                (output.status.code(), output.stdout, output.stderr)
+            });
+            assert_eq!(ours, theirs, "{name}: {words:?}");
+        }
     }
+    let tree = Tree::without_binary();
+    let mut run = tree.command(Path::new("node"));
+    run.arg(tree.path("node_modules/@mcpproxy/tap/bin.cjs")).arg("--version");
+    let output = run.output().expect("node");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(output.stdout.is_empty() && said.contains("is not installed"), "{said}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn assert_runs_here(command: impl Fn() -> Command, why: &str) {
     let said = running.said();
     assert!(!is_tapped(&running, &said), "{why}");
     running.tell("3");
-    let (status, out, err) = running.end();
+    let (status, out, err) = running.ended();
     assert_eq!((status.code(), out.as_str(), err.as_str()), (Some(3), "", ""), "{why}");
 
     let mut running = Running::start(command().env("MCPPROXY_DEBUG", "1"));
@@ -74,8 +74,6 @@ fn an_objection_in_the_environment_is_found_as_the_binary_finds_it() {
         "MCPPROXY_DO_NOT_TRACK",
     ];
     let values = ["", "0", "1", "false", "FALSE", "no", "off", "on", " Yes ", "true", " ", "maybe"];
-    let run = "const { tap } = require('@mcpproxy/tap'); tap(process.cwd() + '/server.cjs', {});";
-    tree.write("all.cjs", run);
     for name in names {
         for value in values {
             let mut status = tree.command(Path::new(env!("CARGO_BIN_EXE_mcpproxy")));
@@ -102,6 +100,10 @@ fn where_a_process_of_its_own_would_not_be_the_same_the_server_runs_here() {
         "Object.defineProperty(process.versions, 'electron', { value: '39.0.0' });",
     );
     let evaluated = format!("require('@mcpproxy/tap').tap({server:?}, {{ product: 'notes-mcp' }})");
+    let nameless = tree.write(
+        "nameless.cjs",
+        "require('@mcpproxy/tap').tap(__dirname + '/server.cjs', { endpoint: 'http://127.0.0.1:9' });",
+    );
     for (name, node) in nodes() {
         let start = |args: &[&std::ffi::OsStr]| {
             let mut command = tree.command(&node);
@@ -113,6 +115,7 @@ fn where_a_process_of_its_own_would_not_be_the_same_the_server_runs_here() {
             "Electron",
         );
         assert_runs_here(|| start(&["-e".as_ref(), evaluated.as_ref()]), "not started from a file");
+        assert_runs_here(|| start(&[nameless.as_ref()]), "no product");
         let permission = match name.as_str() {
             "node-18" => continue,
             "node-22" | "node-24" => "--permission",
@@ -199,7 +202,7 @@ fn a_read_only_installation_is_left_as_it_is() {
         let said = running.said();
         assert_eq!(is_tapped(&running, &said), !runs_without);
         running.tell("5");
-        assert_eq!(running.end().0.code(), Some(5));
+        assert_eq!(running.ended().0.code(), Some(5));
     }
     assert!(all(&modules) == before, "something changed below node_modules");
     for (path, mode, _) in before {

@@ -223,7 +223,14 @@ impl Running {
     /// Closes its input, and waits for its end: how it ended, the rest of its output, and what it complained of.
     pub fn end(mut self) -> (ExitStatus, String, String) {
         drop(self.child.stdin.take());
+        self.ended()
+    }
+
+    /// The same, while its input stays open.
+    pub fn ended(mut self) -> (ExitStatus, String, String) {
+        let input = self.child.stdin.take();
         let status = end_within(&mut self.child, PATIENCE).expect("it ends");
+        drop(input);
         let (mut out, mut err) = (String::new(), String::new());
         self.stdout.read_to_string(&mut out).expect("text");
         self.child.stderr.take().expect("a pipe").read_to_string(&mut err).expect("text");
