@@ -1,7 +1,7 @@
 //! What a server finds behind the launcher is what it finds without: its arguments, the options of Node.js, its
 //! directory, its environment, and that it is the main module. However the entry names it.
 
-use crate::npm_tree::{Running, Tree, is_tapped, nodes, replaces_itself};
+use crate::npm_tree::{Running, Tree, can_run, is_tapped, nodes, replaces_itself};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -29,6 +29,9 @@ fn start(tree: &Tree, node: &Path, file: &Path, objects: bool) -> Running {
 
 #[test]
 fn arguments_options_directory_and_environment_reach_the_server() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     for (name, node) in nodes() {
         for objects in [false, true] {
@@ -62,6 +65,9 @@ process.stdin.resume();
 
 #[test]
 fn an_entry_names_its_server_as_it_likes() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     tree.write("dist/server.mjs", MODULE);
     tree.write(
@@ -104,6 +110,9 @@ fn an_entry_names_its_server_as_it_likes() {
 /// As `npm` links a command: the name of the entry is that of a symbolic link without an ending.
 #[test]
 fn an_entry_may_be_started_by_another_name() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     let (_, entry) = tree.probe();
     let link = tree.path("notes-mcp");
@@ -117,6 +126,9 @@ fn an_entry_may_be_started_by_another_name() {
 
 #[test]
 fn a_server_whose_own_file_calls_tap_starts_once() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     let rest = r#"console.log(JSON.stringify({ pid: process.pid, mark: process.env.MCPPROXY_TAPPED ?? null }));
         process.stdin.resume();"#;
@@ -145,6 +157,9 @@ fn a_server_whose_own_file_calls_tap_starts_once() {
 
 #[test]
 fn a_second_call_starts_nothing() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     tree.probe();
     let line = "await tap(new URL('./server.cjs', import.meta.url), { product: 'notes-mcp' });";
@@ -168,6 +183,9 @@ fn a_second_call_starts_nothing() {
 
 #[test]
 fn a_server_that_fails_to_load_fails_as_without_the_launcher() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     let cases = [
         ("server.cjs", "throw new Error('no such note')"),
@@ -204,6 +222,9 @@ fn a_server_that_fails_to_load_fails_as_without_the_launcher() {
 
 #[test]
 fn the_command_of_the_package_is_the_binary() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     let command = tree.path("node_modules/@mcpproxy/tap/bin.cjs");
     for (name, node) in nodes() {
@@ -231,6 +252,9 @@ fn the_command_of_the_package_is_the_binary() {
 
 #[test]
 fn the_types_fit_modules_and_common_js() {
+    if !can_run() {
+        return;
+    }
     let compiler = crate::parts::Parts::find_all(&["npm"]).map(|parts| parts.node_modules());
     let Some(compiler) = compiler.map(|modules| modules.join("typescript/bin/tsc")) else { return };
     if !compiler.is_file() {
