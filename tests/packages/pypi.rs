@@ -277,7 +277,7 @@ impl Collector {
     /// What it has received: a line of JSON for each install.
     pub fn installs(&self) -> Vec<serde_json::Value> {
         let mut export = Command::new(MCPPROXY);
-        export.env_clear().args(["collector", "export", "--data-dir"]).arg(self.dir.path());
+        export.env_clear().args(["collector", "export", "-", "--data-dir"]).arg(self.dir.path());
         let lines = output(&mut export);
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
