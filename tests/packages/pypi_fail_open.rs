@@ -87,6 +87,7 @@ fn a_process_that_another_cannot_take_over_from() {
         ("sys.frozen = True; start()", "frozen"),
         ("sys.executable = '/opt/notes/notes-mcp'; start()", "part of a program"),
         ("sys.executable = None; start()", "part of a program"),
+        ("sys.executable = '/no/such/python3'; start()", "not where it was"),
         ("sys.ps1 = '>>> '; start()", "a person"),
         (
             "import io; sys.stdin = io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read())); start()",

@@ -65,6 +65,8 @@ def _obstacle() -> Optional[str]:
         return "this program is frozen: there is no interpreter to start"
     if not sys.executable or not _INTERPRETER.match(os.path.basename(sys.executable)):
         return "this interpreter is part of a program, and cannot be started by itself"
+    if not os.access(sys.executable, os.X_OK):
+        return "this interpreter is not where it was"
     if not os.path.isfile(_child.__file__):
         return "mcpproxy_tap is in an archive"
     if sys.flags.interactive or hasattr(sys, "ps1"):
