@@ -174,6 +174,7 @@ fn every_python_requirement_is_an_exact_version() {
     let parts = [
         ("requirements.txt", &["mcp==2.", "mcp-server-time==", "fastmcp=="][..]),
         ("api-requirements.txt", &["schemathesis==4."][..]),
+        ("pypi-requirements.txt", &["pypiserver==", "uv==", "pipx=="][..]),
     ];
     for (name, wanted) in parts {
         let text = std::fs::read_to_string(file(name)).expect("the requirements");
