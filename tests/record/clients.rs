@@ -96,11 +96,14 @@ impl App {
     }
 
     fn start(&self, mut command: Command) -> Host {
+        // A file: the recorder has its host's standard error, and may outlive it.
+        let said = self.home.0.path().join("said");
+        let file = std::fs::File::create(&said).expect("a file");
         command.current_dir(self.dir());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
         let mut child = command.spawn().expect("it starts");
         let output = child.stdout.take().map(BufReader::new).expect("its output");
-        Host { child, output }
+        Host { child, output, said }
     }
 }
 
@@ -108,6 +111,8 @@ impl App {
 struct Host {
     child: Child,
     output: BufReader<ChildStdout>,
+    /// What it and its recorder say on standard error.
+    said: PathBuf,
 }
 
 impl Host {
@@ -140,7 +145,7 @@ impl Host {
             rest
         });
         let ended = ended(self.child);
-        let said = String::from_utf8(ended.stderr).expect("UTF-8");
+        let said = std::fs::read_to_string(self.said).expect("UTF-8");
         assert!(ended.status.success(), "{}: {said}", ended.status);
         (output.join().expect("read"), said)
     }
@@ -363,12 +368,17 @@ fn play(language: Language, endpoint: &str) -> Option<App> {
     let played = client.start(client.home.command("node", &["client.mjs", &url])).end();
     assert_eq!(played.0.trim(), "noted", "{}", played.1);
     // It runs until a heartbeat with all of it was acknowledged.
+    let of_product = app.home.data().join("products").join(PRODUCT);
     eventually("its heartbeat", || {
-        let sent = app.home.data().join("products").join(PRODUCT);
-        let places = std::fs::read_dir(sent).ok()?.flatten().map(|place| place.path().join("sent"));
-        let copies = places.filter_map(|sent| std::fs::read_dir(sent).ok()).flatten().flatten();
-        let mut texts = copies.filter_map(|copy| std::fs::read_to_string(copy.path()).ok());
-        texts.any(|text| text.contains(r#""first_real_tool_call_ever":true"#)).then_some(())
+        let places = std::fs::read_dir(&of_product).ok()?.flatten();
+        let copies = places.filter_map(|place| std::fs::read_dir(place.path().join("sent")).ok());
+        let copies = copies.flatten().flatten().map(|copy| copy.path());
+        let mut kept = copies.filter(|copy| copy.extension().is_some_and(|it| it == "json"));
+        let is_whole = |text: String| text.contains(r#""first_real_tool_call_ever":true"#);
+        kept.any(|copy| std::fs::read_to_string(copy).is_ok_and(is_whole)).then_some(())?;
+        let words = ["telemetry", "status", "--product", PRODUCT, "-o", "json"];
+        let shown = app.home.command(MCPPROXY, &words).output().expect("it starts");
+        String::from_utf8_lossy(&shown.stdout).contains(r#""pending": false"#).then_some(())
     });
     drop(server.child.stdin.take());
     server.end();
@@ -405,10 +415,10 @@ impl<'h> Collector<'h> {
     fn start(home: &'h Home) -> (Self, String) {
         let words = ["collector", "--ephemeral", "--listen", "127.0.0.1:0", "--product", PRODUCT];
         let mut command = home.command(MCPPROXY, &words);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let output = child.stdout.take().map(BufReader::new).expect("its output");
-        let mut host = Host { child, output };
+        let mut host = Host { child, output, said: PathBuf::new() };
         let start = "Receiving heartbeats at ";
         let line =
             std::iter::repeat_with(|| host.line()).take(20).find(|line| line.starts_with(start));
@@ -445,6 +455,7 @@ fn a_real_collector_shows_the_steps_of_servers_over_http() {
         }
     }
     let report = collector.activation();
-    let steps = report.to_string();
-    assert_eq!(steps, "", "{report:#}");
+    let reached = |step: usize| &report["steps"][step]["reached"]["count"];
+    assert_eq!(report["steps"][1]["step"], "first_real_tool_call");
+    assert_eq!((&report["installs"], reached(0), reached(1)), (&json!(2), &json!(2), &json!(2)));
 }

@@ -195,7 +195,7 @@ fn a_wrong_command_line_is_told_before_anything_is_read() {
         (&["--launched-by", "me"][..], "login_item"),
         (&["--data-dir", ""], "--data-dir"),
         (&["x"], "unexpected"),
-        (&["--count-all"], "--count-remote"),
+        (&["--count-remotes"], "--count-remote?"),
     ] {
         let output = home.command(super::MCPPROXY, &["record"]).args(words).output().expect("run");
         let said = String::from_utf8_lossy(&output.stderr);

@@ -123,8 +123,8 @@ class Session:
 
     def client_seen(self, name: str, version: str = "") -> None:
         """The client introduced itself, by ``clientInfo``. Its version stays in this process."""
-        text = str(name).strip()[:_LONGEST_NAME].encode("ascii", "replace").decode()
-        self._say("client_seen", client=text)
+        text = name.strip()[:_LONGEST_NAME] if isinstance(name, str) else ""
+        self._say("client_seen", client=text.encode("ascii", "replace").decode())
 
     def server_connected(self) -> None:
         """The server answered it for the first time."""
