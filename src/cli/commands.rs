@@ -153,6 +153,11 @@ const TAP: Entry = Entry::Raw(super::tap::run);
 #[cfg(not(feature = "tap"))]
 const TAP: Entry = Entry::Needs("tap");
 
+#[cfg(feature = "record")]
+const RECORD: Entry = Entry::Parsed(super::record::run);
+#[cfg(not(feature = "record"))]
+const RECORD: Entry = Entry::Needs("record");
+
 #[cfg(feature = "heartbeat")]
 const SEND: Entry = Entry::Parsed(super::send::run);
 #[cfg(not(feature = "heartbeat"))]
@@ -175,8 +180,32 @@ const LAUNCHED_BY: Opt = Opt {
     help: "Who starts this: tray, login_item, cli, installer, unknown",
 };
 
-/// Every command, in the order of help.
-pub const COMMANDS: &[Command] = &[
+const HOST_PRODUCT: Opt = Opt {
+    long: "product",
+    short: None,
+    value: Some("NAME"),
+    help: "The product whose installs are counted: the name of its package",
+};
+
+const HOST_VERSION: Opt =
+    Opt { long: "product-version", short: None, value: Some("VERSION"), help: "Its version" };
+
+const HOST_ENDPOINT: Opt = Opt {
+    long: "endpoint",
+    short: None,
+    value: Some("URL"),
+    help: "Where its heartbeats go, unless its user names another place",
+};
+
+const VISIBLE_NOTICE: Opt = Opt {
+    long: "require-visible-notice",
+    short: None,
+    value: None,
+    help: "Send nothing before a person could see the notice",
+};
+
+/// Every command, in the order of help. Those that are compiled out have a name and nothing else.
+pub const COMMANDS: &[Command] = &names_alone([
     Command {
         path: &["tap"],
         summary: "Stand between an MCP client and a stdio MCP server, unseen by both",
@@ -191,34 +220,36 @@ pub const COMMANDS: &[Command] = &[
                 value: Some("NAME"),
                 help: "A tool that finds tools; may be repeated (default: retrieve_tools)",
             },
-            Opt {
-                long: "product",
-                short: None,
-                value: Some("NAME"),
-                help: "The product whose installs are counted: the name of its package",
-            },
-            Opt {
-                long: "product-version",
-                short: None,
-                value: Some("VERSION"),
-                help: "Its version",
-            },
-            Opt {
-                long: "endpoint",
-                short: None,
-                value: Some("URL"),
-                help: "Where its heartbeats go, unless its user names another place",
-            },
-            Opt {
-                long: "require-visible-notice",
-                short: None,
-                value: None,
-                help: "Send nothing before a person could see the notice",
-            },
+            HOST_PRODUCT,
+            HOST_VERSION,
+            HOST_ENDPOINT,
+            VISIBLE_NOTICE,
             LAUNCHED_BY,
         ],
         data_dir: true,
         entry: TAP,
+    },
+    Command {
+        path: &["record"],
+        summary: "Count for a host that tap cannot wrap: one event on a line of standard input",
+        about: "A host over HTTP, or in any language, starts it and writes JSON lines: client_seen, server_connected,\n\
+                discovery, call, end. A session counts if it says \"local\":true.",
+        operands: Operands::None,
+        options: &[
+            HOST_PRODUCT,
+            HOST_VERSION,
+            HOST_ENDPOINT,
+            VISIBLE_NOTICE,
+            Opt {
+                long: "count-remote",
+                short: None,
+                value: None,
+                help: "Count sessions of other machines as well",
+            },
+            LAUNCHED_BY,
+        ],
+        data_dir: true,
+        entry: RECORD,
     },
     connect::CONNECT,
     connect::DISCONNECT,
@@ -488,7 +519,21 @@ pub const COMMANDS: &[Command] = &[
         data_dir: false,
         entry: Entry::Parsed(super::help::run),
     },
-];
+]);
+
+/// Takes the words from the commands that are compiled out, where nothing shows them: they are 10 KB.
+const fn names_alone<const N: usize>(mut commands: [Command; N]) -> [Command; N] {
+    let mut at = 0;
+    while at < N {
+        if let Entry::Needs(_) = commands[at].entry {
+            commands[at].summary = "";
+            commands[at].about = "";
+            commands[at].options = &[];
+        }
+        at += 1;
+    }
+    commands
+}
 
 /// The command of exactly these words.
 pub fn find(words: &[String]) -> Option<&'static Command> {
