@@ -1,0 +1,191 @@
+"use strict";
+// The launcher: starts an MCP server behind `mcpproxy tap`.
+//
+// One rule: the server comes first. Whatever keeps the binary from running, the server runs in this process as if
+// nothing were there. Nothing is ever written to standard output, which belongs to MCP.
+
+const { spawn, spawnSync } = require("node:child_process");
+const fs = require("node:fs");
+const Module = require("node:module");
+const { constants } = require("node:os");
+const path = require("node:path");
+const { isatty } = require("node:tty");
+const { fileURLToPath, pathToFileURL } = require("node:url");
+const { isMainThread } = require("node:worker_threads");
+const { binary, debug, say } = require("./binary.cjs");
+
+/** The first argument by which a user of any server asks about its telemetry, and the commands behind it. */
+const SWITCH = "--mcpproxy-telemetry";
+const VERBS = { status: "status", on: "enable", off: "disable", show: "show-payload", forget: "forget" };
+
+/** Names the server to the process that is started for it, where that file calls `tap` again. */
+const MARK = "MCPPROXY_TAPPED";
+
+/** The servers that this process has started; shared with other copies of this package. */
+const STARTED = Symbol.for("mcpproxy.tap.started");
+
+/** What `mcpproxy tap` sends on. A terminal gives SIGINT and SIGQUIT to the server, too. */
+const FORWARDED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
+const OF_TERMINALS = ["SIGINT", "SIGQUIT"];
+
+/** What says no: the rules of `src/consent/rules.rs`, for the variables of this process. */
+const near = (value) => !["", "0", "false", "no", "off"].includes(value.trim().toLowerCase());
+const OBJECTIONS = {
+  DO_NOT_TRACK: (value) => !["", "0", "false"].includes(value),
+  MCPPROXY_TELEMETRY: (value) => !["", "true", "1", "on", "yes"].includes(value.trim().toLowerCase()),
+  MCPPROXY_TELEMETRY_DISABLED: near,
+  MCPPROXY_DO_NOT_TRACK: near,
+};
+
+/**
+ * Starts the server and counts it. Where the server runs in a process of its own, this never settles: nothing may
+ * follow it. See index.d.ts.
+ */
+function tap(server, options) {
+  const told = options ?? {};
+  if (isMainThread && process.argv[2] === SWITCH) process.exit(answer(process.argv[3], told.product));
+  const entry = entryFile();
+  const file = fileOf(server, entry);
+  const isTapped = process.env[MARK] === file && file !== undefined;
+  if (isTapped) delete process.env[MARK];
+  const started = (globalThis[STARTED] ??= new Set());
+  if (started.has(file)) return Promise.resolve();
+  started.add(file);
+  const stay = () => (file !== undefined && file === entry ? Promise.resolve() : runHere(file, server, entry));
+  let why = isTapped ? "it is this process that tap started" : reasonToStay(entry, file);
+  if (!why) {
+    const found = binary();
+    why = found.reason;
+    if (found.path) {
+      const args = ["tap", ...describe(told), "--", process.execPath, ...process.execArgv, file, ...process.argv.slice(2)];
+      const env = file === entry ? { ...process.env, [MARK]: file } : process.env;
+      if (!process.execve || process.platform === "win32") return runBehind(found.path, args, env, stay);
+      try {
+        process.execve(found.path, [found.path, ...args], env);
+      } catch (error) {
+        why = error.message;
+      }
+    }
+  }
+  debug(`the server runs without tap: ${why}`);
+  return stay();
+}
+
+/** Why the server runs in this process, or `undefined`. */
+function reasonToStay(entry, file) {
+  if (!isMainThread) return "this is a worker thread";
+  if (process.versions.electron) return "this is Electron";
+  if (!/^node/i.test(path.basename(process.execPath))) return `${process.execPath} is not Node.js`;
+  const objection = Object.keys(OBJECTIONS).find((name) => OBJECTIONS[name](process.env[name] ?? ""));
+  if (objection) return `${objection} objects`;
+  if (entry === undefined) return "this process was not started from a file";
+  if (file === undefined) return "the server is not a file";
+  // tap passes on the three standard streams and no other descriptor.
+  if (process.channel || process.env.LISTEN_FDS) return "the process that started this one talks to it over a channel";
+  if (require("node:inspector").url()) return "a debugger listens";
+  // Only an awaited `tap` holds up the rest of a file; without `execve` that rest would be a second server.
+  if (file === entry && require.main?.filename === entry && !process.execve) return "the server's CommonJS file calls tap itself";
+  return undefined;
+}
+
+function describe({ product, version, endpoint, requireVisibleNotice, discoveryTools }) {
+  const words = [];
+  if (product !== undefined) words.push(`--product=${product}`);
+  if (version !== undefined) words.push(`--product-version=${version}`);
+  if (endpoint !== undefined) words.push(`--endpoint=${endpoint}`);
+  if (requireVisibleNotice) words.push("--require-visible-notice");
+  for (const tool of discoveryTools ?? []) words.push(`--discovery-tool=${tool}`);
+  return words;
+}
+
+/** The file that this process was started from: symbolic links and left out endings resolved. */
+function entryFile() {
+  if (process._eval !== undefined || !process.argv[1]) return undefined;
+  try {
+    return fs.realpathSync(require.resolve(path.resolve(process.argv[1])));
+  } catch {
+    return undefined;
+  }
+}
+
+/** A path or a file URL as a path; `undefined` for what is no file. A relative path begins at the entry's folder. */
+function fileOf(server, entry) {
+  let file = String(server);
+  if (/^file:/i.test(file)) file = fileURLToPath(file);
+  else if (/^[a-z][a-z0-9+.-]+:/i.test(file)) return undefined;
+  file = path.resolve(entry ? path.dirname(entry) : "", file);
+  try {
+    return fs.realpathSync(file);
+  } catch {
+    return file;
+  }
+}
+
+/** Runs the server as Node.js runs the file that it is started with, so that it finds itself the main module. */
+function runHere(file, server, entry) {
+  if (file === undefined) return import(String(server));
+  if (isMainThread) process.argv.splice(1, entry === undefined ? 0 : 1, file);
+  if (!isMainThread || !Module.runMain || process.versions.bun) return import(pathToFileURL(file).href);
+  Module.runMain(file);
+  return Promise.resolve();
+}
+
+/** Runs it as a child that has our streams, gets our signals, and whose end is our end. */
+function runBehind(program, args, env, stay) {
+  return new Promise((resolve) => {
+    let child;
+    const forward = (signal) => {
+      if (process.platform === "win32" || (OF_TERMINALS.includes(signal) && isFromTerminal())) return;
+      child.kill(signal);
+    };
+    const release = () => FORWARDED.forEach((signal) => process.removeListener(signal, forward));
+    const fail = (error) => {
+      release();
+      debug(`the server runs without tap: ${program}: ${error.message}`);
+      resolve(stay());
+    };
+    try {
+      child = spawn(program, args, { env, stdio: "inherit", windowsHide: true });
+    } catch (error) {
+      return fail(error);
+    }
+    FORWARDED.forEach((signal) => process.on(signal, forward));
+    child.on("error", (error) => child.pid === undefined && fail(error));
+    child.on("exit", (code, signal) => {
+      release();
+      if (signal === null) process.exit(code);
+      process.kill(process.pid, signal);
+      // Some signals do not end a process of Node.js: then the code says it, as a shell would.
+      setTimeout(() => process.exit(128 + constants.signals[signal]), 500);
+    });
+  });
+}
+
+/** Whether a signal came from the keyboard: then the whole foreground group has it already. */
+function isFromTerminal() {
+  try {
+    const stat = fs.readFileSync("/proc/self/stat", "utf8");
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return group === foreground;
+  } catch {
+    return isatty(0) || isatty(2);
+  }
+}
+
+/** Answers the switch in the product's name; gives the exit code. */
+function answer(verb, product) {
+  if (!Object.hasOwn(VERBS, verb ?? "")) {
+    say(`usage: ${SWITCH} ${Object.keys(VERBS).join("|")}`);
+    return 2;
+  }
+  const { path: program, reason } = binary();
+  if (program === undefined) {
+    say(`nothing is sent: ${reason}; DO_NOT_TRACK=1 in the environment says no everywhere`);
+    return 1;
+  }
+  const words = ["telemetry", VERBS[verb], ...(product === undefined ? [] : ["--product", String(product)])];
+  const { status, signal } = spawnSync(program, words, { stdio: "inherit" });
+  return status ?? 128 + constants.signals[signal];
+}
+
+module.exports = { tap };
