@@ -14,6 +14,7 @@ mod parts;
 #[allow(dead_code)]
 mod session;
 
+mod init;
 mod pypi;
 mod pypi_endings;
 mod pypi_fail_open;
