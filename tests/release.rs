@@ -167,10 +167,10 @@ impl Packages {
     /// The `minimal` archives of a version, as a release has them: of this machine's system the built program.
     fn archives(&self, version: &str) {
         let program = self.path("program");
-        let stripped = Command::new("strip").arg("-o").arg(&program);
-        let _ = stripped.arg(env!("CARGO_BIN_EXE_mcpproxy")).output();
+        let built = env!("CARGO_BIN_EXE_mcpproxy");
+        let _ = Command::new("strip").arg("-o").arg(&program).arg(built).output();
         if !program.exists() {
-            fs::copy(env!("CARGO_BIN_EXE_mcpproxy"), &program).expect("copied");
+            fs::copy(built, &program).expect("copied");
         }
         let other = self.path("other");
         fs::write(&other, b"MZ stands for a program of Windows").expect("written");
