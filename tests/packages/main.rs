@@ -15,9 +15,17 @@ mod parts;
 mod session;
 
 mod init;
+mod npm;
+mod npm_endings;
+mod npm_entries;
+mod npm_fail_open;
+mod npm_packer;
+mod npm_registry;
+mod npm_tree;
 mod pypi;
 mod pypi_endings;
 mod pypi_fail_open;
 mod pypi_installers;
 mod pypi_packer;
 mod pypi_same;
+mod receiver;

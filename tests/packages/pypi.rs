@@ -141,10 +141,10 @@ impl Site {
         let site = Site { root: tempfile::tempdir().expect("a temporary directory") };
         let venv = ["-m", "venv", "--without-pip"];
         output(Command::new(python).args(venv).arg(site.root()));
-        let mut pip = Command::new(packed.parts.pypi("python"));
-        pip.args(["-m", "pip", "--disable-pip-version-check", "--python"]).arg(site.bin("python"));
-        pip.args(["install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]);
-        output(pip.args(packages));
+        let mut uv = Command::new(packed.parts.pypi("uv"));
+        uv.args(["pip", "install", "--quiet", "--no-config", "--no-index", "--no-deps", "--link-mode", "copy"]);
+        uv.arg("--cache-dir").arg(packed.dir.with_file_name("cache"));
+        output(uv.arg("--python").arg(site.bin("python")).args(packages));
         site
     }
 
@@ -277,7 +277,7 @@ impl Collector {
     /// What it has received: a line of JSON for each install.
     pub fn installs(&self) -> Vec<serde_json::Value> {
         let mut export = Command::new(MCPPROXY);
-        export.env_clear().args(["collector", "export", "--data-dir"]).arg(self.dir.path());
+        export.env_clear().args(["collector", "export", "-", "--data-dir"]).arg(self.dir.path());
         let lines = output(&mut export);
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }

@@ -48,9 +48,9 @@ def behind_tap(server: str, tap_options: List[str]) -> str:
     binary, reason = _binary.find()
     if binary is None:
         return reason
-    reason = _obstacle()
-    if reason is not None:
-        return reason
+    obstacle = _obstacle()
+    if obstacle is not None:
+        return obstacle
     if _is_parent(binary):
         # A server that replaces its own process, as an update does: its tap is still there.
         return "there is a tap in front of it already"
