@@ -4,7 +4,7 @@
 // One rule: the server comes first. Whatever keeps the binary from running, the server runs in this process as if
 // nothing were there. Nothing is ever written to standard output, which belongs to MCP.
 
-const { spawn, spawnSync } = require("node:child_process");
+const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const Module = require("node:module");
 const { constants } = require("node:os");
@@ -12,11 +12,11 @@ const path = require("node:path");
 const { isatty } = require("node:tty");
 const { fileURLToPath, pathToFileURL } = require("node:url");
 const { isMainThread } = require("node:worker_threads");
-const { binary, debug, say } = require("./binary.cjs");
+const { binary, debug } = require("./binary.cjs");
+const { SWITCH, answer } = require("./switch.cjs");
 
-/** The first argument by which a user of any server asks about its telemetry, and the commands behind it. */
-const SWITCH = "--mcpproxy-telemetry";
-const VERBS = { status: "status", on: "enable", off: "disable", show: "show-payload", forget: "forget" };
+/** Where a process of Node.js can become another program. */
+const canReplace = process.execve !== undefined && process.platform !== "win32";
 
 /** Names the server to the process that is started for it, where that file calls `tap` again. */
 const MARK = "MCPPROXY_TAPPED";
@@ -46,33 +46,36 @@ function tap(server, options) {
   if (isMainThread && process.argv[2] === SWITCH) process.exit(answer(process.argv[3], told.product));
   const entry = entryFile();
   const file = fileOf(server, entry);
-  const isTapped = process.env[MARK] === file && file !== undefined;
+  const isEntry = entry !== undefined && realPath(file) === entry;
+  const isTapped = isEntry && process.env[MARK] === entry;
   if (isTapped) delete process.env[MARK];
+  const name = file ?? String(server);
   const started = (globalThis[STARTED] ??= new Set());
-  if (started.has(file)) return Promise.resolve();
-  started.add(file);
-  const stay = () => (file !== undefined && file === entry ? Promise.resolve() : runHere(file, server, entry));
-  let why = isTapped ? "it is this process that tap started" : reasonToStay(entry, file);
-  if (!why) {
-    const found = binary();
-    why = found.reason;
-    if (found.path) {
-      const args = ["tap", ...describe(told), "--", process.execPath, ...process.execArgv, file, ...process.argv.slice(2)];
-      const env = file === entry ? { ...process.env, [MARK]: file } : process.env;
-      if (!process.execve || process.platform === "win32") return runBehind(found.path, args, env, stay);
-      try {
-        process.execve(found.path, [found.path, ...args], env);
-      } catch (error) {
-        why = error.message;
-      }
+  if (started.has(name)) return Promise.resolve();
+  started.add(name);
+  // The rest of the entry is the server where it is one and the same file.
+  const stay = () => (isEntry ? Promise.resolve() : runHere(file, server, entry));
+  let why = isTapped ? "tap has started this process" : undefined;
+  try {
+    why ??= reasonToStay(entry, file, isEntry);
+    const found = why === undefined ? binary() : undefined;
+    if (found?.path !== undefined) {
+      const server = [process.execPath, ...process.execArgv, file, ...process.argv.slice(2)];
+      const args = ["tap", ...describe(told), "--", ...server];
+      const env = isEntry ? { ...process.env, [MARK]: entry } : process.env;
+      if (!canReplace) return runBehind(found.path, args, env, stay);
+      process.execve(found.path, [found.path, ...args], env);
     }
+    why ??= found.reason;
+  } catch (error) {
+    why = error.message;
   }
   debug(`the server runs without tap: ${why}`);
   return stay();
 }
 
 /** Why the server runs in this process, or `undefined`. */
-function reasonToStay(entry, file) {
+function reasonToStay(entry, file, isEntry) {
   if (!isMainThread) return "this is a worker thread";
   if (process.versions.electron) return "this is Electron";
   if (!/^node/i.test(path.basename(process.execPath))) return `${process.execPath} is not Node.js`;
@@ -84,7 +87,7 @@ function reasonToStay(entry, file) {
   if (process.channel || process.env.LISTEN_FDS) return "the process that started this one talks to it over a channel";
   if (require("node:inspector").url()) return "a debugger listens";
   // Only an awaited `tap` holds up the rest of a file; without `execve` that rest would be a second server.
-  if (file === entry && require.main?.filename === entry && !process.execve) return "the server's CommonJS file calls tap itself";
+  if (isEntry && require.main !== undefined && !canReplace) return "the server's own CommonJS file calls tap";
   return undefined;
 }
 
@@ -110,10 +113,17 @@ function entryFile() {
 
 /** A path or a file URL as a path; `undefined` for what is no file. A relative path begins at the entry's folder. */
 function fileOf(server, entry) {
-  let file = String(server);
-  if (/^file:/i.test(file)) file = fileURLToPath(file);
-  else if (/^[a-z][a-z0-9+.-]+:/i.test(file)) return undefined;
-  file = path.resolve(entry ? path.dirname(entry) : "", file);
+  const name = String(server);
+  const isUrl = /^[a-z][a-z0-9+.-]+:/i.test(name);
+  try {
+    if (isUrl) return fileURLToPath(name);
+  } catch {
+    return undefined;
+  }
+  return path.resolve(entry === undefined ? "" : path.dirname(entry), name);
+}
+
+function realPath(file) {
   try {
     return fs.realpathSync(file);
   } catch {
@@ -144,12 +154,13 @@ function runBehind(program, args, env, stay) {
       debug(`the server runs without tap: ${program}: ${error.message}`);
       resolve(stay());
     };
+    // First, or a signal that comes now ends this process alone.
+    FORWARDED.forEach((signal) => process.on(signal, forward));
     try {
       child = spawn(program, args, { env, stdio: "inherit", windowsHide: true });
     } catch (error) {
       return fail(error);
     }
-    FORWARDED.forEach((signal) => process.on(signal, forward));
     child.on("error", (error) => child.pid === undefined && fail(error));
     child.on("exit", (code, signal) => {
       release();
@@ -170,22 +181,6 @@ function isFromTerminal() {
   } catch {
     return isatty(0) || isatty(2);
   }
-}
-
-/** Answers the switch in the product's name; gives the exit code. */
-function answer(verb, product) {
-  if (!Object.hasOwn(VERBS, verb ?? "")) {
-    say(`usage: ${SWITCH} ${Object.keys(VERBS).join("|")}`);
-    return 2;
-  }
-  const { path: program, reason } = binary();
-  if (program === undefined) {
-    say(`nothing is sent: ${reason}; DO_NOT_TRACK=1 in the environment says no everywhere`);
-    return 1;
-  }
-  const words = ["telemetry", VERBS[verb], ...(product === undefined ? [] : ["--product", String(product)])];
-  const { status, signal } = spawnSync(program, words, { stdio: "inherit" });
-  return status ?? 128 + constants.signals[signal];
 }
 
 module.exports = { tap };
