@@ -154,7 +154,6 @@ fn arguments_that_cannot_be_meant_are_usage() {
         usage(&["--nonsense"], &["--nonsense", "--help"]);
         usage(&["elsewhere"], &["elsewhere", "--help"]);
         usage(&["--endpoint"], &["--endpoint", "--help"]);
-        let with = |more: &[&str]| [&ENDPOINT[..], more].concat();
         usage(&with(&["--product", "mcpproxy-notes"]), &["mcpproxy-notes", "--product NAME"]);
         usage(&with(&["--alias", "telemetry"]), &["--alias", "--telemetry"]);
         usage(&with(&["--alias", "--help"]), &["--alias", "--telemetry"]);
@@ -176,4 +175,9 @@ fn a_file_that_cannot_be_written_is_named() {
         let output = packed.init(language, folder.path(), &words).output().expect("it starts");
         says_only(&output, 1, &["TELEMETRY.md cannot be read", "run init again"]);
     }
+}
+
+/// These arguments behind an endpoint.
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&ENDPOINT[..], more].concat()
 }
