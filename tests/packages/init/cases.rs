@@ -41,7 +41,8 @@ impl Case {
     }
 
     fn run(&self, packed: &Packed, folder: &Path, more: &[&str]) -> Output {
-        let words: Vec<&str> = self.words.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let words: Vec<&str> =
+            self.words.iter().map(String::as_str).chain(more.iter().copied()).collect();
         packed.init(self.language, folder, &words).output().expect("it starts")
     }
 }

@@ -85,6 +85,8 @@ impl Packed {
         let mut head = [0; 64];
         head[..5].copy_from_slice(b"\x7fELF\x02");
         head[18] = TARGET.2;
+        // The size of a program header, of which there is none.
+        head[54] = 56;
         std::fs::write(&binary, head).expect("written");
         for (packer, out) in [("npm-packages", "npm"), ("pypi-packages", "pypi")] {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(packer);

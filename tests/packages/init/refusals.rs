@@ -38,7 +38,13 @@ fn pypi(manifest: &str, parts: &[&str]) {
 #[test]
 fn a_folder_of_the_other_language_or_of_none_is_named() {
     refused(Language::Npm, &[], &ENDPOINT, 1, &["no package.json", "in the folder of your server"]);
-    refused(Language::Pypi, &[], &ENDPOINT, 1, &["no pyproject.toml", "in the folder of your server"]);
+    refused(
+        Language::Pypi,
+        &[],
+        &ENDPOINT,
+        1,
+        &["no pyproject.toml", "in the folder of your server"],
+    );
     let toml = [("pyproject.toml", PYPI)];
     refused(Language::Npm, &toml, &ENDPOINT, 1, &["run `python -m mcpproxy_tap init`"]);
     let json = [("package.json", NPM)];
@@ -61,7 +67,10 @@ fn a_package_json_without_what_is_needed_is_refused() {
     let published = r#"{ "name": "x", "version": "1.0.0", "bin": "a.js", "publishConfig": { "directory": "dist" } }"#;
     npm(published, &["publishConfig", "in what is published"]);
     npm(&NPM.replace("index.mjs", "src/index.ts"), &["src/index.ts", "no JavaScript"]);
-    npm(&NPM.replace("index.mjs", "../index.js"), &["../index.js", "no JavaScript of this package"]);
+    npm(
+        &NPM.replace("index.mjs", "../index.js"),
+        &["../index.js", "no JavaScript of this package"],
+    );
     let development = r#"{ "name": "x", "version": "1.0.0", "bin": "a.js", "devDependencies": { "@mcpproxy/tap": "1.0.0" } }"#;
     npm(development, &["no plain dependency", "npm uninstall @mcpproxy/tap"]);
 }
@@ -80,9 +89,11 @@ fn a_pyproject_without_what_is_needed_is_refused() {
     pypi(&format!("{PYPI}other = 'notes_mcp:other'\n"), &["several commands", "notes-mcp, other"]);
     pypi(&PYPI.replace("notes_mcp:main", "notes_mcp"), &["package.module:function"]);
     pypi(&PYPI.replace("notes_mcp:main", "elsewhere:main"), &["no module elsewhere in src or ."]);
-    let marked = PYPI.replace("version", "dependencies = ['mcpproxy-tap>1; os_name == \"nt\"']\nversion");
+    let marked =
+        PYPI.replace("version", "dependencies = ['mcpproxy-tap>1; os_name == \"nt\"']\nversion");
     pypi(&marked, &["line 3", "mcpproxy-tap==9.8.7", "by hand"]);
-    let single = [("pyproject.toml", &*PYPI.replace("notes_mcp:main", "notes:main")), ("notes.py", "")];
+    let single =
+        [("pyproject.toml", &*PYPI.replace("notes_mcp:main", "notes:main")), ("notes.py", "")];
     refused(Language::Pypi, &single, &ENDPOINT, 1, &["single file", "notes/__init__.py"]);
 }
 
@@ -136,13 +147,13 @@ fn arguments_that_cannot_be_meant_are_usage() {
             Language::Npm => ("package.json", NPM),
             Language::Pypi => ("pyproject.toml", PYPI),
         };
-        let usage = |words: &[&str], parts: &[&str]| refused(language, &[manifest], words, 2, parts);
+        let usage =
+            |words: &[&str], parts: &[&str]| refused(language, &[manifest], words, 2, parts);
         usage(&[], &["--endpoint URL is missing", "https://t.example.org"]);
         usage(&["--endpoint", "http://t.example.org"], &["plain http", "https://"]);
         usage(&["--nonsense"], &["--nonsense", "--help"]);
         usage(&["elsewhere"], &["elsewhere", "--help"]);
         usage(&["--endpoint"], &["--endpoint", "--help"]);
-        let with = |more: &[&str]| [&ENDPOINT[..], more].concat();
         usage(&with(&["--product", "mcpproxy-notes"]), &["mcpproxy-notes", "--product NAME"]);
         usage(&with(&["--alias", "telemetry"]), &["--alias", "--telemetry"]);
         usage(&with(&["--alias", "--help"]), &["--alias", "--telemetry"]);
@@ -164,4 +175,9 @@ fn a_file_that_cannot_be_written_is_named() {
         let output = packed.init(language, folder.path(), &words).output().expect("it starts");
         says_only(&output, 1, &["TELEMETRY.md cannot be read", "run init again"]);
     }
+}
+
+/// These arguments behind an endpoint.
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&ENDPOINT[..], more].concat()
 }

@@ -56,13 +56,20 @@ impl Server {
         let at = |name: &str| place.path().join("package").join(name);
         match language {
             Language::Npm => {
-                write(&at("package.json"), r#"{ "name": "notes-mcp", "version": "1.4.0", "type": "module", "bin": "dist/index.js" }"#);
+                write(
+                    &at("package.json"),
+                    r#"{ "name": "notes-mcp", "version": "1.4.0", "type": "module", "bin": "dist/index.js" }"#,
+                );
                 write(&at("dist/index.js"), NODE);
-                std::os::unix::fs::symlink(packed.node_modules(), at("node_modules")).expect("linked");
+                std::os::unix::fs::symlink(packed.node_modules(), at("node_modules"))
+                    .expect("linked");
             }
             Language::Pypi => {
-                write(&at("pyproject.toml"), "[project]\nname = 'notes-mcp'\nversion = '1.4.0'\n\
-                    [project.scripts]\nnotes-mcp = 'notes_mcp.server:main'\n");
+                write(
+                    &at("pyproject.toml"),
+                    "[project]\nname = 'notes-mcp'\nversion = '1.4.0'\n\
+                    [project.scripts]\nnotes-mcp = 'notes_mcp.server:main'\n",
+                );
                 write(&at("src/notes_mcp/__init__.py"), "");
                 write(&at("src/notes_mcp/server.py"), PYTHON);
                 // What an installation leaves beside the package.
@@ -104,10 +111,15 @@ impl Server {
                 node
             }
             Language::Pypi => {
-                let entry = manifest.split("notes-mcp = '").nth(1).and_then(|rest| rest.split('\'').next());
-                let (module, function) = entry.and_then(|entry| entry.split_once(':')).expect("a command");
+                let entry =
+                    manifest.split("notes-mcp = '").nth(1).and_then(|rest| rest.split('\'').next());
+                let (module, function) =
+                    entry.and_then(|entry| entry.split_once(':')).expect("a command");
                 let script = self.place.path().join("notes-mcp");
-                write(&script, &CONSOLE_SCRIPT.replace("MODULE", module).replace("FUNCTION", function));
+                write(
+                    &script,
+                    &CONSOLE_SCRIPT.replace("MODULE", module).replace("FUNCTION", function),
+                );
                 let mut python = Command::new("python3");
                 python.arg(script);
                 python
@@ -150,14 +162,16 @@ pub struct Session {
 
 impl Session {
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("its output"));
         Session { input: child.stdin.take(), output, child }
     }
 
     /// The answer to one request, as it arrived.
     pub fn ask(&mut self, request: &str) -> String {
-        writeln!(self.input.as_mut().expect("an open pipe"), "{request}").expect("a server that reads");
+        writeln!(self.input.as_mut().expect("an open pipe"), "{request}")
+            .expect("a server that reads");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("an answer");
         assert!(line.ends_with('\n'), "the server is gone");
@@ -189,9 +203,12 @@ impl Session {
         move || {
             let mut processes = vec![first.to_string()];
             while let Some(process) = processes.pop() {
-                let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else { continue };
+                let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+                    continue;
+                };
                 for task in tasks.flatten() {
-                    let read = |name| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+                    let read =
+                        |name| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
                     if read("comm").starts_with("mcpproxy-") {
                         return true;
                     }
@@ -237,24 +254,36 @@ impl Collector {
     pub fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut command = Command::new(packed::MCPPROXY);
-        command.args(["collector", "--ephemeral", "--listen", "127.0.0.1:0", "--product", "notes-mcp"]);
+        command.args([
+            "collector",
+            "--ephemeral",
+            "--listen",
+            "127.0.0.1:0",
+            "--product",
+            "notes-mcp",
+        ]);
         command.arg("--data-dir").arg(dir.path()).env_clear().stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
         let mut line = String::new();
         let output = child.stdout.take().expect("its output");
         BufReader::new(output).read_line(&mut line).expect("a line");
         let endpoint = line.trim().strip_prefix("Receiving heartbeats at ");
-        let endpoint = endpoint.and_then(|url| url.strip_suffix("/heartbeat")).expect("an address").to_owned();
+        let endpoint =
+            endpoint.and_then(|url| url.strip_suffix("/heartbeat")).expect("an address").to_owned();
         Collector { child, dir, endpoint }
     }
 
     /// How many installs it counts, of every kind.
     pub fn installs(&self) -> u64 {
         let mut command = Command::new(packed::MCPPROXY);
-        command.args(["collector", "product", "list", "-o", "json", "--data-dir"]).arg(self.dir.path());
+        command
+            .args(["collector", "product", "list", "-o", "json", "--data-dir"])
+            .arg(self.dir.path());
         let output = command.env_clear().stdin(Stdio::null()).output().expect("it starts");
         let listed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let products = listed.as_array().or_else(|| listed["products"].as_array()).expect("a list").clone();
+        let products =
+            listed.as_array().or_else(|| listed["products"].as_array()).expect("a list").clone();
         let notes = products.iter().find(|product| product["name"] == "notes-mcp");
         notes.expect("the product")["installs"].as_u64().expect("a number")
     }
@@ -276,7 +305,8 @@ pub fn sent(home: &Path) -> Vec<String> {
     if !products.exists() {
         return Vec::new();
     }
-    let copies = files(&products).into_iter().filter(|(name, _)| name.iter().any(|part| part == "sent"));
+    let copies =
+        files(&products).into_iter().filter(|(name, _)| name.iter().any(|part| part == "sent"));
     copies.map(|(_, bytes)| String::from_utf8(bytes).expect("UTF-8")).collect()
 }
 
@@ -297,7 +327,9 @@ fn it_answers_as_without_a_launcher_and_its_heartbeat_arrives() {
         let same = |text: &str| text.replace(|c: char| !c.is_ascii(), "?");
         let answers = session.talk();
         assert_eq!(answers[0], wanted[0], "{language:?}");
-        let tail = |text: &str| same(text).split(r#"\"--root\""#).nth(1).expect("the arguments").to_owned();
+        let tail = |text: &str| {
+            same(text).split(r#"\"--root\""#).nth(1).expect("the arguments").to_owned()
+        };
         assert_eq!(tail(&answers[1]), tail(&wanted[1]), "{language:?}");
         let home = server.home();
         session.until("a heartbeat is acknowledged", || !sent(&home).is_empty());

@@ -76,7 +76,10 @@ fn forget_erases_what_the_collector_has_and_stays_off() {
         session.end();
         assert_eq!(collector.installs(), 1, "{language:?}");
         let forgotten = succeeds(&server.run(&[SWITCH, "forget"]));
-        assert!(forgotten.contains("Telemetry of notes-mcp is disabled"), "{language:?}: {forgotten}");
+        assert!(
+            forgotten.contains("Telemetry of notes-mcp is disabled"),
+            "{language:?}: {forgotten}"
+        );
         assert!(forgotten.contains("erased what it received"), "{language:?}: {forgotten}");
         assert_eq!(collector.installs(), 0, "{language:?}");
         assert_eq!(sent(&home), Vec::<String>::new(), "{language:?}");

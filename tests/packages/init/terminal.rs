@@ -45,7 +45,10 @@ fn a_terminal_is_asked_for_the_endpoint_and_then_whether_to_write() {
                 r#"{ "name": "notes-mcp", "version": "1.0.0", "bin": "index.mjs" }"#,
             ),
             Language::Pypi => {
-                write(&manifest, "[project]\nname='notes-mcp'\nversion='1'\nscripts={x='notes:main'}\n");
+                write(
+                    &manifest,
+                    "[project]\nname='notes-mcp'\nversion='1'\nscripts={x='notes:main'}\n",
+                );
                 write(&folder.path().join("notes/__init__.py"), "");
             }
         }
@@ -60,6 +63,9 @@ fn a_terminal_is_asked_for_the_endpoint_and_then_whether_to_write() {
             assert!(shown < seen.find("Write this?").expect("the question"), "{seen}");
         }
         assert!(files(folder.path()).contains_key(Path::new("TELEMETRY.md")), "{language:?}");
-        assert!(typed(packed, language, folder.path(), "never=").status.success(), "it asks nothing");
+        assert!(
+            typed(packed, language, folder.path(), "never=").status.success(),
+            "it asks nothing"
+        );
     }
 }

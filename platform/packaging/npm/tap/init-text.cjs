@@ -73,7 +73,8 @@ class JsonText {
       const outer = /^[ \t]*/.exec(text.slice(text.lastIndexOf("\n", node.start) + 1))[0];
       const inner = `${this.newline}${outer}${this.unit()}`;
       const [open, close] = [text[node.start], text[node.end - 1]];
-      const filled = `${open}${inner}${member}${this.newline}${outer}${close}`;
+      const laidOut = `${open}${inner}${member}${this.newline}${outer}${close}`;
+      const filled = this.isLaidOut() ? laidOut : open + member + close;
       this.edits.push({ start: node.start, end: node.end, text: filled });
       return;
     }
@@ -90,17 +91,25 @@ class JsonText {
   pair(key, value) {
     const [first] = this.root.members;
     const colon = first && this.text.slice(first.afterKey, first.value.start);
-    const laidOut = JSON.stringify(value, null, this.unit());
     const unit = this.unit();
-    const text = laidOut.replaceAll("\n", `${this.newline}${unit}`);
+    const text = JSON.stringify(value, null, this.isLaidOut() ? unit : "").replaceAll("\n", `${this.newline}${unit}`);
     return `${JSON.stringify(key)}${colon === ":" ? ":" : ": "}${text}`;
+  }
+
+  /** What stands before the first member. */
+  lead() {
+    const [first] = this.root.members;
+    return first ? this.text.slice(this.root.start + 1, first.start) : "";
+  }
+
+  /** Whether each member has a line of its own. */
+  isLaidOut() {
+    return this.lead().includes("\n");
   }
 
   /** One step of indentation. */
   unit() {
-    const [first] = this.root.members;
-    const lead = first ? this.text.slice(this.root.start + 1, first.start) : "";
-    return lead.includes("\n") ? lead.slice(lead.lastIndexOf("\n") + 1) : "  ";
+    return this.isLaidOut() ? this.lead().slice(this.lead().lastIndexOf("\n") + 1) : "  ";
   }
 
   /** The edited text. */

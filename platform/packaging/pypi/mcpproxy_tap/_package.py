@@ -61,7 +61,7 @@ def read_toml(text: str) -> Toml:
         raise Refusal(f"{MANIFEST} is no TOML that init can read ({error}): put that line right") from None
 
 
-def root_of(toml: Toml, folder: Path) -> Tuple[str, ...]:
+def root_of(toml: Toml) -> Tuple[str, ...]:
     """Where name, version and scripts stand: `[project]`, or `[tool.poetry]` of an older Poetry."""
     for root in (("project",), ("tool", "poetry")):
         if toml.string(*root, "name") is None:

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 def _init(given: argparse.Namespace, folder: Path) -> int:
     text = manifest_text(folder)
     toml = read_toml(text)
-    root = root_of(toml, folder)
+    root = root_of(toml)
     server = server_of(toml, root, folder, given.bin)
     name = toml.string(*root, "name") or ""
     facts = _facts_of(given, name, server)
@@ -116,7 +116,7 @@ def _init(given: argparse.Namespace, folder: Path) -> int:
     # A checkout may have changed the line ends of the two that init wrote.
     changed = [file for file in files[:2] if (file.before or "").replace("\r\n", "\n") != file.after]
     changed += [file for file in files[2:] if file.diff()]
-    return _write(folder, changed, given, name)
+    return _write(folder, changed, given, name, toml.string(*root, "version"))
 
 
 def _facts_of(given: argparse.Namespace, name: str, server: Server) -> Facts:
@@ -214,7 +214,7 @@ def _page(facts: Facts, server: Server, name: str) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found.group(1)], template)
 
 
-def _write(folder: Path, files: List[File], given: argparse.Namespace, name: str) -> int:
+def _write(folder: Path, files: List[File], given: argparse.Namespace, name: str, version: Optional[str]) -> int:
     if not files:
         _say(f"nothing to change: {name} starts through its launcher")
         return 0
@@ -240,6 +240,8 @@ def _write(folder: Path, files: List[File], given: argparse.Namespace, name: str
             why = f"{file.name} cannot be written ({error.strerror})"
             raise Refusal(f"{why}: put that right and run init again") from None
     _say(f"wrote {', '.join(file.name for file in files)}")
+    if version and not re.match(r"\d{1,5}\.\d{1,5}\.\d{1,5}", version):
+        _say(f"version {version} is not of the form N.N.N: heartbeats will say 0.0.0-dev in its place")
     _say(f"next: install the package again, then start your server once; docs: {DOCS}")
     return 0
 
