@@ -41,7 +41,7 @@ fn main() {
     let written = compile()
         .and_then(|rust| write("contract.rs", rust))
         .and_then(|()| std::fs::read_to_string(V4).map_err(|e| format!("{V4}: {e}")))
-        .and_then(|schema| write("heartbeat-v4.json", without_white_space(&schema)));
+        .and_then(|schema| write("heartbeat-v4.json", without_words(&schema)?));
     if let Err(message) = written {
         println!("cargo::error={message}");
     }
@@ -55,17 +55,38 @@ fn compile() -> Result<String, String> {
     Ok(tables::rust(&old, &new, &versions::ADDED, &differences))
 }
 
-/// A JSON text on one line.
-fn without_white_space(json: &str) -> String {
-    let (mut in_text, mut is_escaped) = (false, false);
-    let mut kept = json.to_owned();
-    kept.retain(|c| {
-        in_text ^= c == '"' && !is_escaped;
-        is_escaped = in_text && c == '\\' && !is_escaped;
-        in_text || !c.is_ascii_whitespace()
-    });
-    kept.push('\n');
-    kept
+/// A schema on one line, without the words for people.
+fn without_words(schema: &str) -> Result<String, String> {
+    let value = json::parse(schema.as_bytes()).map_err(|e| format!("{V4}: {e}"))?;
+    let mut out = String::new();
+    write_without_words(&value, schema, &mut out);
+    Ok(out + "\n")
+}
+
+fn write_without_words(value: &json::Value<'_>, text: &str, out: &mut String) {
+    let is_word = |member: &&json::Member<'_>| {
+        ["$comment", "description", "title"].contains(&&*member.key)
+            && member.value.as_str().is_some()
+    };
+    if let Some(members) = value.members() {
+        out.push('{');
+        for (at, member) in members.iter().filter(|member| !is_word(member)).enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            out.push_str(&text[member.key_span.clone()]);
+            out.push(':');
+            write_without_words(&member.value, text, out);
+        }
+        out.push('}');
+    } else if let Some(items) = value.items() {
+        out.push('[');
+        for (at, item) in items.iter().enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            write_without_words(item, text, out);
+        }
+        out.push(']');
+    } else {
+        out.push_str(&text[value.span.clone()]);
+    }
 }
 
 /// One schema, or one line: file, line, JSON pointer, what is wrong, how to fix it.

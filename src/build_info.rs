@@ -100,6 +100,7 @@ pub const FEATURES: &[(&str, bool)] = &[
     ("heartbeat", cfg!(feature = "heartbeat")),
     ("tls", cfg!(feature = "tls")),
     ("tap", cfg!(feature = "tap")),
+    ("record", cfg!(feature = "record")),
     ("cli", cfg!(feature = "cli")),
     ("web", cfg!(feature = "web")),
     ("servers", cfg!(feature = "servers")),

@@ -32,6 +32,8 @@ mod node;
 pub mod notice;
 pub mod paths;
 pub mod products;
+#[cfg(feature = "record")]
+pub mod record;
 #[cfg(feature = "serve")]
 pub mod serve;
 mod status;

@@ -9,10 +9,14 @@ mod snapshot;
 pub use snapshot::Snapshot;
 
 use crate::activation::{BuiltinTool, DAY, DEADLINE, Ending, Mark, Recorded, Surface, clients};
+#[cfg(feature = "record")]
+use crate::consent::Effective;
 use crate::contract::RoutingMode;
 use crate::contract::product::NameError;
 use crate::gate::{self, PrivateWords};
 use crate::heartbeat::host::{Host, LiveCounts};
+#[cfg(feature = "record")]
+use crate::heartbeat::permission::Permission;
 use crate::heartbeat::session::Session;
 use crate::heartbeat::worker;
 use crate::machine::{self, Surroundings};
@@ -207,6 +211,13 @@ fn canonical_name(raw: &str) -> String {
     clients::canonical(raw, &|name| gate::scan(name, &words).is_some())
 }
 
+/// Where a host counts, and for whom.
+fn subject(host: &Host, around: &Surroundings) -> Result<Subject, Inert> {
+    let flag = host.data_dir.as_ref().map(|path| path.as_os_str());
+    let dir = DataDir::resolve(flag, around).map_err(Inert::Directory)?;
+    Subject::of_host(dir, host.product.as_ref()).map_err(Inert::Name)
+}
+
 /// Starts the background thread, unless there is nothing it could do.
 fn spawn(session: &Arc<Session>) {
     if !session.is_storeless() {
@@ -218,11 +229,8 @@ impl Telemetry {
     /// Decides consent, opens the store, starts the sender. Returns at once.
     pub fn start(host: Host) -> Telemetry {
         let around = Surroundings::of_this_process();
-        let flag = host.data_dir.as_ref().map(|path| path.as_os_str());
-        let session = DataDir::resolve(flag, around)
-            .map_err(Inert::Directory)
-            .and_then(|dir| Subject::of_host(dir, host.product.as_ref()).map_err(Inert::Name))
-            .map(|subject| Arc::new(Session::new(subject, host, around)));
+        let session =
+            subject(&host, around).map(|subject| Arc::new(Session::new(subject, host, around)));
         let telemetry = Telemetry { session, seen: Seen::new() };
         if let Ok(session) = &telemetry.session
             && session.allowed()
@@ -236,6 +244,15 @@ impl Telemetry {
             crash::watch(session);
         }
         telemetry
+    }
+
+    /// Whether a host like this would record anything if it started now. Nothing is made.
+    #[cfg(feature = "record")]
+    pub(crate) fn is_allowed(host: &Host) -> bool {
+        let around = Surroundings::of_this_process();
+        subject(host, around).is_ok_and(|subject| {
+            Permission::read(&subject, around).consent.effective != Effective::Off
+        })
     }
 
     /// Whether anything is recorded: telemetry was not off when it was last looked at.
@@ -367,6 +384,16 @@ impl Telemetry {
 
     /// As [`Self::stop`], for a host that knows better how it ended. The first word holds.
     pub fn stop_as(&self, ending: Ending) {
+        self.stop_with(Some(ending));
+    }
+
+    /// As [`Self::stop`], for a host that ended nobody knows how: the heartbeat does not guess.
+    #[cfg(feature = "record")]
+    pub(crate) fn stop_untold(&self) {
+        self.stop_with(None);
+    }
+
+    fn stop_with(&self, ending: Option<Ending>) {
         if let Ok(session) = &self.session {
             session.stop();
             session.withdraw(ending);

@@ -9,7 +9,7 @@
 //! [`End::leave`]. The main thread must live as long as the session: on Linux the child is killed
 //! when the thread that spawned it ends.
 
-pub use crate::backend::process::{Server, Sink, Source, spawn};
+pub use crate::backend::process::{Input, Server, Sink, Source, spawn};
 
 /// How a child process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ const RESCUED_JETBRAINS: (&str, &str, &str) =
     ("JetBrains-", "/copilot-intellij", "copilot-intellij");
 
 /// Our own gateway, as a client of the servers behind it.
-const OWN_GATEWAY: &str = "mcpproxy";
+pub const OWN_GATEWAY: &str = "mcpproxy";
 
 /// Whether a raw name is that of our own gateway. It introduces itself and lists tools when it starts, with no
 /// client in front of it: only its calls are made for one.

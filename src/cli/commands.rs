@@ -153,6 +153,11 @@ const TAP: Entry = Entry::Raw(super::tap::run);
 #[cfg(not(feature = "tap"))]
 const TAP: Entry = Entry::Needs("tap");
 
+#[cfg(feature = "record")]
+const RECORD: Entry = Entry::Parsed(super::record::run);
+#[cfg(not(feature = "record"))]
+const RECORD: Entry = Entry::Needs("record");
+
 #[cfg(feature = "heartbeat")]
 const SEND: Entry = Entry::Parsed(super::send::run);
 #[cfg(not(feature = "heartbeat"))]
@@ -175,6 +180,30 @@ const LAUNCHED_BY: Opt = Opt {
     help: "Who starts this: tray, login_item, cli, installer, unknown",
 };
 
+const HOST_PRODUCT: Opt = Opt {
+    long: "product",
+    short: None,
+    value: Some("NAME"),
+    help: "The product whose installs are counted: the name of its package",
+};
+
+const HOST_VERSION: Opt =
+    Opt { long: "product-version", short: None, value: Some("VERSION"), help: "Its version" };
+
+const HOST_ENDPOINT: Opt = Opt {
+    long: "endpoint",
+    short: None,
+    value: Some("URL"),
+    help: "Where its heartbeats go, unless its user names another place",
+};
+
+const VISIBLE_NOTICE: Opt = Opt {
+    long: "require-visible-notice",
+    short: None,
+    value: None,
+    help: "Send nothing before a person could see the notice",
+};
+
 /// Every command, in the order of help.
 pub const COMMANDS: &[Command] = &[
     Command {
@@ -191,34 +220,36 @@ pub const COMMANDS: &[Command] = &[
                 value: Some("NAME"),
                 help: "A tool that finds tools; may be repeated (default: retrieve_tools)",
             },
-            Opt {
-                long: "product",
-                short: None,
-                value: Some("NAME"),
-                help: "The product whose installs are counted: the name of its package",
-            },
-            Opt {
-                long: "product-version",
-                short: None,
-                value: Some("VERSION"),
-                help: "Its version",
-            },
-            Opt {
-                long: "endpoint",
-                short: None,
-                value: Some("URL"),
-                help: "Where its heartbeats go, unless its user names another place",
-            },
-            Opt {
-                long: "require-visible-notice",
-                short: None,
-                value: None,
-                help: "Send nothing before a person could see the notice",
-            },
+            HOST_PRODUCT,
+            HOST_VERSION,
+            HOST_ENDPOINT,
+            VISIBLE_NOTICE,
             LAUNCHED_BY,
         ],
         data_dir: true,
         entry: TAP,
+    },
+    Command {
+        path: &["record"],
+        summary: "Count for a host that tap cannot wrap: one event on a line of standard input",
+        about: "A host over HTTP, or in any language, starts it and writes JSON lines: client_seen, server_connected,\n\
+                discovery, call, end. A session counts if it says \"local\":true.",
+        operands: Operands::None,
+        options: &[
+            HOST_PRODUCT,
+            HOST_VERSION,
+            HOST_ENDPOINT,
+            VISIBLE_NOTICE,
+            Opt {
+                long: "count-remote",
+                short: None,
+                value: None,
+                help: "Count sessions of other machines as well",
+            },
+            LAUNCHED_BY,
+        ],
+        data_dir: true,
+        entry: RECORD,
     },
     connect::CONNECT,
     connect::DISCONNECT,

@@ -36,6 +36,8 @@ mod help;
 mod man;
 mod output;
 pub mod parse;
+#[cfg(feature = "record")]
+mod record;
 mod reset_id;
 mod schema;
 #[cfg(feature = "heartbeat")]
@@ -54,6 +56,8 @@ mod verify;
 mod version;
 
 use crate::config;
+#[cfg(any(feature = "record", feature = "serve"))]
+use crate::contract::LaunchSource;
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::timing::CLOCK_VARIABLE;
 use crate::machine::{self, Surroundings};
@@ -104,6 +108,15 @@ impl Call {
             let _ = Permission::read(&self.subject(&dir), around);
         }
         Ok(dir)
+    }
+
+    /// `--launched-by`
+    #[cfg(any(feature = "record", feature = "serve"))]
+    fn launched_by(&self) -> Result<Option<LaunchSource>, Failure> {
+        let Some(source) = self.value("launched-by") else { return Ok(None) };
+        let wrong = "--launched-by needs one of tray, login_item, cli, installer, unknown";
+        let found = source.to_str().and_then(LaunchSource::from_spelling);
+        found.map(Some).ok_or_else(|| Failure { code: 2, ..Failure::failed(wrong) })
     }
 
     /// Whose hosts this call is about, as far as that can be told: ours, where it cannot.

@@ -3,7 +3,6 @@
 //! One rule: with `--stdio`, standard output belongs to MCP.
 
 use super::{Call, Failure};
-use crate::contract::LaunchSource;
 use crate::serve::{self, DEFAULT_LISTEN, Options, ServeError};
 use crate::web::log;
 use std::ffi::OsStr;
@@ -28,7 +27,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     };
     let options = Options {
         dir: call.dir()?,
-        launched_by: launched_by(call)?,
+        launched_by: call.launched_by()?,
         listen: listen(call)?,
         stdio: call.has("stdio"),
         allowed_hosts: allowed_hosts(call)?,
@@ -49,12 +48,6 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
 
 fn usage(words: impl Into<String>) -> Failure {
     Failure::usage("serve", words)
-}
-
-fn launched_by(call: &Call) -> Result<Option<LaunchSource>, Failure> {
-    let Some(source) = call.value("launched-by") else { return Ok(None) };
-    let wrong = || usage("--launched-by needs one of tray, login_item, cli, installer, unknown");
-    source.to_str().and_then(LaunchSource::from_spelling).map(Some).ok_or_else(wrong)
 }
 
 /// Where to listen; nowhere with `--stdio` alone.

@@ -13,7 +13,7 @@ use crate::node::Node;
 use crate::status::Status;
 use crate::status::list::{List, Row};
 use crate::status::unseen::Unseen;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
@@ -151,35 +151,35 @@ fn table(status: &Status, is_exact: bool) -> String {
         agents => format!("{} (an agent's {agents})", status.live.env_kind),
     };
     let product = &status.subject.product;
-    let rows = [
-        ("Product", format!("{} {}", product.name, product.version)),
-        ("Telemetry", words(status.consent.effective).to_owned()),
-        ("  because", format!("{} ({})", status.consent.detail, status.consent.rule)),
-        ("  preference", status.preference_word().to_owned()),
-        ("Anonymous id", id),
-        ("Endpoint", status.endpoint.clone().unwrap_or_else(|| "none".into())),
-        ("Data directory", status.subject.dir.root().to_string_lossy().into_owned()),
-        ("Environment", environment),
-        ("Launched by", status.launch_source.to_string()),
-        ("Starts at login", autostart.to_owned()),
-        ("Server connected", yes(funnel.first_connected_server_ever).to_owned()),
-        ("Client seen", yes(funnel.first_mcp_client_ever).to_owned()),
-        ("  clients", clients),
-        ("Tools searched", yes(funnel.first_retrieve_tools_call_ever).to_owned()),
-        ("  last 24 h", funnel.retrieve_tools_calls_24h.to_string()),
-        ("  tokens saved", status.state.tokens_saved.value(status.now).to_string()),
-        ("A tool used", yes(funnel.first_real_tool_call_ever).to_owned()),
-        ("Store", store),
-        ("Last heartbeat", time(Some(status.state.sender.last_success).filter(|at| *at != 0))),
-        ("  next", time(status.next_due())),
-        ("  waiting", yes(status.state.pending.is_some()).to_owned()),
-        ("  failed attempts", status.state.sender.failures.to_string()),
-        ("  refused by gate", status.state.install.anonymity_violations.to_string()),
-    ];
+    let because = &status.consent;
+    let state = &status.state;
     let mut out = String::new();
-    for (name, value) in rows {
+    let mut row = |name: &str, value: &dyn fmt::Display| {
         let _ = writeln!(out, "{name:18} {value}");
-    }
+    };
+    row("Product", &format_args!("{} {}", product.name, product.version));
+    row("Telemetry", &words(because.effective));
+    row("  because", &format_args!("{} ({})", because.detail, because.rule));
+    row("  preference", &status.preference_word());
+    row("Anonymous id", &id);
+    row("Endpoint", &status.endpoint.as_deref().unwrap_or("none"));
+    row("Data directory", &status.subject.dir.root().to_string_lossy());
+    row("Environment", &environment);
+    row("Launched by", &status.launch_source);
+    row("Starts at login", &autostart);
+    row("Server connected", &yes(funnel.first_connected_server_ever));
+    row("Client seen", &yes(funnel.first_mcp_client_ever));
+    row("  clients", &clients);
+    row("Tools searched", &yes(funnel.first_retrieve_tools_call_ever));
+    row("  last 24 h", &funnel.retrieve_tools_calls_24h);
+    row("  tokens saved", &state.tokens_saved.value(status.now));
+    row("A tool used", &yes(funnel.first_real_tool_call_ever));
+    row("Store", &store);
+    row("Last heartbeat", &time(Some(state.sender.last_success).filter(|at| *at != 0)));
+    row("  next", &time(status.next_due()));
+    row("  waiting", &yes(state.pending.is_some()));
+    row("  failed attempts", &state.sender.failures);
+    row("  refused by gate", &state.install.anonymity_violations);
     if let Some(trouble) = status.obstacle().filter(|_| status.store.0 == "ok") {
         let _ = writeln!(out, "\n{trouble}");
     }

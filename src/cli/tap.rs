@@ -6,7 +6,8 @@
 use super::help;
 use crate::contract::LaunchSource;
 use crate::machine;
-use crate::tap::{self, DEFAULT_DISCOVERY_TOOL, Options, Told};
+use crate::products::told::Told;
+use crate::tap::{self, DEFAULT_DISCOVERY_TOOL, Options};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use std::ffi::{OsStr, OsString};
 use std::fmt;

@@ -490,16 +490,16 @@ impl Session {
         }
     }
 
-    /// Removes this host's mark, if it is still the one that is stored, and notes how the host ended; the first
-    /// word holds. In one transaction that waits for others no longer than any.
-    pub(crate) fn withdraw(&self, ending: Ending) {
+    /// Removes this host's mark, if it is still the one that is stored, and notes how the host ended, if that is
+    /// known; the first word holds. In one transaction that waits for others no longer than any.
+    pub(crate) fn withdraw(&self, ending: Option<Ending>) {
         let opened = lock(&self.watch).store.is_some();
         if !opened || !self.look() {
             return;
         }
         let Some(store) = self.store() else { return };
         let is_news = !self.ended.swap(true, Ordering::AcqRel);
-        let count = |state: &mut State, claim: Option<&Claim<'_>>| {
+        let count = |state: &mut State, claim: Option<&Claim<'_>>, ending| {
             let is_ours = |state: &State| {
                 claim.is_none_or(|claim| claim.owner == owner(&state.install.anonymous_id))
             };
@@ -512,8 +512,8 @@ impl Session {
             }
         };
         let _ = store.update(false, |state| {
-            if is_news {
-                self.with_claim(&store, |claim| count(state, claim));
+            if let Some(ending) = ending.filter(|_| is_news) {
+                self.with_claim(&store, |claim| count(state, claim, ending));
             }
             let ours = |mark: &mut LiveMark| mark.nonce == self.nonce;
             let _ = state.live_tap.take_if(ours);

@@ -5,6 +5,8 @@
 
 mod enter;
 mod listing;
+#[cfg(any(feature = "record", feature = "tap"))]
+pub mod told;
 
 pub use enter::{EnterError, MOST_HOSTS, MOST_PRODUCTS, enter};
 pub use listing::{Listed, directories, list, newest};

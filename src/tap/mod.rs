@@ -14,16 +14,16 @@ mod listing;
 mod messages;
 mod observer;
 mod outstanding;
-mod product;
 mod queue;
 mod reader;
 mod strings;
 mod tokens;
+mod variables;
 
 pub use observer::{Direction, Observer};
-pub use product::Told;
 
 use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
+use crate::products::told::{Command, Told};
 use crate::{Event, Host, LiveCounts, Telemetry};
 use ending::{Ending, Streams};
 use mcpproxy_platform::files::{self, coarse_time};
@@ -50,6 +50,10 @@ const HEAD_START: Duration = Duration::from_millis(20);
 
 /// How long a first request may go unanswered before the server counts as one that does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is said where the product does not fit.
+const TOLD: Command =
+    Command { name: "tap", goes_on: "the server runs", uncounted: "this session is not counted" };
 
 /// The discovery tool when none is named.
 pub const DEFAULT_DISCOVERY_TOOL: &str = "retrieve_tools";
@@ -100,7 +104,7 @@ struct Session {
 impl Session {
     fn start(options: &Options) -> io::Result<Self> {
         let Spawned { client_in, server_in, server_out, client_out, mut server } =
-            process::spawn(&options.command, &options.arguments, &product::kept_back())?;
+            process::spawn(&options.command, &options.arguments, &variables::kept_back())?;
         let queue = Arc::new(Queue::new());
         let requests = queue.clone();
         let streams = Arc::new(Streams::default());
@@ -164,7 +168,7 @@ fn forward(
 fn observe(options: Options, session: &Session) {
     let queue = &*session.queue;
     queue.wait_for_end(HEAD_START);
-    let Ok(product) = options.told.product() else { return };
+    let Ok(product) = options.told.product(&TOLD) else { return };
     let telemetry = Telemetry::start(Host {
         routing_mode: RoutingMode::Tap,
         data_dir: options.data_dir,

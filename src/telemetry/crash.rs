@@ -50,7 +50,7 @@ fn note() {
     let hosts: Vec<_> = hosts.iter().filter_map(Weak::upgrade).collect();
     let (done, noted) = mpsc::channel();
     let writer = std::thread::Builder::new().name("mcpproxy-crash".into()).spawn(move || {
-        hosts.iter().for_each(|host| host.withdraw(Ending::Crash));
+        hosts.iter().for_each(|host| host.withdraw(Some(Ending::Crash)));
         let _ = done.send(());
     });
     if writer.is_ok() {

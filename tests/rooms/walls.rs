@@ -29,6 +29,7 @@ pub const ROOMS: &[&str] = &[
     "notice",
     "paths",
     "products",
+    "record",
     "serve",
     "status",
     "tap",
@@ -102,6 +103,19 @@ const WALLS: &[(&str, Wall, &str)] = &[
     ),
     ("gateway", Wall::Never(&["collector"]), "in web, if every HTTP surface needs it"),
     ("serve", Wall::Never(&["collector"]), "in web, if every HTTP surface needs it"),
+    (
+        "record",
+        Wall::Only(&[
+            "activation",
+            "connect",
+            "contract",
+            "heartbeat",
+            "machine",
+            "products",
+            "telemetry",
+        ]),
+        "in the library: `record` is a host like any other, and knows what they know",
+    ),
     ("platform", Wall::Never(&["mcpproxy"]), "in the root crate, which passes plain values down"),
 ];
 

@@ -4,6 +4,8 @@ pub mod files;
 #[cfg(feature = "service")]
 pub mod group;
 pub mod host;
+#[cfg(feature = "process")]
+mod input;
 pub mod login;
 pub mod policy;
 #[cfg(feature = "process")]

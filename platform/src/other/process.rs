@@ -1,5 +1,7 @@
 //! process: see `crate::process`. Standard library only: no signals, no tie between lives.
 
+pub use super::input::Input;
+
 use crate::process::{End, Spawned};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};

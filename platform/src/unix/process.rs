@@ -2,8 +2,10 @@
 
 pub mod dispositions;
 mod ends;
+mod input;
 
 pub use ends::{Sink, Source};
+pub use input::Input;
 
 use crate::backend::lives;
 use crate::backend::signals::Signals;

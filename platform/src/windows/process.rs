@@ -1,9 +1,11 @@
 //! process: see `crate::process`.
 
 mod ends;
+mod input;
 mod job;
 
 pub use ends::{Sink, Source};
+pub use input::Input;
 
 use super::lookup;
 use crate::process::{End, Spawned};

@@ -21,7 +21,8 @@ function binary() {
   const file = process.platform === "win32" ? "mcpproxy.exe" : "mcpproxy";
   let path;
   try {
-    path = require.resolve(`@mcpproxy/tap-${system}/bin/${file}`);
+    // An archive of Electron holds no programs; they lie beside it.
+    path = require.resolve(`@mcpproxy/tap-${system}/bin/${file}`).replace(/\.asar(?=[\\/])/, ".asar.unpacked");
   } catch {
     return { path: undefined, reason: `the package @mcpproxy/tap-${system} is not installed` };
   }

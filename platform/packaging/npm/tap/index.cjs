@@ -13,6 +13,7 @@ const { isatty } = require("node:tty");
 const { fileURLToPath, pathToFileURL } = require("node:url");
 const { isMainThread } = require("node:worker_threads");
 const { binary, debug } = require("./binary.cjs");
+const { objection } = require("./objection.cjs");
 const { SWITCH, answer } = require("./switch.cjs");
 
 /** Where a process of Node.js can become another program. */
@@ -27,15 +28,6 @@ const STARTED = Symbol.for("mcpproxy.tap.started");
 /** What `mcpproxy tap` sends on. A terminal gives SIGINT and SIGQUIT to the server, too. */
 const FORWARDED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
 const OF_TERMINALS = ["SIGINT", "SIGQUIT"];
-
-/** What says no: the rules of `src/consent/rules.rs`, for the variables of this process. */
-const near = (value) => !["", "0", "false", "no", "off"].includes(value.trim().toLowerCase());
-const OBJECTIONS = {
-  DO_NOT_TRACK: (value) => !["", "0", "false"].includes(value),
-  MCPPROXY_TELEMETRY: (value) => !["", "true", "1", "on", "yes"].includes(value.trim().toLowerCase()),
-  MCPPROXY_TELEMETRY_DISABLED: near,
-  MCPPROXY_DO_NOT_TRACK: near,
-};
 
 /**
  * Starts the server and counts it. Where the server runs in a process of its own, this never settles: nothing may
@@ -80,8 +72,8 @@ function reasonToStay(entry, file, isEntry) {
   if (!isMainThread) return "this is a worker thread";
   if (process.versions.electron) return "this is Electron";
   if (!/^node/i.test(path.basename(process.execPath))) return `${process.execPath} is not Node.js`;
-  const objection = Object.keys(OBJECTIONS).find((name) => OBJECTIONS[name](process.env[name] ?? ""));
-  if (objection) return `${objection} objects`;
+  const objecting = objection(process.env);
+  if (objecting) return `${objecting} objects`;
   if (entry === undefined) return "this process was not started from a file";
   if (file === undefined) return "the server is not a file";
   // tap passes on the three standard streams and no other descriptor.
