@@ -118,7 +118,11 @@ impl Registries {
     /// `None` after a loud skip.
     fn start() -> Option<Registries> {
         let mut process = Command::new(root().join("scripts/registries"))
-            .args(["sh", "-c", r#"echo "$NPM_REGISTRY $PYPI_UPLOAD $PYPI_INDEX $TWINE_PYTHON"; cat"#])
+            .args([
+                "sh",
+                "-c",
+                r#"echo "$NPM_REGISTRY $PYPI_UPLOAD $PYPI_INDEX $TWINE_PYTHON"; cat"#,
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -245,7 +249,10 @@ fn packages_are_published_once_and_in_the_order_in_which_they_can_be_installed()
     let refused = other.publish(&registries, &[]);
     let told = said(&refused);
     assert_eq!(refused.status.code(), Some(1), "{told}");
-    assert!(told.contains("npm: @mcpproxy/tap-win32-x64 1.2.3 is there with other bytes"), "{told}");
+    assert!(
+        told.contains("npm: @mcpproxy/tap-win32-x64 1.2.3 is there with other bytes"),
+        "{told}"
+    );
     let npm = first.path("npm").display().to_string();
     let refused = other.publish(&registries, &["--npm-packages", &npm]);
     let told = said(&refused);
