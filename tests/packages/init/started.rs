@@ -143,8 +143,7 @@ impl Server {
     pub fn session(&self, words: &[&str], variables: &[(&str, &str)]) -> Session {
         let mut command = self.command(words);
         command.envs(variables.iter().copied());
-        let log = std::fs::File::create(self.place.path().join("stderr")).expect("a file");
-        Session::start(command.stderr(log))
+        Session::start(&mut command, self.place.path().join("stderr"))
     }
 
     /// What its sessions wrote to standard error.
@@ -158,14 +157,16 @@ pub struct Session {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
+    log: PathBuf,
 }
 
 impl Session {
-    fn start(command: &mut Command) -> Self {
+    fn start(command: &mut Command, log: PathBuf) -> Self {
+        command.stderr(std::fs::File::create(&log).expect("a file"));
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
         let output = BufReader::new(child.stdout.take().expect("its output"));
-        Session { input: child.stdin.take(), output, child }
+        Session { input: child.stdin.take(), output, child, log }
     }
 
     /// The answer to one request, as it arrived.
@@ -174,7 +175,11 @@ impl Session {
             .expect("a server that reads");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("an answer");
-        assert!(line.ends_with('\n'), "the server is gone: {:?}", self.child.wait());
+        assert!(
+            line.ends_with('\n'),
+            "the server is gone: {}",
+            std::fs::read_to_string(&self.log).expect("its log")
+        );
         line
     }
 
@@ -317,7 +322,8 @@ fn it_answers_as_without_a_launcher_and_its_heartbeat_arrives() {
         let collector = Collector::start();
         // None of the three may be read as one of tap's.
         let arguments = ["--root", "a b", ""];
-        let mut plain = Server::plain(language, packed).session(&arguments, &[]);
+        let server = Server::plain(language, packed);
+        let mut plain = server.session(&arguments, &[]);
         let wanted = plain.talk();
         let code = plain.end().code();
         assert_eq!(code, Some(7), "{language:?}");

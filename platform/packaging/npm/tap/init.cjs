@@ -131,7 +131,7 @@ function endpointUrl(endpoint) {
   } catch {
     // Below it is refused like any other text.
   }
-  if (!url || /[?#\\\s]|[^\x21-\x7e]/.test(endpoint) || url.username || url.password) {
+  if (!url || /[?#\\\s]|[^\x21-\x7e]/.test(endpoint) || url.username || url.password || url.port === "0") {
     throw new Refusal("the endpoint is no address such as https://t.example.org, without user, query and blanks", 2);
   }
   const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
