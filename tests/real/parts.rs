@@ -72,6 +72,11 @@ impl Parts {
         self.root.join("api/bin/python")
     }
 
+    /// A program of the installers and of the index for PyPI packages.
+    pub fn pypi(&self, program: &str) -> PathBuf {
+        self.root.join("pypi/bin").join(program)
+    }
+
     /// A script of the MCP project's npm packages.
     pub fn npm(&self, script: &str) -> OsString {
         self.node_modules().join("@modelcontextprotocol").join(script).into()
@@ -172,6 +177,7 @@ fn every_python_requirement_is_an_exact_version() {
     let parts = [
         ("requirements.txt", &["mcp==2.", "mcp-server-time==", "fastmcp=="][..]),
         ("api-requirements.txt", &["schemathesis==4."][..]),
+        ("pypi-requirements.txt", &["pypiserver==", "uv==", "pipx=="][..]),
     ];
     for (name, wanted) in parts {
         let text = std::fs::read_to_string(file(name)).expect("the requirements");

@@ -1,6 +1,7 @@
 //! Servers that `init` made, started as their users start them.
 
 use super::*;
+use crate::receiver::Collector;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -246,61 +247,6 @@ impl Drop for Session {
     }
 }
 
-/// A collector on loopback that receives `notes-mcp`.
-pub struct Collector {
-    child: Child,
-    dir: tempfile::TempDir,
-    /// Where it receives.
-    pub endpoint: String,
-}
-
-impl Collector {
-    /// Waits until it says where it receives.
-    pub fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let mut command = Command::new(packed::MCPPROXY);
-        command.args([
-            "collector",
-            "--ephemeral",
-            "--listen",
-            "127.0.0.1:0",
-            "--product",
-            "notes-mcp",
-        ]);
-        command.arg("--data-dir").arg(dir.path()).env_clear().stdin(Stdio::null());
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
-        let mut line = String::new();
-        let output = child.stdout.take().expect("its output");
-        BufReader::new(output).read_line(&mut line).expect("a line");
-        let endpoint = line.trim().strip_prefix("Receiving heartbeats at ");
-        let endpoint =
-            endpoint.and_then(|url| url.strip_suffix("/heartbeat")).expect("an address").to_owned();
-        Collector { child, dir, endpoint }
-    }
-
-    /// How many installs it counts, of every kind.
-    pub fn installs(&self) -> u64 {
-        let mut command = Command::new(packed::MCPPROXY);
-        command
-            .args(["collector", "product", "list", "-o", "json", "--data-dir"])
-            .arg(self.dir.path());
-        let output = command.env_clear().stdin(Stdio::null()).output().expect("it starts");
-        let listed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let products =
-            listed.as_array().or_else(|| listed["products"].as_array()).expect("a list").clone();
-        let notes = products.iter().find(|product| product["name"] == "notes-mcp");
-        notes.expect("the product")["installs"].as_u64().expect("a number")
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// A second stands for the five minutes before the first heartbeat.
 pub const SOON: [(&str, &str); 1] = [("MCPPROXY_TELEMETRY_INITIAL_DELAY", "1")];
 
@@ -339,7 +285,7 @@ fn it_answers_as_without_a_launcher_and_its_heartbeat_arrives() {
         };
         assert_eq!(tail(&answers[1]), tail(&wanted[1]), "{language:?}");
         let home = server.home();
-        session.until("its heartbeat arrives", || collector.installs() == 1);
+        session.until("its heartbeat arrives", || collector.versions() == ["1.4.0"]);
         assert_eq!(session.end().code(), code, "{language:?}: {}", server.log());
         assert!(sent(&home)[0].contains(r#""product":{"name":"notes-mcp","version":"1.4.0"}"#));
         assert!(server.log().contains("notes-mcp counts its installs"), "{}", server.log());

@@ -55,9 +55,10 @@ function tap(server, options) {
   started.add(name);
   // The rest of the entry is the server where it is one and the same file.
   const stay = () => (isEntry ? Promise.resolve() : runHere(file, server, entry));
-  let why = isTapped ? "tap has started this process" : undefined;
+  if (isTapped) return stay();
+  let why;
   try {
-    why ??= reasonToStay(entry, file, isEntry);
+    why = reasonToStay(entry, file, isEntry);
     const found = why === undefined ? binary() : undefined;
     if (found?.path !== undefined) {
       const server = [process.execPath, ...process.execArgv, file, ...process.argv.slice(2)];

@@ -18,7 +18,11 @@ def environment(path: List[str], program: List[str]) -> Dict[str, str]:
     import json
 
     told = json.dumps({"path": [entry for entry in path if isinstance(entry, str)], "program": program})
-    return {**os.environ, _VARIABLE: told}
+    environ = {**os.environ, _VARIABLE: told}
+    if sys.flags.utf8_mode and environ.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
+        # What Python makes of the locale C when it starts (PEP 538). The server's does so by itself, from the same.
+        environ["LC_CTYPE"] = "C"
+    return environ
 
 
 def main() -> None:

@@ -48,9 +48,9 @@ def behind_tap(server: str, tap_options: List[str]) -> str:
     binary, reason = _binary.find()
     if binary is None:
         return reason
-    reason = _obstacle()
-    if reason is not None:
-        return reason
+    obstacle = _obstacle()
+    if obstacle is not None:
+        return obstacle
     if _is_parent(binary):
         # A server that replaces its own process, as an update does: its tap is still there.
         return "there is a tap in front of it already"
@@ -69,6 +69,11 @@ def _obstacle() -> Optional[str]:
         return "mcpproxy_tap is in an archive"
     if sys.flags.interactive or hasattr(sys, "ps1"):
         return "this interpreter is used by a person"
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        return "a debugger or a profiler looks at this process"
+    if os.environ.get("LISTEN_FDS"):
+        # tap passes on the three standard streams, and no other descriptor.
+        return "the process that started this one handed a socket to it"
     if threading.current_thread() is not threading.main_thread():
         return "it is started by a thread of a program that does more"
     asyncio = sys.modules.get("asyncio")

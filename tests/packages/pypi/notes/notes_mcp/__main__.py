@@ -1,0 +1,3 @@
+from notes_mcp import facts
+
+facts()
