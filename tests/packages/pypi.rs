@@ -142,7 +142,16 @@ impl Site {
         let venv = ["-m", "venv", "--without-pip"];
         output(Command::new(python).args(venv).arg(site.root()));
         let mut uv = Command::new(packed.parts.pypi("uv"));
-        uv.args(["pip", "install", "--quiet", "--no-config", "--no-index", "--no-deps", "--link-mode", "copy"]);
+        uv.args([
+            "pip",
+            "install",
+            "--quiet",
+            "--no-config",
+            "--no-index",
+            "--no-deps",
+            "--link-mode",
+            "copy",
+        ]);
         uv.arg("--cache-dir").arg(packed.dir.with_file_name("cache"));
         output(uv.arg("--python").arg(site.bin("python")).args(packages));
         site
@@ -249,43 +258,4 @@ impl Running {
 /// Whether the server was started by `tap`: only then is anything kept in the home.
 pub fn is_counted(home: &Home) -> bool {
     home.data_dir().join("products/notes-mcp").is_dir()
-}
-
-/// A collector of `notes-mcp` on loopback.
-pub struct Collector {
-    child: Child,
-    dir: tempfile::TempDir,
-    /// Where it receives.
-    pub endpoint: String,
-}
-
-impl Collector {
-    pub fn start() -> Collector {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut command = Command::new(MCPPROXY);
-        command.args(["collector", "--ephemeral", "--listen", "127.0.0.1:0"]).env_clear();
-        command.args(["--product", "notes-mcp", "--data-dir"]).arg(dir.path());
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("the built command");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let url = line.trim().strip_prefix("Receiving heartbeats at ").unwrap_or_default();
-        let endpoint = url.strip_suffix("/heartbeat").unwrap_or_else(|| panic!("{line:?}"));
-        Collector { child, endpoint: endpoint.to_owned(), dir }
-    }
-
-    /// What it has received: a line of JSON for each install.
-    pub fn installs(&self) -> Vec<serde_json::Value> {
-        let mut export = Command::new(MCPPROXY);
-        export.env_clear().args(["collector", "export", "-", "--data-dir"]).arg(self.dir.path());
-        let lines = output(&mut export);
-        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

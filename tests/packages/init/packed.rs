@@ -85,6 +85,8 @@ impl Packed {
         let mut head = [0; 64];
         head[..5].copy_from_slice(b"\x7fELF\x02");
         head[18] = TARGET.2;
+        // Where there is no such processor, a shell may read it: this is a syntax error there.
+        head[20] = b'\n';
         // The size of a program header, of which there is none.
         head[54] = 56;
         std::fs::write(&binary, head).expect("written");

@@ -1,7 +1,8 @@
 //! Which names and addresses `init` takes: what the binary would take, with a binary and without one.
 
 use super::*;
-use std::process::{Command, Stdio};
+use mcpproxy::consent::Target;
+use mcpproxy::gate::product_name;
 
 /// Names of which `init` without a binary must think as the binary does.
 const NAMES: [&str; 22] = [
@@ -51,15 +52,6 @@ const ENDPOINTS: [&str; 19] = [
     "https://t.ex\u{e4}mple.org",
 ];
 
-/// Whether the binary takes it for usage.
-fn binary_refuses(words: &[&str]) -> bool {
-    let home = tempfile::tempdir().expect("a directory");
-    let mut command = Command::new(packed::MCPPROXY);
-    command.args(["telemetry", "status", "-o", "json"]).args(words).env_clear();
-    command.env("HOME", home.path()).stdin(Stdio::null());
-    command.output().expect("it starts").status.code() == Some(2)
-}
-
 /// Whether `init` refuses it; it has a package that it takes.
 fn init_refuses(packed: &Packed, language: Language, words: &[&str]) -> bool {
     let folder = tempfile::tempdir().expect("a directory");
@@ -87,19 +79,13 @@ fn names_and_addresses_are_judged_as_the_binary_judges_them() {
     for language in Language::ALL {
         for name in NAMES {
             let words = ["--endpoint", "https://t.example.org", "--product", name];
-            assert_eq!(
-                init_refuses(packed, language, &words),
-                binary_refuses(&words[2..]),
-                "{language:?}: {name}"
-            );
+            let refused = product_name(name).is_err();
+            assert_eq!(init_refuses(packed, language, &words), refused, "{language:?}: {name}");
         }
         for endpoint in ENDPOINTS {
             let words = ["--product", "x", "--endpoint", endpoint];
-            assert_eq!(
-                init_refuses(packed, language, &words),
-                binary_refuses(&words),
-                "{language:?}: {endpoint}"
-            );
+            let refused = Target::new(endpoint).is_err();
+            assert_eq!(init_refuses(packed, language, &words), refused, "{language:?}: {endpoint}");
         }
     }
 }
@@ -110,7 +96,6 @@ fn a_name_that_the_gate_refuses_is_refused_where_the_binary_is() {
     let Some(packed) = Packed::with_binary() else { return };
     let key = "ghp-0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e7f";
     let words = ["--endpoint", "https://t.example.org", "--product", key];
-    assert!(binary_refuses(&words[2..]));
     for language in Language::ALL {
         assert!(init_refuses(packed, language, &words), "{language:?}");
         assert!(!init_refuses(packed, language, &words[..2]), "{language:?}");

@@ -109,8 +109,6 @@ async function factsOf(given, { data }, { facts }) {
   if (alias !== undefined && (!/^--[a-z][a-z0-9-]*$/i.test(alias) || /^--(help|version)$/i.test(alias))) {
     throw new Refusal("--alias must be an option that your server does not have, such as --telemetry", 2);
   }
-  const refused = binaryRefuses(product, endpoint);
-  if (refused) throw new Refusal(refused, 2);
   return { product, endpoint: endpoint.trim(), host: url.host, alias: alias === SWITCH ? undefined : alias };
 }
 
@@ -119,7 +117,7 @@ function productName(text) {
   const name = text.trim().toLowerCase().replace(/^@([^/]+)\/([^/]+)$/, "$1.$2");
   const isForm = /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name) && !name.includes("..") && !name.endsWith(".");
   const isDevice = /^(con|prn|aux|nul|(com|lpt)[1-9])(\.|$)/.test(name);
-  if (!isForm || isDevice || /^mcpproxy($|-)/.test(name)) {
+  if (!isForm || isDevice || /^mcpproxy($|-)/.test(name) || gateRefuses(name)) {
     const named = JSON.stringify(text);
     throw new Refusal(`${named} cannot be counted under this name: add --product NAME, such as notes-mcp`, 2);
   }
@@ -133,7 +131,7 @@ function endpointUrl(endpoint) {
   } catch {
     // Below it is refused like any other text.
   }
-  if (!url || /[?#\\\s]|[^\x21-\x7e]/.test(endpoint) || url.username || url.password) {
+  if (!url || /[?#\\\s]|[^\x21-\x7e]/.test(endpoint) || url.username || url.password || url.port === "0") {
     throw new Refusal("the endpoint is no address such as https://t.example.org, without user, query and blanks", 2);
   }
   const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
@@ -143,13 +141,19 @@ function endpointUrl(endpoint) {
   return url;
 }
 
-/** The binary's own word on name and endpoint; without a binary the checks above must do. */
-function binaryRefuses(product, endpoint) {
-  const program = binary().path;
-  if (!program) return undefined;
-  const words = ["telemetry", "status", "--product", product, "--endpoint", endpoint, "-o", "json"];
-  const { status, stderr } = spawnSync(program, words, { encoding: "utf8" });
-  return status === 2 ? `mcpproxy refuses this: ${stderr.trim().split("\n")[0]}` : undefined;
+/** The gate's own word on a name, where the binary is: it knows what looks like a key or an address. */
+function gateRefuses(name) {
+  const { path: program } = binary();
+  if (!program) return false;
+  const run = (words, input) => spawnSync(program, ["telemetry", ...words], { encoding: "utf8", input }).stdout;
+  try {
+    const payload = JSON.parse(run(["show-payload"], ""));
+    payload.product = { name, version: "1.0.0" };
+    const verdict = JSON.parse(run(["verify", "-"], `${JSON.stringify(payload)}\n`));
+    return !verdict.ok && verdict.field.startsWith("/product");
+  } catch {
+    return false; // It answers otherwise, and then it will say so when the server starts.
+  }
 }
 
 function launcher({ product, endpoint, alias }, { file, isModule, shebang }) {

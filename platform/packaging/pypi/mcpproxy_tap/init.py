@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import List, NoReturn, Optional, Sequence
 from urllib.parse import urlsplit
 
+from . import _binary
 from ._package import DOCS, MADE, MANIFEST, PACKAGE, Refusal, Server, manifest, manifest_text, read, read_toml
 from ._package import root_of, server_of
 
@@ -132,7 +133,6 @@ def _facts_of(given: argparse.Namespace, name: str, server: Server) -> Facts:
     alias = given.alias or server.facts.get("alias")
     if alias and (not re.fullmatch(r"--[A-Za-z][A-Za-z0-9-]*", alias) or alias in ("--help", "--version")):
         raise Refusal("--alias must be an option that your server does not have, such as --telemetry", 2)
-    _ask_binary(product, endpoint)
     return Facts(product, endpoint, host, None if alias == SWITCH else alias)
 
 
@@ -141,7 +141,7 @@ def _product_name(text: str) -> str:
     name = re.sub(r"^@([^/]+)/([^/]+)$", r"\1.\2", text.strip().lower())
     is_form = re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) and ".." not in name and not name.endswith(".")
     is_device = re.match(r"(con|prn|aux|nul|(com|lpt)[1-9])(\.|$)", name)
-    if not is_form or is_device or re.match(r"mcpproxy($|-)", name):
+    if not is_form or is_device or re.match(r"mcpproxy($|-)", name) or _gate_refuses(name):
         raise Refusal(f"{json.dumps(text)} cannot be counted under this name: add --product NAME, such as notes-mcp", 2)
     return name
 
@@ -162,20 +162,23 @@ def _host_of(endpoint: str) -> str:
     return host if port in (None, 443) else f"{host}:{port}"
 
 
-def _ask_binary(product: str, endpoint: str) -> None:
-    """The binary's own word on name and endpoint; without a binary the checks above must do."""
-    from . import _binary
-
+def _gate_refuses(name: str) -> bool:
+    """The gate's own word on a name, where the binary is: it knows what looks like a key or an address."""
     program, _ = _binary.find()
     if program is None:
-        return
-    words = ["telemetry", "status", "--product", product, "--endpoint", endpoint, "-o", "json"]
+        return False
+
+    def run(words: List[str], text: str) -> str:
+        line = [program or "", "telemetry", *words]
+        return subprocess.run(line, input=text, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
     try:
-        ended = subprocess.run([program, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    except OSError:
-        return
-    if ended.returncode == 2:
-        raise Refusal(f"mcpproxy refuses this: {ended.stderr.strip().splitlines()[0]}", 2)
+        payload = json.loads(run(["show-payload"], ""))
+        payload["product"] = {"name": name, "version": "1.0.0"}
+        verdict = json.loads(run(["verify", "-"], json.dumps(payload) + "\n"))
+        return not verdict["ok"] and str(verdict["field"]).startswith("/product")
+    except (OSError, ValueError, LookupError, TypeError):
+        return False  # It answers otherwise, and then it will say so when the server starts.
 
 
 def _launcher(facts: Facts, server: Server, name: str) -> str:
