@@ -204,8 +204,8 @@ const VISIBLE_NOTICE: Opt = Opt {
     help: "Send nothing before a person could see the notice",
 };
 
-/// Every command, in the order of help.
-pub const COMMANDS: &[Command] = &[
+/// Every command, in the order of help. Those that are compiled out have a name and nothing else.
+pub const COMMANDS: &[Command] = &names_alone([
     Command {
         path: &["tap"],
         summary: "Stand between an MCP client and a stdio MCP server, unseen by both",
@@ -519,7 +519,21 @@ pub const COMMANDS: &[Command] = &[
         data_dir: false,
         entry: Entry::Parsed(super::help::run),
     },
-];
+]);
+
+/// Takes the words from the commands that are compiled out, where nothing shows them: they are 10 KB.
+const fn names_alone<const N: usize>(mut commands: [Command; N]) -> [Command; N] {
+    let mut at = 0;
+    while at < N {
+        if let Entry::Needs(_) = commands[at].entry {
+            commands[at].summary = "";
+            commands[at].about = "";
+            commands[at].options = &[];
+        }
+        at += 1;
+    }
+    commands
+}
 
 /// The command of exactly these words.
 pub fn find(words: &[String]) -> Option<&'static Command> {
