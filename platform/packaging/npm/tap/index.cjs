@@ -46,11 +46,11 @@ function tap(server, options) {
   if (started.has(name)) return Promise.resolve();
   started.add(name);
   // The rest of the entry is the server where it is one and the same file.
-  const stay = () => (isEntry ? Promise.resolve() : runHere(file, server, entry));
+  const stay = () => (isEntry ? Promise.resolve() : runHere(file, server));
   if (isTapped) return stay();
   let why;
   try {
-    why = reasonToStay(entry, file, isEntry);
+    why = told.product ? reasonToStay(entry, file, isEntry) : "no product is named";
     const found = why === undefined ? binary() : undefined;
     if (found?.path !== undefined) {
       const server = [process.execPath, ...process.execArgv, file, ...process.argv.slice(2)];
@@ -125,9 +125,10 @@ function realPath(file) {
 }
 
 /** Runs the server as Node.js runs the file that it is started with, so that it finds itself the main module. */
-function runHere(file, server, entry) {
+function runHere(file, server) {
   if (file === undefined) return import(String(server));
-  if (isMainThread) process.argv.splice(1, entry === undefined ? 0 : 1, file);
+  // Where code was given in place of a file, the arguments begin one word earlier.
+  if (isMainThread) process.argv.splice(1, process._eval === undefined ? 1 : 0, file);
   if (!isMainThread || !Module.runMain || process.versions.bun) return import(pathToFileURL(file).href);
   Module.runMain(file);
   return Promise.resolve();
