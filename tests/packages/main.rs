@@ -14,6 +14,7 @@ mod parts;
 #[allow(dead_code)]
 mod session;
 
+mod init;
 mod npm;
 mod npm_endings;
 mod npm_entries;

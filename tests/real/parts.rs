@@ -174,6 +174,7 @@ fn every_python_requirement_is_an_exact_version() {
     let parts = [
         ("requirements.txt", &["mcp==2.", "mcp-server-time==", "fastmcp=="][..]),
         ("api-requirements.txt", &["schemathesis==4."][..]),
+        ("twine-requirements.txt", &["twine=="][..]),
         ("pypi-requirements.txt", &["pypiserver==", "uv==", "pipx=="][..]),
     ];
     for (name, wanted) in parts {
