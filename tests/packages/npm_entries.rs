@@ -1,7 +1,7 @@
 //! What a server finds behind the launcher is what it finds without: its arguments, the options of Node.js, its
 //! directory, its environment, and that it is the main module. However the entry names it.
 
-use crate::npm_tree::{Running, Tree, is_tapped, nodes, replaces_itself};
+use crate::npm_tree::{Running, Tree, can_run, is_tapped, nodes, replaces_itself};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -29,6 +29,9 @@ fn start(tree: &Tree, node: &Path, file: &Path, objects: bool) -> Running {
 
 #[test]
 fn arguments_options_directory_and_environment_reach_the_server() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     for (name, node) in nodes() {
         for objects in [false, true] {
@@ -62,6 +65,9 @@ process.stdin.resume();
 
 #[test]
 fn an_entry_names_its_server_as_it_likes() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     tree.write("dist/server.mjs", MODULE);
     tree.write(
@@ -104,6 +110,9 @@ fn an_entry_names_its_server_as_it_likes() {
 /// As `npm` links a command: the name of the entry is that of a symbolic link without an ending.
 #[test]
 fn an_entry_may_be_started_by_another_name() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     let (_, entry) = tree.probe();
     let link = tree.path("notes-mcp");
@@ -117,6 +126,9 @@ fn an_entry_may_be_started_by_another_name() {
 
 #[test]
 fn a_server_whose_own_file_calls_tap_starts_once() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     let rest = r#"console.log(JSON.stringify({ pid: process.pid, mark: process.env.MCPPROXY_TAPPED ?? null }));
         process.stdin.resume();"#;
@@ -145,6 +157,9 @@ fn a_server_whose_own_file_calls_tap_starts_once() {
 
 #[test]
 fn a_second_call_starts_nothing() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
     tree.probe();
     let line = "await tap(new URL('./server.cjs', import.meta.url), { product: 'notes-mcp' });";
@@ -168,31 +183,78 @@ fn a_second_call_starts_nothing() {
 
 #[test]
 fn a_server_that_fails_to_load_fails_as_without_the_launcher() {
+    if !can_run() {
+        return;
+    }
     let tree = Tree::new();
-    let (_, entry) = tree.probe();
-    for text in
-        ["throw new Error('no such note')", "process.exitCode = 4", "require('./absent.cjs')"]
-    {
-        let server = tree.write("server.cjs", text);
+    let cases = [
+        ("server.cjs", "throw new Error('no such note')"),
+        ("server.cjs", "process.exitCode = 4"),
+        ("server.cjs", "require('./absent.cjs')"),
+        ("server.mjs", "await 1; console.log('early'); throw new Error('no such note')"),
+        ("server.mjs", "await new Promise((done) => setTimeout(done, 10)); console.log('late')"),
+        ("server.mjs", "await new Promise(() => {})"),
+        ("server.mjs", "import './absent.mjs'"),
+    ];
+    for (name, text) in cases {
+        let server = tree.write(name, text);
+        let entry = tree.write(
+            "entry.mjs",
+            &format!(
+                "import {{ tap }} from '@mcpproxy/tap';\n\
+                 await tap(new URL('./{name}', import.meta.url), {{ product: 'notes-mcp' }});"
+            ),
+        );
         for objects in [false, true] {
             let [plain, through] = [&server, &entry].map(|file| {
                 let (status, out, err) = start(&tree, Path::new("node"), file, objects).end();
-                let named = err.lines().find(|line| line.starts_with("Error: ")).map(str::to_owned);
+                let named = err.lines().find(|line| line.starts_with("Error")).map(str::to_owned);
                 (status.code(), out, named)
             });
             assert_eq!(plain, through, "{text}");
         }
-    }
-    std::fs::remove_file(tree.path("server.cjs")).expect("it is there");
-    for objects in [false, true] {
-        let (status, out, err) = start(&tree, Path::new("node"), &entry, objects).end();
-        assert_eq!((status.code(), out.as_str()), (Some(1), ""));
-        assert!(err.contains("server.cjs"), "{err}");
+        std::fs::remove_file(server).expect("it is there");
+        let (status, out, err) = start(&tree, Path::new("node"), &entry, true).end();
+        assert_eq!((status.code(), out.as_str()), (Some(1), ""), "{name} is missing");
+        assert!(err.contains(name), "{err}");
     }
 }
 
 #[test]
+fn the_command_of_the_package_is_the_binary() {
+    if !can_run() {
+        return;
+    }
+    let tree = Tree::new();
+    let command = tree.path("node_modules/@mcpproxy/tap/bin.cjs");
+    for (name, node) in nodes() {
+        for words in [&["--version"][..], &["no-such-command"]] {
+            let [ours, theirs] = [false, true].map(|direct| {
+                let program = if direct { tree.binary() } else { node.clone() };
+                let mut run = tree.command(&program);
+                if !direct {
+                    run.arg(&command);
+                }
+                let output = run.args(words).output().expect("it starts");
+                (output.status.code(), output.stdout, output.stderr)
+            });
+            assert_eq!(ours, theirs, "{name}: {words:?}");
+        }
+    }
+    let tree = Tree::without_binary();
+    let mut run = tree.command(Path::new("node"));
+    run.arg(tree.path("node_modules/@mcpproxy/tap/bin.cjs")).arg("--version");
+    let output = run.output().expect("node");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(output.stdout.is_empty() && said.contains("is not installed"), "{said}");
+}
+
+#[test]
 fn the_types_fit_modules_and_common_js() {
+    if !can_run() {
+        return;
+    }
     let compiler = crate::parts::Parts::find_all(&["npm"]).map(|parts| parts.node_modules());
     let Some(compiler) = compiler.map(|modules| modules.join("typescript/bin/tsc")) else { return };
     if !compiler.is_file() {

@@ -1,6 +1,7 @@
 //! The npm packages as `scripts/npm-packages` makes them, unpacked as a package manager does, and servers beside them.
 
 use crate::endure::end_within;
+use crate::parts::{skip, works};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,8 +14,20 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The version of the packages here.
 pub const VERSION: &str = "1.2.3";
-/// What an unpacked package needs on top of `PATH`: spaces, and what a URL would encode.
+/// The name of the folder of an installation: spaces, and what a URL encodes.
 const ODD_NAME: &str = "a folder #1 100% \u{e9}";
+
+/// Whether what packs, unpacks and runs the packages is on this machine; says so when it is not.
+pub fn can_run() -> bool {
+    let missing: Vec<&str> = ["node", "python3", "tar"]
+        .into_iter()
+        .filter(|name| !works(name, &["--version"]))
+        .collect();
+    if !missing.is_empty() {
+        skip(&format!("{} is not on PATH", missing.join(", ")));
+    }
+    missing.is_empty()
+}
 
 /// A file below the root of this repository.
 pub fn source(name: &str) -> PathBuf {
@@ -74,10 +87,9 @@ fn another_system(file: &Path) -> String {
     format!("x86_64-pc-windows-gnu={}", file.display())
 }
 
-/// Each version of Node.js that is there: its name and its program. The first is that of `PATH`.
+/// Each version of Node.js that is there: its name and its program. The first is that of `PATH`; missing ones are told.
 pub fn nodes() -> Vec<(String, PathBuf)> {
-    let found = Command::new("node").args(["-p", "process.execPath"]).output();
-    let Ok(found) = found else { return Vec::new() };
+    let found = Command::new("node").args(["-p", "process.execPath"]).output().expect("node");
     let path = String::from_utf8(found.stdout).expect("UTF-8");
     let mut nodes = vec![("node".to_owned(), PathBuf::from(path.trim()))];
     for version in [18, 20, 22, 24] {
@@ -85,6 +97,10 @@ pub fn nodes() -> Vec<(String, PathBuf)> {
         let program = package_part(&format!("{name}/bin/node"));
         if program.is_file() {
             nodes.push((name, program));
+        } else {
+            skip(&format!(
+                "{name} is not among the parts; scripts/test installs it where there is one"
+            ));
         }
     }
     nodes
@@ -223,7 +239,14 @@ impl Running {
     /// Closes its input, and waits for its end: how it ended, the rest of its output, and what it complained of.
     pub fn end(mut self) -> (ExitStatus, String, String) {
         drop(self.child.stdin.take());
+        self.ended()
+    }
+
+    /// The same, while its input stays open.
+    pub fn ended(mut self) -> (ExitStatus, String, String) {
+        let input = self.child.stdin.take();
         let status = end_within(&mut self.child, PATIENCE).expect("it ends");
+        drop(input);
         let (mut out, mut err) = (String::new(), String::new());
         self.stdout.read_to_string(&mut out).expect("text");
         self.child.stderr.take().expect("a pipe").read_to_string(&mut err).expect("text");

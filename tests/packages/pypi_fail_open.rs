@@ -87,12 +87,17 @@ fn a_process_that_another_cannot_take_over_from() {
         ("sys.frozen = True; start()", "frozen"),
         ("sys.executable = '/opt/notes/notes-mcp'; start()", "part of a program"),
         ("sys.executable = None; start()", "part of a program"),
+        ("sys.executable = '/no/such/python3'; start()", "not where it was"),
         ("sys.ps1 = '>>> '; start()", "a person"),
         (
             "import io; sys.stdin = io.TextIOWrapper(io.BytesIO(sys.stdin.buffer.read())); start()",
             "replaced",
         ),
         ("sys.settrace(lambda *_: None); start()", "a debugger"),
+        (
+            "m = getattr(sys, 'monitoring', None); m.use_tool_id(1, 'x') if m else sys.setprofile(lambda *_: None); start()",
+            "a debugger",
+        ),
         ("import os; os.environ['LISTEN_FDS'] = '1'; start()", "a socket"),
         (
             "import threading, os\ndef body():\n try: start()\n except SystemExit: pass\nt = threading.Thread(target=body); t.start(); t.join()",

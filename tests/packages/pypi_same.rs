@@ -223,3 +223,20 @@ fn a_function_may_name_itself() {
     let facts = assert_same(&site, &words(&site.bin("notes-itself"), &["facts"]), &[]);
     assert_eq!(facts["arguments"][1], "facts");
 }
+
+#[test]
+fn a_copy_of_the_launcher_in_the_maintainers_own_package_starts_the_server() {
+    let Some(packed) = packed() else { return };
+    let site = Site::new(packed);
+    let own = site.packages().join("own");
+    std::fs::create_dir_all(own.join("vendor")).expect("a directory");
+    std::fs::rename(site.packages().join("mcpproxy_tap"), own.join("vendor/tap")).expect("moved");
+    std::fs::rename(site.packages().join("notes_mcp/facts.py"), own.join("server.py"))
+        .expect("moved");
+    let code = "from own.vendor import tap\n\
+                tap.run('own.server:main', product='notes-mcp', version='1', endpoint='http://127.0.0.1:9')";
+    let home = Home::without_data_dir();
+    let facts = facts(&home, &words(&site.bin("python"), &["-c", code]), &[]);
+    assert_eq!(facts["name"], "own.server");
+    assert!(is_counted(&home));
+}

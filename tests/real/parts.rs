@@ -162,13 +162,15 @@ impl Client {
 }
 
 #[test]
-fn the_lock_file_names_no_registry_and_every_package_by_its_hash() {
-    let text = std::fs::read_to_string(file("package-lock.json")).expect("the lock file");
-    assert!(!text.contains("://"), "an address in tests/real/package-lock.json");
-    let lock: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
-    for (path, package) in lock["packages"].as_object().expect("packages") {
-        assert!(package.get("resolved").is_none(), "{path} names where it was downloaded");
-        assert!(path.is_empty() || package["integrity"].is_string(), "{path} has no hash");
+fn the_lock_files_name_no_registry_and_every_package_by_its_hash() {
+    for name in ["package-lock.json", "../packages/package-lock.json"] {
+        let text = std::fs::read_to_string(file(name)).expect("the lock file");
+        assert!(!text.contains("://"), "an address in {name}");
+        let lock: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
+        for (path, package) in lock["packages"].as_object().expect("packages") {
+            assert!(package.get("resolved").is_none(), "{path} names where it was downloaded");
+            assert!(path.is_empty() || package["integrity"].is_string(), "{path} has no hash");
+        }
     }
 }
 

@@ -13,6 +13,7 @@ const { isatty } = require("node:tty");
 const { fileURLToPath, pathToFileURL } = require("node:url");
 const { isMainThread } = require("node:worker_threads");
 const { binary, debug } = require("./binary.cjs");
+const { objection } = require("./objection.cjs");
 const { SWITCH, answer } = require("./switch.cjs");
 
 /** Where a process of Node.js can become another program. */
@@ -27,15 +28,6 @@ const STARTED = Symbol.for("mcpproxy.tap.started");
 /** What `mcpproxy tap` sends on. A terminal gives SIGINT and SIGQUIT to the server, too. */
 const FORWARDED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
 const OF_TERMINALS = ["SIGINT", "SIGQUIT"];
-
-/** What says no: the rules of `src/consent/rules.rs`, for the variables of this process. */
-const near = (value) => !["", "0", "false", "no", "off"].includes(value.trim().toLowerCase());
-const OBJECTIONS = {
-  DO_NOT_TRACK: (value) => !["", "0", "false"].includes(value),
-  MCPPROXY_TELEMETRY: (value) => !["", "true", "1", "on", "yes"].includes(value.trim().toLowerCase()),
-  MCPPROXY_TELEMETRY_DISABLED: near,
-  MCPPROXY_DO_NOT_TRACK: near,
-};
 
 /**
  * Starts the server and counts it. Where the server runs in a process of its own, this never settles: nothing may
@@ -54,11 +46,11 @@ function tap(server, options) {
   if (started.has(name)) return Promise.resolve();
   started.add(name);
   // The rest of the entry is the server where it is one and the same file.
-  const stay = () => (isEntry ? Promise.resolve() : runHere(file, server, entry));
+  const stay = () => (isEntry ? Promise.resolve() : runHere(file, server));
   if (isTapped) return stay();
   let why;
   try {
-    why = reasonToStay(entry, file, isEntry);
+    why = told.product ? reasonToStay(entry, file, isEntry) : "no product is named";
     const found = why === undefined ? binary() : undefined;
     if (found?.path !== undefined) {
       const server = [process.execPath, ...process.execArgv, file, ...process.argv.slice(2)];
@@ -80,8 +72,8 @@ function reasonToStay(entry, file, isEntry) {
   if (!isMainThread) return "this is a worker thread";
   if (process.versions.electron) return "this is Electron";
   if (!/^node/i.test(path.basename(process.execPath))) return `${process.execPath} is not Node.js`;
-  const objection = Object.keys(OBJECTIONS).find((name) => OBJECTIONS[name](process.env[name] ?? ""));
-  if (objection) return `${objection} objects`;
+  const objecting = objection(process.env);
+  if (objecting) return `${objecting} objects`;
   if (entry === undefined) return "this process was not started from a file";
   if (file === undefined) return "the server is not a file";
   // tap passes on the three standard streams and no other descriptor.
@@ -133,9 +125,10 @@ function realPath(file) {
 }
 
 /** Runs the server as Node.js runs the file that it is started with, so that it finds itself the main module. */
-function runHere(file, server, entry) {
+function runHere(file, server) {
   if (file === undefined) return import(String(server));
-  if (isMainThread) process.argv.splice(1, entry === undefined ? 0 : 1, file);
+  // Where code was given in place of a file, the arguments begin one word earlier.
+  if (isMainThread) process.argv.splice(1, process._eval === undefined ? 1 : 0, file);
   if (!isMainThread || !Module.runMain || process.versions.bun) return import(pathToFileURL(file).href);
   Module.runMain(file);
   return Promise.resolve();

@@ -17,7 +17,9 @@ def environment(path: List[str], program: List[str]) -> Dict[str, str]:
     """The environment of this process, with what :func:`main` needs to know: its path, and the name it was called by."""
     import json
 
-    told = json.dumps({"path": [entry for entry in path if isinstance(entry, str)], "program": program})
+    entries = [entry for entry in path if isinstance(entry, str)]
+    # The package has another name where a maintainer keeps a copy of it in his own.
+    told = json.dumps({"path": entries, "program": program, "package": __package__})
     environ = {**os.environ, _VARIABLE: told}
     if sys.flags.utf8_mode and environ.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
         # What Python makes of the locale C when it starts (PEP 538). The server's does so by itself, from the same.
@@ -39,9 +41,9 @@ def main() -> None:
     sys.path[:] = known["path"]
     server = sys.argv[1]
     sys.argv[:] = [*known["program"], *sys.argv[2:]]
-    from mcpproxy_tap import _server
+    import importlib
 
-    _server.serve(server)
+    importlib.import_module(f"{known['package']}._server").serve(server)
 
 
 # Not in the workers of `multiprocessing`, which import the main program.

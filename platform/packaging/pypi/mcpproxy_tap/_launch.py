@@ -65,11 +65,13 @@ def _obstacle() -> Optional[str]:
         return "this program is frozen: there is no interpreter to start"
     if not sys.executable or not _INTERPRETER.match(os.path.basename(sys.executable)):
         return "this interpreter is part of a program, and cannot be started by itself"
+    if not os.access(sys.executable, os.X_OK):
+        return "this interpreter is not where it was"
     if not os.path.isfile(_child.__file__):
         return "mcpproxy_tap is in an archive"
     if sys.flags.interactive or hasattr(sys, "ps1"):
         return "this interpreter is used by a person"
-    if sys.gettrace() is not None or sys.getprofile() is not None:
+    if sys.gettrace() is not None or sys.getprofile() is not None or _is_monitored():
         return "a debugger or a profiler looks at this process"
     if os.environ.get("LISTEN_FDS"):
         # tap passes on the three standard streams, and no other descriptor.
@@ -84,6 +86,12 @@ def _obstacle() -> Optional[str]:
     if not all(_is_of_process(stream, number) for number, stream in enumerate(streams)):
         return "a standard stream is replaced by an object of this process"
     return None
+
+
+def _is_monitored() -> bool:
+    """Whether a debugger, coverage or a profiler has registered in the way of Python 3.12."""
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and any(monitoring.get_tool(number) for number in range(3))
 
 
 def _is_of_process(stream: Optional[IO[str]], number: int) -> bool:
