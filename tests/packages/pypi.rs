@@ -100,17 +100,28 @@ impl Packed {
         // Building leaves files beside the source.
         let notes = root.join("notes");
         copy(&source("tests/packages/pypi/notes"), &notes);
-        let mut build = Command::new(parts.pypi("python"));
+        let mut build = Command::new(tool(&parts, "python"));
         build.args(["-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]);
         output(build.args(["--no-build-isolation", "--wheel-dir"]).arg(&dir).arg(&notes));
         let notes = dir.join("notes_mcp-1.4.0-py3-none-any.whl");
         Packed { dir, binary, wheel, sdist, notes, parts }
     }
 
+    /// One of the installers, or of what else is installed for these tests.
+    pub fn tool(&self, name: &str) -> PathBuf {
+        tool(&self.parts, name)
+    }
+
     /// The MCP clients and SDKs.
     pub fn parts(&self) -> &Parts {
         &self.parts
     }
+}
+
+/// A program of the part `pypi`, which lies beside the part with the SDKs.
+fn tool(parts: &Parts, name: &str) -> PathBuf {
+    let python = parts.python();
+    python.ancestors().nth(3).expect("the parts").join("pypi/bin").join(name)
 }
 
 /// Copies a directory.
@@ -141,7 +152,7 @@ impl Site {
         let site = Site { root: tempfile::tempdir().expect("a temporary directory") };
         let venv = ["-m", "venv", "--without-pip"];
         output(Command::new(python).args(venv).arg(site.root()));
-        let mut uv = Command::new(packed.parts.pypi("uv"));
+        let mut uv = Command::new(packed.tool("uv"));
         uv.args([
             "pip",
             "install",

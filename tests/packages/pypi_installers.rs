@@ -29,7 +29,7 @@ impl Index {
     fn at_free_port(packed: &Packed) -> Option<Index> {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.expect("a port").port();
-        let mut server = Command::new(packed.parts().pypi("pypi-server"));
+        let mut server = Command::new(packed.tool("pypi-server"));
         server.args(["run", "--interface", "127.0.0.1", "--disable-fallback", "--port"]);
         server.arg(port.to_string()).arg(&packed.dir);
         server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -86,7 +86,7 @@ impl User<'_> {
 
     /// Runs a tool of the parts to its end.
     fn tool(&self, name: &str, args: &[&OsStr]) {
-        let mut tool = Command::new(self.packed.parts().pypi(name));
+        let mut tool = Command::new(self.packed.tool(name));
         tool.args(args).env_clear().env("PATH", std::env::var_os("PATH").expect("a search path"));
         output(tool.envs(self.exports()));
     }
@@ -135,7 +135,7 @@ fn with_pip_into_a_target(user: &User<'_>) -> Started {
         "notes-mcp".as_ref(),
     ];
     user.tool("python", &args);
-    let python = user.packed.parts().pypi("python");
+    let python = user.packed.tool("python");
     // The scripts there know no path: the user says it.
     Box::new(move |name| {
         let mut also = OsString::from("ALSO=");
@@ -185,7 +185,7 @@ fn with_pipx(user: &User<'_>) -> Started {
 
 /// Installs when it is started, each time.
 fn started_by_uv(user: &User<'_>, words: &'static [&str]) -> Started {
-    let uv = user.packed.parts().pypi("uv");
+    let uv = user.packed.tool("uv");
     // The home of the session is another one.
     let cache = ("UV_CACHE_DIR", user.path("cache").into_os_string());
     let exports =

@@ -147,7 +147,7 @@ fn versions_are_written_as_pypi_writes_them() {
 #[test]
 fn the_sdist_installs_without_a_binary_and_takes_one_that_is_brought() {
     let Some(packed) = packed() else { return };
-    let python = packed.parts().pypi("python");
+    let python = packed.tool("python");
     let site = Site::of(packed, &packed.parts().python(), &[&packed.sdist, &packed.notes]);
     let home = Home::without_data_dir();
     let script = site.bin("notes-facts");
@@ -196,7 +196,7 @@ fn the_package_is_typed() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let right = "import mcpproxy_tap\nmcpproxy_tap.run('a.b', product='a', version='1', endpoint='https://t.example.org')\n";
     let check = |files: &[&Path]| {
-        let mut mypy = Command::new(packed.parts().pypi("python"));
+        let mut mypy = Command::new(packed.tool("python"));
         mypy.args(["-m", "mypy", "--strict", "--cache-dir=/dev/null", "--python-version=3.10"]);
         mypy.arg("--python-executable")
             .arg(site.bin("python"))

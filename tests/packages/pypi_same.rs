@@ -146,7 +146,7 @@ fn every_way_to_make_packages_found_is_the_servers() {
     let Some(packed) = packed() else { return };
     let place = tempfile::tempdir().expect("a temporary directory");
     let target = place.path().join("the target");
-    let mut pip = Command::new(packed.parts().pypi("python"));
+    let mut pip = Command::new(packed.tool("python"));
     pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-index"]);
     pip.args(["--no-deps", "--target"]).arg(&target).args([&packed.wheel, &packed.notes]);
     output(&mut pip);
@@ -158,7 +158,7 @@ fn every_way_to_make_packages_found_is_the_servers() {
     );
 
     // The user's own site, and a source tree that a `.pth` names, as an editable installation does.
-    let python = packed.parts().pypi("python");
+    let python = packed.tool("python");
     let base =
         output(Command::new(&python).args(["-c", "import sys; print(sys._base_executable)"]));
     let base = PathBuf::from(base.trim());

@@ -72,11 +72,6 @@ impl Parts {
         self.root.join("api/bin/python")
     }
 
-    /// A program of the installers and of the index for PyPI packages.
-    pub fn pypi(&self, program: &str) -> PathBuf {
-        self.root.join("pypi/bin").join(program)
-    }
-
     /// A script of the MCP project's npm packages.
     pub fn npm(&self, script: &str) -> OsString {
         self.node_modules().join("@modelcontextprotocol").join(script).into()
