@@ -122,7 +122,7 @@ fn ctrl_c_reaches_the_server_once() {
             let of_node = tree.command(&node);
             let mut command = Command::new("python3");
             command.arg(source("tests/packages/npm/terminal.py")).arg(&node).arg(file);
-            command.arg("SIGINT").env_clear();
+            command.args(["SIGINT", "SIGUSR2"]).env_clear();
             command.envs(of_node.get_envs().filter_map(|(key, value)| Some((key, value?))));
             let output = command.output().expect("python3");
             (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Runs the probe on a terminal of its own, presses Ctrl-C once it speaks, and tells it the code 7.
 
-    terminal.py COMMAND [ARG...]        the probe with the argument SIGINT
+    terminal.py COMMAND [ARG...]        the probe with the arguments SIGINT and SIGUSR2
 
 Prints how often the probe was interrupted, and ends with its exit code.
 """
 
 import os
 import pty
+import signal
 import sys
 
 
@@ -29,6 +30,9 @@ def main():
     os.write(terminal, b"\x03")
     # The terminal shows what was typed as ^C; the word is the probe's.
     read_until(b"SIGINT\r\n")
+    # Goes the way of a second interrupt, and behind it.
+    os.kill(child, signal.SIGUSR2)
+    read_until(b"SIGUSR2\r\n")
     os.write(terminal, b"7\n")
     while data := read(terminal):
         said += data
