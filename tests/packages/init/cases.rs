@@ -174,3 +174,33 @@ fn line_ends_that_a_checkout_changed_are_no_change() {
         assert_eq!(files(folder.path()), before);
     }
 }
+
+/// `docs/packages.md` shows both.
+#[test]
+fn the_page_shows_the_launchers_that_are_written() {
+    let Some(packed) = Packed::without_binary() else { return };
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/packages.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let folder = tempfile::tempdir().expect("a directory");
+    let json =
+        r#"{ "name": "notes-mcp", "version": "1.4.0", "type": "module", "bin": "dist/index.js" }"#;
+    write(&folder.path().join("package.json"), json);
+    let toml =
+        "[project]\nname = 'notes-mcp'\nversion = '1.4.0'\nscripts.notes-mcp = 'notes_mcp:main'\n";
+    write(&folder.path().join("pyproject.toml"), toml);
+    write(&folder.path().join("notes_mcp/__init__.py"), "");
+    for language in Language::ALL {
+        let words = ["--endpoint", "https://t.example.org", "--yes"];
+        let output = packed.init(language, folder.path(), &words).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let (launcher, head) = match language {
+            Language::Npm => ("mcpproxy-launcher.mjs", "#!"),
+            Language::Pypi => ("notes_mcp/_mcpproxy_launcher.py", "from importlib"),
+        };
+        let launcher = std::fs::read_to_string(folder.path().join(launcher)).expect("the launcher");
+        let shown = &launcher[launcher.find(head).expect("its first line")..];
+        assert!(page.contains(&format!("\n{shown}```\n")), "{shown}");
+        // The page for users of both is one.
+        std::fs::remove_file(folder.path().join(PAGE)).expect("written");
+    }
+}

@@ -119,7 +119,8 @@ class Toml:
         return text
 
     def _read(self) -> None:
-        at, table, arrays = 1 if self.text.startswith("\ufeff") else 0, (), 0
+        at, arrays = 1 if self.text.startswith("\ufeff") else 0, 0
+        table: Path = ()
         while True:
             at = _past(_BLANKS, self.text, at)
             if at == len(self.text):
