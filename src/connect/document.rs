@@ -46,6 +46,22 @@ impl Server {
         launch.words.first().map(|word| word.text.as_str())
     }
 
+    /// The data directory that our program is started with, where its words name one.
+    pub fn data_dir(&self) -> Option<&str> {
+        let launch = self.launch.as_ref()?;
+        let own = launch.words.len() - launch.inner().len();
+        let mut words = launch.words.get(..own)?.iter().map(|word| word.text.as_str());
+        loop {
+            match words.next()? {
+                "--data-dir" => return words.next(),
+                word => match word.strip_prefix("--data-dir=") {
+                    Some(dir) => return Some(dir),
+                    None => {}
+                },
+            }
+        }
+    }
+
     /// Whether it runs through `mcpproxy tap`.
     pub fn is_wrapped(&self) -> bool {
         self.launch.as_ref().is_some_and(|launch| launch.runs("tap"))
