@@ -102,9 +102,9 @@ pub fn look(client: &Client, places: &Places, config: Option<&Path>) -> Found {
     all.swap_remove(at)
 }
 
-/// The copy of the original of a client's file, if one lies beside it.
+/// A copy of an original of a client's file, if one lies beside it.
 pub fn original(path: &Path) -> Option<PathBuf> {
-    Some(file::backup_of(path)).filter(|path| is_file(path))
+    [file::backup_of(path), file::oldest_of(path)].into_iter().find(|path| is_file(path))
 }
 
 /// What lies beside a client's file of ours: the copies of its originals, and the record.
