@@ -23,6 +23,10 @@ pub(super) struct Wiring {
 
 /// The data directory that is uninstalled: an entry that starts the program with another one is none of its.
 #[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "connect"),
+    allow(dead_code, reason = "what this build does not see has no owner")
+)]
 pub(super) struct Owner<'a> {
     dir: &'a DataDir,
     is_told: bool,
