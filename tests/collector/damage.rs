@@ -196,7 +196,7 @@ fn no_command_removes_a_damaged_log() {
 fn a_database_that_is_gone_is_not_begun_anew_where_its_keys_lie_elsewhere() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let (dir, password) = (place.path().join("data"), place.path().join("password"));
-    fs::write(&password, "a key of our own\n").expect("a file");
+    fs::write(&password, "a-password-of-my-own\n").expect("a file");
     let (password, key) = (password.to_str().expect("text"), "ab".repeat(32));
     let start = || {
         let words = ["--product", "notes-mcp", "--password-file", password];

@@ -82,6 +82,14 @@ pub(super) fn remember(dir: &Path) -> Result<(), StoreError> {
     })
 }
 
+/// The same of one that an earlier version began. Without room it is remembered the next time.
+fn remember_if_there_is_room(dir: &Path) -> Result<(), StoreError> {
+    match remember(dir) {
+        Err(StoreError::Full) => Ok(()),
+        result => result,
+    }
+}
+
 /// Opens the existing database to write it. One of an older schema is an error.
 pub fn open(dir: &Path) -> Result<Connection, StoreError> {
     check_log(dir)?;
@@ -99,7 +107,9 @@ pub fn open_or_begin(dir: &Path) -> Result<Connection, StoreError> {
     if found < SCHEMA {
         return Err(StoreError::Older);
     }
-    to_write(connection)
+    let connection = to_write(connection)?;
+    remember_if_there_is_room(dir)?;
+    Ok(connection)
 }
 
 /// As [`open_or_begin`], for the collector that holds the directory: an older schema is brought to this one.
@@ -111,6 +121,7 @@ pub fn open_held(dir: &Path, _lock: &HeldLock) -> Result<Connection, StoreError>
     if found < SCHEMA {
         migrate::run(&mut connection, dir, lock)?;
     }
+    remember_if_there_is_room(dir)?;
     Ok(connection)
 }
 
@@ -139,13 +150,7 @@ fn begin(dir: &Path) -> Result<(Connection, u32), StoreError> {
     let mut connection = connect(&path)?;
     // Looked at before anything is changed, and again under the lock: another process may make it now.
     let found = match schema(&connection)? {
-        Some(schema) => {
-            // Without room it is remembered the next time.
-            match remember(dir) {
-                Ok(()) | Err(StoreError::Full) => schema,
-                Err(error) => return Err(error),
-            }
-        }
+        Some(schema) => schema,
         // Its tables were in a log that is gone. Looked at once more: another process may have made them now.
         None if has_begun(dir) => schema(&connection)?.ok_or(StoreError::Gone)?,
         None => {
