@@ -54,10 +54,11 @@ impl Server {
         loop {
             match words.next()? {
                 "--data-dir" => return words.next(),
-                word => match word.strip_prefix("--data-dir=") {
-                    Some(dir) => return Some(dir),
-                    None => {}
-                },
+                word => {
+                    if let Some(dir) = word.strip_prefix("--data-dir=") {
+                        return Some(dir);
+                    }
+                }
             }
         }
     }
