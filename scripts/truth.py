@@ -225,6 +225,7 @@ def pages(kept, product, show, since, now):
         "left_out": {name: out.get(name, 0) for name in names},
         "carried_over": sum(one.carried_over for one in shown),
         "late_starts": sum(one.started_late and not one.carried_over for one in shown),
+        "floods": 0,  # The networks of a log are not known, so none is marked.
     }
     new = [{key: cohort[key] for key in ("week", "monday", "installs", "state")} for cohort in cohorts]
     lately = [one for one in installs if one.is_release and active(28)(one)]

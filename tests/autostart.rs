@@ -106,6 +106,25 @@ fn an_entry_of_the_system_is_hidden_and_not_touched() {
 }
 
 #[test]
+fn an_entry_that_was_written_by_hand_stays_and_is_named() {
+    let desktop = Desktop::new();
+    let entry = desktop.path("config/autostart/mcpproxy.desktop");
+    std::fs::create_dir_all(entry.parent().expect("a folder")).expect("made");
+    let text = "[Desktop Entry]\nType=Application\nName=mine\nExec=/opt/mcpproxy serve\n";
+    std::fs::write(&entry, text).expect("written");
+    let (code, out, err) = desktop.run(&["autostart", "disable"]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (1, "", 1), "{err}");
+    assert!(err.contains("did not write") && err.contains("mcpproxy.desktop"), "{err}");
+    assert_eq!(read(&entry), text);
+    assert_eq!(desktop.status()["enabled"], true, "as it is");
+    // Switched off by hand it is no entry that starts anything.
+    let hidden = format!("{text}Hidden=true\n");
+    std::fs::write(&entry, &hidden).expect("written");
+    assert_eq!(desktop.run(&["autostart", "disable"]).0, 0);
+    assert_eq!(read(&entry), hidden);
+}
+
+#[test]
 fn a_systemd_unit_is_enabled_by_its_link_and_somebody_elses_unit_stays() {
     let desktop = Desktop::new();
     let units = desktop.path("config/systemd/user");

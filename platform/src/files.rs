@@ -142,6 +142,11 @@ pub fn open_private(path: &Path) -> io::Result<File> {
     backend::open_private(path)
 }
 
+/// Makes `path`, which must not exist, readable and writable for its owner only (0600), and opens it to write.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    backend::create_new(path, 0o600)
+}
+
 /// Leaves `path` readable and writable for its owner only (0600; other systems: nothing to do).
 pub fn make_private(path: &Path) -> io::Result<()> {
     backend::make_private(path)

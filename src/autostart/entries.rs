@@ -11,6 +11,9 @@ pub const HIDDEN: &str = "[Desktop Entry]\nType=Application\nName=mcpproxy\nHidd
 const OURS: &str =
     "# Made by `mcpproxy autostart enable`; `mcpproxy autostart disable` removes it.\n";
 
+/// By this line, and by how it starts the program, a desktop entry is known to be one that we wrote.
+const COMMENT: &str = "Comment=Gateway in front of MCP servers";
+
 /// The command line that is started.
 pub struct Start {
     words: Vec<String>,
@@ -36,7 +39,7 @@ impl Start {
 pub fn desktop(start: &Start) -> String {
     let exec: Vec<String> = start.words.iter().map(|word| desktop_word(word)).collect();
     format!(
-        "[Desktop Entry]\nType=Application\nName=mcpproxy\nComment=Gateway in front of MCP servers\nExec={}\n\
+        "[Desktop Entry]\nType=Application\nName=mcpproxy\n{COMMENT}\nExec={}\n\
          Terminal=false\nX-GNOME-Autostart-enabled=true\n",
         exec.join(" ")
     )
@@ -88,10 +91,36 @@ pub fn is_ours(text: &str) -> bool {
     text.starts_with(OURS)
 }
 
-/// Whether a desktop entry is one that [`desktop`] made, for whatever program.
+/// Whether a desktop entry is one that [`desktop`] made, for whatever program: the settings of a desktop may have
+/// added lines to it.
 pub fn is_our_desktop(text: &str) -> bool {
-    let words = ["serve", "--launched-by", "login_item"].map(desktop_word);
-    text.contains(&words.join(" "))
+    let words = ["serve", "--launched-by", "login_item"].map(desktop_word).join(" ");
+    let exec = text.lines().find_map(|line| line.strip_prefix("Exec="));
+    text.lines().any(|line| line == COMMENT)
+        && exec.is_some_and(|exec| exec.starts_with('"') && exec.contains(&format!(" {words}")))
+}
+
+/// How a kind of entry spells a command line: a word, and what stands between two.
+#[derive(Clone, Copy)]
+pub struct Spelling {
+    word: fn(&str) -> String,
+    gap: &'static str,
+}
+
+/// Of [`desktop`].
+pub const DESKTOP: Spelling = Spelling { word: desktop_word, gap: " " };
+/// Of [`unit`].
+pub const UNIT: Spelling = Spelling { word: unit_word, gap: " " };
+/// Of [`agent`].
+pub const AGENT: Spelling = Spelling { word: agent_word, gap: "\n\t\t" };
+
+/// Whether an entry that we wrote starts the program with the data directory `dir`. `is_default`: one that names no
+/// directory does.
+pub fn is_for(text: &str, spelling: Spelling, dir: &Path, is_default: bool) -> bool {
+    let Spelling { word, gap } = spelling;
+    let option = word("--data-dir");
+    let named = |dir: &str| text.contains(&format!("{option}{gap}{}", word(dir)));
+    if text.contains(&option) { dir.to_str().is_some_and(named) } else { is_default }
 }
 
 /// A LaunchAgent.
@@ -103,11 +132,15 @@ pub fn agent(start: &Start) -> String {
     out.push_str(crate::environment::launch_source::LAUNCH_AGENT_LABEL);
     out.push_str("</string>\n\t<key>ProgramArguments</key>\n\t<array>\n");
     for word in &start.words {
-        let word = word.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let _ = writeln!(out, "\t\t<string>{word}</string>");
+        let _ = writeln!(out, "\t\t{}", agent_word(word));
     }
     out.push_str("\t</array>\n\t<key>RunAtLoad</key>\n\t<true/>\n\t<key>ProcessType</key>\n\t<string>Background</string>\n</dict>\n</plist>\n");
     out
+}
+
+fn agent_word(word: &str) -> String {
+    let word = word.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!("<string>{word}</string>")
 }
 
 /// One command line, as `CommandLineToArgvW` takes it apart.
@@ -171,5 +204,37 @@ mod tests {
         assert!(desktop_entry_is_enabled(&desktop(&odd())));
         assert!(!desktop_entry_is_enabled(HIDDEN));
         assert!(is_ours(&unit(&odd())) && !is_ours("[Unit]\n"));
+        let ours = desktop(&odd());
+        assert!(
+            is_our_desktop(&ours) && is_our_desktop(&format!("{ours}X-GNOME-Autostart-Delay=3\n"))
+        );
+        for hand in [
+            "[Desktop Entry]\nType=Application\nName=mcpproxy\nExec=/opt/mcpproxy serve\n",
+            "[Desktop Entry]\nExec=/opt/mcpproxy serve --launched-by login_item\n",
+            "[Desktop Entry]\nExec=sh -c \"x\" \"serve\" \"--launched-by\" \"login_item\"\n",
+            HIDDEN,
+        ] {
+            assert!(!is_our_desktop(hand), "{hand}");
+        }
+    }
+
+    #[test]
+    fn an_entry_belongs_to_the_data_directory_that_it_names() {
+        let plain = Start::new(Path::new("/opt/mcpproxy"), None).unwrap();
+        for (spelling, make) in
+            [(DESKTOP, desktop as fn(&Start) -> String), (UNIT, unit), (AGENT, agent)]
+        {
+            let (named, unnamed) = (make(&odd()), make(&plain));
+            for (dir, is_default, of_named, of_unnamed) in [
+                ("/home/x/my data", false, true, false),
+                ("/home/x/my data", true, true, true),
+                ("/home/x/my", false, false, false),
+                ("/home/x/.mcpproxy", true, false, true),
+            ] {
+                let dir = Path::new(dir);
+                assert_eq!(is_for(&named, spelling, dir, is_default), of_named, "{named}");
+                assert_eq!(is_for(&unnamed, spelling, dir, is_default), of_unnamed, "{unnamed}");
+            }
+        }
     }
 }

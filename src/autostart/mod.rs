@@ -9,7 +9,7 @@ use crate::environment::autostart::{DESKTOP_ENTRY, RUN_ENTRY, SYSTEMD_UNIT};
 use crate::environment::launch_source::LAUNCH_AGENT_LABEL;
 use crate::machine::{self, autostart_entry};
 use crate::paths::DataDir;
-use entries::Start;
+use entries::{Spelling, Start};
 use mcpproxy_platform::files;
 use std::fmt;
 use std::io;
@@ -70,6 +70,8 @@ pub enum AutostartError {
     Write(Way, io::ErrorKind),
     /// An administrator starts it for every user.
     ForEveryUser,
+    /// The user's own entry starts it, and we did not write that.
+    Foreign(PathBuf),
 }
 
 impl fmt::Display for AutostartError {
@@ -88,6 +90,11 @@ impl fmt::Display for AutostartError {
             }
             Self::ForEveryUser => f.write_str(
                 "an administrator starts it for every user (/etc/systemd/user); only an administrator can end that",
+            ),
+            Self::Foreign(path) => write!(
+                f,
+                "{} starts it, and `mcpproxy autostart enable` did not write that: it stays as it is; remove it, or switch it off in the settings of your desktop",
+                path.display()
             ),
         }
     }
@@ -121,11 +128,29 @@ pub fn is_ours() -> bool {
     if matches!(std::env::consts::OS, "macos" | "windows") {
         return machine::autostart_entry().is_some();
     }
-    let holds = |path: Result<PathBuf, AutostartError>, is_ours: fn(&str) -> bool| {
-        path.is_ok_and(|path| std::fs::read_to_string(path).is_ok_and(|text| is_ours(&text)))
+    !ours().is_empty()
+}
+
+/// Whether every entry that [`enable`] wrote for this user starts it with this data directory. One that cannot be
+/// read (Windows) counts as such.
+pub fn is_for(dir: &DataDir) -> bool {
+    let is_default = dir.users().is_none();
+    ours().iter().all(|(text, spelling)| entries::is_for(text, *spelling, dir.root(), is_default))
+}
+
+/// The entries that [`enable`] wrote for this user.
+fn ours() -> Vec<(String, Spelling)> {
+    let read = |path: Result<PathBuf, AutostartError>| std::fs::read_to_string(path.ok()?).ok();
+    let unit = || user_units().map(|units| units.join(SYSTEMD_UNIT));
+    let (agents, desktops, units) = match std::env::consts::OS {
+        "macos" => (read(launch_agent()), None, None),
+        "windows" => (None, None, None),
+        _ => (None, read(desktop_entry()), read(unit())),
     };
-    holds(desktop_entry(), entries::is_our_desktop)
-        || holds(user_units().map(|units| units.join(SYSTEMD_UNIT)), entries::is_ours)
+    let desktops = desktops.filter(|text| entries::is_our_desktop(text));
+    let units = units.filter(|text| entries::is_ours(text));
+    let all = [(agents, entries::AGENT), (desktops, entries::DESKTOP), (units, entries::UNIT)];
+    all.into_iter().filter_map(|(text, spelling)| Some((text?, spelling))).collect()
 }
 
 /// Takes every entry of ours away. That there was none is fine.
@@ -143,7 +168,16 @@ pub fn disable() -> Result<(), AutostartError> {
 fn disable_on_linux() -> Result<(), AutostartError> {
     let failed = |way| move |error: io::Error| AutostartError::Write(way, error.kind());
     let entry = desktop_entry()?;
-    remove(&entry).map_err(failed(Way::Desktop))?;
+    let is_foreign = match std::fs::read(&entry) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            text != entries::HIDDEN && !entries::is_our_desktop(&text)
+        }
+        Err(_) => false,
+    };
+    if !is_foreign {
+        remove(&entry).map_err(failed(Way::Desktop))?;
+    }
     let units = user_units()?;
     if let Ok(targets) = units.read_dir() {
         for target in targets.flatten() {
@@ -160,6 +194,7 @@ fn disable_on_linux() -> Result<(), AutostartError> {
         Some(true) if autostart_entry::system_unit_is_enabled() => {
             Err(AutostartError::ForEveryUser)
         }
+        Some(true) if is_foreign => Err(AutostartError::Foreign(entry)),
         // The system's entry starts us: the user's own one of the same name hides it.
         Some(true) => write(&entry, entries::HIDDEN).map_err(failed(Way::Desktop)),
         _ => Ok(()),

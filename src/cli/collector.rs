@@ -3,7 +3,7 @@
 //! One rule: the world comes in here. The collector itself is told its directory, its key and the time.
 
 use super::output::Format;
-use super::{Call, Failure, output};
+use super::{Call, Failure, collector_clock, output};
 use crate::collector::mcpproxy_go;
 use crate::collector::origin::{Network, NetworkError};
 use crate::collector::pages::privacy;
@@ -14,15 +14,13 @@ use crate::collector::store::{
 };
 use crate::collector::tls::TlsFiles;
 use crate::contract::timestamp;
-use crate::machine;
 use crate::node::Node;
 use crate::paths::{DataDir, HOME_VARIABLE};
 use crate::web::log;
 use std::ffi::{OsStr, OsString};
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
 
@@ -71,8 +69,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let tls = tls(call)?;
     let privacy =
         privacy::Settings { contact: contact(call)?, days: keep.days, months: keep.months };
-    let offset = clock_offset(listen)?;
-    let clock = Arc::new(move || machine::now().saturating_add_signed(offset));
+    let (clock, pace) = collector_clock::of(listen)?;
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
     let options = Options {
@@ -85,6 +82,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         trusted_proxies,
         privacy,
         clock,
+        pace,
     };
     let told = |announced: &Announced| {
         announce(announced, &base_path, log_format);
@@ -388,22 +386,4 @@ fn listen(call: &Call) -> Result<SocketAddr, Failure> {
             "--listen needs an address of this machine and a port, such as {DEFAULT_LISTEN}"
         ))),
     }
-}
-
-/// What the clock says to a command that listens to nothing, as tests move it.
-pub(super) fn now() -> Result<u64, Failure> {
-    let offset = clock_offset((Ipv4Addr::LOCALHOST, 0).into())?;
-    Ok(machine::now().saturating_add_signed(offset))
-}
-
-/// Tests move the clock of a collector that only this machine can reach.
-pub(super) fn clock_offset(listen: SocketAddr) -> Result<i64, Failure> {
-    let Some(text) = std::env::var_os("MCPPROXY_TEST_CLOCK_OFFSET") else { return Ok(0) };
-    if !listen.ip().is_loopback() {
-        return Err(usage(
-            "MCPPROXY_TEST_CLOCK_OFFSET is for tests on loopback: unset it, or listen on 127.0.0.1",
-        ));
-    }
-    let seconds = text.to_str().and_then(|text| text.parse().ok());
-    seconds.ok_or_else(|| usage("MCPPROXY_TEST_CLOCK_OFFSET must be a number of seconds"))
 }

@@ -2,7 +2,8 @@
 //!
 //! One rule: a file that exists is not written over, and standard output is `-`.
 
-use super::collector::{dir, key, now};
+use super::collector::{dir, key};
+use super::collector_clock::now;
 use super::collector_erase::product;
 use super::output::Format;
 use super::{Call, Failure, output};
@@ -13,9 +14,11 @@ use crate::collector::report::words::counted;
 use crate::collector::row::Standing;
 use crate::collector::store::{self, Note, NoteError, Reader, Store, StoreOptions};
 use crate::node::Node;
+use mcpproxy_platform::files;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Cursor, Read as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Bytes of standard input that are imported: they are held in memory.
@@ -63,8 +66,7 @@ pub(super) fn export(call: &Call) -> Result<ExitCode, Failure> {
 }
 
 fn create(file: &OsStr) -> Result<File, Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).open(file).map_err(|error| match error.kind() {
+    files::create_private(Path::new(file)).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             Failure::failed("the file exists already: name a new one, or `-` for standard output")
         }

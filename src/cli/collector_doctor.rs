@@ -2,7 +2,7 @@
 //!
 //! One rule: a failure is in the exit code, a warning is not.
 
-use super::collector::clock_offset;
+use super::collector_clock;
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::collector::doctor::{self, Check, Dialer, Endpoint, Level};
@@ -33,7 +33,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let roots = call.value("ca").map(|path| authority(Path::new(path))).transpose()?;
     // Tests move the clock of a collector that only this machine can reach, and look at it with the same.
     let offset = match endpoint.is_loopback() {
-        true => clock_offset((Ipv4Addr::LOCALHOST, 0).into())?,
+        true => collector_clock::offset((Ipv4Addr::LOCALHOST, 0).into())?,
         false => 0,
     };
     let now = machine::now().saturating_add_signed(offset);

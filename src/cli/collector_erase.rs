@@ -2,7 +2,8 @@
 //!
 //! One rule: each works beside a running collector, and what cannot be taken back is shown before it is done.
 
-use super::collector::{dir, failed, key, name, now};
+use super::collector::{dir, failed, key, name};
+use super::collector_clock::now;
 use super::{Call, Failure, output};
 use crate::collector::definitions::{Day, Now};
 use crate::collector::report::words::{counted, grouped};

@@ -2,7 +2,8 @@
 //!
 //! One rule: the numbers are those of the page, made by the same code of the same rows.
 
-use super::collector::{dir, now};
+use super::collector::dir;
+use super::collector_clock::now;
 use super::{Call, Failure, output};
 use crate::collector::definitions::{Audience, Day, Now};
 use crate::collector::report::{self, Form};

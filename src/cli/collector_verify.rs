@@ -2,7 +2,8 @@
 //!
 //! One rule: it changes nothing; what is wrong is a line each, without a value, and the exit code.
 
-use super::collector::{dir, now};
+use super::collector::dir;
+use super::collector_clock::now;
 use super::output::{self, Format};
 use super::{Call, Failure};
 use crate::collector::definitions::Now;

@@ -34,6 +34,8 @@ enum Done {
     Erased,
     /// It has no endpoint, so nothing ever left.
     LocalOnly,
+    /// It has one, and nothing was ever sent there.
+    NeverSent,
 }
 
 /// Why an install is kept, and after how many seconds its collector wants to be asked again.
@@ -171,6 +173,8 @@ fn erase(
     erasure::quiet(&about.place)?;
     let done = match target {
         None => Done::LocalOnly,
+        // The id need not be shown to a receiver that has never seen it.
+        Some(_) if sent::may_have_left(&about.place) == Some(false) => Done::NeverSent,
         Some(Err(error)) => return Err(ErasureError::Endpoint(error).into()),
         Some(Ok(target)) => {
             for id in ids {
@@ -198,6 +202,10 @@ fn table(dir: &DataDir, name: &str, forgotten: &[Forgotten]) -> String {
                 out,
                 "It has no endpoint and never sent: no request was made. The id and what was counted are gone."
             ),
+            Ok(Done::NeverSent) => writeln!(
+                out,
+                "Nothing was ever sent to {host}: no request was made. The id and what was counted are gone."
+            ),
             Err(_) => Ok(()),
         };
     }
@@ -213,6 +221,7 @@ fn node(name: &str, forgotten: &[Forgotten]) -> Node {
         let (outcome, failed) = match &one.result {
             Ok(Done::Erased) => ("erased", None),
             Ok(Done::LocalOnly) => ("local_only", None),
+            Ok(Done::NeverSent) => ("never_sent", None),
             Err(failed) => ("failed", Some(failed)),
         };
         let host = Some(one.host.as_str()).filter(|host| !host.is_empty());

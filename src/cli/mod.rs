@@ -8,6 +8,8 @@ mod autostart;
 #[cfg(feature = "collector")]
 mod collector;
 #[cfg(feature = "collector")]
+mod collector_clock;
+#[cfg(feature = "collector")]
 mod collector_data;
 #[cfg(feature = "collector")]
 mod collector_doctor;

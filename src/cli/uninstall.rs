@@ -21,7 +21,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use wiring::Wiring;
+use wiring::Owner;
 
 /// Why something stays. Names files of this user, to this user.
 #[derive(Debug)]
@@ -97,7 +97,9 @@ impl From<EditError> for UninstallError {
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let (dir, product) = (call.dir()?, call.product()?);
     let data = Data::of(&dir, product.as_deref(), call.has("with-opt-out"));
-    let (is_empty, mut shown) = shown(&data, product.is_none());
+    let owner = Owner::new(&dir, call.data_dir.is_some());
+    let wired = product.is_none().then_some(owner);
+    let (is_empty, mut shown) = shown(&data, wired);
     if is_empty {
         return output::print(&shown);
     }
@@ -141,9 +143,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         }
     }
     let mut left = data.remove();
-    if product.is_none() {
-        left.extend(wiring::remove());
-    }
+    left.extend(wired.map(wiring::remove).into_iter().flatten());
     if !left.is_empty() {
         let left: Vec<String> = left.iter().map(UninstallError::to_string).collect();
         return Err(Failure::failed(format!("not all of it was removed: {}", left.join("; "))));
@@ -156,8 +156,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
 }
 
 /// What goes and what stays, in words; and whether nothing goes.
-fn shown(data: &Data<'_>, is_all: bool) -> (bool, String) {
-    let wiring = if is_all { wiring::found() } else { Wiring::default() };
+fn shown(data: &Data<'_>, wired: Option<Owner<'_>>) -> (bool, String) {
+    let wiring = wired.map(wiring::found).unwrap_or_default();
     let mut goes = String::new();
     for (path, what) in data.found() {
         let _ = writeln!(goes, "  {}: {what}", path.display());
@@ -170,7 +170,8 @@ fn shown(data: &Data<'_>, is_all: bool) -> (bool, String) {
         true => "There is nothing of mcpproxy to remove here.\n".to_owned(),
         false => format!("To be removed:\n{goes}"),
     };
-    let mut stays = data.stays().into_iter().chain(wiring.stays).peekable();
+    let stays = data.stays().into_iter().chain(wiring.stays).map(|stays| stays.to_string());
+    let mut stays = stays.chain(wiring.others).peekable();
     if stays.peek().is_some() {
         shown.push_str("What stays:\n");
     }

@@ -5,6 +5,50 @@
 use super::heartbeat::Heartbeat;
 use crate::gate::RefusalRule;
 
+/// The names under which answers are counted: by the metrics, and by day in the database.
+pub(super) mod names {
+    pub const STORED: &str = "stored";
+    pub const DUPLICATE: &str = "duplicate";
+    pub const ERASED: &str = "erased";
+    pub const OPTED_OUT: &str = "opted_out";
+    pub const RETIRED: &str = "retired";
+    pub const TOO_MANY: &str = "too_many";
+    /// Before the bytes are looked at.
+    pub const LIMITED: &str = "limited";
+    pub const UNAVAILABLE: &str = "unavailable";
+    /// Refusals are counted by rule.
+    pub const RULE_OF: &str = "refused.";
+    pub const SYNTAX: &str = "refused.syntax";
+    pub const SHAPE: &str = "refused.shape";
+    pub const LEAK: &str = "refused.leak";
+    pub const SIZE: &str = "refused.size";
+    pub const TYPE: &str = "refused.type";
+    pub const PRODUCT: &str = "refused.product";
+    pub const TIMEOUT: &str = "refused.timeout";
+    /// What has no name of its own.
+    pub const OTHER: &str = "other";
+
+    /// All of them, in the order in which the metrics show them.
+    pub const ALL: [&str; 16] = [
+        STORED,
+        DUPLICATE,
+        ERASED,
+        OPTED_OUT,
+        RETIRED,
+        TOO_MANY,
+        LIMITED,
+        UNAVAILABLE,
+        SYNTAX,
+        SHAPE,
+        LEAK,
+        SIZE,
+        TYPE,
+        PRODUCT,
+        TIMEOUT,
+        OTHER,
+    ];
+}
+
 /// The answer to a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -35,14 +79,14 @@ impl Answer {
     /// The name under which the metrics count it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
+            Self::Stored => names::STORED,
+            Self::Duplicate => names::DUPLICATE,
             Self::Refused(refused) => refused.counted(),
-            Self::TooMany(_) => "too_many",
-            Self::Unavailable(_) => "unavailable",
-            Self::Erased => "erased",
-            Self::OptedOut => "opted_out",
-            Self::Retired { .. } => "retired",
+            Self::TooMany(_) => names::TOO_MANY,
+            Self::Unavailable(_) => names::UNAVAILABLE,
+            Self::Erased => names::ERASED,
+            Self::OptedOut => names::OPTED_OUT,
+            Self::Retired { .. } => names::RETIRED,
         }
     }
 }
@@ -85,13 +129,13 @@ impl Refused {
     /// The name under which it is counted.
     pub(super) fn counted(&self) -> &'static str {
         match self.rule {
-            "size" => "refused.size",
-            "syntax" => "refused.syntax",
-            "leak" => "refused.leak",
-            "type" => "refused.type",
-            "product" => "refused.product",
-            "timeout" => "refused.timeout",
-            _ => "refused.shape",
+            "size" => names::SIZE,
+            "syntax" => names::SYNTAX,
+            "leak" => names::LEAK,
+            "type" => names::TYPE,
+            "product" => names::PRODUCT,
+            "timeout" => names::TIMEOUT,
+            _ => names::SHAPE,
         }
     }
 }
@@ -99,7 +143,6 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::metrics;
 
     #[test]
     fn every_answer_has_a_counter_of_its_own() {
@@ -109,12 +152,11 @@ mod tests {
         let mut all: Vec<Answer> = rules.map(refused).to_vec();
         all.extend([Answer::Stored, Answer::Duplicate, Answer::OptedOut, Answer::Erased, retired]);
         all.extend([Answer::TooMany(1), Answer::Unavailable(1)]);
-        let mut names: Vec<&str> = all.iter().map(Answer::name).collect();
-        // Before the bytes are looked at; and what has none.
-        names.extend(["limited", "other"]);
-        names.sort_unstable();
-        let mut counters = metrics::ANSWERS;
+        let mut answers: Vec<&str> = all.iter().map(Answer::name).collect();
+        answers.extend([names::LIMITED, names::OTHER]);
+        answers.sort_unstable();
+        let mut counters = names::ALL;
         counters.sort_unstable();
-        assert_eq!(names, counters);
+        assert_eq!(answers, counters);
     }
 }

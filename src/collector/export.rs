@@ -39,10 +39,10 @@ pub fn write(
 ) -> Result<u64, ExportError> {
     let mut installs = 0;
     for product in products {
-        for row in reader.rows(product)? {
-            out.write_all(line(product, &row).as_bytes())?;
+        reader.each_row(product, |row| {
             installs += 1;
-        }
+            out.write_all(line(product, &row).as_bytes()).map_err(ExportError::from)
+        })?;
     }
     out.flush()?;
     Ok(installs)
@@ -113,4 +113,29 @@ fn facts(facts: &Facts) -> Node {
         ("routing_mode", word(facts.routing.map(RoutingMode::as_str))),
         ("version", facts.version.as_str().into()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collector::store::fleet;
+
+    #[test]
+    fn rows_are_written_as_they_are_read() {
+        let place = fleet::copy();
+        let file = rusqlite::Connection::open(place.path().join("collector.db")).expect("the file");
+        let fault = "UPDATE installs SET days = 'none' WHERE install = \
+                     (SELECT MAX(install) FROM installs WHERE product = \
+                     (SELECT product FROM names WHERE name = 'notes-mcp'))";
+        assert_eq!(file.execute(fault, []).expect("a change"), 1);
+        let of = "SELECT COUNT(*) FROM installs JOIN names ON names.product = installs.product \
+                  WHERE names.name = 'notes-mcp'";
+        let all: usize = file.query_row(of, [], |row| row.get(0)).expect("a number");
+        let reader = Reader::open(place.path()).expect("a reader");
+        let mut out = Vec::new();
+        let done = write(&reader, &["notes-mcp".to_owned()], &mut out);
+        assert!(matches!(done, Err(ExportError::Store(StoreError::Damaged))), "{done:?}");
+        let lines = out.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(lines, all - 1, "all before the damaged one, which is the last");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! One rule: an answer says a rule and a place, never a value, and nothing about a request is logged.
 
-use super::answer::{Answer, Refused};
+use super::answer::{Answer, Refused, names};
 use super::connections::Peer;
 use super::floods::Origin;
 use super::limits::Limit;
@@ -23,13 +23,19 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, post};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Tells the time: seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Tells how much time has passed since any moment that stays the same, whatever becomes of the clock.
+pub type Pace = Arc<dyn Fn() -> Duration + Send + Sync>;
+
 /// How long a body may take to arrive.
 const BODY_WAIT: Duration = Duration::from_secs(10);
+/// What was asked for is to be asked for again.
+const NOT_STORED: &str = r#"{"stored":false}"#;
+const NOT_ERASED: &str = r#"{"erased":false}"#;
 /// So much of a body that is too long is still read, so that its sender sees the answer.
 const DRAINED: usize = 64 << 10;
 
@@ -42,16 +48,16 @@ pub struct App {
     origins: Origins,
     heartbeats: Mutex<Limit>,
     erasures: Mutex<Limit>,
-    began: Instant,
+    pace: Pace,
 }
 
 impl App {
     /// Handlers that believe the forwarding headers of these proxies.
-    pub fn new(receiver: Receiver, clock: Clock, trusted: Vec<Network>) -> Self {
+    pub fn new(receiver: Receiver, clock: Clock, pace: Pace, trusted: Vec<Network>) -> Self {
         let heartbeats = Mutex::new(Limit::heartbeats());
         let erasures = Mutex::new(Limit::erasures());
         let origins = Origins::new(trusted);
-        Self { receiver, clock, origins, heartbeats, erasures, began: Instant::now() }
+        Self { receiver, clock, pace, origins, heartbeats, erasures }
     }
 
     /// Where a request came from; `None` is this machine, which no limit is for.
@@ -64,7 +70,7 @@ impl App {
     pub fn take(&self, limit: &Mutex<Limit>, origin: Option<Origin>) -> Result<(), u64> {
         let Some(origin) = origin else { return Ok(()) };
         let mut limit = limit.lock().unwrap_or_else(PoisonError::into_inner);
-        limit.take(origin, self.began.elapsed())
+        limit.take(origin, (self.pace)())
     }
 }
 
@@ -110,9 +116,19 @@ async fn erase(State(app): State<Arc<App>>, request: Request) -> Response {
     match app.body(&app.erasures, origin, &head, body).await {
         Ok(bytes) => {
             let _answering = head.extensions.get().map(Place::answering);
-            answered(app.receiver.erase(&bytes, (app.clock)()).answer().await)
+            of_erasure(app.receiver.erase(&bytes, (app.clock)()).answer().await)
         }
+        Err(Unread::Limited(seconds)) => of_erasure(Answer::TooMany(seconds)),
         Err(unread) => unread.answered(),
+    }
+}
+
+/// An erasure has an answer of its own when it is to be repeated: a heartbeat's would speak of storing.
+fn of_erasure(answer: Answer) -> Response {
+    match answer {
+        Answer::TooMany(seconds) => later(StatusCode::TOO_MANY_REQUESTS, NOT_ERASED, seconds),
+        Answer::Unavailable(seconds) => later(StatusCode::SERVICE_UNAVAILABLE, NOT_ERASED, seconds),
+        other => worded(other),
     }
 }
 
@@ -129,7 +145,7 @@ enum Unread {
 impl Unread {
     fn answered(self) -> Response {
         match self {
-            Self::Limited(seconds) => counted(answered(Answer::TooMany(seconds)), "limited"),
+            Self::Limited(seconds) => counted(answered(Answer::TooMany(seconds)), names::LIMITED),
             Self::Refused(why) => answered(Answer::Refused(why)),
             Self::Over(why) => closing(answered(Answer::Refused(why))),
         }
@@ -245,13 +261,13 @@ fn worded(answer: Answer) -> Response {
             text.push_str("}}");
             said(StatusCode::GONE, text)
         }
-        Answer::TooMany(seconds) => later(StatusCode::TOO_MANY_REQUESTS, seconds),
-        Answer::Unavailable(seconds) => later(StatusCode::SERVICE_UNAVAILABLE, seconds),
+        Answer::TooMany(seconds) => later(StatusCode::TOO_MANY_REQUESTS, NOT_STORED, seconds),
+        Answer::Unavailable(seconds) => later(StatusCode::SERVICE_UNAVAILABLE, NOT_STORED, seconds),
     }
 }
 
-fn later(code: StatusCode, seconds: u64) -> Response {
-    let mut response = said(code, r#"{"stored":false}"#);
+fn later(code: StatusCode, words: &'static str, seconds: u64) -> Response {
+    let mut response = said(code, words);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

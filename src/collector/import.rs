@@ -81,8 +81,10 @@ impl fmt::Display for ImportError {
             Self::File(kind) => write!(f, "the file cannot be read: {kind}"),
             Self::Lines { first, why, more } => {
                 write!(f, "line {first} {why}")?;
-                if *more > 0 {
-                    write!(f, "; {more} more lines are wrong")?;
+                match more {
+                    0 => {}
+                    1 => f.write_str("; 1 more line is wrong")?,
+                    more => write!(f, "; {more} more lines are wrong")?,
                 }
                 f.write_str(
                     "; nothing was imported: correct or remove them, and repeat the command",

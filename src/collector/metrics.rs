@@ -2,6 +2,7 @@
 //!
 //! One rule: numbers of this process since its start, and none about a product, an install or a sender.
 
+use super::answer::names;
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,25 +10,6 @@ use std::time::Duration;
 /// The type of its answer.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Answers that have a counter each; the rules of refusals stand behind `refused.`.
-pub(super) const ANSWERS: [&str; 16] = [
-    "stored",
-    "duplicate",
-    "erased",
-    "opted_out",
-    "retired",
-    "too_many",
-    "limited",
-    "unavailable",
-    "refused.syntax",
-    "refused.shape",
-    "refused.leak",
-    "refused.size",
-    "refused.type",
-    "refused.product",
-    "refused.timeout",
-    "other",
-];
 /// The upper bounds of the buckets of commits, in microseconds, as they are written in seconds.
 const BUCKETS: [(u64, &str); 12] = [
     (1_000, "0.001"),
@@ -47,7 +29,8 @@ const BUCKETS: [(u64, &str); 12] = [
 /// The counters.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    answers: [AtomicU64; ANSWERS.len()],
+    /// By the names of answers.
+    answers: [AtomicU64; names::ALL.len()],
     /// By bucket, each commit in one; the last is beyond all bounds.
     commits: [AtomicU64; BUCKETS.len() + 1],
     commit_micros: AtomicU64,
@@ -82,7 +65,7 @@ impl Drop for Gauge<'_> {
 impl Metrics {
     /// Counts an answer.
     pub fn answered(&self, name: &str) {
-        let at = ANSWERS.iter().position(|one| *one == name).unwrap_or(ANSWERS.len() - 1);
+        let at = names::ALL.iter().position(|one| *one == name).unwrap_or(names::ALL.len() - 1);
         self.answers[at].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -124,13 +107,13 @@ impl Metrics {
         let mut text = Text(String::with_capacity(4096));
         text.head("heartbeats_total", "counter", "Answers to heartbeats, by what they said.");
         let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        let of = |name: &&str| !name.starts_with("refused.");
-        for (name, number) in ANSWERS.iter().zip(&self.answers).filter(|(name, _)| of(name)) {
+        let of = |name: &&str| !name.starts_with(names::RULE_OF);
+        for (name, number) in names::ALL.iter().zip(&self.answers).filter(|(name, _)| of(name)) {
             text.line("heartbeats_total", format_args!("{{answer=\"{name}\"}}"), get(number));
         }
         text.head("refused_total", "counter", "Heartbeats that were refused, by rule.");
-        for (name, number) in ANSWERS.iter().zip(&self.answers) {
-            if let Some(rule) = name.strip_prefix("refused.") {
+        for (name, number) in names::ALL.iter().zip(&self.answers) {
+            if let Some(rule) = name.strip_prefix(names::RULE_OF) {
                 text.line("refused_total", format_args!("{{rule=\"{rule}\"}}"), get(number));
             }
         }

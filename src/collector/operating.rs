@@ -154,7 +154,12 @@ mod tests {
             clock: clock.clone(),
         });
         let this = Arc::new(Operating {
-            app: Arc::new(App::new(receiver, clock, Vec::new())),
+            app: Arc::new(App::new(
+                receiver,
+                clock,
+                Arc::new(|| std::time::Duration::ZERO),
+                Vec::new(),
+            )),
             pages,
             dir,
             tls: None,

@@ -3,7 +3,7 @@
 //! One rule: no answer says stored before the commit, and none holds a value of the heartbeat. HTTP only wraps
 //! this; the tests and the simulator call it with a time of their own.
 
-use super::answer::{Answer, Refused};
+use super::answer::{Answer, Refused, names};
 use super::erasure;
 use super::floods::Origin;
 use super::heartbeat::{Heartbeat, until_midnight};
@@ -171,7 +171,7 @@ impl Receiver {
 
     /// Counts a heartbeat that came too fast after others of its network.
     pub fn count_limited(&self, received: u64) {
-        self.count_as("limited", received);
+        self.count_as(names::LIMITED, received);
     }
 
     fn count_as(&self, name: &'static str, received: u64) {

@@ -4,7 +4,7 @@
 
 use super::connections::{self, Serving};
 use super::expiry;
-use super::http::{self, App, Clock};
+use super::http::{self, App, Clock, Pace};
 use super::keeper::Keeper;
 use super::operating::{self, Operating};
 use super::origin::Network;
@@ -52,6 +52,8 @@ pub struct Options {
     pub privacy: privacy::Settings,
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how long it has run.
+    pub pace: Pace,
 }
 
 /// Why it did not start.
@@ -150,7 +152,7 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         is_secure: tls.is_some(),
         clock: options.clock.clone(),
     });
-    let app = Arc::new(App::new(receiver, options.clock, options.trusted_proxies));
+    let app = Arc::new(App::new(receiver, options.clock, options.pace, options.trusted_proxies));
     let base = &options.base_path;
     let operating = Arc::new(Operating {
         app: app.clone(),

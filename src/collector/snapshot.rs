@@ -62,9 +62,10 @@ impl Snapshot {
             for product in reader.products()? {
                 if product.standing == Standing::Added {
                     let mut columns = Columns::default();
-                    for row in reader.rows(&product.name)? {
+                    reader.each_row(&product.name, |row| {
                         columns.push(&Install::from(&row));
-                    }
+                        Ok::<_, StoreError>(())
+                    })?;
                     columns.frozen = reader.frozen_installs(&product.name)?;
                     products.push((product.name, columns));
                 }

@@ -46,6 +46,23 @@ impl Server {
         launch.words.first().map(|word| word.text.as_str())
     }
 
+    /// The data directory that our program is started with, where its words name one.
+    pub fn data_dir(&self) -> Option<&str> {
+        let launch = self.launch.as_ref()?;
+        let own = launch.words.len() - launch.inner().len();
+        let mut words = launch.words.get(..own)?.iter().map(|word| word.text.as_str());
+        loop {
+            match words.next()? {
+                "--data-dir" => return words.next(),
+                word => {
+                    if let Some(dir) = word.strip_prefix("--data-dir=") {
+                        return Some(dir);
+                    }
+                }
+            }
+        }
+    }
+
     /// Whether it runs through `mcpproxy tap`.
     pub fn is_wrapped(&self) -> bool {
         self.launch.as_ref().is_some_and(|launch| launch.runs("tap"))

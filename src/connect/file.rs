@@ -52,6 +52,11 @@ pub(super) fn backup_of(path: &Path) -> PathBuf {
     beside(path, ".mcpproxy-backup")
 }
 
+/// Where the copy of an original is kept that another one has replaced.
+pub(super) fn oldest_of(path: &Path) -> PathBuf {
+    beside(path, ".mcpproxy-original")
+}
+
 /// The name beside a file that ends in `end`.
 pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.file_name().map(OsString::from).unwrap_or_default();

@@ -61,10 +61,21 @@ impl Found {
         self.servers().iter().any(Server::is_gateway)
     }
 
+    /// Our entry, by its name if there are several that start us.
+    pub fn entry(&self) -> Option<&Server> {
+        let mut all = self.servers().iter().filter(|server| server.is_gateway());
+        let first = all.clone().next();
+        all.find(|server| server.name == document::ENTRY).or(first)
+    }
+
+    /// The servers that run through `tap`.
+    pub fn taps(&self) -> impl Iterator<Item = &Server> {
+        self.servers().iter().filter(|server| server.is_wrapped())
+    }
+
     /// The names of the servers that run through `tap`.
     pub fn wrapped(&self) -> Vec<&str> {
-        let wrapped = self.servers().iter().filter(|server| server.is_wrapped());
-        wrapped.map(|server| server.name.as_str()).collect()
+        self.taps().map(|server| server.name.as_str()).collect()
     }
 }
 
@@ -91,15 +102,15 @@ pub fn look(client: &Client, places: &Places, config: Option<&Path>) -> Found {
     all.swap_remove(at)
 }
 
-/// The copy of the original of a client's file, if one lies beside it.
+/// A copy of an original of a client's file, if one lies beside it.
 pub fn original(path: &Path) -> Option<PathBuf> {
-    Some(file::backup_of(path)).filter(|path| is_file(path))
+    [file::backup_of(path), file::oldest_of(path)].into_iter().find(|path| is_file(path))
 }
 
-/// What lies beside a client's file of ours: the copy of its original, and the record.
+/// What lies beside a client's file of ours: the copies of its originals, and the record.
 pub fn put_aside(path: &Path) -> Vec<PathBuf> {
-    let record = Some(record::place(path)).filter(|path| is_file(path));
-    original(path).into_iter().chain(record).collect()
+    let all = [file::backup_of(path), file::oldest_of(path), record::place(path)];
+    all.into_iter().filter(|path| is_file(path)).collect()
 }
 
 fn is_file(path: &Path) -> bool {
@@ -188,7 +199,13 @@ impl Plan {
             prepared.directory(directory)?;
         }
         if let Some(original) = &self.original {
-            prepared.write(file::backup_of(&self.path), original, "its original")?;
+            let (copy, oldest) = (file::backup_of(&self.path), file::oldest_of(&self.path));
+            let older = file::read(&copy, file::MAX_BYTES)?;
+            // A copy is the only one of what stood there when it was made: the oldest is never replaced.
+            if let Some(older) = older.filter(|older| older != original && !oldest.exists()) {
+                prepared.write(oldest, &older, "its oldest original")?;
+            }
+            prepared.write(copy, original, "its original")?;
         }
         if let Note::Write(record) = &self.note {
             let place = record::place(&self.path);

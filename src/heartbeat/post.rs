@@ -100,13 +100,17 @@ fn request(
     }
 }
 
+/// What a lookup of its name says.
+#[cfg(feature = "heartbeat")]
+const HOST_UNKNOWN: &str = "the name of the endpoint's host could not be looked up";
+
 /// Names the kind of error only: error texts may hold addresses.
 #[cfg(feature = "heartbeat")]
-fn kind_of(error: &ureq::Error) -> &'static str {
+pub(super) fn kind_of(error: &ureq::Error) -> &'static str {
     use std::io::ErrorKind;
     match error {
         ureq::Error::Timeout(_) => "timed out",
-        ureq::Error::HostNotFound => "the endpoint's host was not found",
+        ureq::Error::HostNotFound => HOST_UNKNOWN,
         ureq::Error::Io(io) => match io.kind() {
             ErrorKind::ConnectionRefused => "connection refused",
             ErrorKind::TimedOut | ErrorKind::WouldBlock => "timed out",
@@ -114,11 +118,26 @@ fn kind_of(error: &ureq::Error) -> &'static str {
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
             | ErrorKind::UnexpectedEof => "the connection was closed before an answer",
+            ErrorKind::NetworkUnreachable
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::AddrNotAvailable => "no network leads to the endpoint",
+            ErrorKind::PermissionDenied => "this system does not let it connect",
+            // What rustls finds wrong comes as this.
+            #[cfg(feature = "tls")]
+            ErrorKind::InvalidData => {
+                let tls = io.get_ref().and_then(|why| why.downcast_ref::<rustls::Error>());
+                tls.map_or("network error", super::tls::kind_of)
+            }
+            // A failed lookup of a name has no kind of its own.
+            _ if io.to_string().starts_with("failed to lookup address") => HOST_UNKNOWN,
             _ => "network error",
         },
         ureq::Error::ConnectionFailed => "connection failed",
         ureq::Error::ConnectProxyFailed(_) => "the proxy refused the connection",
-        ureq::Error::Tls(_) => "TLS error",
+        #[cfg(feature = "tls")]
+        ureq::Error::Rustls(why) => super::tls::kind_of(why),
+        ureq::Error::Tls(_) => "the endpoint and this program find no common TLS",
         ureq::Error::Protocol(_) => "the answer was not HTTP",
         _ => "network error",
     }
@@ -142,6 +161,32 @@ mod tests {
             assert_eq!(answer, Answer::NetworkError("connection refused"));
         } else {
             assert!(matches!(answer, Answer::NotBuilt(_)));
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn what_is_wrong_with_a_connection_is_named() {
+        // A name that no name server is asked for.
+        let error = std::net::ToSocketAddrs::to_socket_addrs(&("nobody..here", 443));
+        let error = ureq::Error::Io(error.expect_err("no such name"));
+        assert_eq!(kind_of(&error), HOST_UNKNOWN, "{error}");
+        // A server of plain HTTP, and one that hangs up.
+        for (said, kind) in [
+            (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the endpoint does not speak TLS"),
+            (b"", "the connection was closed before an answer"),
+        ] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let address = listener.local_addr().expect("its address");
+            let server = std::thread::spawn(move || {
+                use std::io::{Read as _, Write as _};
+                let (mut stream, _) = listener.accept().expect("a connection");
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(said);
+            });
+            let target = Target::new(&format!("https://{address}")).expect("an endpoint");
+            assert_eq!(post(&target, b"{}", &|_| None), Answer::NetworkError(kind));
+            server.join().expect("its end");
         }
     }
 }

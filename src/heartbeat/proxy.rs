@@ -34,8 +34,12 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| {
-            let address = address.to_canonical();
-            address.is_loopback() || address.is_unspecified()
+            // Also behind an IPv6 prefix: `::ffff:127.0.0.1`, and `::127.0.0.1` of old.
+            let inner = match address {
+                IpAddr::V4(v4) => Some(v4),
+                IpAddr::V6(v6) => v6.to_ipv4(),
+            };
+            address.is_loopback() || inner.is_some_and(|v4| v4.is_loopback() || v4.is_unspecified())
         })
 }
 
@@ -101,6 +105,8 @@ mod tests {
             "[::ffff:7f00:1]",
             "0.0.0.0",
             "[::]",
+            "[::127.0.0.1]",
+            "::7f00:1",
         ] {
             assert_eq!(with(&all, host), None, "{host}");
             assert!(is_direct(host, &|_| None), "{host}");

@@ -26,6 +26,31 @@ pub fn config() -> TlsConfig {
     TlsConfig::builder().unversioned_rustls_crypto_provider(Arc::new(provider())).build()
 }
 
+/// What is wrong with the other side's TLS, without a name or an address.
+pub fn kind_of(error: &rustls::Error) -> &'static str {
+    use rustls::CertificateError as Certificate;
+    match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            Certificate::Expired | Certificate::ExpiredContext { .. } => {
+                "the endpoint's certificate has expired, or the clock here is wrong"
+            }
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                "the endpoint's certificate is not valid yet, or the clock here is wrong"
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "the endpoint's certificate is for another host"
+            }
+            Certificate::UnknownIssuer => {
+                "the endpoint's certificate is of an authority that this program does not know"
+            }
+            _ => "the endpoint's certificate is not valid",
+        },
+        rustls::Error::InvalidMessage(_) => "the endpoint does not speak TLS",
+        rustls::Error::PeerIncompatible(_) => "the endpoint and this program find no common TLS",
+        _ => "TLS error",
+    }
+}
+
 fn provider() -> CryptoProvider {
     CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() }
 }
@@ -112,6 +137,11 @@ mod tests {
         let (address, served) = server(KEYS[0], &TLS13);
         let error = get(address, config()).expect_err("an unknown authority");
         assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+        let said = super::super::post::kind_of(&error);
+        assert_eq!(
+            said,
+            "the endpoint's certificate is of an authority that this program does not know"
+        );
         assert!(!served.join().expect("the server"), "a request arrived");
     }
 }

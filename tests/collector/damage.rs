@@ -50,7 +50,7 @@ fn a_database_that_is_no_good_is_one_line_and_stays_as_it_is() {
     };
     let restore = "mcpproxy collector restore FILE";
     type Case<'c> = (&'c str, &'c Path, &'c dyn Fn(), &'c str);
-    let cases: [Case<'_>; 17] = [
+    let cases: [Case<'_>; 18] = [
         ("half of it", &stopped, &|| change("collector.db", &|b| b.truncate(b.len() / 2)), restore),
         (
             "a page less",
@@ -83,6 +83,7 @@ fn a_database_that_is_no_good_is_one_line_and_stays_as_it_is() {
             &|| sql("UPDATE products SET hashed_as = 'x'"),
             restore,
         ),
+        ("no table of who was erased", &stopped, &|| sql("DROP TABLE erased"), restore),
         ("an empty file", &stopped, &|| fs::write(&file, "").expect("a file"), restore),
         ("no file", &stopped, &|| fs::remove_file(&file).expect("a file"), restore),
         ("no file but its log", &crashed, &|| fs::remove_file(&file).expect("a file"), restore),
@@ -189,6 +190,87 @@ fn no_command_removes_a_damaged_log() {
         fs::read_dir(&dir).expect("a directory").map(|entry| entry.expect("an entry").path());
     let aside = aside.into_iter().find(|path| is_log(path)).expect("the log that was put aside");
     assert!(fs::read(aside).expect("the log") == broken);
+}
+
+#[test]
+fn a_database_that_is_gone_is_not_begun_anew_where_its_keys_lie_elsewhere() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (dir, password) = (place.path().join("data"), place.path().join("password"));
+    fs::write(&password, "a-password-of-my-own\n").expect("a file");
+    let (password, key) = (password.to_str().expect("text"), "ab".repeat(32));
+    let start = || {
+        let words = ["--product", "notes-mcp", "--password-file", password];
+        Collector::start_with(&dir, &words, &[("MCPPROXY_COLLECTOR_KEY", &key)])
+    };
+    let ask = |words: &[&str]| {
+        let mut command = program();
+        command.arg("collector").args(words).arg("--data-dir").arg(&dir);
+        command.env("MCPPROXY_COLLECTOR_KEY", &key).output().expect("the built command")
+    };
+    let is_there = || {
+        let mut names =
+            fs::read_dir(&dir).expect("a directory").map(|one| one.expect("one").file_name());
+        names.any(|name| name == "collector.db")
+    };
+    let (copy, log) = (place.path().join("copy.db"), place.path().join("log"));
+    let (copy, log) = (copy.to_str().expect("text"), log.to_str().expect("text"));
+    let running = start();
+    assert!(running.post(&heartbeat(1, now())).is_stored());
+    assert!(ask(&["backup", copy]).status.success());
+    let gone = || {
+        for name in ["collector.db", "collector.db-wal", "collector.db-shm"] {
+            let _ = fs::remove_file(dir.join(name));
+        }
+    };
+    gone();
+    let beat = String::from_utf8(heartbeat(2, now() - 5)).expect("text");
+    fs::write(log, format!("{{\"received\":{},\"body\":{beat}}}\n", now() - 5)).expect("a log");
+    let id = crate::running::id(1);
+    let (export, other) = (place.path().join("export"), place.path().join("other.db"));
+    let (export, other) = (export.to_str().expect("text"), other.to_str().expect("text"));
+    let commands: [&[&str]; 16] = [
+        &["product", "add", "other-mcp", "--ephemeral"],
+        &["product", "rename", "notes-mcp", "other-mcp"],
+        &["product", "remove", "notes-mcp"],
+        &["product", "list"],
+        &["note", "2026-11-02", "a note"],
+        &["note", "2026-11-02", "a note", "--remove"],
+        &["notes"],
+        &["forget", &id],
+        &["purge", "--received", "2026-11-01..2026-11-28", "--yes"],
+        &["retire", "notes-mcp", "1.4.0"],
+        &["unretire", "notes-mcp", "1.4.0"],
+        &["import", log],
+        &["export", export],
+        &["backup", other],
+        &["verify"],
+        &["report", "overview"],
+    ];
+    let refuses = |words: &[&str]| {
+        let (code, said) = line(&ask(words));
+        assert!(code == Some(1) && said.contains("collector restore FILE"), "{words:?}: {said}");
+        assert!(!is_there(), "{words:?} has begun another");
+    };
+    // Under a collector that runs, and after it.
+    commands.iter().for_each(|words| refuses(words));
+    assert_eq!(running.post(&heartbeat(2, now())).code, 503);
+    assert!(!is_there());
+    drop(running);
+    gone();
+    commands.iter().for_each(|words| refuses(words));
+    let again = ["--ephemeral", "--listen", "127.0.0.1:0", "--password-file", password];
+    refuses(&again);
+    let (_, said) = line(&ask(&again));
+    assert!(said.contains("to begin anew") && said.contains("remove everything"), "{said}");
+    // Both remedies work.
+    let restored = ask(&["restore", copy, "--ephemeral"]);
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    let running = start();
+    assert_eq!(kept(&running.reader()), (1, 1));
+    assert!(running.post(&heartbeat(2, now())).is_stored());
+    drop(running);
+    fs::remove_dir_all(&dir).expect("everything");
+    assert_eq!(kept(&start().reader()), (0, 0));
 }
 
 /// Bytes that are no database, the same ones each time.

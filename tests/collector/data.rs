@@ -158,6 +158,7 @@ fn an_export_leads_back_to_nobody() {
     let file = place.path().join("installs.jsonl");
     let name = file.to_str().expect("text");
     assert_eq!(said(dir, &["export", name]), "Exported 2 installs.\n");
+    assert!(!mcpproxy_platform::files::is_readable_by_others(Path::new(&file)));
     let text = std::fs::read_to_string(&file).expect("the export");
     assert_eq!(text, said(dir, &["export", "-", "--product", PRODUCT]));
     let lines: Vec<serde_json::Value> =

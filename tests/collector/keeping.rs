@@ -149,7 +149,7 @@ fn a_copy_takes_the_place_of_the_database_and_the_one_before_is_put_aside() {
     let new = place.path().join("new");
     done(&new, &["restore", "--ephemeral", text(&copy)]);
     assert!(!mcpproxy_platform::files::is_readable_by_others(&new.join("collector.key")));
-    assert_eq!(names(&new), ["collector.db", "collector.key", "collector.lock"]);
+    assert_eq!(names(&new), ["collector.begun", "collector.db", "collector.key", "collector.lock"]);
     let running = Collector::start(&new);
     assert!(running.post(&heartbeat(4, today)).is_duplicate(), "the same key");
 }

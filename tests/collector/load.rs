@@ -3,8 +3,10 @@
 use crate::running::{Client, Collector, PRODUCT, heartbeat, kept, now, request, wait_until};
 use std::process::Command;
 use std::sync::{Arc, Barrier};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// Who says nothing for ten seconds is let go.
+const LET_GO: Duration = Duration::from_secs(8);
 const JSON: &str = "content-type: application/json\r\n";
 
 #[test]
@@ -87,6 +89,7 @@ fn ten_thousand_connections_that_hang_keep_no_honest_heartbeat_out() {
     assert!(collector.post(&heartbeat(1, now())).is_stored());
     let before = status(collector.pid(), "VmRSS");
     let (mut hanging, many) = (Vec::new(), allowed());
+    let (mut began, mut is_fast) = (Instant::now(), false);
     for number in 0..many {
         let mut client = collector.connect();
         // Nothing, half a head, a head, a head with half a body.
@@ -100,18 +103,22 @@ fn ten_thousand_connections_that_hang_keep_no_honest_heartbeat_out() {
         let _ = client.send(&whole[..part]);
         hanging.push(client);
         if number % 1_000 == 999 {
+            // More than there are places for, before the first of them has hung for too long.
+            is_fast = is_fast || number > 1_000 && began.elapsed() < LET_GO;
+            began = Instant::now();
             let install = number as u64;
             let answer = collector.post(&heartbeat(install, now()));
             assert!(answer.is_stored(), "among {number}: {answer:?}");
         }
     }
     // Who hangs is let go after 10 s anyway: that honest ones were stored does not say that they had to wait for it.
+    // A machine so slow that they go by themselves shows nothing of it; `places.rs` does.
     let metrics = collector.get("/metrics").body;
     let given_away = metrics
         .lines()
         .find_map(|line| line.strip_prefix("mcpproxy_collector_connections_given_away_total "))
         .and_then(|number| number.parse::<u64>().ok());
-    assert!(many < 1_000 || given_away > Some(0), "{given_away:?} of {many} gave their place away");
+    assert!(!is_fast || given_away > Some(0), "{given_away:?} of {many} gave their place away");
     let honest: Vec<_> = (20_000..20_020).map(|install| (collector.connect(), install)).collect();
     for (mut client, install) in honest {
         let answer = client.post(&heartbeat(install, now())).expect("an answer");

@@ -1,6 +1,6 @@
 //! What the operator's tools ask a running collector: health, metrics, the privacy page; and how it stops.
 
-use crate::running::{Client, Collector, PATIENCE, PRODUCT, heartbeat, now, wait_until};
+use crate::running::{Client, Collector, PRODUCT, StoppedClock, heartbeat, now, wait_until};
 use crate::tls::{Files, client};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
@@ -106,7 +106,9 @@ fn metrics(collector: &Collector, base: &str) -> Metrics {
 fn metrics_count_what_was_answered_and_name_no_one() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let words = ["--product", PRODUCT, "--base-path", "/t"];
-    let collector = Collector::start_with(place.path(), &words, &[]);
+    let today = now();
+    let clock = StoppedClock::at(place.path().join("clock"), today);
+    let collector = Collector::start_with(&place.path().join("data"), &words, &[clock.variable()]);
     let before = metrics(&collector, "/t");
     assert_eq!(before.get("heartbeats_total{answer=\"stored\"}"), 0.0);
     assert_eq!(before.get("ready"), 1.0);
@@ -119,8 +121,7 @@ fn metrics_count_what_was_answered_and_name_no_one() {
         client.ask(&[head.as_bytes(), body].concat()).expect("an answer").code
     };
     let json = "application/json";
-    let other = String::from_utf8(heartbeat(9, now())).expect("text").replace(PRODUCT, "other-mcp");
-    let today = now();
+    let other = String::from_utf8(heartbeat(9, today)).expect("text").replace(PRODUCT, "other-mcp");
     for (kind, body, code) in [
         (json, heartbeat(1, today), 200),
         (json, heartbeat(2, today), 200),
@@ -158,7 +159,9 @@ fn metrics_count_what_was_answered_and_name_no_one() {
     assert!(after.get("database_bytes") > 10_000.0);
     // The one of `post`, and the one that asks.
     assert!(after.get("connections") >= 2.0);
-    assert!(after.get("snapshot_age_seconds") < PATIENCE.as_secs_f64());
+    assert_eq!(after.get("snapshot_age_seconds"), 0.0);
+    clock.set(today + 7);
+    assert_eq!(metrics(&collector, "/t").get("snapshot_age_seconds"), 7.0);
 }
 
 /// An address of this machine that is not loopback.

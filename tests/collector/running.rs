@@ -153,6 +153,27 @@ pub fn signal(pid: u32, name: &str) {
     assert!(kill.expect("the command kill").success());
 }
 
+/// The clock of a collector, which stands still until it is set.
+pub struct StoppedClock(PathBuf);
+
+impl StoppedClock {
+    /// Kept in `file`.
+    pub fn at(file: PathBuf, seconds: u64) -> Self {
+        let clock = Self(file);
+        clock.set(seconds);
+        clock
+    }
+
+    pub fn set(&self, seconds: u64) {
+        std::fs::write(&self.0, seconds.to_string()).expect("a file");
+    }
+
+    /// Starts a collector by it.
+    pub fn variable(&self) -> (&'static str, &str) {
+        ("MCPPROXY_TEST_CLOCK_FILE", self.0.to_str().expect("text"))
+    }
+}
+
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {

@@ -1,7 +1,8 @@
 //! TLS of the collector's own: certificates that are renewed, that do not work, and clients that do not speak it.
 
 use crate::running::{
-    Client, Collector, PATIENCE, PRODUCT, collector, heartbeat, kept, now, program, wait_until,
+    Client, Collector, PATIENCE, PRODUCT, StoppedClock, collector, heartbeat, kept, now, program,
+    wait_until,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -189,11 +190,10 @@ fn a_key_that_others_may_read_and_a_certificate_that_ends_soon_are_warned_of() {
     let (files, log) = (Files::new(place.path()), place.path().join("log"));
     Command::new("chmod").arg("644").arg(&files.key).status().expect("chmod");
     // It ends on 2049-12-31T23:59:59Z.
-    let end: i64 = 2_524_607_999;
-    for (before, words) in [(13 * 86_400 + 60, "ends in 13 days"), (-60, "has ended")] {
-        let offset = (end - before - i64::try_from(now()).expect("a time")).to_string();
-        let clock = [("MCPPROXY_TEST_CLOCK_OFFSET", offset.as_str())];
-        let collector = start(&place.path().join("data"), &files, &log, &clock);
+    let end = 2_524_607_999;
+    for (at, words) in [(end - 13 * 86_400 - 60, "ends in 13 days"), (end + 60, "has ended")] {
+        let clock = StoppedClock::at(place.path().join("clock"), at);
+        let collector = start(&place.path().join("data"), &files, &log, &[clock.variable()]);
         for line in [words, "the file of --tls-key: make it 0600"] {
             wait_until(line, || text(&log).contains(line));
         }

@@ -134,6 +134,33 @@ fn what_others_wrote_since_is_kept() {
 }
 
 #[test]
+fn the_oldest_original_is_never_lost() {
+    let home = Home::new();
+    let file = ".cursor/mcp.json";
+    let copies = || ["backup", "original"].map(|end| home.read(&format!("{file}.mcpproxy-{end}")));
+    let text = |name: &str| format!("{{\"mcpServers\":{{\"{name}\":{{\"url\":\"u\"}}}}}}");
+    home.write(file, &text("first"));
+    // Somebody writes the file while it is connected, so that its copy stays when it is disconnected.
+    let in_between = |name: &str| {
+        home.out(&["connect", "cursor"]);
+        let read: serde_json::Value = serde_json::from_str(&home.read(file)).expect("JSON");
+        home.write(file, &serde_json::to_string_pretty(&read).expect("JSON"));
+        home.out(&["disconnect", "cursor"]);
+        home.write(file, &text(name));
+    };
+    in_between("second");
+    assert_eq!(home.names(), [file.to_owned(), format!("{file}.mcpproxy-backup")]);
+    in_between("third");
+    assert_eq!(copies(), [text("second"), text("first")]);
+    in_between("fourth");
+    assert_eq!(copies(), [text("third"), text("first")], "the oldest, and the newest");
+    home.out(&["connect", "cursor"]);
+    home.out(&["disconnect", "cursor"]);
+    assert_eq!(home.read(file), text("fourth"));
+    assert_eq!(home.read(&format!("{file}.mcpproxy-original")), text("first"));
+}
+
+#[test]
 fn a_file_that_was_made_is_gone_again_and_nothing_else_is_made() {
     let home = Home::new();
     for (client, name, _) in JSON_CLIENTS {

@@ -103,6 +103,22 @@ fn a_name_may_be_a_word_of_this_machine() {
     }
 }
 
+/// Packages of the registries, whose names mix letters and digits as tokens do.
+#[test]
+fn a_name_may_say_2_and_4_for_words() {
+    for name in [
+        "ip2location",
+        "iflow-mcp-ip2location-ip2locationio",
+        "iflow-mcp-mcp2everything-mcp2serial",
+    ] {
+        assert_eq!(verdict_on(name, "1.4.0"), Ok(()), "{name}");
+        assert_eq!(product_name(name).as_deref(), Ok(name));
+        // One digit of a token is enough to make it one again.
+        let token = name.replace("2l", "27l").replace("2s", "27s");
+        assert_eq!(product_name(&token).is_err(), name.len() >= 32, "{token}");
+    }
+}
+
 #[test]
 fn a_version_holds_no_word_and_no_address_of_a_home_network() {
     for version in [

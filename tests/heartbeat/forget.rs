@@ -158,6 +158,27 @@ fn an_install_that_nothing_left_is_forgotten_without_a_request() {
 }
 
 #[test]
+fn an_id_that_never_sent_is_not_shown_to_its_collector() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let home = home.path();
+    let dir = DataDir::at(home.join("data"));
+    mcpproxy::identity::reset_id(&dir, 1_800_000_000).expect("an id");
+    // A host has counted, and ended before its first heartbeat.
+    let store = Store::open(&dir, mcpproxy::machine::now).expect("a store");
+    store.update(true, |state| state.sender.first_start = 1_800_000_000).expect("counted");
+    drop(store);
+    let receiver = Receiver::start([]);
+    let variables = [(VARIABLE, &*receiver.endpoint())];
+    let ran = run(home, &["forget", "-o", "json"], &variables);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let answer: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+    assert_eq!(answer["installs"][0]["outcome"], "never_sent", "{answer}");
+    assert_eq!(receiver.connections(), 0);
+    assert!(is_disabled(home) && id(home).is_none());
+    assert!(state(home).is_none(), "what was counted is gone");
+}
+
+#[test]
 fn an_install_whose_receiver_is_no_longer_known_keeps_its_id() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let (receiver, old) = sent(home.path(), &[]);

@@ -234,6 +234,65 @@ fn an_original_stays_where_the_file_is_gone_or_cannot_be_read() {
     assert!(!original.exists());
 }
 
+/// A person has two gateways, each with a data directory of its own.
+#[cfg(feature = "full")]
+#[test]
+fn what_belongs_to_another_data_directory_stays() {
+    let home = Home::new();
+    let run = |words: &[&str]| {
+        let mut command = home.command(words);
+        command.env("XDG_CURRENT_DESKTOP", "GNOME").env("DISPLAY", ":0");
+        command.output().expect("it starts")
+    };
+    let given = home.path("given");
+    let given = given.to_str().expect("UTF-8");
+    let (claude, cursor) = (home.path("home/.claude.json"), home.path("home/.cursor/mcp.json"));
+    let text = r#"{"mcpServers": {"notes": {"command": "node", "args": ["n.js"]}, "b": {"command": "node"}}}"#;
+    write(&claude, text);
+    write(&cursor, r#"{"mcpServers": {}}"#);
+    fs::create_dir(home.path("home/.claude")).expect("made");
+    // Of the user's own directory: an entry and the login. Of the other: an entry, and one of two wraps of a file.
+    succeeds(&run(&["connect", "claude-code"]));
+    succeeds(&run(&["connect", "claude-code", "--wrap", "notes"]));
+    succeeds(&run(&["connect", "claude-code", "--wrap", "b", "--data-dir", given]));
+    succeeds(&run(&["connect", "cursor", "--data-dir", given]));
+    succeeds(&run(&["autostart", "enable"]));
+    let entry = home.path("home/.config/autostart/mcpproxy.desktop");
+    let login = read(&entry);
+    let shown = succeeds(&run(&["uninstall", "--data-dir", given]));
+    let (goes, stays) = shown.split_once("What stays:").expect("what stays");
+    for part in ["of Cursor", "in front of \"b\" of Claude Code"] {
+        assert!(goes.contains(part), "{part} is not in {goes}");
+    }
+    let others = ["the entry `mcpproxy` of Claude Code", "in front of \"notes\"", "at login"];
+    for part in others {
+        assert!(!goes.contains(part) && stays.contains(part), "{part}: {shown}");
+    }
+    succeeds(&run(&["uninstall", "--data-dir", given, "--yes"]));
+    assert_eq!(read(&entry), login);
+    assert_eq!(read(&cursor), r#"{"mcpServers": {}}"#);
+    let left: Value = serde_json::from_str(&read(&claude)).expect("JSON");
+    let servers = &left["mcpServers"];
+    assert_eq!(servers["b"], serde_json::json!({"command": "node"}));
+    assert_eq!(servers["notes"]["args"][0], "tap");
+    assert!(servers["mcpproxy"].is_object());
+    assert!(home.path("home/.claude.json.mcpproxy-backup").exists(), "it is of use");
+    // And the other way round.
+    succeeds(&run(&["connect", "cursor", "--data-dir", given]));
+    let connected = read(&cursor);
+    succeeds(&run(&["uninstall", "--yes"]));
+    assert_eq!(read(&cursor), connected);
+    assert_eq!(read(&claude), text);
+    assert!(!entry.exists());
+    // An entry at login that names its directory.
+    succeeds(&run(&["autostart", "enable", "--data-dir", given]));
+    let login = read(&entry);
+    succeeds(&run(&["uninstall", "--yes"]));
+    assert_eq!(read(&entry), login);
+    succeeds(&run(&["uninstall", "--data-dir", given, "--yes"]));
+    assert!(!entry.exists());
+}
+
 #[cfg(feature = "full")]
 #[test]
 fn the_entry_at_login_goes_and_one_that_is_written_by_hand_stays() {

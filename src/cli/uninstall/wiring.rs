@@ -3,6 +3,7 @@
 //! One rule: by the rules of `disconnect`: an entry that no record proves to be ours is left, and named.
 
 use super::UninstallError;
+use crate::paths::DataDir;
 
 #[cfg(not(feature = "connect"))]
 use absent as clients;
@@ -16,63 +17,103 @@ pub(super) struct Wiring {
     pub(super) goes: Vec<String>,
     /// Why the rest stays.
     pub(super) stays: Vec<UninstallError>,
+    /// What belongs to another data directory, in words.
+    pub(super) others: Vec<String>,
 }
 
-pub(super) fn found() -> Wiring {
-    let (mut found, mut login) = (clients::found(), login::found());
+/// The data directory that is uninstalled: an entry that starts the program with another one is none of its.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "connect"),
+    allow(dead_code, reason = "what this build does not see has no owner")
+)]
+pub(super) struct Owner<'a> {
+    dir: &'a DataDir,
+    is_told: bool,
+}
+
+impl<'a> Owner<'a> {
+    /// `is_told`: by `--data-dir`.
+    pub(super) fn new(dir: &'a DataDir, is_told: bool) -> Self {
+        Self { dir, is_told }
+    }
+
+    /// Whether a command line belongs to it that names this directory, or none: such a one means what this command
+    /// would mean without `--data-dir`, or the user's own.
+    #[cfg(feature = "connect")]
+    fn owns(self, named: Option<&str>) -> bool {
+        let own = self.dir.root();
+        let is_same = |named: &str| {
+            let real = |path: &std::path::Path| path.canonicalize().ok();
+            let named = std::path::Path::new(named);
+            named == own || real(named).is_some_and(|named| real(own) == Some(named))
+        };
+        named.map_or(!self.is_told || self.dir.users().is_none(), is_same)
+    }
+}
+
+pub(super) fn found(owner: Owner<'_>) -> Wiring {
+    let (mut found, mut login) = (clients::found(owner), login::found(owner));
     found.goes.append(&mut login.goes);
     found.stays.append(&mut login.stays);
+    found.others.append(&mut login.others);
     found
 }
 
 /// Takes it back; what could not be, and why.
-pub(super) fn remove() -> Vec<UninstallError> {
-    let mut left = clients::remove();
-    left.append(&mut login::remove());
+pub(super) fn remove(owner: Owner<'_>) -> Vec<UninstallError> {
+    let mut left = clients::remove(owner);
+    left.append(&mut login::remove(owner));
     left
 }
 
 /// What this build neither sees nor removes.
 #[cfg(not(all(feature = "connect", feature = "autostart")))]
 mod absent {
-    use super::{UninstallError, Wiring};
+    use super::{Owner, UninstallError, Wiring};
 
-    pub(super) fn found() -> Wiring {
+    pub(super) fn found(_: Owner<'_>) -> Wiring {
         Wiring::default()
     }
 
-    pub(super) fn remove() -> Vec<UninstallError> {
+    pub(super) fn remove(_: Owner<'_>) -> Vec<UninstallError> {
         Vec::new()
     }
 }
 
 #[cfg(feature = "connect")]
 mod clients {
-    use super::{UninstallError, Wiring};
+    use super::{Owner, UninstallError, Wiring};
     use crate::cli::uninstall::data;
-    use crate::connect::{self, CLIENTS, Change, Client, Entry, Found, Places, Plan};
+    use crate::connect::{self, CLIENTS, Change, Client, Entry, Found, Places, Plan, Server};
     use std::path::{Path, PathBuf};
 
     /// What is to become of one file of a client.
+    #[derive(Default)]
     struct Review {
         /// What of ours stands in it.
         changes: Vec<Change>,
+        /// The same of another data directory.
+        others: Vec<Change>,
         /// What of ours lies beside it.
         aside: Vec<PathBuf>,
         stays: Vec<UninstallError>,
     }
 
-    pub(super) fn found() -> Wiring {
+    pub(super) fn found(owner: Owner<'_>) -> Wiring {
         let mut found = Wiring::default();
         each(|client, places, path| {
-            let review = review(client, places, path);
+            let review = review(owner, client, places, path);
             let (shown, name) = (places.shown(path), client.name);
-            found.goes.extend(review.changes.iter().map(|change| match change {
+            let words = |change: &Change| match change {
                 Change::Add(_) => format!("{shown}: the entry `mcpproxy` of {name}"),
                 Change::Wrap { name: server, .. } => {
                     format!("{shown}: `mcpproxy tap` in front of {server:?} of {name}")
                 }
-            }));
+            };
+            found.goes.extend(review.changes.iter().map(words));
+            let other = |change| format!("{}, which has another data directory", words(change));
+            found.others.extend(review.others.iter().map(other));
             found.goes.extend(review.aside.iter().map(|path| {
                 format!("{}: put aside beside the configuration of {name}", places.shown(path))
             }));
@@ -81,10 +122,10 @@ mod clients {
         found
     }
 
-    pub(super) fn remove() -> Vec<UninstallError> {
+    pub(super) fn remove(owner: Owner<'_>) -> Vec<UninstallError> {
         let mut left = Vec::new();
         each(|client, places, path| {
-            let Review { changes, aside, mut stays } = review(client, places, path);
+            let Review { changes, aside, mut stays, .. } = review(owner, client, places, path);
             for change in &changes {
                 let done = plan(client, places, path, change).and_then(|plan| {
                     let failed = |why| UninstallError::Client(places.shown(path), Some(why));
@@ -111,10 +152,14 @@ mod clients {
         }
     }
 
-    fn review(client: &Client, places: &Places, path: &Path) -> Review {
+    fn review(owner: Owner<'_>, client: &Client, places: &Places, path: &Path) -> Review {
         let look = connect::look(client, places, Some(path));
-        let mut review = Review { changes: Vec::new(), aside: Vec::new(), stays: Vec::new() };
-        for change in changes(&look) {
+        let mut review = Review::default();
+        for (change, data_dir) in changes(&look) {
+            if !owner.owns(data_dir) {
+                review.others.push(change);
+                continue;
+            }
             match plan(client, places, path, &change) {
                 Ok(_) => review.changes.push(change),
                 Err(why) => review.stays.push(why),
@@ -131,7 +176,7 @@ mod clients {
             }
             _ => {}
         }
-        if review.stays.is_empty() {
+        if review.stays.is_empty() && review.others.is_empty() {
             review.aside = connect::put_aside(path);
         }
         review
@@ -151,36 +196,40 @@ mod clients {
         .map_err(|why| UninstallError::Client(places.shown(path), why))
     }
 
-    /// What of ours stands in a client's file.
-    fn changes(look: &Found) -> Vec<Change> {
-        let wrap = |name: &str| Change::Wrap { name: name.to_owned(), through: Vec::new() };
-        let mut changes: Vec<Change> = look.wrapped().into_iter().map(wrap).collect();
-        if look.has_entry() {
-            changes.push(Change::Add(Entry::Command(Vec::new())));
-        }
-        changes
+    /// What of ours stands in a client's file, and the data directory that each names.
+    fn changes(look: &Found) -> Vec<(Change, Option<&str>)> {
+        let wrap =
+            |server: &Server| Change::Wrap { name: server.name.clone(), through: Vec::new() };
+        let taps = look.taps().map(|server| (wrap(server), server.data_dir()));
+        let add = || Change::Add(Entry::Command(Vec::new()));
+        taps.chain(look.entry().map(|server| (add(), server.data_dir()))).collect()
     }
 }
 
 #[cfg(feature = "autostart")]
 mod login {
-    use super::{UninstallError, Wiring};
+    use super::{Owner, UninstallError, Wiring};
     use crate::{autostart, machine};
 
-    pub(super) fn found() -> Wiring {
+    pub(super) fn found(owner: Owner<'_>) -> Wiring {
         let mut found = Wiring::default();
+        let what = "the entry that starts it at login";
         if autostart::is_ours() {
-            found.goes.push("the entry that starts it at login".to_owned());
+            match autostart::is_for(owner.dir) {
+                true => found.goes.push(what.to_owned()),
+                false => found.others.push(format!("{what}, with another data directory")),
+            }
         } else if machine::autostart_entry() == Some(true) {
             found.stays.push(UninstallError::Login);
         }
         found
     }
 
-    pub(super) fn remove() -> Vec<UninstallError> {
-        if autostart::is_ours() {
-            return autostart::disable().err().map(UninstallError::Autostart).into_iter().collect();
+    pub(super) fn remove(owner: Owner<'_>) -> Vec<UninstallError> {
+        let found = found(owner);
+        if found.goes.is_empty() {
+            return found.stays;
         }
-        found().stays
+        autostart::disable().err().map(UninstallError::Autostart).into_iter().collect()
     }
 }

@@ -48,7 +48,7 @@ impl Group {
         Self { who: install.who, is_release: install.is_release, is_flood: install.is_flood }
     }
 
-    /// Whether a view for `audience` counts them, by the rule of [`Audience::counts`] and of floods.
+    /// Whether a view for `audience` counts them. Only one of all installs counts floods.
     pub fn is_shown_to(self, audience: Audience) -> bool {
         audience.counts(self.who, self.is_release) && (!self.is_flood || audience == Audience::All)
     }

@@ -3,6 +3,7 @@
 //! One rule: lifetime facts and days, counted from day 0; no id, no value that could tell one user from another.
 
 use super::day::Day;
+use super::frozen::Group;
 use super::who::{self, Audience, Who};
 use crate::collector::row::{self, AgentEnv, InstallRow, STEPS, Step};
 
@@ -56,9 +57,9 @@ impl From<&InstallRow> for Install {
 }
 
 impl Install {
-    /// Whether a view for `audience` counts it. Only one of all installs counts floods.
+    /// Whether a view for `audience` counts it: by its group.
     pub fn is_shown_to(&self, audience: Audience) -> bool {
-        audience.counts(self.who, self.is_release) && (!self.is_flood || audience == Audience::All)
+        Group::of(self).is_shown_to(audience)
     }
 
     /// Days from day 0 to the first heartbeat on day `n` or later.

@@ -51,6 +51,18 @@ fn wrong(store: &mut Store, text: &str) -> (u64, LineError, u64) {
 }
 
 #[test]
+fn how_many_lines_are_wrong_is_said_in_words() {
+    let said = |more| ImportError::Lines { first: 3, why: LineError::Body, more }.to_string();
+    for (more, words) in [
+        (0, "line 3 has no `body`; nothing was imported"),
+        (1, "line 3 has no `body`; 1 more line is wrong; nothing was imported"),
+        (2, "line 3 has no `body`; 2 more lines are wrong; nothing was imported"),
+    ] {
+        assert!(said(more).starts_with(words), "{}", said(more));
+    }
+}
+
+#[test]
 fn a_line_is_applied_once_and_an_import_that_was_cut_goes_on() {
     let (whole, cut) =
         (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));

@@ -36,8 +36,9 @@ pub fn page(settings: &Settings, endpoint: &str) -> Markup {
                     li { "Counts of each day, such as of tool calls." }
                 }
                 h2 { "Not kept" }
-                p { "IP addresses, user agents, names, paths, arguments, contents, and the heartbeat itself: in no database and in no log "
-                    "of the collector. A proxy in front of it may keep a log of its own." }
+                p { "IP addresses, user agents, names of people, accounts, machines, servers and tools, paths, arguments, contents, "
+                    "and the heartbeat itself: in no database and in no log of the collector. A proxy in front of it may keep a "
+                    "log of its own." }
                 h2 { "How long" }
                 ul {
                     li { "The counts of a day: " (settings.days) " days." }

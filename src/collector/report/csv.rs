@@ -28,6 +28,7 @@ fn overview(view: &View) -> Vec<Vec<String>> {
         ("active_last_28_days", view.activity.last_28_days),
         ("carried_over", view.activity.carried_over),
         ("late_starts", view.activity.late_starts),
+        ("floods", view.activity.floods),
     ];
     for (name, count) in counts {
         lines.push(texts(&[name, &count.to_string(), "", "", "", ""]));

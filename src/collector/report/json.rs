@@ -38,6 +38,7 @@ fn head(view: &View, topic: Topic) -> Map<String, Value> {
         "left_out": Value::Object(out.into_iter().collect()),
         "carried_over": view.activity.carried_over,
         "late_starts": view.activity.late_starts,
+        "floods": view.activity.floods,
     }))
 }
 

@@ -33,8 +33,9 @@ pub const STRANGER: &str = "someone-elses-mcp";
 /// The products that the collector must receive.
 pub const PRODUCTS: [&str; 2] = [GATEWAY, WRAPPED];
 
-/// 2026-12-02T00:00:00Z, a Wednesday: the year that ends has 53 ISO weeks.
-const BEGIN: u64 = 1_796_169_600;
+/// 2025-12-03T00:00:00Z, a Wednesday before a new year that begins in the middle of an ISO week. The days of a fleet
+/// of usual length have passed, so that its log can be imported.
+const BEGIN: u64 = 1_764_720_000;
 /// Heartbeats of so many seconds are given to the collector at once; no install sees the answer later for it.
 const STEP: u64 = HOUR;
 

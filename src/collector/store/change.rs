@@ -3,6 +3,7 @@
 //! One rule: plain data. How it is written is the store's.
 
 use super::erase::Erasure;
+use crate::collector::answer::names;
 use crate::collector::floods::Origin;
 use crate::collector::heartbeat::{Heartbeat, day};
 use std::collections::BTreeMap;
@@ -48,12 +49,12 @@ impl Outcome {
     /// The name under which it is counted.
     pub(super) fn counted(self) -> &'static str {
         match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
-            Self::TooMany => "too_many",
-            Self::UnknownProduct => "refused.product",
-            Self::Erased => "erased",
-            Self::Retired => "retired",
+            Self::Stored => names::STORED,
+            Self::Duplicate => names::DUPLICATE,
+            Self::TooMany => names::TOO_MANY,
+            Self::UnknownProduct => names::PRODUCT,
+            Self::Erased => names::ERASED,
+            Self::Retired => names::RETIRED,
             Self::Damaged => "damaged",
         }
     }

@@ -7,6 +7,7 @@ use super::packed::DayRow;
 use super::products::Products;
 use super::{database, frozen, read, sql};
 use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All tables but the days.
 const FIRST: [&str; 10] = [
@@ -14,10 +15,53 @@ const FIRST: [&str; 10] = [
     "frozen",
 ];
 
-/// Checks what every start needs: the pages of all tables but the days, which are most of the file, and the sums over
+/// Tables with the columns of each: name, type, whether it may be absent, and its place in the key.
+type Tables = BTreeMap<String, BTreeSet<(String, String, bool, u32)>>;
+
+/// The tables of this program that are not there, or have other columns; and how many others there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// Tables that were compared.
+    pub looked_at: u64,
+    /// Their names: those of this program, and no words of the file.
+    pub tables: Vec<String>,
+    /// Tables, views and triggers that this program does not make.
+    pub others: u64,
+}
+
+/// Compares every table with the one that this program makes.
+pub fn tables(connection: &Connection) -> Result<Lacking, StoreError> {
+    let own = Connection::open_in_memory()?;
+    own.execute_batch(sql::SCHEMA)?;
+    let (own, found) = (tables_of(&own)?, tables_of(connection)?);
+    let is_as_made = |(name, columns): &(&String, _)| found.get(*name) == Some(*columns);
+    let tables = own.iter().filter(|one| !is_as_made(one)).map(|(name, _)| name.clone()).collect();
+    let others = found.keys().filter(|name| !own.contains_key(*name)).count() as u64;
+    let moving: u64 = connection.query_row(sql::MOVING, [], |row| row.get(0))?;
+    Ok(Lacking { looked_at: own.len() as u64, tables, others: others + moving })
+}
+
+fn tables_of(connection: &Connection) -> Result<Tables, StoreError> {
+    let mut tables = Tables::new();
+    let mut statement = connection.prepare(sql::TABLES)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let column = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        tables.entry(row.get(0)?).or_default().insert(column);
+    }
+    Ok(tables)
+}
+
+/// Whether every table is there.
+fn has_tables(connection: &Connection) -> Result<(), StoreError> {
+    if tables(connection)?.tables.is_empty() { Ok(()) } else { Err(StoreError::Damaged) }
+}
+
+/// Checks what every start needs: all tables, the pages of all tables but the days, which are most of the file, and the sums over
 /// the products and over what stays of expired rows. Those over installs are looked at when they are read, which the
 /// start does next.
 pub fn start(connection: &Connection) -> Result<(), StoreError> {
+    has_tables(connection)?;
     for table in FIRST {
         is_well(connection, "quick_check", Some(table))?;
     }
@@ -32,6 +76,7 @@ pub fn whole(connection: &Connection) -> Result<(), StoreError> {
     if database::schema(connection)? != Some(database::SCHEMA) {
         return Ok(());
     }
+    has_tables(connection)?;
     products(connection)?;
     frozen::check(connection)?;
     let mut statement = connection.prepare(sql::ALL_INSTALLS)?;

@@ -7,6 +7,7 @@ use super::{copy, key, log, migrate, sql};
 use mcpproxy_platform::files::{self, FileIdentity, FileLock, FileSystem, HeldLock, LockMode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ use std::time::Duration;
 pub(super) const SCHEMA: u32 = 2;
 /// What the database says that it is.
 const WHAT: &str = "mcpproxy collector";
+/// The file in the data directory that says that a database was begun there.
+const BEGUN: &str = "collector.begun";
+const BEGUN_TEXT: &str = "collector.db was begun in this directory. While this file is here, no other is begun in its \
+                          place: a copy comes back with `mcpproxy collector restore FILE`.\n";
 /// How long another process may hold the write lock.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The write-ahead log is cut to so many bytes when a checkpoint has emptied it.
@@ -56,25 +61,68 @@ fn lock(dir: &Path) -> PathBuf {
 /// Whether a database has been in the directory: none is made in place of one that is gone.
 fn had_one(dir: &Path) -> bool {
     let log = dir.join("collector.db-wal").metadata().is_ok_and(|log| log.len() > 0);
-    has_keys(dir) || log
+    has_begun(dir) || log
 }
 
-/// Whether a collector has finished a start here: its keys come after its tables.
-fn has_keys(dir: &Path) -> bool {
-    [key::FILE, "pages.key"].iter().any(|name| dir.join(name).symlink_metadata().is_ok())
+/// Whether a database was begun in the directory: these files come after its tables.
+fn has_begun(dir: &Path) -> bool {
+    [BEGUN, key::FILE, "pages.key"].iter().any(|name| dir.join(name).symlink_metadata().is_ok())
 }
 
-/// Opens the database to write it, made if it is missing. One of an older schema is an error.
+/// Remembers that a database lies in the directory. The keys may lie elsewhere.
+pub(super) fn remember(dir: &Path) -> Result<(), StoreError> {
+    let path = dir.join(BEGUN);
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let written = files::write_atomically(&path, BEGUN_TEXT.as_bytes(), 0o600);
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+        kind => StoreError::Directory(kind),
+    })
+}
+
+/// The same of one that an earlier version began. Without room it is remembered the next time.
+fn remember_if_there_is_room(dir: &Path) -> Result<(), StoreError> {
+    match remember(dir) {
+        Err(StoreError::Full) => Ok(()),
+        result => result,
+    }
+}
+
+/// Opens the existing database to write it. One of an older schema is an error.
 pub fn open(dir: &Path) -> Result<Connection, StoreError> {
     check_log(dir)?;
-    open_with(dir, |_| Err(StoreError::Older))
+    let (connection, found) = existing(dir, |_| Ok(()))?;
+    if found < SCHEMA {
+        return Err(StoreError::Older);
+    }
+    to_write(connection)
 }
 
-/// As [`open`], for the collector that holds the directory: an older schema is brought to this one.
+/// As [`open`], and makes the database if there was none.
+pub fn open_or_begin(dir: &Path) -> Result<Connection, StoreError> {
+    check_log(dir)?;
+    let (connection, found) = begin(dir)?;
+    if found < SCHEMA {
+        return Err(StoreError::Older);
+    }
+    let connection = to_write(connection)?;
+    remember_if_there_is_room(dir)?;
+    Ok(connection)
+}
+
+/// As [`open_or_begin`], for the collector that holds the directory: an older schema is brought to this one.
 pub fn open_held(dir: &Path, _lock: &HeldLock) -> Result<Connection, StoreError> {
     log::check(&copy::beside(&file(dir), "-wal"))?;
     let lock = FileIdentity::at(&lock(dir)).map_err(|_| StoreError::Away)?;
-    open_with(dir, |connection| migrate::run(connection, dir, lock))
+    let (connection, found) = begin(dir)?;
+    let mut connection = to_write(connection)?;
+    if found < SCHEMA {
+        migrate::run(&mut connection, dir, lock)?;
+    }
+    remember_if_there_is_room(dir)?;
+    Ok(connection)
 }
 
 /// Checks the log for every command, not only for a collector that starts: the last one to leave a database removes
@@ -91,23 +139,20 @@ fn check_log(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn open_with(
-    dir: &Path,
-    older: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
-) -> Result<Connection, StoreError> {
+/// The database and its schema. It is made if there was none: the only place that makes one.
+fn begin(dir: &Path) -> Result<(Connection, u32), StoreError> {
     let path = file(dir);
     if path.metadata().map_or(0, |file| file.len()) == 0 && had_one(dir) {
         return Err(StoreError::Gone);
     }
     // SQLite takes the mode of its other files from this one.
     drop(files::open_private(&path).map_err(|error| StoreError::Directory(error.kind()))?);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = connect(&path, flags)?;
+    let mut connection = connect(&path)?;
     // Looked at before anything is changed, and again under the lock: another process may make it now.
     let found = match schema(&connection)? {
         Some(schema) => schema,
         // Its tables were in a log that is gone. Looked at once more: another process may have made them now.
-        None if has_keys(dir) && schema(&connection)?.is_none() => return Err(StoreError::Gone),
+        None if has_begun(dir) => schema(&connection)?.ok_or(StoreError::Gone)?,
         None => {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             let change =
@@ -119,21 +164,23 @@ fn open_with(
                 change.execute(sql::META_INSERT, ["schema", &SCHEMA.to_string()])?;
             }
             change.commit()?;
+            remember(dir)?;
             known.unwrap_or(SCHEMA)
         }
     };
+    Ok((connection, found))
+}
+
+/// An acknowledged heartbeat is on disk: also after a power failure, also on macOS.
+fn to_write(connection: Connection) -> Result<Connection, StoreError> {
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
         return Err(StoreError::ReadOnly);
     }
-    // An acknowledged heartbeat is on disk: also after a power failure, also on macOS.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
-    if found < SCHEMA {
-        older(&mut connection)?;
-    }
     Ok(connection)
 }
 
@@ -149,37 +196,46 @@ pub fn open_to_read(dir: &Path) -> Result<Connection, StoreError> {
 /// Opens an existing database of any schema that is known, to read it.
 pub fn open_to_copy(dir: &Path) -> Result<Connection, StoreError> {
     check_log(dir)?;
-    open_to_read_with(dir, |_| Ok(()))
+    to_read(dir, |_| Ok(()))
 }
 
 /// As [`open_to_copy`], before the database is put aside: what can be read of it is read, and a damaged log stays.
 pub fn open_to_put_aside(dir: &Path) -> Result<Connection, StoreError> {
     let is_whole = log::check(&copy::beside(&file(dir), "-wal")).is_ok();
-    open_to_read_with(dir, |connection| {
+    to_read(dir, |connection| {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_whole)?;
         Ok(())
     })
 }
 
-fn open_to_read_with(
+fn to_read(
     dir: &Path,
     prepare: impl FnOnce(&Connection) -> Result<(), StoreError>,
 ) -> Result<Connection, StoreError> {
-    let path = file(dir);
-    if !path.exists() {
-        return Err(if had_one(dir) { StoreError::Gone } else { StoreError::Missing });
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = connect(&path, flags)?;
-    prepare(&connection)?;
-    if schema(&connection)?.is_none() {
-        return Err(if had_one(dir) { StoreError::Gone } else { StoreError::Missing });
-    }
+    let (connection, _) = existing(dir, prepare)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+/// The existing database and its schema. It is never made here, not even by a race with its removal.
+fn existing(
+    dir: &Path,
+    prepare: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<(Connection, u32), StoreError> {
+    let none = || if had_one(dir) { StoreError::Gone } else { StoreError::Missing };
+    let path = file(dir);
+    if !path.exists() {
+        return Err(none());
+    }
+    let connection = connect(&path)?;
+    prepare(&connection)?;
+    let found = schema(&connection)?.ok_or_else(none)?;
+    Ok((connection, found))
+}
+
+/// Connects to a file that exists.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "trusted_schema", false)?;

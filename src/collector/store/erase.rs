@@ -5,7 +5,7 @@
 use super::error::StoreError;
 use super::key::{Key, KeySource};
 use super::products::{self, ProductError, Products};
-use super::sql;
+use super::{database, sql};
 use rusqlite::{Connection, params};
 use std::path::Path;
 
@@ -43,7 +43,7 @@ pub fn forget(
     today: u32,
 ) -> Result<Vec<String>, ProductError> {
     let given = Key::given(key, dir)?;
-    let mut connection = products::existing(dir)?;
+    let mut connection = database::open(dir)?;
     let key = Key::known(given, &connection)?;
     let change = products::begin(&mut connection)?;
     let products = Products::read(&change)?;

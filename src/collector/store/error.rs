@@ -97,7 +97,8 @@ impl fmt::Display for StoreError {
             ),
             Self::Gone => f.write_str(
                 "there was a collector.db in the data directory, and it is gone or empty: put it back, or a copy with \
-                 `mcpproxy collector restore FILE`; to begin anew, name another directory with --data-dir DIR",
+                 `mcpproxy collector restore FILE`; to begin anew, name another directory with --data-dir DIR, or remove \
+                 everything in this one",
             ),
             Self::Migrating(seconds) => write!(
                 f,

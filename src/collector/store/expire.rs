@@ -11,10 +11,11 @@ use crate::collector::definitions::{self, Day, Group, Install, Now};
 use crate::collector::kept::Kept;
 use crate::collector::plain::{self, Paper, RawInstall};
 use crate::collector::row::InstallRow;
+use mcpproxy_platform::files::FileIdentity;
 use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Rows of one transaction: a few hundredths of a second on a slow disk.
 const ROWS: u32 = 500;
@@ -78,6 +79,8 @@ pub enum Expired {
 #[derive(Debug)]
 pub struct Expiry {
     connection: Connection,
+    path: PathBuf,
+    identity: FileIdentity,
     keep: Keep,
     today: Day,
     /// The first day of each product, before this expiry.
@@ -90,7 +93,9 @@ pub struct Expiry {
 impl Expiry {
     /// Begins to look for rows of `dir` that are too old on the day of `now`.
     pub fn begin(dir: &Path, keep: Keep, now: Now) -> Result<Self, StoreError> {
+        let path = database::file(dir);
         let connection = database::open(dir)?;
+        let identity = FileIdentity::at(&path).map_err(|_| StoreError::Away)?;
         let first_days = {
             let mut statement = connection.prepare(sql::PRODUCT_SIZES)?;
             let days = statement.query_map([], |row| Ok((row.get(0)?, row.get(2)?)))?;
@@ -98,11 +103,15 @@ impl Expiry {
         };
         let today = now.today();
         let (installs, days) = (Some(Vec::new()), Some((Vec::new(), 0)));
-        Ok(Self { connection, keep, today, first_days, installs, days })
+        Ok(Self { connection, path, identity, keep, today, first_days, installs, days })
     }
 
     /// Expires a few rows.
     pub fn step(&mut self) -> Result<Expired, ExpiryError> {
+        // SQLite would write on into a file that has no name any more.
+        if FileIdentity::at(&self.path).ok() != Some(self.identity) {
+            return Err(StoreError::Away.into());
+        }
         let expired = match self.expire() {
             // The operator sees it on every page, until an expiry comes to its end.
             Err(error @ (ExpiryError::Differs | ExpiryError::Store(StoreError::Damaged))) => {

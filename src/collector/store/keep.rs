@@ -180,6 +180,7 @@ pub fn restore(
     fs::rename(&checked, &target)
         .and_then(|()| copy::sync_directory_of(&target))
         .map_err(|error| KeepError::Aside(error.kind()))?;
+    database::remember(dir)?;
     Ok(Restored { products, aside, erased })
 }
 
@@ -204,7 +205,8 @@ fn erased_of(connection: &Connection) -> Result<Vec<Erased>, StoreError> {
 
 /// Erases these in a copy; what it holds then, and how many were in it.
 fn erase_in(copy: &Path, erased: &[Erased]) -> Result<(Vec<Product>, usize), StoreError> {
-    let mut connection = Connection::open(copy)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(copy, flags)?;
     // Schema 1 does not remember who was erased.
     let remembers = database::schema(&connection)? == Some(database::SCHEMA);
     let change = connection.transaction()?;

@@ -32,6 +32,7 @@ mod write;
 #[cfg(any(test, feature = "simulate"))]
 pub use bulk::Bulk;
 pub use change::{Change, Counts, Imported, Incoming, Outcome, count};
+pub use check::Lacking;
 pub use erase::{Erasure, forget};
 pub use error::StoreError;
 pub use expire::{Expired, Expiry, ExpiryError, Keep};

@@ -62,20 +62,21 @@ impl Note {
 
     /// Keeps it; whether that changes anything.
     pub fn keep(&self, dir: &Path) -> Result<bool, NoteError> {
-        let mut connection = products::existing(dir)?;
+        let mut connection = database::open(dir)?;
         let change = products::begin(&mut connection)?;
+        let is_new = change.execute(sql::NOTE_INSERT, (self.day, &self.text))? > 0;
         let kept: u64 = change.query_row(sql::NOTES_COUNT, [], |row| row.get(0))?;
-        if kept >= MOST {
+        // A change that is not committed is undone.
+        if is_new && kept > MOST {
             return Err(NoteError::Full);
         }
-        let is_new = change.execute(sql::NOTE_INSERT, (self.day, &self.text))? > 0;
         change.commit()?;
         Ok(is_new)
     }
 
     /// Removes it; whether it was there.
     pub fn remove(&self, dir: &Path) -> Result<bool, NoteError> {
-        let connection = products::existing(dir)?;
+        let connection = database::open(dir)?;
         Ok(connection.execute(sql::NOTE_DELETE, (self.day, &self.text))? > 0)
     }
 }
@@ -108,5 +109,18 @@ mod tests {
             assert_eq!(Note::new(1, bad), Err(NoteError::Text), "{bad:?}");
         }
         assert!(Note::new(1, &"\u{e9}".repeat(LONGEST)).is_ok());
+    }
+
+    #[test]
+    fn a_note_that_is_kept_is_no_news_when_the_list_is_full() {
+        let place = tempfile::tempdir().expect("a directory");
+        drop(database::open_or_begin(place.path()).expect("a database"));
+        let note = |number: u64| Note::new(1, &format!("note {number}")).expect("a note");
+        for number in 0..MOST {
+            assert_eq!(note(number).keep(place.path()), Ok(true));
+        }
+        assert_eq!(note(7).keep(place.path()), Ok(false));
+        assert_eq!(note(MOST).keep(place.path()), Err(NoteError::Full));
+        assert_eq!(notes(place.path()).map(|all| all.len() as u64), Ok(MOST));
     }
 }

@@ -206,7 +206,7 @@ pub(super) fn add_to(connection: &Connection, name: &str) -> Result<bool, StoreE
 pub fn add(dir: &Path, is_ephemeral: bool, name: &str) -> Result<bool, ProductError> {
     let name = named(name)?;
     database::prepare(dir, is_ephemeral)?;
-    let mut connection = database::open(dir)?;
+    let mut connection = database::open_or_begin(dir)?;
     let change = begin(&mut connection)?;
     let is_new = add_to(&change, &name)?;
     change.commit()?;
@@ -216,7 +216,7 @@ pub fn add(dir: &Path, is_ephemeral: bool, name: &str) -> Result<bool, ProductEr
 /// Gives a product another name. Its heartbeats may carry either, and its installs stay its own.
 pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
     let (from, to) = (name_of_existing(from)?, named(to)?);
-    let mut connection = existing(dir)?;
+    let mut connection = database::open(dir)?;
     let change = begin(&mut connection)?;
     let products = Products::read(&change)?;
     let known = products.get(&from).ok_or(ProductError::Unknown)?;
@@ -234,7 +234,7 @@ pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
 /// Refuses a product's heartbeats from now on. Its installs stay.
 pub fn remove(dir: &Path, name: &str) -> Result<(), ProductError> {
     let name = name_of_existing(name)?;
-    let mut connection = existing(dir)?;
+    let mut connection = database::open(dir)?;
     let change = begin(&mut connection)?;
     let products = Products::read(&change)?;
     let known = products.get(&name).filter(|known| known.standing != Standing::Removed);
@@ -274,12 +274,6 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Product>, StoreError> 
         .collect::<Result<_, StoreError>>()?;
     list.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(list)
-}
-
-/// The database of `dir`, to change it, if there is one.
-pub(super) fn existing(dir: &Path) -> Result<Connection, StoreError> {
-    drop(database::open_to_read(dir)?);
-    database::open(dir)
 }
 
 pub(super) fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {

@@ -62,7 +62,7 @@ impl Purge {
 
     /// Purges them; how many they were. `today` is the day that counts it.
     pub fn run(&self, dir: &Path, today: u32) -> Result<u64, ProductError> {
-        let mut connection = products::existing(dir)?;
+        let mut connection = database::open(dir)?;
         let only = self.only(&Products::read(&connection)?)?;
         let (mut last, mut purged) = (Vec::new(), 0);
         loop {

@@ -2,12 +2,13 @@
 //!
 //! One rule: nothing is understood here, so that what does not read can be found and named.
 
+use super::check::Lacking;
 use super::error::StoreError;
 use super::frozen::{self, Read};
 use super::packed::DayRow;
 use super::products::Products;
 use super::read::{self, Reader};
-use super::{expire, sql};
+use super::{check, expire, sql};
 use crate::collector::definitions::Frozen;
 use crate::collector::plain::{RawFrozen, RawInstall};
 use rusqlite::{Connection, Row};
@@ -134,6 +135,11 @@ impl Reader {
             }
         }
         Ok(all)
+    }
+
+    /// Tables that are not those of this program.
+    pub fn lacking(&self) -> Result<Lacking, StoreError> {
+        check::tables(self.connection())
     }
 
     /// What SQLite finds wrong with the file: how many things.

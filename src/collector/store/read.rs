@@ -51,18 +51,49 @@ impl Reader {
     /// Every install of the product `name`, in no order; none of a product that is not known. All rows are
     /// of one moment.
     pub fn rows(&self, name: &str) -> Result<Vec<InstallRow>, StoreError> {
+        let mut all = Vec::new();
+        self.each_row(name, |row| {
+            all.push(row);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(all)
+    }
+
+    /// As [`Self::rows`], one after the other: none is held. The error of `each` ends it.
+    pub fn each_row<E: From<StoreError>>(
+        &self,
+        name: &str,
+        mut each: impl FnMut(InstallRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut told = Ok(());
+        self.at_one_moment(|reader| {
+            told = reader.each_row_now(name, &mut each)?;
+            Ok(())
+        })?;
+        told
+    }
+
+    /// The outer error is of the database, the inner one of `each`.
+    fn each_row_now<E>(
+        &self,
+        name: &str,
+        each: &mut impl FnMut(InstallRow) -> Result<(), E>,
+    ) -> Result<Result<(), E>, StoreError> {
         let products = Products::read(&self.connection)?;
-        let Some(known) = products.get(name) else { return Ok(Vec::new()) };
-        let mut statement = self.connection.prepare(sql::INSTALLS)?;
-        let mut rows = statement.query([known.product])?;
-        let mut kept = Vec::new();
-        while let Some(row) = rows.next()? {
-            kept.push(install(row)?);
-        }
+        let Some(known) = products.get(name) else { return Ok(Ok(())) };
+        let oldest: Option<u32> =
+            self.connection.query_row(sql::FIRST_DAY, [known.product], |row| row.get(0))?;
         // Installs that expired count for the first day: those that came after them are carried over no more than before.
         let expired = frozen::first_day(&self.connection, known.product)?;
-        let first_day = kept.iter().map(|kept| kept.day0).chain(expired).min().unwrap_or(0);
-        Ok(kept.into_iter().map(|kept| marked(kept, first_day)).collect())
+        let first_day = oldest.into_iter().chain(expired).min().unwrap_or(0);
+        let mut statement = self.connection.prepare(sql::INSTALLS)?;
+        let mut rows = statement.query([known.product])?;
+        while let Some(row) = rows.next()? {
+            if let Err(error) = each(marked(install(row)?, first_day)) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Every day of every install of the product `name`, with the UTC day, in no order.

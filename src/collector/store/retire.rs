@@ -58,7 +58,7 @@ fn change(dir: &Path, name: &str, version: &str, sql: &str) -> Result<bool, Prod
     if !product::is_version(version) {
         return Err(ProductError::Version);
     }
-    let mut connection = products::existing(dir)?;
+    let mut connection = database::open(dir)?;
     let change = products::begin(&mut connection)?;
     let products = Products::read(&change)?;
     let known = products.get(&name).ok_or(ProductError::Unknown)?;

@@ -58,6 +58,8 @@ macro_rules! columns {
 
 pub const INSTALL: &str = concat!("SELECT ", columns!(), " FROM installs WHERE install = $1");
 pub const INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs WHERE product = $1");
+/// The first day of a product whose installs have not expired.
+pub const FIRST_DAY: &str = "SELECT MIN(day0) FROM installs WHERE product = $1";
 pub const INSTALL_WRITE: &str = concat!(
     "INSERT INTO installs (",
     columns!(),
@@ -141,6 +143,12 @@ pub const FROZEN_ADD: &str = "INSERT INTO frozen (product, kind, day, cell, n) V
      ON CONFLICT (product, kind, day, cell) DO UPDATE SET n = frozen.n + excluded.n";
 pub const FROZEN_SET: &str = "INSERT INTO frozen (product, kind, day, cell, n) VALUES ($1, $2, $3, $4, $5) \
      ON CONFLICT (product, kind, day, cell) DO UPDATE SET n = excluded.n";
+
+/// Every column of every table; a statement of SQLite alone, as the next.
+pub const TABLES: &str = "SELECT one.name, had.name, had.type, had.\"notnull\", had.pk FROM sqlite_master AS one \
+     JOIN pragma_table_info(one.name) AS had WHERE one.type = 'table' AND one.name NOT LIKE 'sqlite%'";
+/// What would change rows beside this program, or show others.
+pub const MOVING: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type IN ('trigger', 'view')";
 
 /// Every column of words of the small tables.
 pub const STRINGS: [(&str, &str); 7] = [

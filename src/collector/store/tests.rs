@@ -387,7 +387,7 @@ fn the_receiver_answers_in_order_and_says_a_rule_and_a_place() {
 #[test]
 fn a_commit_is_on_disk_and_not_in_a_cache() {
     let place = place();
-    let connection = database::open(place.path()).expect("a database");
+    let connection = database::open_or_begin(place.path()).expect("a database");
     let pragma = |name: &str| -> String {
         let value = connection
             .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
@@ -398,6 +398,24 @@ fn a_commit_is_on_disk_and_not_in_a_cache() {
     assert_eq!(pragma("fullfsync"), "Integer(1)");
     let reader = database::open_to_read(place.path()).expect("a reader");
     assert!(reader.execute("DELETE FROM installs", []).is_err(), "a reader writes nothing");
+}
+
+#[test]
+fn only_a_start_and_a_new_product_make_a_database() {
+    let place = place();
+    assert_eq!(database::open(place.path()).err(), Some(StoreError::Missing));
+    std::fs::write(place.path().join("collector.db"), "").expect("a file");
+    assert_eq!(database::open(place.path()).err(), Some(StoreError::Missing));
+    let length = place.path().join("collector.db").metadata().expect("the file").len();
+    assert_eq!(length, 0, "nothing was made in it");
+    // One that an earlier version began is remembered as well.
+    drop(database::open_or_begin(place.path()).expect("a database"));
+    std::fs::remove_file(place.path().join("collector.begun")).expect("the file");
+    drop(database::open_or_begin(place.path()).expect("the database"));
+    std::fs::remove_file(place.path().join("collector.db")).expect("the file");
+    assert_eq!(database::open(place.path()).err(), Some(StoreError::Gone));
+    assert_eq!(database::open_or_begin(place.path()).err(), Some(StoreError::Gone));
+    assert!(!place.path().join("collector.db").exists());
 }
 
 #[test]

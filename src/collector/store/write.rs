@@ -77,7 +77,7 @@ impl Store {
     /// Opens an existing database, beside a collector that may be running on it: SQLite gives each of them its turn.
     pub fn beside(options: &StoreOptions) -> Result<Self, StoreError> {
         let key = Key::given(&options.key, &options.dir)?;
-        let connection = products::existing(&options.dir)?;
+        let connection = database::open(&options.dir)?;
         let key = Key::known(key, &connection)?;
         Self::of(options, connection, key, None)
     }

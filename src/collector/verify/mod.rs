@@ -75,6 +75,17 @@ pub fn verify(reader: &Reader, now: Now) -> Result<Vec<Check>, StoreError> {
     for _ in 0..reader.integrity()? {
         file.find("SQLite finds a page or a table that is damaged: put a backup in its place");
     }
+    let mut tables = Check::new("tables");
+    let lacking = reader.lacking()?;
+    tables.looked_at = lacking.looked_at;
+    for name in lacking.tables {
+        tables.find(format!(
+            "the table {name} is not as this program makes it: put a backup in its place"
+        ));
+    }
+    if lacking.others > 0 {
+        tables.find("there is a table, a view or a trigger that this program does not make");
+    }
     let checks = reader.at_one_moment(|reader| {
         let products = reader.numbers_of_products()?.into_iter();
         let mut known = Known {
@@ -89,14 +100,16 @@ pub fn verify(reader: &Reader, now: Now) -> Result<Vec<Check>, StoreError> {
         Ok([installs, days, frozen, numbers, words::check(&known)])
     });
     match checks {
-        Ok(checks) => Ok([vec![file], checks.to_vec()].concat()),
-        // A page that cannot be read ends the reading; SQLite has named it above.
-        Err(StoreError::Damaged | StoreError::Sqlite(_)) if file.found() > 0 => Ok(vec![file]),
+        Ok(checks) => Ok([vec![file, tables], checks.to_vec()].concat()),
+        // A page or a table that cannot be read ends the reading, and is named above.
+        Err(StoreError::Damaged | StoreError::Sqlite(_)) if file.found() + tables.found() > 0 => {
+            Ok(vec![file, tables])
+        }
         Err(StoreError::Damaged) => {
             file.find(
                 "a row is not of the form that this program writes: put a backup in its place",
             );
-            Ok(vec![file])
+            Ok(vec![file, tables])
         }
         Err(error) => Err(error),
     }

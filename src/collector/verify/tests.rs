@@ -103,6 +103,47 @@ fn every_seeded_fault_is_found_and_no_value_is_told() {
 }
 
 #[test]
+fn every_table_that_is_gone_or_another_is_found() {
+    let sound = fleet::copy();
+    let tables = [
+        "products",
+        "names",
+        "installs",
+        "days",
+        "counts",
+        "erased",
+        "retired",
+        "notes",
+        "imports",
+        "frozen",
+        "migrating",
+    ];
+    for table in tables {
+        for fault in [
+            format!("DROP TABLE {table}"),
+            format!("ALTER TABLE {table} RENAME TO jane"),
+            format!("ALTER TABLE {table} ADD COLUMN jane TEXT"),
+        ] {
+            let place = fleet::copy_of(sound.path());
+            let file = Connection::open(place.path().join("collector.db")).expect("the file");
+            file.execute_batch(&fault).expect("a change");
+            drop(file);
+            let found = findings(place.path());
+            let named = format!("tables: the table {table} is");
+            assert!(found.iter().any(|one| one.starts_with(&named)), "{fault}\n{found:#?}");
+            assert!(!found.join("\n").contains("jane"), "{found:#?}");
+        }
+    }
+    let place = fleet::copy_of(sound.path());
+    let file = Connection::open(place.path().join("collector.db")).expect("the file");
+    let trigger = "CREATE TRIGGER jane AFTER DELETE ON erased BEGIN DELETE FROM installs; END";
+    file.execute_batch(trigger).expect("a change");
+    drop(file);
+    let found = findings(place.path());
+    assert!(found.iter().any(|one| one.starts_with("tables: there is a table")), "{found:#?}");
+}
+
+#[test]
 fn a_number_of_the_pages_that_is_wrong_is_found() {
     let place = fleet::copy();
     let reader = Reader::open(place.path()).expect("a reader");

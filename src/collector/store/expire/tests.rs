@@ -129,6 +129,22 @@ fn a_damaged_row_and_a_changed_cell_stop_the_expiry() {
 }
 
 #[test]
+fn a_database_that_is_gone_is_not_begun_anew_by_an_expiry() {
+    let place = copy();
+    let file = place.path().join("collector.db");
+    let mut expiry = Expiry::begin(place.path(), Keep::default(), now()).expect("an expiry");
+    std::fs::rename(&file, place.path().join("away")).expect("moved");
+    assert_eq!(expiry.step(), Err(ExpiryError::Store(StoreError::Away)));
+    drop(expiry);
+    for key in ["collector.key", "pages.key", "collector.db-wal", "collector.db-shm"] {
+        let _ = std::fs::remove_file(place.path().join(key));
+    }
+    let again = Expiry::begin(place.path(), Keep::default(), now());
+    assert_eq!(again.map(drop), Err(StoreError::Gone));
+    assert!(!file.exists());
+}
+
+#[test]
 fn months_are_those_of_the_calendar() {
     let day = |text: &str| Day::parse(text).expect("a day");
     for (from, months, to) in [
