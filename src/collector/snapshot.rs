@@ -2,9 +2,10 @@
 //!
 //! One rule: every page and every report is made of one snapshot, which does not change while it is read.
 
-use super::definitions::{Day, Frozen, Install, Now, Who};
-use super::row::{STEPS, Standing};
+use super::definitions::{Day, Frozen, Install, Now, Record, Traits, Who};
+use super::row::{InstallRow, STEPS, Standing};
 use super::store::{Note, Reader, StoreError};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// All installs as they were at one moment.
@@ -18,7 +19,47 @@ pub struct Snapshot {
     pub wants_a_proxy: bool,
     /// The operator's notes, by day.
     pub notes: Arc<[Note]>,
+    /// What became of heartbeats.
+    pub health: Arc<Health>,
     products: Arc<[(String, Columns)]>,
+}
+
+/// What became of all heartbeats that were received, and how large the database is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// By name: on the last 7 UTC days of receipt, the last 28, and ever, the present one among them.
+    pub counts: Vec<(String, [u64; 3])>,
+    /// Bytes of the database, without its log.
+    pub bytes: u64,
+    /// Installs, of whichever product.
+    pub installs: u64,
+}
+
+impl Health {
+    fn read(reader: &Reader, today: Day) -> Result<Self, StoreError> {
+        let mut counts: BTreeMap<String, [u64; 3]> = BTreeMap::new();
+        for (at, since) in [today.minus(6), today.minus(27), Day(0)].into_iter().enumerate() {
+            for (name, n) in reader.counts(since.0)? {
+                counts.entry(name).or_default()[at] = n;
+            }
+        }
+        let installs = reader.products()?.iter().map(|one| one.installs).sum();
+        Ok(Self { counts: counts.into_iter().collect(), bytes: reader.bytes()?, installs })
+    }
+
+    /// How often something happened, in the order of [`Self::counts`].
+    pub fn count(&self, name: &str) -> [u64; 3] {
+        let found = self.counts.iter().find(|(known, _)| known == name);
+        found.map(|(_, counts)| *counts).unwrap_or_default()
+    }
+
+    /// By how many bytes the database grew in the last 28 days, if each heartbeat takes as many: the part of all
+    /// stored heartbeats that came in these days. `None`: none was stored.
+    pub fn growth(&self) -> Option<u64> {
+        let [_, recent, ever] = self.count("stored");
+        let grown = u128::from(self.bytes) * u128::from(recent) / u128::from(ever).max(1);
+        (ever > 0).then(|| u64::try_from(grown).unwrap_or(u64::MAX))
+    }
 }
 
 /// The installs of a product, a column for each thing that the definitions ask.
@@ -28,8 +69,45 @@ pub struct Columns {
     last: Vec<u32>,
     days: Vec<[u64; 6]>,
     steps: Vec<[u16; STEPS]>,
+    lapses: Vec<u16>,
     marks: Vec<Marks>,
+    first: Vec<Traits>,
+    now: Vec<Traits>,
+    /// The version of the first heartbeat, and of the last one.
+    version: Vec<[u32; 2]>,
+    versions: Lists<(u32, u32)>,
+    clients: Lists<u32>,
+    /// Versions and clients, each once.
+    words: Vec<String>,
+    /// The place of each of them, while rows are added.
+    places: HashMap<String, u32>,
     frozen: Vec<Frozen>,
+}
+
+/// A list for each install, one behind the other.
+#[derive(Clone, Debug)]
+struct Lists<T> {
+    all: Vec<T>,
+    /// Where each of them ends.
+    ends: Vec<u32>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), ends: Vec::new() }
+    }
+}
+
+impl<T> Lists<T> {
+    fn push(&mut self, list: impl Iterator<Item = T>) {
+        self.all.extend(list);
+        self.ends.push(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+    }
+
+    fn at(&self, at: usize) -> &[T] {
+        let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+        &self.all[begin..(self.ends[at] as usize).max(begin).min(self.all.len())]
+    }
 }
 
 /// What an install is, in five bytes.
@@ -50,6 +128,7 @@ impl Snapshot {
             expiry_stopped: false,
             wants_a_proxy: false,
             notes: Arc::new([]),
+            health: Arc::default(),
             products: products.into(),
         }
     }
@@ -62,9 +141,8 @@ impl Snapshot {
             for product in reader.products()? {
                 if product.standing == Standing::Added {
                     let mut columns = Columns::default();
-                    for row in reader.rows(&product.name)? {
-                        columns.push(&Install::from(&row));
-                    }
+                    reader.each_row(&product.name, |row| columns.push(row))?;
+                    columns.places = HashMap::new();
                     columns.frozen = reader.frozen_installs(&product.name)?;
                     products.push((product.name, columns));
                 }
@@ -72,7 +150,8 @@ impl Snapshot {
             let expiry_stopped = reader.expiry_has_stopped()?;
             let wants_a_proxy = reader.wants_a_proxy(now.today().0)?;
             let notes = reader.notes()?.into();
-            Ok(Self { expiry_stopped, wants_a_proxy, notes, ..Self::new(now, products) })
+            let health = Arc::new(Health::read(reader, now.today())?);
+            Ok(Self { expiry_stopped, wants_a_proxy, notes, health, ..Self::new(now, products) })
         })
     }
 
@@ -97,6 +176,11 @@ impl Snapshot {
         self.columns(product).flat_map(Columns::iter)
     }
 
+    /// The installs of a product, or of all, with what they said of themselves.
+    pub fn records(&self, product: Option<&str>) -> impl Iterator<Item = Record<'_>> {
+        self.columns(product).flat_map(Columns::records)
+    }
+
     /// What is left of the expired installs of a product, or of all.
     pub fn frozen(&self, product: Option<&str>) -> impl Iterator<Item = &Frozen> {
         self.columns(product).flat_map(|columns| columns.frozen.iter())
@@ -110,12 +194,15 @@ impl Snapshot {
 }
 
 impl Columns {
-    /// Adds an install.
-    pub fn push(&mut self, install: &Install) {
+    /// Adds an install: about 150 bytes with its versions and clients.
+    pub fn push(&mut self, row: &InstallRow) {
+        let install = Install::from(row);
         self.day0.push(install.day0.0);
         self.last.push(install.last.0);
         self.days.push(install.days);
         self.steps.push(install.steps);
+        // None is after the last of the bits.
+        self.lapses.push(u16::try_from(install.lapses).unwrap_or(u16::MAX));
         self.marks.push(Marks {
             who: install.who,
             is_release: install.is_release,
@@ -123,6 +210,38 @@ impl Columns {
             is_late_start: install.is_late_start,
             is_flood: install.is_flood,
         });
+        self.first.push(Traits::from(&row.first));
+        self.now.push(Traits::from(&row.now));
+        let version = [self.place(&row.first.version), self.place(&row.now.version)];
+        self.version.push(version);
+        let versions = row.versions.iter().map(|(name, day)| (self.place(name), *day));
+        let versions: Vec<_> = versions.collect();
+        self.versions.push(versions.into_iter());
+        let clients: Vec<_> = row.clients.iter().map(|name| self.place(name)).collect();
+        self.clients.push(clients.into_iter());
+    }
+
+    fn place(&mut self, word: &str) -> u32 {
+        if let Some(place) = self.places.get(word) {
+            return *place;
+        }
+        let place = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        self.words.push(word.to_owned());
+        self.places.insert(word.to_owned(), place);
+        place
+    }
+
+    fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.iter().enumerate().map(|(at, install)| Record {
+            install,
+            first: self.first[at],
+            now: self.now[at],
+            first_version: &self.words[self.version[at][0] as usize],
+            version: &self.words[self.version[at][1] as usize],
+            versions: self.versions.at(at),
+            clients: self.clients.at(at),
+            words: &self.words,
+        })
     }
 
     /// All installs.
@@ -132,6 +251,7 @@ impl Columns {
             last: Day(self.last[at]),
             days: self.days[at],
             steps: self.steps[at],
+            lapses: u32::from(self.lapses[at]),
             who: self.marks[at].who,
             is_release: self.marks[at].is_release,
             is_carried_over: self.marks[at].is_carried_over,

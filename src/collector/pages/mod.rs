@@ -73,7 +73,7 @@ pub fn router(pages: Arc<Pages>, base: &str) -> Router {
             }),
         );
     }
-    for topic in Topic::ALL {
+    for topic in Topic::PAGES {
         router = router.route(&format!("{base}/{}", topic.name()), page(topic));
         for (form, ending) in [(Form::Csv, "csv"), (Form::Json, "json")] {
             let handler = async move |State(pages): App, request: Request| {

@@ -51,18 +51,33 @@ impl Reader {
     /// Every install of the product `name`, in no order; none of a product that is not known. All rows are
     /// of one moment.
     pub fn rows(&self, name: &str) -> Result<Vec<InstallRow>, StoreError> {
-        let products = Products::read(&self.connection)?;
-        let Some(known) = products.get(name) else { return Ok(Vec::new()) };
-        let mut statement = self.connection.prepare(sql::INSTALLS)?;
-        let mut rows = statement.query([known.product])?;
-        let mut kept = Vec::new();
-        while let Some(row) = rows.next()? {
-            kept.push(install(row)?);
-        }
-        // Installs that expired count for the first day: those that came after them are carried over no more than before.
-        let expired = frozen::first_day(&self.connection, known.product)?;
-        let first_day = kept.iter().map(|kept| kept.day0).chain(expired).min().unwrap_or(0);
-        Ok(kept.into_iter().map(|kept| marked(kept, first_day)).collect())
+        let mut all = Vec::new();
+        self.each_row(name, |row| all.push(row.clone()))?;
+        Ok(all)
+    }
+
+    /// As [`Self::rows`], one after the other: a million of them at once would not fit.
+    pub fn each_row(
+        &self,
+        name: &str,
+        mut each: impl FnMut(&InstallRow),
+    ) -> Result<(), StoreError> {
+        self.at_one_moment(|reader| {
+            let connection = &reader.connection;
+            let products = Products::read(connection)?;
+            let Some(known) = products.get(name) else { return Ok(()) };
+            let mut first = connection.prepare(sql::FIRST_DAY)?;
+            let first: Option<u32> = first.query_row([known.product], |row| row.get(0))?;
+            // Installs that expired count for the first day: those that came after them are carried over no more than before.
+            let expired = frozen::first_day(connection, known.product)?;
+            let first_day = first.into_iter().chain(expired).min().unwrap_or(0);
+            let mut statement = connection.prepare(sql::INSTALLS)?;
+            let mut rows = statement.query([known.product])?;
+            while let Some(row) = rows.next()? {
+                each(&marked(install(row)?, first_day));
+            }
+            Ok(())
+        })
     }
 
     /// Every day of every install of the product `name`, with the UTC day, in no order.
@@ -87,6 +102,12 @@ impl Reader {
         let mut statement = self.connection.prepare(sql::COUNTS)?;
         let counts = statement.query_map([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(counts.collect::<Result<_, _>>()?)
+    }
+
+    /// Bytes of the database, without its log.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        let of = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+        Ok(of("page_count")? * of("page_size")?)
     }
 
     /// Whether new installs of `today` or the day before would have been marked as a flood, had they not all come

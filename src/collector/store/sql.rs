@@ -58,6 +58,7 @@ macro_rules! columns {
 
 pub const INSTALL: &str = concat!("SELECT ", columns!(), " FROM installs WHERE install = $1");
 pub const INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs WHERE product = $1");
+pub const FIRST_DAY: &str = "SELECT MIN(day0) FROM installs WHERE product = $1";
 pub const INSTALL_WRITE: &str = concat!(
     "INSERT INTO installs (",
     columns!(),
