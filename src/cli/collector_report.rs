@@ -32,7 +32,10 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         filters: filters(call)?,
     };
     let now = Now(now()?);
-    let snapshot = Reader::open(&dir(call)?).and_then(|reader| Snapshot::read(&reader, now));
+    let snapshot = Reader::open(&dir(call)?).and_then(|reader| match topic {
+        Topic::Versions => Snapshot::read_with_days(&reader, now),
+        _ => Snapshot::read(&reader, now),
+    });
     let snapshot = snapshot.map_err(|error| Failure::failed(error.to_string()))?;
     if let Some(product) = &selection.product
         && !snapshot.names().any(|name| name == product)

@@ -2,9 +2,10 @@
 //!
 //! One rule: every page and every report is made of one snapshot, which does not change while it is read.
 
-use super::definitions::{Day, Frozen, Install, Now, Record, Traits, Who};
+use super::definitions::{Day, Frozen, Install, Now, Record, Traits, Who, crash};
 use super::row::{InstallRow, STEPS, Standing};
-use super::store::{Note, Reader, StoreError};
+use super::store::{DayRow, Note, Reader, StoreError};
+use crate::contract::Shutdown;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub notes: Arc<[Note]>,
     /// What became of heartbeats.
     pub health: Arc<Health>,
+    /// Whether the rows of days were read, not those of installs alone.
+    pub has_days: bool,
     products: Arc<[(String, Columns)]>,
 }
 
@@ -77,6 +80,7 @@ pub struct Columns {
     version: Vec<[u32; 2]>,
     versions: Lists<(u32, u32)>,
     clients: Lists<u32>,
+    said: Lists<(u32, bool)>,
     /// Versions and clients, each once.
     words: Vec<String>,
     /// The place of each of them, while rows are added.
@@ -104,7 +108,16 @@ impl<T> Lists<T> {
         self.ends.push(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
     }
 
+    /// Empty lists up to this place.
+    fn fill(&mut self, to: usize) {
+        let end = self.ends.last().copied().unwrap_or(0);
+        self.ends.resize(self.ends.len().max(to), end);
+    }
+
     fn at(&self, at: usize) -> &[T] {
+        if at >= self.ends.len() {
+            return &[];
+        }
         let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
         &self.all[begin..(self.ends[at] as usize).max(begin).min(self.all.len())]
     }
@@ -129,19 +142,39 @@ impl Snapshot {
             wants_a_proxy: false,
             notes: Arc::new([]),
             health: Arc::default(),
+            has_days: false,
             products: products.into(),
         }
     }
 
     /// What the database holds now. Products that were not added are not shown.
     pub fn read(reader: &Reader, now: Now) -> Result<Self, StoreError> {
+        Self::read_more(reader, now, false)
+    }
+
+    /// The same, with what installs said on the last 28 complete days. It takes a look at each active install, so a
+    /// collector does not do it every minute.
+    pub fn read_with_days(reader: &Reader, now: Now) -> Result<Self, StoreError> {
+        Self::read_more(reader, now, true)
+    }
+
+    fn read_more(reader: &Reader, now: Now, has_days: bool) -> Result<Self, StoreError> {
+        let yesterday = now.today().minus(1);
+        let last = yesterday.minus(crash::DAYS - 1).0..=yesterday.0;
         // Of one moment: an install that expires in between would be counted twice, or not at all.
         reader.at_one_moment(|reader| {
             let mut products = Vec::new();
+            let mut days = reader.days_of_installs()?;
             for product in reader.products()? {
                 if product.standing == Standing::Added {
                     let mut columns = Columns::default();
-                    reader.each_row(&product.name, |row| columns.push(row))?;
+                    reader.each_install(&product.name, |key, row| {
+                        columns.push(row);
+                        if has_days && row.last_day >= *last.start() {
+                            columns.push_days(&days.within(key, last.clone())?);
+                        }
+                        Ok(())
+                    })?;
                     columns.places = HashMap::new();
                     columns.frozen = reader.frozen_installs(&product.name)?;
                     products.push((product.name, columns));
@@ -151,7 +184,14 @@ impl Snapshot {
             let wants_a_proxy = reader.wants_a_proxy(now.today().0)?;
             let notes = reader.notes()?.into();
             let health = Arc::new(Health::read(reader, now.today())?);
-            Ok(Self { expiry_stopped, wants_a_proxy, notes, health, ..Self::new(now, products) })
+            Ok(Self {
+                expiry_stopped,
+                wants_a_proxy,
+                notes,
+                health,
+                has_days,
+                ..Self::new(now, products)
+            })
         })
     }
 
@@ -221,6 +261,17 @@ impl Columns {
         self.clients.push(clients.into_iter());
     }
 
+    /// What the install that was added last said on its days.
+    pub fn push_days(&mut self, days: &[DayRow]) {
+        let mut said: BTreeMap<u32, bool> = BTreeMap::new();
+        for day in days {
+            let crashed = day.gauges.shutdown == Some(Shutdown::Crash as u8);
+            *said.entry(self.place(&day.version)).or_default() |= crashed;
+        }
+        self.said.fill(self.day0.len() - 1);
+        self.said.push(said.into_iter());
+    }
+
     fn place(&mut self, word: &str) -> u32 {
         if let Some(place) = self.places.get(word) {
             return *place;
@@ -239,6 +290,7 @@ impl Columns {
             first_version: &self.words[self.version[at][0] as usize],
             version: &self.words[self.version[at][1] as usize],
             versions: self.versions.at(at),
+            said: self.said.at(at),
             clients: self.clients.at(at),
             words: &self.words,
         })

@@ -3,9 +3,9 @@
 //! One rule: page, export and `report` are made of the same view, so they can not say different things.
 
 use super::definitions::{
-    self, Activation, Activity, Audience, Clients, Day, DelayRow, Filters, Frozen, Install,
-    LeftOut, Mix, NewInstalls, Now, Retention, Share, Step, StepRow, Survival, Transparency,
-    Versions, client::K,
+    self, Activation, Activity, Audience, Clients, Crashes, Day, DelayRow, Filters, Frozen,
+    Install, LeftOut, Mix, NewInstalls, Now, Retention, Share, Step, StepRow, Survival,
+    Transparency, Versions, client::K,
 };
 use super::snapshot::{Health, Snapshot};
 use super::store::Note;
@@ -85,6 +85,8 @@ pub struct View {
     pub environments: Option<Environments>,
     /// The versions of each product; none if they are not asked for.
     pub versions: Vec<(String, Versions)>,
+    /// The crashes of each product; `None`: the days were not read.
+    pub crashes: Option<Vec<(String, Vec<Crashes>)>>,
     /// The clients that they have seen; `None`: not asked for.
     pub clients: Option<Clients>,
     /// What became of all heartbeats, of whichever product.
@@ -198,9 +200,12 @@ impl View {
                 let records = snapshot.records(Some(name)).filter(|one| filters.hold(one));
                 records.filter(move |one| one.install.is_shown_to(audience))
             };
-            (name.to_owned(), definitions::versions(shown, now))
+            (name.to_owned(), definitions::versions(shown, now), definitions::crashes(shown()))
         });
-        let versions = versions.collect();
+        let versions: Vec<_> = versions.collect();
+        let crashes = versions.iter().map(|(name, _, crashes)| (name.clone(), crashes.clone()));
+        let crashes = snapshot.has_days.then(|| crashes.collect());
+        let versions = versions.into_iter().map(|(name, versions, _)| (name, versions)).collect();
         let clients = topics.contains(&Topic::Clients).then(|| {
             let shown = records().filter(move |one| one.install.is_shown_to(audience));
             definitions::clients(shown, now, K)
@@ -218,6 +223,7 @@ impl View {
             delays,
             environments,
             versions,
+            crashes,
             clients,
             health: snapshot.health.clone(),
             expired_left_out,

@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod activity;
 pub mod client;
+pub mod crash;
 pub mod day;
 pub mod delay;
 pub mod environment;
@@ -26,6 +27,7 @@ pub use activity::{
     Activity, LeftOut, NewInstalls, activity, left_out, new_installs, share_of_people,
 };
 pub use client::{Clients, clients};
+pub use crash::{Crashes, crashes};
 pub use day::{Day, IsoWeek, Now};
 pub use delay::{Delay, DelayRow, delays};
 pub use environment::{Mix, Transparency, mix, once, transparency};

@@ -39,6 +39,9 @@ pub struct Record<'r> {
     pub version: &'r str,
     /// The last eight versions with the UTC day of the first report of each, earliest first; by their place in `words`.
     pub versions: &'r [(u32, u32)],
+    /// The versions of its last 28 complete days, and whether it said with one that a host had crashed; none unless
+    /// the days were read.
+    pub said: &'r [(u32, bool)],
     /// The clients that it has seen, by their place in `words`.
     pub clients: &'r [u32],
     /// What the places mean.

@@ -57,7 +57,7 @@ fn names(column: &Column) -> Vec<String> {
 fn fields_of(value: &Value, kind: Kind) -> Vec<String> {
     let number = |value: f64| rounded(value).to_string();
     match value {
-        Value::None => {
+        Value::None(_) => {
             let fields = match kind {
                 Kind::Plain => 1,
                 Kind::Week => 2,

@@ -40,7 +40,7 @@ fn rows(table: &Table) -> Value {
 
 fn leaf(value: &Leaf) -> Value {
     match value {
-        Leaf::None => Value::Null,
+        Leaf::None(_) => Value::Null,
         Leaf::Word(name, _) => json!(name),
         Leaf::Text(text) | Leaf::Named(text, _) => json!(text),
         Leaf::Count(count) => json!(count),

@@ -186,7 +186,7 @@ fn grid(table: &Table) -> Vec<Vec<String>> {
 
 fn text(value: &Value) -> String {
     match value {
-        Value::None => String::new(),
+        Value::None(words) => (*words).to_owned(),
         Value::Word(_, words) => (*words).to_owned(),
         Value::Text(text) | Value::Named(_, text) => text.clone(),
         Value::Count(count) => grouped(*count),

@@ -4,7 +4,7 @@
 
 use super::tree::{Column, Kind, Row, Table, Value};
 use super::words::{delay, measure, step};
-use crate::collector::definitions::{Clients, Delay, Measure, Mix};
+use crate::collector::definitions::{Clients, Crashes, Delay, Measure, Mix};
 use crate::collector::view::{Environments, Topic, View};
 use crate::contract::{AgentEnv, EnvKind, LaunchSource};
 
@@ -21,7 +21,11 @@ pub fn tables(view: &View, topic: Topic) -> Vec<Table> {
         Topic::Retention => vec![rolling(view), rolling_pooled(view), survival(view)],
         Topic::Activation => vec![delays(view)],
         Topic::Environments => view.environments.iter().flat_map(environments).collect(),
-        Topic::Versions => vec![adoption(view), newest(view), upgrades(view), in_weeks(view)],
+        Topic::Versions => {
+            let mut all = vec![adoption(view), newest(view), upgrades(view), in_weeks(view)];
+            all.extend(view.crashes.as_deref().map(crashes));
+            all
+        }
         Topic::Clients => view.clients.iter().flat_map(clients).collect(),
         Topic::Health => vec![answers(view), marks(view), database(view)],
     }
@@ -51,7 +55,10 @@ fn rolling(view: &View) -> Table {
 fn rolling_pooled(view: &View) -> Table {
     let shares = Measure::ROLLING.into_iter().zip(view.rolling.pooled);
     let rows = shares.map(|(kind, share)| {
-        let value = if share.of == 0 { Value::None } else { Value::Share(share) };
+        let value = match share.of {
+            0 => Value::None("nothing final yet"),
+            _ => Value::Share(share),
+        };
         Row::of(vec![Value::Word(kind.name(), measure(kind)), value])
     });
     Table {
@@ -157,7 +164,7 @@ fn transparency(of: &Environments, kinds: &[&'static str]) -> Table {
 
 fn once(of: &Environments) -> Table {
     let rows = EnvKind::SPELLINGS.iter().zip(of.once).map(|(kind, share)| {
-        let value = if share.of == 0 { Value::None } else { Value::Share(share) };
+        let value = if share.of == 0 { Value::None("no installs") } else { Value::Share(share) };
         Row::of(vec![Value::Word(kind, kind), value])
     });
     Table {
@@ -175,7 +182,7 @@ fn adoption(view: &View) -> Table {
             Row::of(vec![
                 Value::Text(product.clone()),
                 Value::Text(one.version.clone()),
-                one.first_day.map_or(Value::None, Value::Day),
+                one.first_day.map_or(Value::None("more than a year ago"), Value::Day),
                 Value::Share(one.share),
             ])
         })
@@ -206,6 +213,29 @@ fn newest(view: &View) -> Table {
             Column::plain("product", "Product"),
             Column::plain("version", "Version"),
             Column::share("active", "Active installs"),
+        ],
+        rows: rows.collect(),
+        none: "none was active",
+    }
+}
+
+fn crashes(of: &[(String, Vec<Crashes>)]) -> Table {
+    let rows = of.iter().flat_map(|(product, versions)| {
+        versions.iter().map(|one| {
+            Row::of(vec![
+                Value::Text(product.clone()),
+                Value::Text(one.version.clone()),
+                Value::Share(one.share),
+            ])
+        })
+    });
+    Table {
+        name: "crashes",
+        title: "Installs that said that a host had crashed, in the last 28 days",
+        columns: vec![
+            Column::plain("product", "Product"),
+            Column::plain("version", "Version"),
+            Column::share("crashed", "Crashed"),
         ],
         rows: rows.collect(),
         none: "none was active",
@@ -369,7 +399,7 @@ fn marks(view: &View) -> Table {
 
 fn database(view: &View) -> Table {
     let health = &view.health;
-    let growth = health.growth().map_or(Value::None, Value::Count);
+    let growth = health.growth().map_or(Value::None("none stored"), Value::Count);
     let rows = [
         ("bytes", "Bytes", Value::Count(health.bytes)),
         ("installs", "Installs of all products", Value::Count(health.installs)),

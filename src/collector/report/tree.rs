@@ -57,8 +57,8 @@ pub struct Row {
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Nothing is known, or nothing is there.
-    None,
+    /// Nothing is known, or nothing is there: what people read of it.
+    None(&'static str),
     /// A word of a closed list: its name in exports, and what people read.
     Word(&'static str, &'static str),
     /// A word that came from outside.

@@ -11,7 +11,8 @@ use super::{frozen, sql, sum};
 use crate::collector::floods::PROXIED;
 use crate::collector::kept::Kept;
 use crate::collector::row::{InstallRow, Product};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Statement, params};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// The columns of an install that its sum is made of: those before `recent`.
@@ -52,15 +53,18 @@ impl Reader {
     /// of one moment.
     pub fn rows(&self, name: &str) -> Result<Vec<InstallRow>, StoreError> {
         let mut all = Vec::new();
-        self.each_row(name, |row| all.push(row.clone()))?;
+        self.each_install(name, |_, row| {
+            all.push(row.clone());
+            Ok(())
+        })?;
         Ok(all)
     }
 
-    /// As [`Self::rows`], one after the other: a million of them at once would not fit.
-    pub fn each_row(
+    /// As [`Self::rows`], one after the other with its key: a million of them at once would not fit.
+    pub fn each_install(
         &self,
         name: &str,
-        mut each: impl FnMut(&InstallRow),
+        mut each: impl FnMut(&[u8], &InstallRow) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.at_one_moment(|reader| {
             let connection = &reader.connection;
@@ -74,10 +78,15 @@ impl Reader {
             let mut statement = connection.prepare(sql::INSTALLS)?;
             let mut rows = statement.query([known.product])?;
             while let Some(row) = rows.next()? {
-                each(&marked(install(row)?, first_day));
+                each(bytes(row, 0)?, &marked(install(row)?, first_day))?;
             }
             Ok(())
         })
+    }
+
+    /// Reads days of one install after the other.
+    pub fn days_of_installs(&self) -> Result<DaysOf<'_>, StoreError> {
+        Ok(DaysOf(self.connection.prepare(sql::DAYS_WITHIN)?))
     }
 
     /// Every day of every install of the product `name`, with the UTC day, in no order.
@@ -115,6 +124,27 @@ impl Reader {
     pub fn wants_a_proxy(&self, today: u32) -> Result<bool, StoreError> {
         let counts = self.counts(today.saturating_sub(1))?;
         Ok(counts.iter().any(|(name, _)| name == PROXIED))
+    }
+}
+
+/// A statement that is asked for each install.
+#[derive(Debug)]
+pub struct DaysOf<'r>(Statement<'r>);
+
+impl DaysOf<'_> {
+    /// The days of an install within these UTC days, in their order.
+    pub fn within(
+        &mut self,
+        install: &[u8],
+        days: RangeInclusive<u32>,
+    ) -> Result<Vec<DayRow>, StoreError> {
+        let mut rows = self.0.query(params![install, days.start(), days.end()])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            let day = DayRow::unpack(bytes(row, 1)?, install, row.get(0)?);
+            all.push(day.ok_or(StoreError::Damaged)?);
+        }
+        Ok(all)
     }
 }
 

@@ -184,7 +184,9 @@ fn all_said() -> Vec<Said> {
         versions.extend(upgrade.map(|(after, version)| (paper.day0() + after, version)));
         let mut now = Facts { markers: Some(EnvMarkers::default()), ..first.clone() };
         now.version = versions.values().next_back().expect("a version").to_string();
-        Said { first, now, versions, clients: clients.iter().copied().collect(), paper }
+        let clients = clients.iter().copied().collect();
+        let crashes = BTreeSet::from([day("2026-11-11").0, day("2026-11-26").0]);
+        Said { first, now, versions, clients, crashes, paper }
     });
     let mut all: Vec<Said> = said.collect();
     let tty = EnvMarkers { has_tty: true, ..EnvMarkers::default() };
@@ -249,6 +251,11 @@ fn which_versions_and_clients_they_have() {
     let upgrades: Vec<_> =
         found.upgrades.iter().map(|one| (one.version.as_str(), one.counts)).collect();
     assert_eq!(upgrades, [("1.6.0", [1, 0, 0, 0, 0, 1]), ("1.5.0", [1, 0, 0, 1, 1, 0])]);
+
+    let found = crashes(people()).into_iter();
+    let found: Vec<_> = found.map(|one| (one.version, one.share)).collect();
+    let of = |version: &str, count, of| (version.to_owned(), share(count, of));
+    assert_eq!(found, [of("1.6.0", 0, 1), of("1.5.0", 1, 3), of("1.4.0", 1, 2)]);
 
     let found = clients(people(), now(), 2);
     assert_eq!(

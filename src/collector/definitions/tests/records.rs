@@ -7,7 +7,9 @@ use crate::collector::definitions::version::order;
 use crate::collector::definitions::*;
 use crate::collector::row::{AgentEnv, Facts, InstallRow};
 use crate::collector::snapshot::{Columns, Snapshot};
-use crate::contract::{Edition, EnvKind, EnvMarkers, LaunchSource, Os};
+use crate::collector::store::DayRow;
+use crate::collector::testing::heartbeat;
+use crate::contract::{Edition, EnvKind, EnvMarkers, LaunchSource, Os, Shutdown};
 use proptest::prelude::*;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +27,8 @@ pub(super) struct Said {
     pub now: Facts,
     pub versions: BTreeMap<u32, &'static str>,
     pub clients: BTreeSet<&'static str>,
+    /// Days on which it said that a host had crashed.
+    pub crashes: BTreeSet<u32>,
 }
 
 impl Said {
@@ -39,10 +43,32 @@ impl Said {
     }
 }
 
+impl Said {
+    fn version_on(&self, day: u32) -> &'static str {
+        self.versions.range(..=day).next_back().expect("a version").1
+    }
+
+    fn day(&self, day: u32) -> DayRow {
+        let mut beat = heartbeat(u64::from(day) * DAY);
+        beat.facts.version = self.version_on(day).to_owned();
+        let how = if self.crashes.contains(&day) { Shutdown::Crash } else { Shutdown::Clean };
+        beat.gauges.shutdown = Some(how as u8);
+        DayRow::with(&beat, None, true)
+    }
+}
+
 /// A snapshot of them: what the pages read.
 pub(super) fn snapshot(all: &[Said], now: Now) -> Snapshot {
     let mut columns = Columns::default();
-    all.iter().for_each(|one| columns.push(&one.row()));
+    for one in all {
+        columns.push(&one.row());
+        // As the database has them: a row for each day, of which a reader takes the last 28 complete ones.
+        let last = one.paper.seen.range(today(now).saturating_sub(28)..today(now));
+        let days: Vec<DayRow> = last.map(|day| one.day(*day)).collect();
+        if !days.is_empty() {
+            columns.push_days(&days);
+        }
+    }
     Snapshot::new(now, vec![("notes-mcp".to_owned(), columns)])
 }
 
@@ -96,7 +122,8 @@ fn said() -> impl Strategy<Value = Said> {
             }
             first.version = steps[0].1.to_owned();
             now.version = versions.values().next_back().expect("a version").to_string();
-            Said { paper, first, now, versions, clients }
+            let crashes = days.iter().copied().filter(|day| day % 3 == 0).collect();
+            Said { paper, first, now, versions, clients, crashes }
         },
     )
 }
@@ -286,6 +313,27 @@ proptest! {
         }
         let shown = found.weeks.iter().map(|one| (one.week.monday().0, one.version.clone(), one.share));
         prop_assert_eq!(shown.collect::<Vec<_>>(), weeks);
+    }
+
+    #[test]
+    fn crashes_are_what_one_counts_on_paper(all in fleet(), now in later()) {
+        let snapshot = snapshot(&all, now);
+        let mut expected = Vec::new();
+        for version in VERSIONS.iter().rev() {
+            let (mut of, mut count) = (0, 0);
+            for one in &all {
+                let days = one.paper.seen.iter().filter(|day| **day < today(now) && **day + 28 >= today(now));
+                let mut days = days.filter(|day| one.version_on(**day) == *version).peekable();
+                of += u64::from(days.peek().is_some());
+                count += u64::from(days.any(|day| one.crashes.contains(day)));
+            }
+            if of > 0 {
+                expected.push(((*version).to_owned(), Share { count, of }));
+            }
+        }
+        let found = crashes(snapshot.records(None)).into_iter();
+        let found: Vec<_> = found.map(|one| (one.version, one.share)).collect();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]
