@@ -100,11 +100,10 @@ impl Frozen {
 
     /// Those that lapsed, by the day after day 0.
     pub fn lapses(&self) -> impl Iterator<Item = (u32, u64)> {
-        let lapses = self.cells.iter().filter_map(|(name, n)| {
+        self.cells.iter().filter_map(|(name, n)| {
             let day = name.strip_prefix(LAPSED)?;
             Some((day.parse().ok()?, *n))
-        });
-        lapses
+        })
     }
 
     /// Those that took so long to a step.

@@ -28,7 +28,7 @@ pub fn edges((low, high): (f64, f64)) -> String {
 pub fn part(value: f64) -> String {
     match value {
         value if value > 0.0 && value < 0.005 => "<1 %".to_owned(),
-        value if value < 1.0 && value >= 0.995 => ">99 %".to_owned(),
+        value if (0.995..1.0).contains(&value) => ">99 %".to_owned(),
         value => format!("{:.0} %", value * 100.0),
     }
 }
