@@ -5,7 +5,7 @@
 use super::collector::dir;
 use super::collector_clock::now;
 use super::{Call, Failure, output};
-use crate::collector::definitions::{Audience, Day, Now};
+use crate::collector::definitions::{Audience, Day, Filters, Now};
 use crate::collector::report::{self, Form};
 use crate::collector::snapshot::Snapshot;
 use crate::collector::store::Reader;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let topic = call.operand().to_str().and_then(Topic::from_name);
-    let topic = topic.ok_or_else(|| usage("PAGE is one of overview, retention, activation"))?;
+    let topic = topic.ok_or_else(|| usage(&format!("PAGE is one of {}", names().join(", "))))?;
     let form = match call.value("output").map(OsStr::to_str) {
         None | Some(Some("table")) => Form::Table,
         Some(Some("csv")) => Form::Csv,
@@ -30,9 +30,13 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         audience: audience(call)?,
         product: call.value("product").map(|name| name.to_string_lossy().into_owned()),
         since: call.value("since").map(day).transpose()?,
+        filters: filters(call)?,
     };
     let now = Now(now()?);
-    let snapshot = Reader::open(&dir(call)?).and_then(|reader| Snapshot::read(&reader, now));
+    let snapshot = Reader::open(&dir(call)?).and_then(|reader| match topic {
+        Topic::Versions => Snapshot::read_with_days(&reader, now),
+        _ => Snapshot::read(&reader, now),
+    });
     let snapshot = snapshot.map_err(|error| Failure::failed(error.to_string()))?;
     if let Some(product) = &selection.product
         && !snapshot.names().any(|name| name == product)
@@ -41,7 +45,52 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
             "there is no product of this name: `mcpproxy collector product list` shows them all",
         ));
     }
-    output::print(&report::write(&View::of(&snapshot, selection), topic, form))
+    let view = View::with(&snapshot, selection, &[topic]);
+    let Some(wanted) = call.value("table") else {
+        return output::print(&report::write(&view, topic, form));
+    };
+    if form != Form::Csv {
+        return Err(usage("--table chooses what CSV holds: give -o csv as well"));
+    }
+    let tables = report::tables(&view, topic);
+    let Some(table) = tables.iter().find(|table| Some(table.name) == wanted.to_str()) else {
+        let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(usage(&format!(
+            "there is no such table on this page; tables of {}: {names}",
+            topic.name()
+        )));
+    };
+    output::print(&report::csv_of(table))
+}
+
+fn names() -> Vec<&'static str> {
+    Topic::ALL.map(Topic::name).to_vec()
+}
+
+/// The options that are filters, each with the name that addresses use.
+const FILTERS: [(&str, &str); 6] = [
+    ("kind", "kind"),
+    ("agent-env", "agent_env"),
+    ("launch-source", "launch_source"),
+    ("os", "os"),
+    ("edition", "edition"),
+    ("product-version", "version"),
+];
+
+fn filters(call: &Call) -> Result<Filters, Failure> {
+    let mut filters = Filters::default();
+    for (option, name) in FILTERS {
+        let Some(value) = call.value(option) else { continue };
+        let value = value.to_string_lossy();
+        filters.put(name, &value).map_err(|_| match option {
+            "product-version" => usage("--product-version needs a version such as 1.4.0"),
+            _ => usage(&format!(
+                "--{option} takes the words of the heartbeat: `mcpproxy schema` shows them"
+            )),
+        })?;
+    }
+    Ok(filters)
 }
 
 fn audience(call: &Call) -> Result<Audience, Failure> {

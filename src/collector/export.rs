@@ -39,7 +39,7 @@ pub fn write(
 ) -> Result<u64, ExportError> {
     let mut installs = 0;
     for product in products {
-        reader.each_row(product, |row| {
+        reader.each_install(product, |_, row| {
             installs += 1;
             out.write_all(line(product, &row).as_bytes()).map_err(ExportError::from)
         })?;

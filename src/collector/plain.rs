@@ -75,6 +75,23 @@ const WRAPPED: [&str; 4] = [
 ];
 const MEASURES: [(&str, i64, i64); 3] = [("day_1", 1, 1), ("week_1", 7, 13), ("week_4", 28, 34)];
 
+const ROLLING: [(&str, i64, i64); 5] = [
+    ("days_1_to_28", 1, 28),
+    ("days_28_to_55", 28, 55),
+    ("days_84_to_111", 84, 111),
+    ("days_168_to_195", 168, 195),
+    ("days_336_to_363", 336, 363),
+];
+const DELAYS: [(&str, i64, i64); 5] = [
+    ("day_0", 0, 0),
+    ("day_1", 1, 1),
+    ("days_2_to_6", 2, 6),
+    ("days_7_to_27", 7, 27),
+    ("day_28_or_later", 28, i64::MAX),
+];
+/// The last day on which a lapse counts: 28 silent days later an id has lived for a year.
+const LAST_LAPSE: i64 = 337;
+
 /// One install, on paper.
 #[derive(Clone, Debug)]
 pub struct Paper {
@@ -163,6 +180,35 @@ impl Paper {
         self.reached_by(step, i64::MAX)
     }
 
+    /// The days of the life on which it was heard of, counted from day 0.
+    fn seen(&self) -> impl Iterator<Item = i64> {
+        let life = self.last_day - self.day0;
+        (0..=life.min(383))
+            .chain((life > 383).then_some(life))
+            .filter(|n| self.was_seen_on(self.day0 + n))
+    }
+
+    /// The first day of which 28 silent ones follow.
+    fn lapse(&self) -> i64 {
+        let seen: Vec<i64> = self.seen().collect();
+        let is_silent =
+            |day: &&i64| !seen.iter().any(|other| *other > **day && *other <= **day + 28);
+        seen.iter().find(is_silent).copied().unwrap_or(0)
+    }
+
+    /// Days from day 0 to a step.
+    fn delay(&self, step: &str) -> Option<i64> {
+        match step {
+            "first_heartbeat" => Some(0),
+            "active_on_a_second_day" => self.seen().nth(1),
+            "active_in_a_second_week" => self.seen().find(|day| *day >= 7),
+            _ => {
+                let at = STEPS.iter().position(|name| *name == step);
+                at.and_then(|at| self.steps[at]).map(|day| day - self.day0)
+            }
+        }
+    }
+
     /// Whether a step was reached on day 0 to `last`.
     fn reached_by(&self, step: &str, last: i64) -> bool {
         let age = self.last_day - self.day0;
@@ -197,6 +243,9 @@ pub fn frozen(papers: &[Paper], first_day: i64) -> BTreeMap<(i64, String), u64> 
             names.push("carried_over".to_owned());
         } else {
             names.extend(in_cohort(paper));
+            if paper.lapse() <= LAST_LAPSE {
+                names.push(format!("lapsed.{}", paper.lapse()));
+            }
         }
         for name in names {
             let cell = format!("{}|{name}", paper.group());
@@ -208,8 +257,8 @@ pub fn frozen(papers: &[Paper], first_day: i64) -> BTreeMap<(i64, String), u64> 
 
 /// The cells that an install of a cohort is counted in.
 fn in_cohort(paper: &Paper) -> Vec<String> {
-    let mut names = vec!["cohort".to_owned()];
-    for (name, first, last) in MEASURES {
+    let mut names = vec!["cohort".to_owned(), "measured".to_owned()];
+    for (name, first, last) in MEASURES.into_iter().chain(ROLLING) {
         if paper.was_seen(first, last) {
             names.push(name.to_owned());
         }
@@ -225,6 +274,11 @@ fn in_cohort(paper: &Paper) -> Vec<String> {
     for step in both {
         if paper.reached(step) {
             names.push(format!("reached.{step}"));
+        }
+        for (delay, first, last) in DELAYS {
+            if paper.delay(step).is_some_and(|day| first <= day && day <= last) {
+                names.push(format!("delay.{delay}.{step}"));
+            }
         }
         if *step != "active_in_a_second_week" && paper.reached_by(step, 6) {
             names.push(format!("within_7_days.{step}"));
@@ -313,6 +367,11 @@ fn count(
             }
         }
         add(week, "old_enough", u64::from(is_old_enough));
+        let lapse = paper.lapse();
+        for day in 0..=lapse.min(LAST_LAPSE).min(yesterday - 28 - paper.day0) {
+            add(all, format!("at_risk.{day}"), 1);
+            add(all, format!("lapsed.{day}"), u64::from(day == lapse));
+        }
     }
 }
 
@@ -343,6 +402,9 @@ fn count_frozen(
             if name == "cohort" {
                 add(week, "old_enough", row.n);
             }
+            if name == "measured" {
+                add(week, "expired", row.n);
+            }
         }
         _ => {}
     }
@@ -365,7 +427,21 @@ fn finish(mut all: Numbers, weeks: &BTreeMap<i64, Numbers>, question: Question<'
         let cell = |name: &str| cells.get(name).copied().unwrap_or(0);
         let of = cell("cohort");
         add(&mut all, format!("week.{monday}.installs"), of);
-        for (name, _, last) in MEASURES {
+        // The lapses of a week are those of expired installs: they were at risk until then.
+        let mut at_risk = cell("expired");
+        for day in 0..=LAST_LAPSE {
+            if at_risk == 0 {
+                break;
+            }
+            let lapsed = cell(&format!("lapsed.{day}"));
+            add(&mut all, format!("at_risk.{day}"), at_risk);
+            add(&mut all, format!("lapsed.{day}"), lapsed);
+            at_risk -= lapsed.min(at_risk);
+        }
+        let measures = MEASURES.into_iter().map(|measure| (measure, of));
+        // Installs that expired before there were such cells are in none of these.
+        let rolling = ROLLING.into_iter().map(|measure| (measure, cell("measured")));
+        for ((name, _, last), of) in measures.chain(rolling) {
             add(&mut all, format!("week.{monday}.{name}"), cell(name));
             // Two days after the last of its days has ended for the Sunday of the week.
             let final_from = (monday + 6 + last + 1 + 2) * 86_400;
@@ -378,6 +454,13 @@ fn finish(mut all: Numbers, weeks: &BTreeMap<i64, Numbers>, question: Question<'
         let funnel = if question.is_gateway { "gateway" } else { "wrapped" };
         for step in question.steps() {
             add(&mut all, format!("step.{step}.of"), of);
+            for (delay, ..) in DELAYS {
+                add(
+                    &mut all,
+                    format!("step.{step}.{delay}"),
+                    cell(&format!("delay.{delay}.{step}")),
+                );
+            }
             for form in ["reached", funnel, "within_7_days"] {
                 let shown = if form == funnel { "with_all_before" } else { form };
                 add(&mut all, format!("step.{step}.{shown}"), cell(&format!("{form}.{step}")));

@@ -2,9 +2,11 @@
 //!
 //! One rule: every page and every report is made of one snapshot, which does not change while it is read.
 
-use super::definitions::{Day, Frozen, Install, Now, Who};
-use super::row::{STEPS, Standing};
-use super::store::{Note, Reader, StoreError};
+use super::definitions::{Day, Frozen, Install, Now, Record, Traits, Who, crash};
+use super::row::{InstallRow, STEPS, Standing};
+use super::store::{DayRow, Note, Reader, StoreError};
+use crate::contract::Shutdown;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// All installs as they were at one moment.
@@ -18,7 +20,49 @@ pub struct Snapshot {
     pub wants_a_proxy: bool,
     /// The operator's notes, by day.
     pub notes: Arc<[Note]>,
+    /// What became of heartbeats.
+    pub health: Arc<Health>,
+    /// Whether the rows of days were read, not those of installs alone.
+    pub has_days: bool,
     products: Arc<[(String, Columns)]>,
+}
+
+/// What became of all heartbeats that were received, and how large the database is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// By name: on the last 7 UTC days of receipt, the last 28, and ever, the present one among them.
+    pub counts: Vec<(String, [u64; 3])>,
+    /// Bytes of the database, without its log.
+    pub bytes: u64,
+    /// Installs, of whichever product.
+    pub installs: u64,
+}
+
+impl Health {
+    fn read(reader: &Reader, today: Day) -> Result<Self, StoreError> {
+        let mut counts: BTreeMap<String, [u64; 3]> = BTreeMap::new();
+        for (at, since) in [today.minus(6), today.minus(27), Day(0)].into_iter().enumerate() {
+            for (name, n) in reader.counts(since.0)? {
+                counts.entry(name).or_default()[at] = n;
+            }
+        }
+        let installs = reader.products()?.iter().map(|one| one.installs).sum();
+        Ok(Self { counts: counts.into_iter().collect(), bytes: reader.bytes()?, installs })
+    }
+
+    /// How often something happened, in the order of [`Self::counts`].
+    pub fn count(&self, name: &str) -> [u64; 3] {
+        let found = self.counts.iter().find(|(known, _)| known == name);
+        found.map(|(_, counts)| *counts).unwrap_or_default()
+    }
+
+    /// By how many bytes the database grew in the last 28 days, if each heartbeat takes as many: the part of all
+    /// stored heartbeats that came in these days. `None`: none was stored.
+    pub fn growth(&self) -> Option<u64> {
+        let [_, recent, ever] = self.count("stored");
+        let grown = u128::from(self.bytes) * u128::from(recent) / u128::from(ever).max(1);
+        (ever > 0).then(|| u64::try_from(grown).unwrap_or(u64::MAX))
+    }
 }
 
 /// The installs of a product, a column for each thing that the definitions ask.
@@ -28,8 +72,55 @@ pub struct Columns {
     last: Vec<u32>,
     days: Vec<[u64; 6]>,
     steps: Vec<[u16; STEPS]>,
+    lapses: Vec<u16>,
     marks: Vec<Marks>,
+    first: Vec<Traits>,
+    now: Vec<Traits>,
+    /// The version of the first heartbeat, and of the last one.
+    version: Vec<[u32; 2]>,
+    versions: Lists<(u32, u32)>,
+    clients: Lists<u32>,
+    said: Lists<(u32, bool)>,
+    /// Versions and clients, each once.
+    words: Vec<String>,
+    /// The place of each of them, while rows are added.
+    places: HashMap<String, u32>,
     frozen: Vec<Frozen>,
+}
+
+/// A list for each install, one behind the other.
+#[derive(Clone, Debug)]
+struct Lists<T> {
+    all: Vec<T>,
+    /// Where each of them ends.
+    ends: Vec<u32>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), ends: Vec::new() }
+    }
+}
+
+impl<T> Lists<T> {
+    fn push(&mut self, list: impl Iterator<Item = T>) {
+        self.all.extend(list);
+        self.ends.push(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+    }
+
+    /// Empty lists up to this place.
+    fn fill(&mut self, to: usize) {
+        let end = self.ends.last().copied().unwrap_or(0);
+        self.ends.resize(self.ends.len().max(to), end);
+    }
+
+    fn at(&self, at: usize) -> &[T] {
+        if at >= self.ends.len() {
+            return &[];
+        }
+        let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+        &self.all[begin..(self.ends[at] as usize).max(begin).min(self.all.len())]
+    }
 }
 
 /// What an install is, in five bytes.
@@ -50,22 +141,41 @@ impl Snapshot {
             expiry_stopped: false,
             wants_a_proxy: false,
             notes: Arc::new([]),
+            health: Arc::default(),
+            has_days: false,
             products: products.into(),
         }
     }
 
     /// What the database holds now. Products that were not added are not shown.
     pub fn read(reader: &Reader, now: Now) -> Result<Self, StoreError> {
+        Self::read_more(reader, now, false)
+    }
+
+    /// The same, with what installs said on the last 28 complete days. It takes a look at each active install, so a
+    /// collector does not do it every minute.
+    pub fn read_with_days(reader: &Reader, now: Now) -> Result<Self, StoreError> {
+        Self::read_more(reader, now, true)
+    }
+
+    fn read_more(reader: &Reader, now: Now, has_days: bool) -> Result<Self, StoreError> {
+        let yesterday = now.today().minus(1);
+        let last = yesterday.minus(crash::DAYS - 1).0..=yesterday.0;
         // Of one moment: an install that expires in between would be counted twice, or not at all.
         reader.at_one_moment(|reader| {
             let mut products = Vec::new();
+            let mut days = reader.days_of_installs()?;
             for product in reader.products()? {
                 if product.standing == Standing::Added {
                     let mut columns = Columns::default();
-                    reader.each_row(&product.name, |row| {
-                        columns.push(&Install::from(&row));
+                    reader.each_install(&product.name, |key, row| {
+                        columns.push(&row);
+                        if has_days && row.last_day >= *last.start() {
+                            columns.push_days(&days.within(key, last.clone())?);
+                        }
                         Ok::<_, StoreError>(())
                     })?;
+                    columns.places = HashMap::new();
                     columns.frozen = reader.frozen_installs(&product.name)?;
                     products.push((product.name, columns));
                 }
@@ -73,7 +183,15 @@ impl Snapshot {
             let expiry_stopped = reader.expiry_has_stopped()?;
             let wants_a_proxy = reader.wants_a_proxy(now.today().0)?;
             let notes = reader.notes()?.into();
-            Ok(Self { expiry_stopped, wants_a_proxy, notes, ..Self::new(now, products) })
+            let health = Arc::new(Health::read(reader, now.today())?);
+            Ok(Self {
+                expiry_stopped,
+                wants_a_proxy,
+                notes,
+                health,
+                has_days,
+                ..Self::new(now, products)
+            })
         })
     }
 
@@ -98,6 +216,11 @@ impl Snapshot {
         self.columns(product).flat_map(Columns::iter)
     }
 
+    /// The installs of a product, or of all, with what they said of themselves.
+    pub fn records(&self, product: Option<&str>) -> impl Iterator<Item = Record<'_>> {
+        self.columns(product).flat_map(Columns::records)
+    }
+
     /// What is left of the expired installs of a product, or of all.
     pub fn frozen(&self, product: Option<&str>) -> impl Iterator<Item = &Frozen> {
         self.columns(product).flat_map(|columns| columns.frozen.iter())
@@ -111,12 +234,15 @@ impl Snapshot {
 }
 
 impl Columns {
-    /// Adds an install.
-    pub fn push(&mut self, install: &Install) {
+    /// Adds an install: about 150 bytes with its versions and clients.
+    pub fn push(&mut self, row: &InstallRow) {
+        let install = Install::from(row);
         self.day0.push(install.day0.0);
         self.last.push(install.last.0);
         self.days.push(install.days);
         self.steps.push(install.steps);
+        // None is after the last of the bits.
+        self.lapses.push(u16::try_from(install.lapses).unwrap_or(u16::MAX));
         self.marks.push(Marks {
             who: install.who,
             is_release: install.is_release,
@@ -124,6 +250,50 @@ impl Columns {
             is_late_start: install.is_late_start,
             is_flood: install.is_flood,
         });
+        self.first.push(Traits::from(&row.first));
+        self.now.push(Traits::from(&row.now));
+        let version = [self.place(&row.first.version), self.place(&row.now.version)];
+        self.version.push(version);
+        let versions = row.versions.iter().map(|(name, day)| (self.place(name), *day));
+        let versions: Vec<_> = versions.collect();
+        self.versions.push(versions.into_iter());
+        let clients: Vec<_> = row.clients.iter().map(|name| self.place(name)).collect();
+        self.clients.push(clients.into_iter());
+    }
+
+    /// What the install that was added last said on its days.
+    pub fn push_days(&mut self, days: &[DayRow]) {
+        let mut said: BTreeMap<u32, bool> = BTreeMap::new();
+        for day in days {
+            let crashed = day.gauges.shutdown == Some(Shutdown::Crash as u8);
+            *said.entry(self.place(&day.version)).or_default() |= crashed;
+        }
+        self.said.fill(self.day0.len() - 1);
+        self.said.push(said.into_iter());
+    }
+
+    fn place(&mut self, word: &str) -> u32 {
+        if let Some(place) = self.places.get(word) {
+            return *place;
+        }
+        let place = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        self.words.push(word.to_owned());
+        self.places.insert(word.to_owned(), place);
+        place
+    }
+
+    fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.iter().enumerate().map(|(at, install)| Record {
+            install,
+            first: self.first[at],
+            now: self.now[at],
+            first_version: &self.words[self.version[at][0] as usize],
+            version: &self.words[self.version[at][1] as usize],
+            versions: self.versions.at(at),
+            said: self.said.at(at),
+            clients: self.clients.at(at),
+            words: &self.words,
+        })
     }
 
     /// All installs.
@@ -133,6 +303,7 @@ impl Columns {
             last: Day(self.last[at]),
             days: self.days[at],
             steps: self.steps[at],
+            lapses: u32::from(self.lapses[at]),
             who: self.marks[at].who,
             is_release: self.marks[at].is_release,
             is_carried_over: self.marks[at].is_carried_over,

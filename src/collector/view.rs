@@ -3,11 +3,13 @@
 //! One rule: page, export and `report` are made of the same view, so they can not say different things.
 
 use super::definitions::{
-    self, Activation, Activity, Audience, Day, Frozen, Install, LeftOut, NewInstalls, Now,
-    Retention, Share, Step, StepRow,
+    self, Activation, Activity, Audience, Clients, Crashes, Day, DelayRow, Filters, Frozen,
+    Install, LeftOut, Mix, NewInstalls, Now, Retention, Share, Step, StepRow, Survival,
+    Transparency, Versions, client::K,
 };
-use super::snapshot::Snapshot;
+use super::snapshot::{Health, Snapshot};
 use super::store::Note;
+use crate::contract::EnvKind;
 use std::sync::Arc;
 
 /// The product whose users set servers up; all others are wrapped servers.
@@ -22,6 +24,14 @@ pub enum Topic {
     Retention,
     /// How far they came.
     Activation,
+    /// Where they run.
+    Environments,
+    /// Which versions they have.
+    Versions,
+    /// Which clients they have seen.
+    Clients,
+    /// What became of heartbeats.
+    Health,
 }
 
 /// Which installs it is shown for.
@@ -33,6 +43,19 @@ pub struct Selection {
     pub product: Option<String>,
     /// Installs of the ISO week that holds this day, and later ones.
     pub since: Option<Day>,
+    /// Those whose first heartbeat said this.
+    pub filters: Filters,
+}
+
+/// Where installs run.
+#[derive(Clone, Debug, Default)]
+pub struct Environments {
+    /// By week.
+    pub weeks: Vec<Mix>,
+    /// What they say against what they see.
+    pub transparency: Transparency,
+    /// Those that were heard of once, by kind.
+    pub once: [Share; EnvKind::ALL.len()],
 }
 
 /// The numbers of a selection.
@@ -50,10 +73,28 @@ pub struct View {
     pub people: Share,
     /// Who came back.
     pub retention: Retention,
+    /// Who came back within four weeks, from several days on.
+    pub rolling: Retention<5>,
+    /// How long they stayed.
+    pub survival: Survival,
     /// How far they came.
     pub activation: Activation,
+    /// How long they took to each step.
+    pub delays: Vec<DelayRow>,
+    /// Where they run; `None`: not asked for.
+    pub environments: Option<Environments>,
+    /// The versions of each product; none if they are not asked for.
+    pub versions: Vec<(String, Versions)>,
+    /// The crashes of each product; `None`: the days were not read.
+    pub crashes: Option<Vec<(String, Vec<Crashes>)>>,
+    /// The clients that they have seen; `None`: not asked for.
+    pub clients: Option<Clients>,
+    /// What became of all heartbeats, of whichever product.
+    pub health: Arc<Health>,
     /// What the audience leaves out.
     pub left_out: LeftOut,
+    /// Installs that have expired, of which the filters know nothing: they are left out as well.
+    pub expired_left_out: u64,
     /// Old rows are kept, because the last expiry has stopped.
     pub expiry_stopped: bool,
     /// Everybody seems to come through a proxy that is not trusted.
@@ -64,7 +105,17 @@ pub struct View {
 
 impl Topic {
     /// All of them, in the order of the navigation.
-    pub const ALL: [Self; 3] = [Self::Overview, Self::Retention, Self::Activation];
+    pub const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Retention,
+        Self::Activation,
+        Self::Environments,
+        Self::Versions,
+        Self::Clients,
+        Self::Health,
+    ];
+    /// Those that have a page: the others are exports and reports.
+    pub const PAGES: [Self; 3] = [Self::Overview, Self::Retention, Self::Activation];
 
     /// The name that addresses and the command line use.
     pub fn name(self) -> &'static str {
@@ -72,6 +123,10 @@ impl Topic {
             Self::Overview => "overview",
             Self::Retention => "retention",
             Self::Activation => "activation",
+            Self::Environments => "environments",
+            Self::Versions => "versions",
+            Self::Clients => "clients",
+            Self::Health => "health",
         }
     }
 
@@ -84,13 +139,22 @@ impl Topic {
 impl View {
     /// The view of `selection`, at the moment of the snapshot: what has happened since is not in it.
     pub fn of(snapshot: &Snapshot, selection: Selection) -> Self {
+        Self::with(snapshot, selection, &Topic::ALL)
+    }
+
+    /// The same, with what `topics` show beside the numbers that every page has.
+    pub fn with(snapshot: &Snapshot, selection: Selection, topics: &[Topic]) -> Self {
         let now = snapshot.made_at;
         let since = selection.since.map(Day::week);
         let is_recent = move |one: &Install| since.is_none_or(|since| one.day0.week() >= since);
-        let all = || snapshot.installs(selection.product.as_deref());
+        let product = selection.product.as_deref();
+        let filters = &selection.filters;
+        let records = || snapshot.records(product).filter(|one| filters.hold(one));
+        let all = || records().map(|one| one.install);
         let audience = selection.audience;
         let shown = || all().filter(move |one| one.is_shown_to(audience));
-        let frozen = || snapshot.frozen(selection.product.as_deref());
+        let expired = || snapshot.frozen(product);
+        let frozen = || expired().filter(|_| filters.is_empty());
         let counts = move |one: &&Frozen| one.group.is_shown_to(audience);
         let frozen_recent = || {
             let is_recent = move |one: &&Frozen| since.is_none_or(|since| one.week >= since);
@@ -98,6 +162,10 @@ impl View {
         };
         let retention = definitions::retention(shown().filter(is_recent), now)
             .with_frozen(frozen_recent(), now);
+        let rolling =
+            definitions::rolling(shown().filter(is_recent), now).with_frozen(frozen_recent(), now);
+        let mut survival = definitions::survival(shown().filter(is_recent), now);
+        frozen_recent().for_each(|one| survival.add_frozen(one));
         let steps = if is_gateway(snapshot, selection.product.as_deref()) {
             Step::GATEWAY
         } else {
@@ -107,16 +175,58 @@ impl View {
         frozen().filter(counts).for_each(|one| activity.add_frozen(one));
         let mut activation = definitions::activation(shown().filter(is_recent), steps, now);
         frozen_recent().for_each(|one| activation.add_frozen(one));
+        let mut delays = definitions::delays(shown().filter(is_recent), steps);
+        frozen_recent().for_each(|one| delays.iter_mut().for_each(|row| row.add_frozen(one)));
         let mut left_out = definitions::left_out(all(), audience);
         for one in frozen().filter(|one| !counts(one)) {
             left_out.add(one.group, one.installs());
         }
+        let environments = topics.contains(&Topic::Environments).then(|| {
+            let shown = || records().filter(move |one| one.install.is_shown_to(audience));
+            let recent = shown().filter(move |one| is_recent(&one.install));
+            let mut weeks = definitions::mix(shown(), now);
+            weeks.retain(|mix| since.is_none_or(|since| mix.week >= since));
+            Environments {
+                weeks,
+                transparency: definitions::transparency(shown(), now),
+                once: definitions::once(recent, now),
+            }
+        });
+        let wanted = |name: &&str| product.is_none_or(|product| product == *name);
+        let is_asked = topics.contains(&Topic::Versions);
+        let names = snapshot.names().filter(wanted).filter(|_| is_asked);
+        let versions = names.map(|name| {
+            let shown = || {
+                let records = snapshot.records(Some(name)).filter(|one| filters.hold(one));
+                records.filter(move |one| one.install.is_shown_to(audience))
+            };
+            (name.to_owned(), definitions::versions(shown, now), definitions::crashes(shown()))
+        });
+        let versions: Vec<_> = versions.collect();
+        let crashes = versions.iter().map(|(name, _, crashes)| (name.clone(), crashes.clone()));
+        let crashes = snapshot.has_days.then(|| crashes.collect());
+        let versions = versions.into_iter().map(|(name, versions, _)| (name, versions)).collect();
+        let clients = topics.contains(&Topic::Clients).then(|| {
+            let shown = records().filter(move |one| one.install.is_shown_to(audience));
+            definitions::clients(shown, now, K)
+        });
+        let left = expired().filter(|_| !filters.is_empty());
+        let expired_left_out = left.map(Frozen::installs).sum();
         Self {
             as_of: now,
             activity,
             new: definitions::new_installs(&retention, now),
             people: definitions::share_of_people(all(), now),
+            rolling,
+            survival,
             activation,
+            delays,
+            environments,
+            versions,
+            crashes,
+            clients,
+            health: snapshot.health.clone(),
+            expired_left_out,
             left_out,
             expiry_stopped: snapshot.expiry_stopped,
             wants_a_proxy: snapshot.wants_a_proxy,

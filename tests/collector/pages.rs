@@ -404,7 +404,8 @@ fn a_filter_that_is_not_understood_is_refused() {
         ("?show=robots", 400, "`show` is one of people, machines, all."),
         ("?since=yesterday", 400, "`since` is a day such as 2026-11-02."),
         ("?product=other", 404, "There is no product of this name."),
-        ("?audience=all", 400, "The parameters are `show`, `product` and `since`."),
+        ("?kind=robot", 400, "A filter has no such value"),
+        ("?audience=all", 400, "The parameters are `show`, `product`, `since`, `kind`,"),
     ] {
         for path in ["/", "/retention", "/activation.json"] {
             let answer = shown.get(&format!("{path}{query}"));
@@ -417,6 +418,13 @@ fn a_filter_that_is_not_understood_is_refused() {
         (&["overview", "-o", "yaml"], "--output must be table, csv or json"),
         (&["overview", "--since", "soon"], "--since needs a day such as 2026-11-02"),
         (&["overview", "--all", "--people"], "give one of them"),
+        (&["overview", "--kind", "robot"], "--kind takes the words of the heartbeat"),
+        (&["overview", "--product-version", "latest"], "--product-version needs a version"),
+        (&["retention", "--table", "survival"], "give -o csv as well"),
+        (
+            &["retention", "-o", "csv", "--table", "none"],
+            "tables of retention: rolling, rolling_pooled, survival",
+        ),
         (&["overview", "--product", "other"], "there is no product of this name"),
     ] {
         let output = shown.report(words);
@@ -424,6 +432,62 @@ fn a_filter_that_is_not_understood_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{words:?}: {told}");
         assert!(told.contains(sentence), "{words:?}: {told}");
     }
+}
+
+#[test]
+fn a_filter_chooses_installs_by_their_first_heartbeat_on_pages_exports_and_in_the_terminal() {
+    let shown = Shown::of(&[PRODUCT], &a_few());
+    let installs = |path: &str| {
+        let page: Value = serde_json::from_str(&shown.get(path).body).expect("JSON");
+        (page["installs"].as_u64(), page["filters"].clone())
+    };
+    assert_eq!(installs("/retention.json?show=all"), (Some(40), Value::Null));
+    let (people, machines) = (
+        installs("/retention.json?show=all&kind=interactive"),
+        installs("/retention.json?kind=ci"),
+    );
+    assert_eq!(people, (Some(19), serde_json::json!({ "kind": "interactive" })));
+    assert_eq!(machines.0, Some(0), "the view is of people");
+    let page = words(&shown.page("/retention?kind=interactive&os=linux"));
+    assert!(page.contains("kind interactive") && page.contains("os linux"), "{page}");
+
+    let report = |words: &[&str]| text(shown.report(words).stdout);
+    let told = report(&["activation", "--all", "--kind", "interactive"]);
+    assert!(told.contains("Whose first heartbeat said: kind interactive"), "{told}");
+    assert!(told.contains("19 of 19"), "{told}");
+}
+
+#[test]
+fn every_report_has_its_tables_in_the_terminal_in_csv_and_in_json() {
+    let shown = Shown::of(&[PRODUCT], &a_few());
+    let report = |words: &[&str]| text(shown.report(words).stdout);
+    for (topic, tables) in [
+        ("retention", &["rolling", "rolling_pooled", "survival"][..]),
+        ("activation", &["delays"]),
+        (
+            "environments",
+            &["kinds", "agent_environments", "launch_sources", "transparency", "once"],
+        ),
+        ("versions", &["adoption", "newest", "upgrades", "by_week", "crashes"]),
+        ("clients", &["names", "hidden"]),
+        ("health", &["answers", "marks", "database"]),
+    ] {
+        let json: Value =
+            serde_json::from_str(&report(&[topic, "--all", "-o", "json"])).expect("JSON");
+        for table in tables {
+            let csv = report(&[topic, "--all", "-o", "csv", "--table", table]);
+            let rows = json[*table].as_array().unwrap_or_else(|| panic!("{topic}: {table}"));
+            assert_eq!(csv.lines().count(), rows.len() + 1, "{csv}");
+            let fields = |line: &str| line.split(',').count();
+            let head = csv.lines().next().map(fields);
+            assert!(csv.lines().all(|line| Some(fields(line)) == head), "{csv}");
+        }
+    }
+    let health = report(&["health"]);
+    let stored = health.lines().find(|line| line.starts_with("stored")).expect("a line");
+    assert_eq!(stored.split_whitespace().next_back(), Some("45"), "{health}");
+    let versions = report(&["versions", "--all"]);
+    assert!(versions.contains("On the newest release"), "{versions}");
 }
 
 #[test]

@@ -181,7 +181,7 @@ pub(super) const PRODUCT_REMOVE: Command = Command {
 
 pub(super) const REPORT: Command = Command {
     path: &["collector", "report"],
-    summary: "Print what a page shows: overview, retention or activation",
+    summary: "Print the numbers: overview, retention, activation, environments, versions, clients or health",
     about: "Reads the database, and changes nothing; a collector may be running on it. Without an option it counts\n\
             people with release versions.\n\n  \
             mcpproxy collector report retention --product notes-mcp -o csv",
@@ -206,6 +206,48 @@ pub(super) const REPORT: Command = Command {
             short: None,
             value: Some("DAY"),
             help: "Installs of the ISO week that holds this day, and later ones",
+        },
+        Opt {
+            long: "kind",
+            short: None,
+            value: Some("KIND"),
+            help: "Whose first heartbeat said this kind of environment: interactive, ci, cloud_ide, ..",
+        },
+        Opt {
+            long: "agent-env",
+            short: None,
+            value: Some("ENV"),
+            help: "Whose first heartbeat said this agent's environment: none, cloud or sandbox",
+        },
+        Opt {
+            long: "launch-source",
+            short: None,
+            value: Some("SOURCE"),
+            help: "Whose first heartbeat said this launch source",
+        },
+        Opt {
+            long: "os",
+            short: None,
+            value: Some("OS"),
+            help: "Whose first heartbeat said this operating system",
+        },
+        Opt {
+            long: "product-version",
+            short: None,
+            value: Some("VERSION"),
+            help: "Whose first heartbeat said this version",
+        },
+        Opt {
+            long: "edition",
+            short: None,
+            value: Some("EDITION"),
+            help: "Whose first heartbeat said this edition",
+        },
+        Opt {
+            long: "table",
+            short: None,
+            value: Some("NAME"),
+            help: "The table that CSV holds (default: the first of the page)",
         },
         Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "table, csv or json" },
     ],

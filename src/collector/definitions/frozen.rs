@@ -6,8 +6,10 @@
 use super::activation::{Activation, Step, activation};
 use super::activity::{Activity, activity};
 use super::day::{IsoWeek, Now};
+use super::delay::{Delay, delays};
 use super::install::Install;
-use super::retention::{Measure, retention};
+use super::retention::{Measure, retention, rolling};
+use super::survival::survival;
 use super::who::{Audience, Who};
 use std::collections::BTreeMap;
 
@@ -19,6 +21,10 @@ const CARRIED_OVER: &str = "carried_over";
 const LATE_STARTS: &str = "late_starts";
 /// Those of the cohort: n of every share.
 const COHORT: &str = "cohort";
+/// Those of the cohort of which rolling retention, lapses and delays are known: cells of earlier versions lack them.
+const MEASURED: &str = "measured";
+/// Before the day of a lapse.
+const LAPSED: &str = "lapsed.";
 
 /// What a view chooses installs by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,9 +86,29 @@ impl Frozen {
         self.cell(INSTALLS)
     }
 
-    /// Those in a cohort, and of them those retained by each measure, in the order of [`Measure::ALL`].
-    pub fn retained(&self) -> (u64, [u64; 3]) {
-        (self.cell(COHORT), Measure::ALL.map(|measure| self.cell(measure.name())))
+    /// Those in a cohort, and of them those retained by each measure.
+    pub fn retained<const N: usize>(&self, measures: [Measure; N]) -> (u64, [u64; N]) {
+        let is_rolling = measures.iter().any(|measure| Measure::ROLLING.contains(measure));
+        let of = self.cell(if is_rolling { MEASURED } else { COHORT });
+        (of, measures.map(|measure| self.cell(measure.name())))
+    }
+
+    /// Those in a cohort whose lapses and delays are known.
+    pub fn measured(&self) -> u64 {
+        self.cell(MEASURED)
+    }
+
+    /// Those that lapsed, by the day after day 0.
+    pub fn lapses(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.cells.iter().filter_map(|(name, n)| {
+            let day = name.strip_prefix(LAPSED)?;
+            Some((day.parse().ok()?, *n))
+        })
+    }
+
+    /// Those that took so long to a step.
+    pub fn delayed(&self, delay: Delay, step: Step) -> u64 {
+        self.cell(&delay_cell(delay, step))
     }
 
     fn cell(&self, name: &str) -> u64 {
@@ -96,6 +122,10 @@ impl Frozen {
 
 fn cell(form: &str, step: Step) -> String {
     format!("{form}.{}", step.name())
+}
+
+fn delay_cell(delay: Delay, step: Step) -> String {
+    format!("delay.{}.{}", delay.name(), step.name())
 }
 
 /// The name of a funnel in a cell: its steps with all before.
@@ -129,6 +159,22 @@ fn cells(installs: &[Install], now: Now) -> BTreeMap<String, u64> {
         cells.insert(COHORT.to_owned(), cohort.installs);
         for (measure, of) in Measure::ALL.into_iter().zip(cohort.cells) {
             cells.insert(measure.name().to_owned(), of.share.count);
+        }
+    }
+    if let Some(cohort) = rolling(all(), now).cohorts.first() {
+        cells.insert(MEASURED.to_owned(), cohort.installs);
+        for (measure, of) in Measure::ROLLING.into_iter().zip(cohort.cells) {
+            cells.insert(measure.name().to_owned(), of.share.count);
+        }
+    }
+    for (day, n) in survival(all(), now).lapses() {
+        cells.insert(format!("{LAPSED}{day}"), n);
+    }
+    for steps in [Step::GATEWAY, Step::WRAPPED] {
+        for row in delays(all(), steps) {
+            let some = Delay::ALL.into_iter().filter(|delay| *delay != Delay::Never);
+            let some = some.map(|delay| (delay_cell(delay, row.step), row.counts[delay as usize]));
+            cells.extend(some);
         }
     }
     for steps in [Step::GATEWAY, Step::WRAPPED] {

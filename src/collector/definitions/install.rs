@@ -4,6 +4,7 @@
 
 use super::day::Day;
 use super::frozen::Group;
+use super::survival;
 use super::who::{self, Audience, Who};
 use crate::collector::row::{self, AgentEnv, InstallRow, STEPS, Step};
 
@@ -21,6 +22,8 @@ pub struct Install {
     pub days: [u64; 6],
     /// Days from day 0 to the first report of each step, in the order of the funnel; [`NEVER`].
     pub steps: [u16; STEPS],
+    /// Days from day 0 to its first lapse, whether its silent days are over or not.
+    pub lapses: u32,
     /// Who it was at its first heartbeat.
     pub who: Who,
     /// The version of its first heartbeat was a release.
@@ -42,17 +45,20 @@ impl From<&InstallRow> for Install {
         };
         // Schema 3 does not say: its kind alone decides.
         let is_agent = !matches!(row.first.agent_env, None | Some(AgentEnv::None));
-        Self {
+        let mut install = Self {
             day0: Day(row.day0),
             last: Day(row.last_day.max(row.day0)),
             days: row.days,
             steps: row.steps.map(after),
+            lapses: 0,
             who: Who::of(row.first.kind, is_agent),
             is_release: who::is_release(&row.first.version),
             is_carried_over: row.carried_over,
             is_late_start: row.late_start,
             is_flood: row.flood,
-        }
+        };
+        install.lapses = survival::lapse(&install);
+        install
     }
 }
 

@@ -5,11 +5,18 @@
 
 pub mod activation;
 pub mod activity;
+pub mod client;
+pub mod crash;
 pub mod day;
+pub mod delay;
+pub mod environment;
 pub mod frozen;
 pub mod install;
+pub mod record;
 pub mod retention;
 pub mod share;
+pub mod survival;
+pub mod version;
 pub mod who;
 
 #[cfg(test)]
@@ -19,9 +26,16 @@ pub use activation::{Activation, Step, StepRow, activation};
 pub use activity::{
     Activity, LeftOut, NewInstalls, activity, left_out, new_installs, share_of_people,
 };
+pub use client::{Clients, clients};
+pub use crash::{Crashes, crashes};
 pub use day::{Day, IsoWeek, Now};
+pub use delay::{Delay, DelayRow, delays};
+pub use environment::{Mix, Transparency, mix, once, transparency};
 pub use frozen::{Frozen, Group, freeze};
 pub use install::{Install, NEVER};
-pub use retention::{Cell, Cohort, Measure, Retention, State, retention};
+pub use record::{FilterError, Filters, Record, Traits};
+pub use retention::{Cell, Cohort, Measure, Retention, State, retention, rolling};
 pub use share::{FEW, Share};
+pub use survival::{Survival, SurvivalDay, survival};
+pub use version::{Versions, versions};
 pub use who::{Audience, Who};

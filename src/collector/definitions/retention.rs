@@ -20,6 +20,16 @@ pub enum Measure {
     Week1,
     /// Seen on any of days 28 to 34.
     Week4,
+    /// Seen on any of days 1 to 28: the first of the rolling ones, which ask for any of days n to n + 27.
+    From1,
+    /// Seen on any of days 28 to 55.
+    From28,
+    /// Seen on any of days 84 to 111.
+    From84,
+    /// Seen on any of days 168 to 195.
+    From168,
+    /// Seen on any of days 336 to 363, the last before an id is replaced.
+    From336,
 }
 
 /// Whether a cell can be believed.
@@ -44,22 +54,24 @@ pub struct Cell {
 
 /// The installs of one week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cohort {
+pub struct Cohort<const N: usize = 3> {
     /// The ISO week of their day 0.
     pub week: IsoWeek,
     /// How many they are.
     pub installs: u64,
-    /// In the order of [`Measure::ALL`].
-    pub cells: [Cell; 3],
+    /// In the order of the measures.
+    pub cells: [Cell; N],
 }
 
 /// All weeks, from the first that has an install to the present one, without a gap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retention {
+pub struct Retention<const N: usize = 3> {
+    /// What is asked.
+    pub measures: [Measure; N],
     /// The oldest week first.
-    pub cohorts: Vec<Cohort>,
-    /// Over all final cells of a measure, in the order of [`Measure::ALL`].
-    pub pooled: [Share; 3],
+    pub cohorts: Vec<Cohort<N>>,
+    /// Over all final cells of a measure, in the order of the measures.
+    pub pooled: [Share; N],
 }
 
 impl State {
@@ -74,8 +86,11 @@ impl State {
 }
 
 impl Measure {
-    /// All of them.
+    /// Those that everything speaks of.
     pub const ALL: [Self; 3] = [Self::Day1, Self::Week1, Self::Week4];
+    /// The rolling ones: any of 28 days.
+    pub const ROLLING: [Self; 5] =
+        [Self::From1, Self::From28, Self::From84, Self::From168, Self::From336];
 
     /// Its first and last day after day 0.
     pub fn days(self) -> (u32, u32) {
@@ -83,6 +98,11 @@ impl Measure {
             Self::Day1 => (1, 1),
             Self::Week1 => (7, 13),
             Self::Week4 => (28, 34),
+            Self::From1 => (1, 28),
+            Self::From28 => (28, 55),
+            Self::From84 => (84, 111),
+            Self::From168 => (168, 195),
+            Self::From336 => (336, 363),
         }
     }
 
@@ -92,6 +112,11 @@ impl Measure {
             Self::Day1 => "day_1",
             Self::Week1 => "week_1",
             Self::Week4 => "week_4",
+            Self::From1 => "days_1_to_28",
+            Self::From28 => "days_28_to_55",
+            Self::From84 => "days_84_to_111",
+            Self::From168 => "days_168_to_195",
+            Self::From336 => "days_336_to_363",
         }
     }
 
@@ -109,18 +134,31 @@ impl Measure {
 
 /// The retention of `installs`, of which those that were carried over are in no cohort.
 pub fn retention(installs: impl Iterator<Item = Install>, now: Now) -> Retention {
+    retained(installs, Measure::ALL, now)
+}
+
+/// The rolling retention of `installs`: a week without a heartbeat is no loss, four are.
+pub fn rolling(installs: impl Iterator<Item = Install>, now: Now) -> Retention<5> {
+    retained(installs, Measure::ROLLING, now)
+}
+
+fn retained<const N: usize>(
+    installs: impl Iterator<Item = Install>,
+    measures: [Measure; N],
+    now: Now,
+) -> Retention<N> {
     let mut weeks = Weeks::default();
     for install in installs.filter(|install| !install.is_carried_over) {
         let (of, counts) = weeks.at(install.day0.week());
         *of += 1;
-        for (count, measure) in counts.iter_mut().zip(Measure::ALL) {
+        for (count, measure) in counts.iter_mut().zip(measures) {
             *count += u64::from(measure.is_retained(&install));
         }
     }
-    weeks.retention(now)
+    weeks.retention(measures, now)
 }
 
-impl Retention {
+impl<const N: usize> Retention<N> {
     /// With expired installs: each in the week of its day 0.
     pub fn with_frozen<'f>(self, frozen: impl Iterator<Item = &'f Frozen>, now: Now) -> Self {
         let mut weeks = Weeks::default();
@@ -128,7 +166,7 @@ impl Retention {
             (cohort.week, cohort.installs, cohort.cells.map(|cell| cell.share.count))
         });
         let frozen = frozen.map(|frozen| {
-            let (of, counts) = frozen.retained();
+            let (of, counts) = frozen.retained(self.measures);
             (frozen.week, of, counts)
         });
         // A week of nothing but installs that were carried over is no cohort.
@@ -139,50 +177,60 @@ impl Retention {
                 *sum += count;
             }
         }
-        weeks.retention(now)
+        weeks.retention(self.measures, now)
     }
 }
 
 /// Installs of each week, and of them those retained by each measure: from the first week on, without a gap.
-#[derive(Default)]
-struct Weeks {
+struct Weeks<const N: usize> {
     first: Option<IsoWeek>,
-    counts: Vec<(u64, [u64; 3])>,
+    counts: Vec<(u64, [u64; N])>,
 }
 
-impl Weeks {
-    fn at(&mut self, week: IsoWeek) -> &mut (u64, [u64; 3]) {
+impl<const N: usize> Default for Weeks<N> {
+    fn default() -> Self {
+        Self { first: None, counts: Vec::new() }
+    }
+}
+
+impl<const N: usize> Weeks<N> {
+    fn at(&mut self, week: IsoWeek) -> &mut (u64, [u64; N]) {
         let base = *self.first.get_or_insert(week);
         if week < base {
             // Rows come in no order: make room in front.
             let before = (base.0 - week.0) as usize;
-            self.counts.splice(0..0, std::iter::repeat_n((0, [0; 3]), before));
+            self.counts.splice(0..0, std::iter::repeat_n((0, [0; N]), before));
             self.first = Some(week);
         }
         let at = (week.0 - base.0.min(week.0)) as usize;
         if self.counts.len() <= at {
-            self.counts.resize(at + 1, (0, [0; 3]));
+            self.counts.resize(at + 1, (0, [0; N]));
         }
         &mut self.counts[at]
     }
 
-    fn retention(mut self, now: Now) -> Retention {
+    fn retention(mut self, measures: [Measure; N], now: Now) -> Retention<N> {
         let Some(first) = self.first else {
-            return Retention { cohorts: Vec::new(), pooled: [Share::default(); 3] };
+            return Retention { measures, cohorts: Vec::new(), pooled: [Share::default(); N] };
         };
         let present = now.today().week();
         let wanted = (present.0.saturating_sub(first.0) + 1) as usize;
-        self.counts.resize(self.counts.len().max(wanted), (0, [0; 3]));
-        states(first, self.counts, now)
+        self.counts.resize(self.counts.len().max(wanted), (0, [0; N]));
+        states(measures, first, self.counts, now)
     }
 }
 
-fn states(first: IsoWeek, weeks: Vec<(u64, [u64; 3])>, now: Now) -> Retention {
-    let mut pooled = [Share::default(); 3];
+fn states<const N: usize>(
+    measures: [Measure; N],
+    first: IsoWeek,
+    weeks: Vec<(u64, [u64; N])>,
+    now: Now,
+) -> Retention<N> {
+    let mut pooled = [Share::default(); N];
     let weeks = (first.0..).map(IsoWeek).zip(weeks);
     let cohorts = weeks.map(|(week, (of, counts))| {
-        let mut cells = [Cell { state: State::Empty, share: Share::default() }; 3];
-        for (at, measure) in Measure::ALL.into_iter().enumerate() {
+        let mut cells = [Cell { state: State::Empty, share: Share::default() }; N];
+        for (at, measure) in measures.into_iter().enumerate() {
             let share = Share { count: counts[at], of };
             let state = match of {
                 0 => State::Empty,
@@ -197,5 +245,5 @@ fn states(first: IsoWeek, weeks: Vec<(u64, [u64; 3])>, now: Now) -> Retention {
         Cohort { week, installs: of, cells }
     });
     let cohorts = cohorts.collect();
-    Retention { cohorts, pooled }
+    Retention { measures, cohorts, pooled }
 }

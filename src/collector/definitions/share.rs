@@ -3,7 +3,7 @@
 //! One rule: `count` of `of`, never a bare percentage. The mean of several shares is the sum over the sum.
 
 /// The normal quantile of 97.5 %: the interval covers 95 %.
-const Z: f64 = 1.959_963_984_540_054;
+pub(super) const Z: f64 = 1.959_963_984_540_054;
 /// Below it, the interval says more than the share.
 pub const FEW: u64 = 20;
 

@@ -4,6 +4,7 @@
 
 mod calendar;
 mod example;
+mod records;
 
 use super::*;
 use crate::collector::row::{AgentEnv, Facts, InstallRow};
@@ -46,6 +47,10 @@ impl Paper {
     }
 
     fn install(&self) -> Install {
+        Install::from(&self.row())
+    }
+
+    fn row(&self) -> InstallRow {
         let facts = |kind, version: &str| Facts {
             kind,
             markers: Some(EnvMarkers::default()),
@@ -64,7 +69,7 @@ impl Paper {
                 days[(n / 64) as usize] |= 1 << (n % 64);
             }
         }
-        Install::from(&InstallRow {
+        InstallRow {
             day0: self.day0(),
             last_day: *self.seen.last().expect("a last day"),
             days,
@@ -78,7 +83,7 @@ impl Paper {
             late_start: self.late_start,
             clock_wrong: 0,
             flood: self.flood,
-        })
+        }
     }
 }
 
@@ -114,8 +119,27 @@ fn paper() -> impl Strategy<Value = Paper> {
         )
 }
 
+/// Steps of the gateway, then those of a wrapped server: the day each was reached on.
+fn day_of(paper: &Paper, step: Step) -> Option<u32> {
+    match step {
+        Step::FirstHeartbeat => Some(paper.day0()),
+        Step::ServerConfigured => paper.steps[0],
+        Step::ServerConnected => paper.steps[1],
+        Step::ClientSeen => paper.steps[2],
+        Step::ToolsSearched => paper.steps[3],
+        Step::FirstRealToolCall => paper.steps[4],
+        Step::SecondDay => paper.seen.iter().copied().nth(1),
+        Step::SecondWeek => paper.seen.iter().copied().find(|day| *day >= paper.day0() + 7),
+    }
+}
+
 fn fleet() -> impl Strategy<Value = Vec<Paper>> {
     prop::collection::vec(paper(), 0..40)
+}
+
+/// As [`now`], and up to a year later.
+fn later() -> impl Strategy<Value = Now> {
+    prop_oneof![now(), (u64::from(MONDAY) * DAY..u64::from(MONDAY + 520) * DAY).prop_map(Now)]
 }
 
 fn installs(papers: &[Paper]) -> impl Iterator<Item = Install> {
@@ -220,6 +244,97 @@ proptest! {
         prop_assert_eq!(found.pooled.map(|share| (share.count, share.of)), pooled);
     }
 
+    #[test]
+    fn rolling_retention_is_what_one_counts_on_paper(papers in fleet(), now in later()) {
+        let found = rolling(installs(&papers), now);
+        let windows = [1, 28, 84, 168, 336].map(|first| (first..first + 28).collect::<Vec<u32>>());
+        let mut pooled = [(0, 0); 5];
+        let mut counted = 0;
+        for cohort in &found.cohorts {
+            let monday = cohort.week.monday().0;
+            let members = papers.iter().filter(|one| !one.carried_over);
+            let members: Vec<_> =
+                members.filter(|one| (monday..monday + 7).contains(&one.day0())).collect();
+            let of = members.len() as u64;
+            counted += of;
+            for (at, days) in windows.iter().enumerate() {
+                let kept = members.iter().filter(|one| one.was_seen(days.clone())).count() as u64;
+                let settled = u64::from(monday + 6 + days[27] + 1) * DAY + 48 * HOUR;
+                let state = match of {
+                    0 => State::Empty,
+                    _ if now.0 >= settled => State::Final,
+                    _ => State::Open,
+                };
+                prop_assert_eq!(cohort.cells[at], Cell { state, share: Share { count: kept, of } });
+                if state == State::Final {
+                    pooled[at] = (pooled[at].0 + kept, pooled[at].1 + of);
+                }
+            }
+        }
+        prop_assert_eq!(counted, papers.iter().filter(|one| !one.carried_over).count() as u64);
+        prop_assert_eq!(found.pooled.map(|share| (share.count, share.of)), pooled);
+    }
+
+    /// Everyone asks on every day whether he has been silent for 28 days since.
+    #[test]
+    fn survival_is_what_one_counts_on_paper(papers in fleet(), now in later()) {
+        let yesterday = (now.0 / DAY) as u32 - 1;
+        let lapses = |one: &Paper, day: u32| {
+            one.was_seen([day]) && !one.was_seen(day + 1..=day + 28)
+        };
+        let mut curve = 1.0_f64;
+        let mut greenwood = 0.0_f64;
+        let found = survival(installs(&papers), now).days();
+        for day in 0..=337_u32 {
+            let at_risk = papers.iter().filter(|one| {
+                !one.carried_over
+                    && one.day0() + day + 28 <= yesterday
+                    && !(0..day).any(|before| lapses(one, before))
+            });
+            let at_risk: Vec<_> = at_risk.collect();
+            let lapsed = at_risk.iter().filter(|one| lapses(one, day)).count();
+            if at_risk.is_empty() {
+                prop_assert_eq!(found.len(), day as usize);
+                break;
+            }
+            let (n, d) = (at_risk.len() as f64, lapsed as f64);
+            curve = curve * (n - d) / n;
+            greenwood += if lapsed < at_risk.len() { d / n / (n - d) } else { 0.0 };
+            let row = found[day as usize];
+            prop_assert_eq!((row.day, row.at_risk, row.lapsed), (day, at_risk.len() as u64, lapsed as u64));
+            prop_assert!((row.survived - curve).abs() < 1e-9, "{} {}", row.survived, curve);
+            prop_assert_eq!(row.interval.is_some(), curve > 1e-9 && curve < 1.0 - 1e-9);
+            if let Some((low, high)) = row.interval {
+                prop_assert!(0.0 <= low && low <= curve && curve <= high && high <= 1.0);
+                // Both edges lie 1.96 standard errors away on the scale of log(-log).
+                let scale = |part: f64| (-part.ln()).ln();
+                let error = (greenwood / curve.ln().powi(2)).sqrt();
+                prop_assert!((scale(low) - scale(curve) - 1.959_964 * error).abs() < 1e-4);
+                prop_assert!((scale(curve) - scale(high) - 1.959_964 * error).abs() < 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn delays_are_what_one_counts_on_paper(papers in fleet()) {
+        for steps in [Step::GATEWAY, Step::WRAPPED] {
+            let found = delays(installs(&papers), steps);
+            prop_assert_eq!(found.len(), steps.len());
+            for row in found {
+                let mut counts = [0; 6];
+                for paper in papers.iter().filter(|one| !one.carried_over) {
+                    let day = day_of(paper, row.step);
+                    let at = match day.map(|day| day - paper.day0()) {
+                        None => 5,
+                        Some(days) => [1, 2, 7, 28].iter().filter(|edge| days >= **edge).count(),
+                    };
+                    counts[at] += 1;
+                }
+                prop_assert_eq!(row.counts, counts);
+            }
+        }
+    }
+
     /// A heartbeat may claim a day up to 26 h before its receipt. None that comes after `now` changes a final cell.
     #[test]
     fn a_final_cell_never_changes(
@@ -264,17 +379,6 @@ proptest! {
     #[test]
     fn the_funnel_is_what_one_counts_on_paper(papers in fleet(), now in now()) {
         let counted: Vec<&Paper> = papers.iter().filter(|paper| !paper.carried_over).collect();
-        // Steps of the gateway, then those of a wrapped server: the day each was reached on.
-        let day_of = |paper: &Paper, step: Step| match step {
-            Step::FirstHeartbeat => Some(paper.day0()),
-            Step::ServerConfigured => paper.steps[0],
-            Step::ServerConnected => paper.steps[1],
-            Step::ClientSeen => paper.steps[2],
-            Step::ToolsSearched => paper.steps[3],
-            Step::FirstRealToolCall => paper.steps[4],
-            Step::SecondDay => paper.seen.iter().copied().nth(1),
-            Step::SecondWeek => paper.seen.iter().copied().find(|day| *day >= paper.day0() + 7),
-        };
         for steps in [Step::GATEWAY, Step::WRAPPED] {
             let found = activation(installs(&papers), steps, now);
             prop_assert_eq!(found.steps.len(), steps.len());

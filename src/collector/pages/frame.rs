@@ -34,7 +34,7 @@ pub fn page(
                 span.mark aria-hidden="true" {} "mcpproxy" span.muted { " collector" }
             }
             nav.pages aria-label="Pages" {
-                @for other in Topic::ALL {
+                @for other in Topic::PAGES {
                     a href=(address(other, "", &view.selection)) aria-current=[(other == topic).then_some("page")] {
                         (title(other))
                     }
@@ -54,6 +54,7 @@ pub fn page(
                     h1 { (title(topic)) }
                     p.scope { (view.selection.product.as_deref().unwrap_or("All products"))
                         @if let Some(since) = view.selection.since { ", installs since " (since.week()) }
+                        @for (name, value) in view.selection.filters.set() { ", " (name) " " (value) }
                     }
                 }
                 (filters(view, topic, products))
@@ -66,6 +67,8 @@ pub fn page(
                     Topic::Overview => (overview::body(view)),
                     Topic::Retention => (retention::body(view)),
                     Topic::Activation => (activation::body(view)),
+                    // They have no page yet.
+                    Topic::Environments | Topic::Versions | Topic::Clients | Topic::Health => {},
                 }
             }
         }
@@ -150,6 +153,10 @@ pub fn title(topic: Topic) -> &'static str {
         Topic::Overview => "Overview",
         Topic::Retention => "Retention",
         Topic::Activation => "Activation",
+        Topic::Environments => "Environments",
+        Topic::Versions => "Versions",
+        Topic::Clients => "Clients",
+        Topic::Health => "Health of the data",
     }
 }
 
@@ -173,6 +180,9 @@ fn filters(view: &View, topic: Topic, products: &[&str]) -> Markup {
             form.select method="get" action=(path) {
                 @if selection.audience != Audience::default() {
                     input type="hidden" name="show" value=(selection.audience.name());
+                }
+                @for (name, value) in selection.filters.set() {
+                    input type="hidden" name=(name) value=(value);
                 }
                 @if products.len() > 1 {
                     label { span { "Product" }

@@ -73,7 +73,7 @@ pub fn router(pages: Arc<Pages>, base: &str) -> Router {
             }),
         );
     }
-    for topic in Topic::ALL {
+    for topic in Topic::PAGES {
         router = router.route(&format!("{base}/{}", topic.name()), page(topic));
         for (form, ending) in [(Form::Csv, "csv"), (Form::Json, "json")] {
             let handler = async move |State(pages): App, request: Request| {
@@ -102,7 +102,7 @@ async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
     let snapshot = (pages.snapshot)();
     match query::selection(uri, &snapshot) {
         Ok(selection) => {
-            let view = View::of(&snapshot, selection);
+            let view = View::with(&snapshot, selection, &[topic]);
             let age = (pages.clock)().saturating_sub(snapshot.made_at.0);
             let names: Vec<&str> = snapshot.names().collect();
             let endpoint = endpoint(&pages, &request);
@@ -145,7 +145,7 @@ fn export(pages: &Pages, request: &Request, topic: Topic, form: Form) -> Respons
     let snapshot = (pages.snapshot)();
     match query::selection(request.uri(), &snapshot) {
         Ok(selection) => {
-            let text = report::write(&View::of(&snapshot, selection), topic, form);
+            let text = report::write(&View::with(&snapshot, selection, &[topic]), topic, form);
             let kind = match form {
                 Form::Json => "application/json",
                 Form::Csv => "text/csv; charset=utf-8; header=present",

@@ -2,7 +2,7 @@
 //!
 //! One rule: a filter that is not understood is an error, never left out: the numbers would be those of another view.
 
-use crate::collector::definitions::{Audience, Day};
+use crate::collector::definitions::{Audience, Day, FilterError};
 use crate::collector::snapshot::Snapshot;
 use crate::collector::view::{Selection, Topic};
 use axum::http::{StatusCode, Uri};
@@ -17,6 +17,8 @@ pub enum QueryError {
     Since,
     /// There is no such product.
     Product,
+    /// A filter has no such value.
+    Filter,
     /// A parameter that does not exist.
     Unknown,
 }
@@ -27,7 +29,10 @@ impl fmt::Display for QueryError {
             Self::Show => "`show` is one of people, machines, all.",
             Self::Since => "`since` is a day such as 2026-11-02.",
             Self::Product => "There is no product of this name.",
-            Self::Unknown => "The parameters are `show`, `product` and `since`.",
+            Self::Filter => "A filter has no such value: `kind`, `agent_env`, `launch_source`, `os` and `edition` take the \
+                             words of the heartbeat, `version` one such as 1.4.0.",
+            Self::Unknown => "The parameters are `show`, `product`, `since`, `kind`, `agent_env`, `launch_source`, `os`, \
+                              `version` and `edition`.",
         })
     }
 }
@@ -37,7 +42,7 @@ impl QueryError {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Product => StatusCode::NOT_FOUND,
-            Self::Show | Self::Since | Self::Unknown => StatusCode::BAD_REQUEST,
+            Self::Show | Self::Since | Self::Filter | Self::Unknown => StatusCode::BAD_REQUEST,
         }
     }
 }
@@ -71,7 +76,10 @@ fn select(
                 }
                 selection.product = Some(value);
             }
-            _ => return Err(QueryError::Unknown),
+            _ => selection.filters.put(&name, &value).map_err(|error| match error {
+                FilterError::Name => QueryError::Unknown,
+                FilterError::Value => QueryError::Filter,
+            })?,
         }
     }
     Ok(selection)
@@ -92,6 +100,11 @@ pub fn address(topic: Topic, ending: &str, selection: &Selection) -> String {
     // The contract's form of a name and of a day needs no escape.
     parts.extend(selection.product.iter().map(|product| format!("product={product}")));
     parts.extend(selection.since.map(|since| format!("since={since}")));
+    // Words of the contract need none either; a version may hold a `+`.
+    let filters = selection.filters.set();
+    parts.extend(
+        filters.iter().map(|(name, value)| format!("{name}={}", value.replace('+', "%2B"))),
+    );
     let path = match topic {
         Topic::Overview if ending.is_empty() => "./".to_owned(),
         topic => format!("{}{ending}", topic.name()),
@@ -129,7 +142,8 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::definitions::Now;
+    use crate::collector::definitions::{Filters, Now};
+    use crate::contract::{AgentEnv, Edition, EnvKind, LaunchSource, Os};
 
     fn of(query: &str) -> Result<Selection, QueryError> {
         let products = vec![("notes-mcp".to_owned(), Default::default())];
@@ -143,9 +157,21 @@ mod tests {
             audience: Audience::Machines,
             product: Some("notes-mcp".to_owned()),
             since: Day::parse("2026-11-02"),
+            filters: Filters {
+                kind: Some(EnvKind::Ci),
+                agent: Some(AgentEnv::None),
+                launch: Some(LaunchSource::Cli),
+                os: Some(Os::Linux),
+                edition: Some(Edition::Personal),
+                version: Some("1.4.0-rc.1".to_owned()),
+            },
         };
         let address = address(Topic::Retention, ".csv", &selection);
-        assert_eq!(address, "retention.csv?show=machines&product=notes-mcp&since=2026-11-02");
+        assert_eq!(
+            address,
+            "retention.csv?show=machines&product=notes-mcp&since=2026-11-02&kind=ci&agent_env=none&launch_source=cli\
+             &os=linux&edition=personal&version=1.4.0-rc.1"
+        );
         let query = address.strip_prefix("retention.csv").expect("the query");
         assert_eq!(of(query), Ok(selection));
         assert_eq!(super::address(Topic::Overview, "", &Selection::default()), "./");
@@ -158,6 +184,8 @@ mod tests {
             ("?since=yesterday", QueryError::Since),
             ("?product=other", QueryError::Product),
             ("?audience=all", QueryError::Unknown),
+            ("?kind=robot", QueryError::Filter),
+            ("?version=latest", QueryError::Filter),
         ] {
             assert_eq!(of(query), Err(error), "{query}");
         }

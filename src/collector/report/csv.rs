@@ -3,7 +3,9 @@
 //! One rule: an empty field stands for "no installs"; names of columns are those of the JSON.
 
 use super::json::rounded;
-use crate::collector::definitions::{Measure, Share};
+use super::tables;
+use super::tree::{Column, Kind, Table, Value};
+use crate::collector::definitions::{Cell, Measure, Share};
 use crate::collector::view::{Topic, View};
 
 /// The columns of a share.
@@ -15,8 +17,70 @@ pub fn csv(view: &View, topic: Topic) -> String {
         Topic::Overview => overview(view),
         Topic::Retention => retention(view),
         Topic::Activation => activation(view),
+        // The first of its tables.
+        _ => return tables(view, topic).first().map(csv_of).unwrap_or_default(),
     };
     lines.into_iter().map(|fields| fields.join(",") + "\r\n").collect()
+}
+
+/// A table of the tree.
+pub fn csv_of(table: &Table) -> String {
+    let names = table.columns.iter().flat_map(names).collect::<Vec<_>>();
+    let rows = table.rows.iter().map(|row| {
+        let fields = row.values.iter().zip(&table.columns);
+        fields.flat_map(|(value, column)| fields_of(value, column.kind)).collect::<Vec<_>>()
+    });
+    let lines = std::iter::once(names).chain(rows);
+    lines.map(|fields| fields.join(",") + "\r\n").collect()
+}
+
+/// Our own words need no quotes; what came from outside may.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+fn names(column: &Column) -> Vec<String> {
+    let of = |parts: &[&str]| parts.iter().map(|part| format!("{}_{part}", column.name)).collect();
+    match column.kind {
+        Kind::Plain => texts(&[column.name]),
+        Kind::Week => texts(&[column.name, "monday"]),
+        Kind::Share => of(&OF_SHARE),
+        Kind::Cell => [of(&["state"]), of(&OF_SHARE)].concat(),
+        Kind::Estimate => [texts(&[column.name]), of(&["low", "high"])].concat(),
+    }
+}
+
+fn fields_of(value: &Value, kind: Kind) -> Vec<String> {
+    let number = |value: f64| rounded(value).to_string();
+    match value {
+        Value::None(_) => {
+            let fields = match kind {
+                Kind::Plain => 1,
+                Kind::Week => 2,
+                Kind::Share => 5,
+                Kind::Cell => 6,
+                Kind::Estimate => 3,
+            };
+            vec![String::new(); fields]
+        }
+        Value::Word(name, _) => texts(&[name]),
+        Value::Text(text) | Value::Named(text, _) => vec![quoted(text)],
+        Value::Count(count) => vec![count.to_string()],
+        Value::Day(day) => vec![day.to_string()],
+        Value::Week(week) => vec![week.to_string(), week.monday().to_string()],
+        Value::Share(of) => share(Some(*of)),
+        Value::Cell(Cell { state, share: of }) => {
+            [texts(&[state.name()]), share(Some(*of))].concat()
+        }
+        Value::Estimate(value, edges) => {
+            let edge = |edge: Option<f64>| edge.map(number).unwrap_or_default();
+            vec![number(*value), edge(edges.map(|(low, _)| low)), edge(edges.map(|(_, high)| high))]
+        }
+    }
 }
 
 fn overview(view: &View) -> Vec<Vec<String>> {

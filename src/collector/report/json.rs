@@ -2,6 +2,8 @@
 //!
 //! One rule: every share is an object with its count, its n, its interval; `null` stands for "no installs".
 
+use super::tables;
+use super::tree::{Table, Value as Leaf};
 use crate::collector::definitions::{Cell, Measure, Share};
 use crate::collector::view::{Topic, View};
 use serde_json::{Map, Value, json};
@@ -13,9 +15,45 @@ pub fn json(view: &View, topic: Topic) -> String {
         Topic::Overview => overview(view),
         Topic::Retention => retention(view),
         Topic::Activation => activation(view),
+        _ => Map::new(),
     };
     all.extend(body);
+    all.extend(tables(view, topic).iter().map(|table| (table.name.to_owned(), rows(table))));
     format!("{:#}\n", Value::Object(all))
+}
+
+/// The rows of a table of the tree.
+fn rows(table: &Table) -> Value {
+    let rows = table.rows.iter().map(|row| {
+        let members = table.columns.iter().zip(&row.values);
+        let mut all = Map::new();
+        for (column, value) in members {
+            all.insert(column.name.to_owned(), leaf(value));
+            if let Leaf::Week(week) = value {
+                all.insert("monday".to_owned(), json!(week.monday().to_string()));
+            }
+        }
+        Value::Object(all)
+    });
+    Value::Array(rows.collect())
+}
+
+fn leaf(value: &Leaf) -> Value {
+    match value {
+        Leaf::None(_) => Value::Null,
+        Leaf::Word(name, _) => json!(name),
+        Leaf::Text(text) | Leaf::Named(text, _) => json!(text),
+        Leaf::Count(count) => json!(count),
+        Leaf::Day(day) => json!(day.to_string()),
+        Leaf::Week(week) => json!(week.to_string()),
+        Leaf::Share(of) => share(*of),
+        Leaf::Cell(of) => cell(of),
+        Leaf::Estimate(value, edges) => json!({
+            "share": rounded(*value),
+            "low": edges.map(|(low, _)| rounded(low)),
+            "high": edges.map(|(_, high)| rounded(high)),
+        }),
+    }
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -28,7 +66,7 @@ fn object(value: Value) -> Map<String, Value> {
 /// What was asked, and what is not in the answer.
 fn head(view: &View, topic: Topic) -> Map<String, Value> {
     let out = view.left_out.reasons().map(|(name, count, ..)| (name.to_owned(), json!(count)));
-    object(json!({
+    let mut head = object(json!({
         "page": topic.name(),
         "as_of": view.as_of.to_string(),
         "product": view.selection.product,
@@ -39,7 +77,14 @@ fn head(view: &View, topic: Topic) -> Map<String, Value> {
         "carried_over": view.activity.carried_over,
         "late_starts": view.activity.late_starts,
         "floods": view.activity.floods,
-    }))
+    }));
+    let filters = &view.selection.filters;
+    if !filters.is_empty() {
+        let set = filters.set().into_iter().map(|(name, value)| (name.to_owned(), json!(value)));
+        head.insert("filters".to_owned(), Value::Object(set.collect()));
+        head.insert("expired_left_out".to_owned(), json!(view.expired_left_out));
+    }
+    head
 }
 
 fn overview(view: &View) -> Map<String, Value> {

@@ -5,11 +5,14 @@
 mod csv;
 mod json;
 mod table;
+mod tables;
+pub mod tree;
 pub mod words;
 
-pub use csv::csv;
+pub use csv::{csv, csv_of};
 pub use json::json;
 pub use table::{among, reasons, shown, table};
+pub use tables::tables;
 
 use super::view::{Topic, View};
 

@@ -2,8 +2,11 @@
 //!
 //! One rule: the same words as on the page; a share never stands without its interval and its n.
 
+use super::tables;
+use super::tree::{Table, Value};
 use super::words::{
-    EXPIRY_STOPPED, count_of, counted, grouped, interval, measure, percent, state, step,
+    EXPIRY_STOPPED, count_of, counted, edges, grouped, interval, measure, part, percent, state,
+    step,
 };
 use crate::collector::definitions::{Audience, Cell, LeftOut, Measure, Share, State};
 use crate::collector::receive::PROXY_ALARM;
@@ -24,13 +27,28 @@ pub fn table(view: &View, topic: Topic) -> String {
     if let Some(since) = view.selection.since {
         let _ = writeln!(out, "Installs of {} and later", since.week());
     }
+    let filters = view.selection.filters.set();
+    if !filters.is_empty() {
+        let filters = filters.iter().map(|(name, value)| format!("{name} {value}"));
+        let filters: Vec<String> = filters.collect();
+        let _ = writeln!(out, "Whose first heartbeat said: {}", filters.join(", "));
+    }
     out.push('\n');
-    out += &match topic {
-        Topic::Overview => columns(&overview(view)),
-        Topic::Retention => columns(&retention(view)),
-        Topic::Activation => columns(&activation(view)),
+    let first = match topic {
+        Topic::Overview => Some(overview(view)),
+        Topic::Retention => Some(retention(view)),
+        Topic::Activation => Some(activation(view)),
+        _ => None,
     };
-    out.push('\n');
+    if let Some(first) = first {
+        out += &columns(&first);
+        out.push('\n');
+    }
+    for table in tables(view, topic) {
+        let _ = writeln!(out, "{}", table.title);
+        out += &columns(&grid(&table));
+        out.push('\n');
+    }
     for line in notes(view) {
         out += &line;
         out.push('\n');
@@ -74,6 +92,11 @@ fn notes(view: &View) -> Vec<String> {
     }
     if let Some(out) = reasons(view.left_out) {
         notes.push(format!("Left out: {out}. --all shows everything."));
+    }
+    if view.expired_left_out > 0 {
+        let expired = counted(view.expired_left_out, "install", "installs");
+        notes
+            .push(format!("Left out, because it has expired and only counts are left: {expired}."));
     }
     if view.expiry_stopped {
         notes.push(EXPIRY_STOPPED.to_owned());
@@ -148,6 +171,32 @@ fn activation(view: &View) -> Vec<Vec<String>> {
         ]);
     }
     rows
+}
+
+/// The rows of a table of the tree that a terminal has room for, below their head.
+fn grid(table: &Table) -> Vec<Vec<String>> {
+    if table.rows.is_empty() {
+        return vec![vec![table.none.to_owned()]];
+    }
+    let head = table.columns.iter().map(|column| column.title.to_owned()).collect();
+    let rows = table.rows.iter().filter(|row| row.is_brief);
+    let rows = rows.map(|row| row.values.iter().map(text).collect());
+    std::iter::once(head).chain(rows).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::None(words) => (*words).to_owned(),
+        Value::Word(_, words) => (*words).to_owned(),
+        Value::Text(text) | Value::Named(_, text) => text.clone(),
+        Value::Count(count) => grouped(*count),
+        Value::Day(day) => day.to_string(),
+        Value::Week(week) => week.to_string(),
+        Value::Share(share) => shares(*share, NO_INSTALLS).join(", "),
+        Value::Cell(of) => cell(of),
+        Value::Estimate(value, None) => part(*value),
+        Value::Estimate(value, Some(interval)) => format!("{}, {}", part(*value), edges(*interval)),
+    }
 }
 
 fn cell(cell: &Cell) -> String {

@@ -2,26 +2,34 @@
 //!
 //! One rule: a share that is not 0 never reads as 0 %, and one that is not whole never as 100 %.
 
-use crate::collector::definitions::{Measure, Share, State, Step};
+use crate::collector::definitions::{Delay, Measure, Share, State, Step};
 
 /// The share in whole percent: `42 %`; without installs a dash.
 pub fn percent(share: Share) -> String {
-    match share.value() {
-        None => "–".to_owned(),
-        Some(value) if share.count > 0 && value < 0.005 => "<1 %".to_owned(),
-        Some(value) if share.count < share.of && value >= 0.995 => ">99 %".to_owned(),
-        Some(value) => format!("{:.0} %", value * 100.0),
-    }
+    share.value().map_or_else(|| "–".to_owned(), part)
 }
 
 /// The interval in whole percent: `19 to 68 %`; without installs a dash.
 pub fn interval(share: Share) -> String {
-    let Some((low, high)) = share.interval() else { return "–".to_owned() };
+    share.interval().map_or_else(|| "–".to_owned(), edges)
+}
+
+/// Two edges in whole percent.
+pub fn edges((low, high): (f64, f64)) -> String {
     let (low, high) = ((low * 100.0).round(), (high * 100.0).round());
     if (low - high).abs() < 0.5 {
         format!("{low:.0} %")
     } else {
         format!("{low:.0} to {high:.0} %")
+    }
+}
+
+/// A part of all in whole percent.
+pub fn part(value: f64) -> String {
+    match value {
+        value if value > 0.0 && value < 0.005 => "<1 %".to_owned(),
+        value if (0.995..1.0).contains(&value) => ">99 %".to_owned(),
+        value => format!("{:.0} %", value * 100.0),
     }
 }
 
@@ -72,6 +80,23 @@ pub fn measure(measure: Measure) -> &'static str {
         Measure::Day1 => "Day 1",
         Measure::Week1 => "Week 1",
         Measure::Week4 => "Week 4",
+        Measure::From1 => "Days 1 to 28",
+        Measure::From28 => "Days 28 to 55",
+        Measure::From84 => "Days 84 to 111",
+        Measure::From168 => "Days 168 to 195",
+        Measure::From336 => "Days 336 to 363",
+    }
+}
+
+/// The words for a delay.
+pub fn delay(delay: Delay) -> &'static str {
+    match delay {
+        Delay::Day0 => "Day 0",
+        Delay::Day1 => "Day 1",
+        Delay::Days2To6 => "Days 2 to 6",
+        Delay::Days7To27 => "Days 7 to 27",
+        Delay::Days28 => "Day 28 or later",
+        Delay::Never => "Not yet",
     }
 }
 

@@ -11,7 +11,8 @@ use super::{frozen, sql, sum};
 use crate::collector::floods::PROXIED;
 use crate::collector::kept::Kept;
 use crate::collector::row::{InstallRow, Product};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Statement, params};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// The columns of an install that its sum is made of: those before `recent`.
@@ -52,32 +53,33 @@ impl Reader {
     /// of one moment.
     pub fn rows(&self, name: &str) -> Result<Vec<InstallRow>, StoreError> {
         let mut all = Vec::new();
-        self.each_row(name, |row| {
+        self.each_install(name, |_, row| {
             all.push(row);
             Ok::<_, StoreError>(())
         })?;
         Ok(all)
     }
 
-    /// As [`Self::rows`], one after the other: none is held. The error of `each` ends it.
-    pub fn each_row<E: From<StoreError>>(
+    /// As [`Self::rows`], one after the other with its key: a million of them at once would not fit. The error of `each`
+    /// ends it.
+    pub fn each_install<E: From<StoreError>>(
         &self,
         name: &str,
-        mut each: impl FnMut(InstallRow) -> Result<(), E>,
+        mut each: impl FnMut(&[u8], InstallRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut told = Ok(());
         self.at_one_moment(|reader| {
-            told = reader.each_row_now(name, &mut each)?;
+            told = reader.each_install_now(name, &mut each)?;
             Ok(())
         })?;
         told
     }
 
     /// The outer error is of the database, the inner one of `each`.
-    fn each_row_now<E>(
+    fn each_install_now<E>(
         &self,
         name: &str,
-        each: &mut impl FnMut(InstallRow) -> Result<(), E>,
+        each: &mut impl FnMut(&[u8], InstallRow) -> Result<(), E>,
     ) -> Result<Result<(), E>, StoreError> {
         let products = Products::read(&self.connection)?;
         let Some(known) = products.get(name) else { return Ok(Ok(())) };
@@ -89,11 +91,16 @@ impl Reader {
         let mut statement = self.connection.prepare(sql::INSTALLS)?;
         let mut rows = statement.query([known.product])?;
         while let Some(row) = rows.next()? {
-            if let Err(error) = each(marked(install(row)?, first_day)) {
+            if let Err(error) = each(bytes(row, 0)?, marked(install(row)?, first_day)) {
                 return Ok(Err(error));
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Reads days of one install after the other.
+    pub fn days_of_installs(&self) -> Result<DaysOf<'_>, StoreError> {
+        Ok(DaysOf(self.connection.prepare(sql::DAYS_WITHIN)?))
     }
 
     /// Every day of every install of the product `name`, with the UTC day, in no order.
@@ -120,11 +127,38 @@ impl Reader {
         Ok(counts.collect::<Result<_, _>>()?)
     }
 
+    /// Bytes of the database, without its log.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        let of = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+        Ok(of("page_count")? * of("page_size")?)
+    }
+
     /// Whether new installs of `today` or the day before would have been marked as a flood, had they not all come
     /// through what may be a proxy.
     pub fn wants_a_proxy(&self, today: u32) -> Result<bool, StoreError> {
         let counts = self.counts(today.saturating_sub(1))?;
         Ok(counts.iter().any(|(name, _)| name == PROXIED))
+    }
+}
+
+/// A statement that is asked for each install.
+#[derive(Debug)]
+pub struct DaysOf<'r>(Statement<'r>);
+
+impl DaysOf<'_> {
+    /// The days of an install within these UTC days, in their order.
+    pub fn within(
+        &mut self,
+        install: &[u8],
+        days: RangeInclusive<u32>,
+    ) -> Result<Vec<DayRow>, StoreError> {
+        let mut rows = self.0.query(params![install, days.start(), days.end()])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            let day = DayRow::unpack(bytes(row, 1)?, install, row.get(0)?);
+            all.push(day.ok_or(StoreError::Damaged)?);
+        }
+        Ok(all)
     }
 }
 

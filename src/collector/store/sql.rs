@@ -129,6 +129,8 @@ pub const OLD_INSTALLS: &str =
 pub const OLD_DAYS: &str = "SELECT install, day FROM days WHERE (install, day) > ($1, $2) AND day < $3 \
      ORDER BY install, day LIMIT $4";
 pub const DAYS_OF: &str = "SELECT day, packed FROM days WHERE install = $1";
+pub const DAYS_WITHIN: &str =
+    "SELECT day, packed FROM days WHERE install = $1 AND day >= $2 AND day <= $3 ORDER BY day";
 pub const DAY_REMOVE: &str = "DELETE FROM days WHERE install = $1 AND day = $2";
 
 pub const FROZEN: &str =

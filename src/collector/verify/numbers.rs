@@ -3,7 +3,7 @@
 //! One rule: the snapshot that the pages are made of, against plain loops over the rows.
 
 use super::{Check, Known};
-use crate::collector::definitions::{Audience, Day, Measure, Now, State};
+use crate::collector::definitions::{Audience, Day, Delay, Measure, Now, State};
 use crate::collector::plain::{self, Numbers, Paper, Question, RawFrozen};
 use crate::collector::snapshot::Snapshot;
 use crate::collector::store::{Reader, StoreError, raw_frozen};
@@ -63,6 +63,7 @@ pub(super) fn check(reader: &Reader, known: &Known, now: Now) -> Result<Check, S
                     audience,
                     product: product.map(str::to_owned),
                     since: since.and_then(|day| u32::try_from(day).ok()).map(Day),
+                    ..Selection::default()
                 };
                 let shown = shown(&View::of(&snapshot, selection));
                 compare(&mut check, product, audience, &expected, &shown);
@@ -124,6 +125,29 @@ fn shown(view: &View) -> Numbers {
     for (measure, pooled) in Measure::ALL.into_iter().zip(view.retention.pooled) {
         add(format!("pooled.{}.count", measure.name()), pooled.count);
         add(format!("pooled.{}.of", measure.name()), pooled.of);
+    }
+    for cohort in &view.rolling.cohorts {
+        let week = format!("week.{}", cohort.week.monday().0);
+        for (measure, cell) in Measure::ROLLING.into_iter().zip(cohort.cells) {
+            let name = measure.name();
+            add(format!("{week}.{name}"), cell.share.count);
+            add(format!("{week}.{name}.final"), u64::from(cell.state == State::Final));
+        }
+    }
+    for (measure, pooled) in Measure::ROLLING.into_iter().zip(view.rolling.pooled) {
+        add(format!("pooled.{}.count", measure.name()), pooled.count);
+        add(format!("pooled.{}.of", measure.name()), pooled.of);
+    }
+    for day in view.survival.days() {
+        add(format!("at_risk.{}", day.day), day.at_risk);
+        add(format!("lapsed.{}", day.day), day.lapsed);
+    }
+    for row in &view.delays {
+        let delays = Delay::ALL.into_iter().filter(|delay| *delay != Delay::Never);
+        for delay in delays {
+            let name = format!("step.{}.{}", row.step.name(), delay.name());
+            add(name, row.counts[delay as usize]);
+        }
     }
     for row in &view.activation.steps {
         let step = format!("step.{}", row.step.name());

@@ -1,0 +1,245 @@
+//! Versions: which are in use, and how long an upgrade takes.
+//!
+//! One rule: of one product, in the order of semantic versions; what was published where and when is not known here,
+//! only what installs report.
+
+use super::day::{Day, IsoWeek, Now};
+use super::delay::Delay;
+use super::environment::{WEEKS, YEAR};
+use super::record::Record;
+use super::share::Share;
+use super::who;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// One version in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// Its name.
+    pub version: String,
+    /// The first day on which one of these installs reported it; `None`: more than a year ago.
+    pub first_day: Option<Day>,
+    /// Installs that have it now, of those that were active in the last 28 complete days.
+    pub share: Share,
+}
+
+/// How long installs took to a version or a later one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The version: a release.
+    pub version: String,
+    /// The first day on which one of these installs reported it.
+    pub first_day: Day,
+    /// Installs that had an older one and were heard of since, by the days since then, in the order of [`Delay::ALL`].
+    pub counts: [u64; 6],
+}
+
+/// The installs of a version that were active in one week.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InWeek {
+    /// The week.
+    pub week: IsoWeek,
+    /// The version.
+    pub version: String,
+    /// Of all that were active.
+    pub share: Share,
+}
+
+/// The versions of one product.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// Those in use, the newest first.
+    pub adopted: Vec<Adopted>,
+    /// Installs with the newest release that is in use.
+    pub newest: Option<(String, Share)>,
+    /// Releases that came up in the last year and that an install could upgrade to, the newest first.
+    pub upgrades: Vec<Upgrade>,
+    /// By week, the newest first.
+    pub weeks: Vec<InWeek>,
+}
+
+/// The order of semantic versions; those that differ in their build only are ordered by it, so that none are equal.
+pub fn order(one: &str, other: &str) -> Ordering {
+    let parts = |version: &str| {
+        let plain = version.split('+').next().unwrap_or_default().to_owned();
+        let (core, pre) =
+            plain.split_once('-').map_or((plain.as_str(), None), |(core, pre)| (core, Some(pre)));
+        let core: Vec<u64> = core.split('.').map(|part| part.parse().unwrap_or(0)).collect();
+        (core, pre.map(str::to_owned))
+    };
+    let ((core, pre), (other_core, other_pre)) = (parts(one), parts(other));
+    let pre = match (pre, other_pre) {
+        (None, None) => Ordering::Equal,
+        // A release comes after everything that led to it.
+        (None, Some(_)) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (Some(pre), Some(other)) => pre_release(&pre, &other),
+    };
+    core.cmp(&other_core).then(pre).then_with(|| one.cmp(other))
+}
+
+fn pre_release(one: &str, other: &str) -> Ordering {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        let order = match (one.next(), other.next()) {
+            (None, None) => return Ordering::Equal,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(one), Some(other)) => match (one.parse::<u64>(), other.parse::<u64>()) {
+                (Ok(one), Ok(other)) => one.cmp(&other),
+                // Numbers come before words.
+                (Ok(_), Err(_)) => Ordering::Less,
+                (Err(_), Ok(_)) => Ordering::Greater,
+                (Err(_), Err(_)) => one.cmp(other),
+            },
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
+/// The versions of `records`, all of one product.
+pub fn versions<'r, I: Iterator<Item = Record<'r>>>(records: impl Fn() -> I, now: Now) -> Versions {
+    let first_days = first_days(records());
+    let adopted = adopted(records(), &first_days, now);
+    let mut releases = adopted.iter().filter(|one| who::is_release(&one.version));
+    let newest = releases.next().map(|one| (one.version.clone(), one.share));
+    Versions {
+        newest,
+        upgrades: upgrades(&records, &first_days, now),
+        weeks: weeks(records(), now),
+        adopted,
+    }
+}
+
+/// The first day on which each version was reported.
+fn first_days<'r>(records: impl Iterator<Item = Record<'r>>) -> BTreeMap<&'r str, Day> {
+    let mut first_days: BTreeMap<&str, Day> = BTreeMap::new();
+    for (version, day) in records.flat_map(|record| record.versions()) {
+        let first = first_days.entry(version).or_insert(day);
+        *first = day.min(*first);
+    }
+    first_days
+}
+
+fn adopted<'r>(
+    records: impl Iterator<Item = Record<'r>>,
+    first_days: &BTreeMap<&str, Day>,
+    now: Now,
+) -> Vec<Adopted> {
+    let yesterday = now.today().minus(1);
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for record in records.filter(|one| one.install.was_active(yesterday.minus(27), yesterday)) {
+        *counts.entry(record.version).or_default() += 1;
+    }
+    let of = counts.values().sum();
+    let adopted = counts.into_iter().map(|(version, count)| Adopted {
+        version: version.to_owned(),
+        first_day: first_days.get(version).copied().filter(|day| is_recent(*day, now)),
+        share: Share { count, of },
+    });
+    let mut adopted: Vec<Adopted> = adopted.collect();
+    adopted.sort_by(|one, other| order(&other.version, &one.version));
+    adopted
+}
+
+/// Whether a version came up in the last year: of an older one, installs that have expired may have been the first.
+fn is_recent(first_day: Day, now: Now) -> bool {
+    now.today().since(first_day) <= YEAR
+}
+
+/// A release that installs can upgrade to.
+struct Target {
+    rank: usize,
+    first_day: Day,
+    counts: [u64; 6],
+}
+
+fn upgrades<'r, I: Iterator<Item = Record<'r>>>(
+    records: &impl Fn() -> I,
+    first_days: &BTreeMap<&str, Day>,
+    now: Now,
+) -> Vec<Upgrade> {
+    let words = records().next().map_or(&[][..], |record| record.words);
+    // Each word by its place in the order of versions: numbers are compared sooner than texts.
+    let mut sorted: Vec<usize> = (0..words.len()).collect();
+    sorted.sort_by(|one, other| order(&words[*one], &words[*other]));
+    let mut ranks = vec![0; words.len()];
+    sorted.iter().enumerate().for_each(|(rank, word)| ranks[*word] = rank);
+    let targets = sorted.iter().enumerate().filter_map(|(rank, word)| {
+        let name = words[*word].as_str();
+        let first_day = *first_days.get(name)?;
+        let is_target = who::is_release(name) && is_recent(first_day, now);
+        is_target.then_some(Target { rank, first_day, counts: [0; 6] })
+    });
+    let mut targets: Vec<Target> = targets.collect();
+    for record in records() {
+        for target in &mut targets {
+            if could_upgrade(&record, target, &ranks) {
+                let after = upgraded_after(&record, target, &ranks);
+                target.counts[Delay::of(after) as usize] += 1;
+            }
+        }
+    }
+    let some = targets.into_iter().rev().filter(|target| target.counts != [0; 6]);
+    let some = some.map(|Target { rank, first_day, counts }| Upgrade {
+        version: words[sorted[rank]].clone(),
+        first_day,
+        counts,
+    });
+    some.collect()
+}
+
+/// Whether an install had an older version when this one came up, and was heard of since.
+fn could_upgrade(record: &Record<'_>, to: &Target, ranks: &[usize]) -> bool {
+    let before = record.versions.iter().rfind(|(_, day)| *day < to.first_day.0);
+    let is_older = before.is_some_and(|(word, _)| ranks[*word as usize] < to.rank);
+    is_older && record.install.last >= to.first_day
+}
+
+/// Days from the first report of a version by anybody to that of an install, of it or a later one.
+fn upgraded_after(record: &Record<'_>, to: &Target, ranks: &[usize]) -> Option<u32> {
+    let mut since = record.versions.iter().filter(|(_, day)| *day >= to.first_day.0);
+    let newer = since.find(|(word, _)| ranks[*word as usize] >= to.rank);
+    newer.map(|(_, day)| Day(*day).since(to.first_day))
+}
+
+/// The version of each active install at the end of each week of the last year.
+fn weeks<'r>(records: impl Iterator<Item = Record<'r>>, now: Now) -> Vec<InWeek> {
+    let yesterday = now.today().minus(1);
+    let last = yesterday.week();
+    let first = IsoWeek(last.0.saturating_sub(WEEKS - 1));
+    // Of each week, by the place of the version.
+    let mut counts: Vec<Vec<u64>> = vec![Vec::new(); WEEKS as usize];
+    let mut words: &[String] = &[];
+    for record in records {
+        words = record.words;
+        let install = &record.install;
+        let weeks = install.day0.week().max(first).0..=install.last.week().min(last).0;
+        for week in weeks.map(IsoWeek) {
+            let end = week.sunday().min(yesterday);
+            let then = record.versions.iter().rfind(|(_, day)| *day <= end.0);
+            if let Some((word, _)) = then.filter(|_| install.was_active(week.monday(), end)) {
+                let counts = &mut counts[(week.0 - first.0) as usize];
+                let place = *word as usize;
+                counts.resize(counts.len().max(place + 1), 0);
+                counts[place] += 1;
+            }
+        }
+    }
+    let mut all = Vec::new();
+    for (at, counts) in counts.into_iter().enumerate().rev() {
+        let week = IsoWeek(first.0 + u32::try_from(at).unwrap_or(WEEKS));
+        let of = counts.iter().sum();
+        let some = counts.into_iter().zip(words).filter(|(count, _)| *count > 0);
+        let mut versions: Vec<(u64, &String)> = some.collect();
+        versions.sort_by(|(_, one), (_, other)| order(other, one));
+        all.extend(versions.into_iter().map(|(count, version)| InWeek {
+            week,
+            version: version.clone(),
+            share: Share { count, of },
+        }));
+    }
+    all
+}
