@@ -316,6 +316,12 @@ pub(super) const SIMULATE: Command = Command {
             help: "Write the event log there (default: standard output)",
         },
         Opt {
+            long: "pages",
+            short: None,
+            value: Some("FILE"),
+            help: "Write what the collector's pages show at some moments there, to be compared with the truth",
+        },
+        Opt {
             long: "keep",
             short: None,
             value: Some("DIR"),
