@@ -10,6 +10,8 @@ mod collector;
 #[cfg(feature = "collector")]
 mod collector_data;
 #[cfg(feature = "collector")]
+mod collector_demo;
+#[cfg(feature = "collector")]
 mod collector_doctor;
 #[cfg(feature = "collector")]
 mod collector_erase;
