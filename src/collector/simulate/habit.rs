@@ -170,7 +170,8 @@ impl Habit {
                 // On either side of what a collector takes for people.
                 Self::Flood => (0..random.between(40, 92))
                     .map(|nth| {
-                        let from = day * DAY + nth * 15 * MINUTE + random.between(0, MINUTE);
+                        // The whole of the next day, which is one day in UTC.
+                        let from = (day + 1) * DAY + nth * 15 * MINUTE + random.between(0, MINUTE);
                         (from, from + random.between(8 * MINUTE, 13 * MINUTE))
                     })
                     .collect(),
