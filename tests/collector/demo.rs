@@ -98,7 +98,9 @@ fn a_newcomer_sees_filled_pages_that_say_what_they_are() {
     assert!(number("/retention/week_4/of") > 50, "{overview}");
     assert!(number("/left_out/floods") > 0, "{overview}");
     let weeks = overview["new_installs"].as_array().expect("weeks");
-    assert!(weeks.len() >= 12 && weeks.iter().all(|week| week["installs"] != 0), "{overview}");
+    // The present one may have begun a moment ago.
+    let (_, over) = weeks.split_last().expect("a week");
+    assert!(over.len() >= 12 && over.iter().all(|week| week["installs"] != 0), "{overview}");
     let style = demo.get("/style.css");
     assert!(style.code == 200 && !style.body.contains("aside class"));
 }
