@@ -175,7 +175,14 @@ impl Habit {
                         (from, from + random.between(8 * MINUTE, 13 * MINUTE))
                     })
                     .collect(),
-                Self::Baked | Self::Cloned => (0..random.between(2, 6))
+                // From its first hour on: most of a day fits.
+                Self::Cloned => (0..random.between(3, 6))
+                    .map(|nth| {
+                        let from = (day + 1) * DAY + nth * 3 * HOUR + random.between(0, HOUR);
+                        (from, from + random.between(10 * MINUTE, 90 * MINUTE))
+                    })
+                    .collect(),
+                Self::Baked => (0..random.between(2, 6))
                     .map(|nth| {
                         let from = day * DAY + nth * 3 * HOUR + random.between(0, HOUR);
                         (from, from + random.between(10 * MINUTE, 90 * MINUTE))

@@ -81,8 +81,13 @@ const WRONG_CLOCKS: &[i64] = &[
     2 * 86_400,
     400 * 86_400,
 ];
-/// The same for copies of one disk: what is sent later says that it is earlier.
-const CLONED_CLOCKS: &[i64] = &[0, 0, -7_200, -5 * 3_600, -11 * 3_600, 300];
+
+/// The same for copies of one disk, which run every three hours: each is four hours further behind, so that what
+/// is sent later says that it is earlier.
+fn clock_of_copy(from: u64) -> i64 {
+    let before = (from % DAY / (3 * HOUR)).saturating_sub(1);
+    -(4 * HOUR * before).cast_signed()
+}
 
 impl Plan {
     /// The plan of install number `number`.
@@ -114,7 +119,7 @@ impl Plan {
         } else if random.chance(20) {
             plan.id_age = random.between(330 * DAY, 364 * DAY);
         }
-        if product == GATEWAY && random.chance(200) {
+        if product == GATEWAY && random.chance(if was_there { 700 } else { 200 }) {
             plan.schema_3_until = begin + random.between(10 * DAY, 50 * DAY);
         }
         // Replaced by a client of the first version, an id says only after the upgrade that it follows another.
@@ -178,7 +183,7 @@ impl Plan {
                 Habit::Baked => self.acts.push((sitting.from.saturating_sub(1), Act::FromImage)),
                 Habit::Cloned => {
                     let before = sitting.from.saturating_sub(1);
-                    self.acts.push((before, Act::Clock(random.pick(CLONED_CLOCKS))));
+                    self.acts.push((before, Act::Clock(clock_of_copy(sitting.from))));
                     self.acts.extend([(before, Act::Moves), (before, Act::FromImage)]);
                 }
                 _ => {}
