@@ -6,7 +6,6 @@ no row, only who sent what, and when it was received. tests/collector_truth.rs c
 by cell. The log is described in docs/collector/simulator.md.
 
     scripts/truth.py LOG [--at SECONDS] [--since YYYY-MM-DD]    the tables, as JSON
-    scripts/truth.py LOG --habits                               what a daily heartbeat saw of what people did
 """
 
 import argparse
@@ -54,47 +53,55 @@ def has_settled(last, now):
 
 # What was received.
 
+class Heartbeat:
+    """One heartbeat that arrived: what it says of its install, and when it came from which network."""
+
+    __slots__ = ("product", "id", "timestamp", "received", "network", "who", "is_release", "follows", "age", "says")
+
+    def __init__(self, event):
+        body, self.received, self.network = event["body"], event["received"], event["network"]
+        product, funnel = body.get("product"), body["activation"]
+        self.product = product["name"] if product else "mcpproxy"
+        self.id, self.timestamp = body["anonymous_id"], seconds(body["timestamp"])
+        kind = sys.intern(body["env_kind"])
+        if body.get("agent_env", "none") != "none":
+            kind = "agent"
+        self.who = "person" if kind in ("interactive", "cloud_ide") else kind
+        self.is_release = "-" not in (product["version"] if product else body["version"])
+        self.follows = body.get("carried_over") is True
+        self.age = body.get("days_since_install")
+        self.says = (True, body.get("server_count", 0) >= 1, funnel["first_connected_server_ever"],
+                     funnel["first_mcp_client_ever"], funnel["first_retrieve_tools_call_ever"],
+                     funnel.get("first_real_tool_call_ever") is True)
+
+
 class Install:
     """One id of one product: every heartbeat that was kept, with the day it counts for, in order of their times."""
 
-    def __init__(self):
-        self.heartbeats = []
+    def __init__(self, is_flood):
+        self.is_flood, self.heartbeats = is_flood, []
 
     def settle(self):
-        self.heartbeats = [(moment // DAY, body) for moment, _, body in sorted(self.heartbeats, key=lambda h: h[:2])]
-        self.days = {day for day, _ in self.heartbeats}
-        self.day0, self.first = self.heartbeats[0]
-        age = self.first.get("days_since_install")
-        self.install_day = None if age is None else self.day0 - age
-        self.started_late = age is not None and age >= 2
-        self.follows = self.first.get("carried_over") is True
-        kind = self.first["env_kind"]
-        if self.first.get("agent_env", "none") != "none":
-            kind = "agent"
-        self.who = "person" if kind in ("interactive", "cloud_ide") else kind
-        product = self.first.get("product")
-        self.is_release = "-" not in (product["version"] if product else self.first["version"])
+        self.heartbeats.sort(key=lambda one: one[:2])
+        self.days = {moment // DAY for moment, _, _ in self.heartbeats}
+        moment, _, first = self.heartbeats[0]
+        self.day0 = moment // DAY
+        self.install_day = None if first.age is None else self.day0 - first.age
+        self.started_late = first.age is not None and first.age >= 2
+        self.follows, self.who, self.is_release = first.follows, first.who, first.is_release
         self.reached = {name: self.days_until(name) for name in (*GATEWAY, *WRAPPED)}
+        self.came_back = {name: self.was_seen(self.day0 + first, self.day0 + last)
+                          for name, (first, last) in MEASURES.items()}
 
     def days_until(self, step):
         """Days from day 0 to the first report of a step; None if it never came."""
-        def says(body):
-            funnel = body["activation"]
-            return {
-                "first_heartbeat": True,
-                "server_configured": body.get("server_count", 0) >= 1,
-                "server_connected": funnel["first_connected_server_ever"],
-                "client_seen": funnel["first_mcp_client_ever"],
-                "tools_searched": funnel["first_retrieve_tools_call_ever"],
-                "first_real_tool_call": funnel.get("first_real_tool_call_ever") is True,
-            }[step]
-
         if step == "active_on_a_second_day":
             days = [day for day in self.days if day > self.day0]
         elif step == "active_in_a_second_week":
             days = [day for day in self.days if day >= self.day0 + 7]
         else:
-            days = [day for day, body in self.heartbeats if says(body)]
+            at = GATEWAY.index(step)
+            days = [moment // DAY for moment, _, one in self.heartbeats if one.says[at]]
         return min(days) - self.day0 if days else None
 
     def was_seen(self, first, last):
@@ -103,7 +110,7 @@ class Install:
     def is_shown(self, show):
         if show == "all":
             return True
-        return self.is_release and (self.who == "person") == (show == "people")
+        return self.is_release and not self.is_flood and (self.who == "person") == (show == "people")
 
 
 def moment_of(timestamp, received):
@@ -112,24 +119,27 @@ def moment_of(timestamp, received):
     return timestamp if believed else received
 
 
-def receive(events, products, now):
+def receive(heartbeats, products, now):
     """What is kept of everything that was received up to `now`: installs by product."""
-    kept = {name: defaultdict(Install) for name in products}
-    stored = defaultdict(list)
-    arrived = [e for e in events if e["event"] == "sent" and e["received"] is not None and e["received"] <= now]
-    for event in sorted(arrived, key=lambda e: e["received"]):
-        body, received = event["body"], event["received"]
-        name = body["product"]["name"] if "product" in body else "mcpproxy"
-        if name not in kept:
+    kept = {name: {} for name in products}
+    stored, newcomers = defaultdict(list), Counter()
+    for one in heartbeats:
+        timestamp, received = one.timestamp, one.received
+        if received > now:
+            break
+        if one.product not in kept:
             continue
-        timestamp = seconds(body["timestamp"])
-        before = stored[name, body["anonymous_id"]]
+        before = stored[one.product, one.id]
         if any(known == timestamp and when > received - 48 * HOUR for known, when in before):
             continue
         if sum(when // DAY == received // DAY for _, when in before) >= 3:
             continue
+        if not before:
+            # More new installs of one network and day than 50 are a flood.
+            newcomers[one.network, received // DAY] += 1
+            kept[one.product][one.id] = Install(newcomers[one.network, received // DAY] > 50)
         before.append((timestamp, received))
-        kept[name][body["anonymous_id"]].heartbeats.append((moment_of(timestamp, received), timestamp, body))
+        kept[one.product][one.id].heartbeats.append((moment_of(timestamp, received), timestamp, one))
     for installs in kept.values():
         for install in installs.values():
             install.settle()
@@ -168,8 +178,8 @@ def retention(installs, now):
     for week in range(min(by_week), monday(now // DAY) + 1, 7) if by_week else ():
         of_week = by_week.get(week, [])
         cohort = {"week": iso_week(week), "monday": str(calendar(week)), "installs": len(of_week)}
-        for name, (first, last) in MEASURES.items():
-            cell = share_of(of_week, lambda one: one.was_seen(one.day0 + first, one.day0 + last))
+        for name, (_, last) in MEASURES.items():
+            cell = share_of(of_week, lambda one: one.came_back[name])
             settled = has_settled(week + 6 + last, now)
             state = "empty" if not of_week else "final" if settled else "open"
             if state == "final":
@@ -205,7 +215,8 @@ def pages(kept, product, show, since, now):
     recent = [one for one in shown if since is None or monday(one.day0) >= monday(since)]
     hidden = [one for one in installs if not one.is_shown(show)]
     reasons = {"person": "people", "agent": "agents", "container": "containers"}
-    out = Counter(reasons.get(one.who, one.who) if one.is_release else "development" for one in hidden)
+    out = Counter("floods" if one.is_flood else reasons.get(one.who, one.who) if one.is_release else "development"
+                  for one in hidden)
     yesterday = now // DAY - 1
 
     def active(days):
@@ -225,10 +236,10 @@ def pages(kept, product, show, since, now):
         "left_out": {name: out.get(name, 0) for name in names},
         "carried_over": sum(one.carried_over for one in shown),
         "late_starts": sum(one.started_late and not one.carried_over for one in shown),
-        "floods": 0,  # The networks of a log are not known, so none is marked.
+        "floods": sum(one.is_flood for one in shown),
     }
     new = [{key: cohort[key] for key in ("week", "monday", "installs", "state")} for cohort in cohorts]
-    lately = [one for one in installs if one.is_release and active(28)(one)]
+    lately = [one for one in installs if one.is_release and not one.is_flood and active(28)(one)]
     return [
         {"page": "overview", **head,
          "active": {"yesterday": sum(map(active(1), shown)), "last_7_days": sum(map(active(7), shown)),
@@ -243,27 +254,13 @@ def pages(kept, product, show, since, now):
     ]
 
 
-def habits(events, out):
-    """What a daily heartbeat saw of what people did: the bias of the method, by habit."""
-    habit = {e["install"]: e["habit"] for e in events if e["event"] == "install"}
-    used, seen, began = defaultdict(set), defaultdict(set), {}
-    for e in events:
-        if e["event"] == "host_started":
-            began[e["install"], e["host"]] = e["at"]
-        elif e["event"] == "host_ended":
-            start = began.pop((e["install"], e["host"]))
-            used[e["install"]].update(range(start // DAY, e["at"] // DAY + 1))
-        elif e["event"] == "sent" and e["received"] is not None:
-            seen[e["install"]].add(moment_of(seconds(e["body"]["timestamp"]), e["received"]) // DAY)
-    rows = defaultdict(lambda: [0, 0, 0, 0, 0])
-    for install, name in habit.items():
-        days, reported = used[install], seen[install]
-        for at, n in enumerate((1, bool(reported), len(days), len(days & reported), len(reported - days))):
-            rows[name][at] += n
-    print(f"{'habit':<18} installs  ever seen  days used  days seen  seen of used  seen, not used", file=out)
-    for name, (n, ever, days, both, other) in sorted(rows.items()):
-        part = f"{both / days:.0%}" if days else "-"
-        print(f"{name:<18} {n:>8} {ever:>10} {days:>10} {both:>10} {part:>13} {other:>15}", file=out)
+def read(log):
+    """The first line of a log, and its heartbeats that arrived, in the order of their coming."""
+    with open(log, encoding="utf-8") as lines:
+        fleet = json.loads(next(lines))
+        sent = (json.loads(line) for line in lines if '"event":"sent"' in line)
+        heartbeats = [Heartbeat(event) for event in sent if event["received"] is not None]
+    return fleet, sorted(heartbeats, key=lambda one: one.received)
 
 
 def main():
@@ -271,18 +268,12 @@ def main():
     parser.add_argument("log")
     parser.add_argument("--at", type=int, action="append", help="the moment of the tables; the end of the log")
     parser.add_argument("--since", type=date.fromisoformat, help="also the tables of the installs since this day")
-    parser.add_argument("--habits", action="store_true")
     asked = parser.parse_args()
-    with open(asked.log, encoding="utf-8") as lines:
-        events = [json.loads(line) for line in lines]
-    if asked.habits:
-        habits(events, sys.stdout)
-        return
-    fleet = next(e for e in events if e["event"] == "fleet")
+    fleet, heartbeats = read(asked.log)
     sinces = [None] + ([(asked.since - date(1970, 1, 1)).days] if asked.since else [])
     tables = []
     for now in asked.at or [fleet["to"]]:
-        kept = receive(events, fleet["products"], now)
+        kept = receive(heartbeats, fleet["products"], now)
         for product in [None, *fleet["products"]]:
             for show in SHOWS:
                 for since in sinces:

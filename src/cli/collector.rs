@@ -3,7 +3,8 @@
 //! One rule: the world comes in here. The collector itself is told its directory, its key and the time.
 
 use super::output::Format;
-use super::{Call, Failure, collector_clock, output};
+use super::{Call, Failure, collector_clock, collector_demo, output};
+use crate::collector::demo;
 use crate::collector::mcpproxy_go;
 use crate::collector::origin::{Network, NetworkError};
 use crate::collector::pages::privacy;
@@ -35,6 +36,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
             .and_then(log::Format::from_name)
             .ok_or_else(|| usage("--log-format must be text or json"))?,
     };
+    // Its directory is removed when this function ends.
+    let place = collector_demo::Place::of(call)?;
     let listen = listen(call)?;
     let products = call.options.iter().filter(|(name, _)| *name == "product");
     let products = products.map(|(_, value)| name(value.as_deref().unwrap_or_default()));
@@ -48,15 +51,22 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     };
     products.extend(mcpproxy_go.then(|| mcpproxy_go::NAME.to_owned()));
     let trusted_proxies = trusted_proxies(call)?;
-    let dir = dir(call)?;
     let any_product = call.has("any-product");
-    let store = StoreOptions {
-        key: key(call)?,
-        products,
-        any_product,
-        mcpproxy_go,
-        ephemeral: call.has("ephemeral"),
-        dir,
+    let store = match &place {
+        Some(place) => StoreOptions {
+            dir: place.path().to_owned(),
+            products: demo::PRODUCTS.map(str::to_owned).to_vec(),
+            ephemeral: true,
+            ..StoreOptions::default()
+        },
+        None => StoreOptions {
+            key: key(call)?,
+            products,
+            any_product,
+            mcpproxy_go,
+            ephemeral: call.has("ephemeral"),
+            dir: dir(call)?,
+        },
     };
     let base_path = base_path(call)?;
     let password_file = match call.value("password-file") {
@@ -81,6 +91,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         tls,
         trusted_proxies,
         privacy,
+        is_demo: place.is_some(),
         clock,
         pace,
     };
@@ -105,7 +116,16 @@ fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
     let scheme = if announced.is_secure { "https" } else { "http" };
     let base = format!("{scheme}://{}{base_path}", announced.address);
     let url = format!("{base}/heartbeat");
-    if log_format == log::Format::Json || std::env::var_os("JOURNAL_STREAM").is_some() {
+    let is_logged = log_format == log::Format::Json || std::env::var_os("JOURNAL_STREAM").is_some();
+    if announced.is_demo && is_logged {
+        info!(url = base, "showing a demo, which receives no heartbeats");
+    } else if announced.is_demo {
+        let pages = format!("{base}{}", announced.pages);
+        let _ = output::print(&format!(
+            "A demo: a simulated fleet in a database of its own, which is removed when this ends. It receives no \
+             heartbeats.\nShowing it at {pages}\n"
+        ));
+    } else if is_logged {
         // A log is read by others: the key of the pages stays in its file.
         info!(url, products = announced.products, "receiving heartbeats");
     } else {

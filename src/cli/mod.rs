@@ -12,6 +12,8 @@ mod collector_clock;
 #[cfg(feature = "collector")]
 mod collector_data;
 #[cfg(feature = "collector")]
+mod collector_demo;
+#[cfg(feature = "collector")]
 mod collector_doctor;
 #[cfg(feature = "collector")]
 mod collector_erase;

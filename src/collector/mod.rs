@@ -5,6 +5,7 @@
 pub mod answer;
 mod connections;
 pub mod definitions;
+pub mod demo;
 pub mod doctor;
 pub mod erasure;
 mod expiry;

@@ -35,6 +35,8 @@ pub struct Operating {
     pub tls: Option<Arc<Tls>>,
     /// What the privacy page says.
     pub privacy: privacy::Settings,
+    /// It is a demo, which receives nothing.
+    pub is_demo: bool,
 }
 
 type This = State<Arc<Operating>>;
@@ -63,8 +65,12 @@ async fn health(State(this): This) -> Response {
     said(StatusCode::OK, text)
 }
 
-/// Ready: the last write worked, or there was none yet.
+/// Ready: the last write worked, or there was none yet. A demo never is.
 async fn ready(State(this): This) -> Response {
+    if this.is_demo {
+        let text = r#"{"ready":false,"error":"a demo receives no heartbeats"}"#;
+        return said(StatusCode::SERVICE_UNAVAILABLE, text.to_owned());
+    }
     match this.app.receiver.write_error() {
         None => said(StatusCode::OK, r#"{"ready":true}"#.to_owned()),
         Some(error) => {
@@ -164,6 +170,7 @@ mod tests {
             dir,
             tls: None,
             privacy: privacy::Settings { contact: None, days: 400, months: 25 },
+            is_demo: false,
         });
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let ask = || {

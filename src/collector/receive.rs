@@ -112,13 +112,22 @@ impl Receiver {
         &self,
         heartbeats: impl IntoIterator<Item = (&'b [u8], u64)>,
     ) -> Vec<Answer> {
+        let from_nowhere = |(bytes, received)| (bytes, received, None);
+        self.accept_from(heartbeats.into_iter().map(from_nowhere))
+    }
+
+    /// As [`Self::accept_all`], each from its origin.
+    pub fn accept_from<'b>(
+        &self,
+        heartbeats: impl IntoIterator<Item = (&'b [u8], u64, Option<Origin>)>,
+    ) -> Vec<Answer> {
         let mut answers = Vec::new();
         let mut waiting: Vec<Pending> = Vec::with_capacity(BATCH);
-        for (bytes, received) in heartbeats {
+        for (bytes, received, origin) in heartbeats {
             if waiting.len() == BATCH {
                 answers.extend(waiting.drain(..).map(Pending::wait));
             }
-            waiting.push(self.submit(bytes, received, None));
+            waiting.push(self.submit(bytes, received, origin));
         }
         answers.extend(waiting.into_iter().map(Pending::wait));
         answers

@@ -3,6 +3,7 @@
 //! One rule: it starts completely or not at all, and it ends when everything accepted is answered and on disk.
 
 use super::connections::{self, Serving};
+use super::demo;
 use super::expiry;
 use super::http::{self, App, Clock, Pace};
 use super::keeper::Keeper;
@@ -50,6 +51,8 @@ pub struct Options {
     pub trusted_proxies: Vec<Network>,
     /// `--contact` and what else the privacy page says.
     pub privacy: privacy::Settings,
+    /// `--demo`: shows the recorded fleet in the place of what is received.
+    pub is_demo: bool,
     /// Tells the time.
     pub clock: Clock,
     /// Tells how long it has run.
@@ -93,6 +96,8 @@ impl std::error::Error for CollectorError {}
 pub struct Announced {
     /// Where it listens.
     pub address: SocketAddr,
+    /// It is a demo.
+    pub is_demo: bool,
     /// It speaks TLS.
     pub is_secure: bool,
     /// How many products are received.
@@ -115,6 +120,9 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let tls = options.tls.map(|files| Tls::begin(files, options.clock.clone()));
     let (tls, _renewing) = tls.transpose().map_err(CollectorError::Tls)?.unzip();
     let receiver = Receiver::open(&options.store).map_err(CollectorError::Product)?;
+    if options.is_demo {
+        demo::fill(&receiver, (options.clock)())?;
+    }
     let closing = stop_signal()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -129,6 +137,7 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     };
     let announced = Announced {
         address: front.address,
+        is_demo: options.is_demo,
         is_secure: tls.is_some(),
         products: products.iter().filter(|one| one.standing != Standing::Removed).count(),
         pages: match options.password_file {
@@ -160,11 +169,13 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         dir: options.store.dir.clone(),
         tls: tls.clone(),
         privacy: options.privacy,
+        is_demo: options.is_demo,
     });
     let metrics = app.receiver.metrics().clone();
-    let router = http::router(app, base)
-        .merge(operating::router(operating, base))
-        .merge(pages::router(pages, base));
+    let receiving = if options.is_demo { demo::router(base) } else { http::router(app, base) };
+    let router =
+        receiving.merge(operating::router(operating, base)).merge(pages::router(pages, base));
+    let router = if options.is_demo { demo::with_banner(router) } else { router };
     runtime.block_on(async move {
         let address = front.address;
         let listener = front.into_listener();

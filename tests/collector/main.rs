@@ -6,6 +6,7 @@ mod commands;
 mod crashes;
 mod damage;
 mod data;
+mod demo;
 mod disk;
 mod doctor;
 #[path = "../support/endure.rs"]

@@ -56,9 +56,16 @@ pub(super) const RUN: Command = Command {
     summary: "Receive the heartbeats of your products, keep them, and show who stays",
     about: "Answers POST /heartbeat, and acknowledges a heartbeat after it is on disk. Keeps no address and no\n\
             JSON, and a keyed hash in place of each id. For the world it needs TLS: its own, or that of a proxy.\n\n  \
+            mcpproxy collector --demo\n  \
             mcpproxy collector --product notes-mcp",
     operands: Operands::None,
     options: &[
+        Opt {
+            long: "demo",
+            short: None,
+            value: None,
+            help: "Show a simulated fleet in a database of its own, and receive nothing",
+        },
         Opt {
             long: "listen",
             short: None,
@@ -356,6 +363,12 @@ pub(super) const SIMULATE: Command = Command {
             short: None,
             value: Some("FILE"),
             help: "Write the event log there (default: standard output)",
+        },
+        Opt {
+            long: "pages",
+            short: None,
+            value: Some("FILE"),
+            help: "Write what the collector's pages show at some moments there, to be compared with the truth",
         },
         Opt {
             long: "keep",

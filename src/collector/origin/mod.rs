@@ -31,6 +31,12 @@ impl Origin {
         self.is_unproven
     }
 
+    /// A network that is a number: of a fleet that is simulated, or recorded.
+    pub(super) fn of_network(number: u64) -> Self {
+        // A table takes the remainder of the key for its place.
+        Self { key: number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32), is_unproven: false }
+    }
+
     #[cfg(test)]
     pub(super) fn for_tests(key: u64) -> Self {
         Self { key, is_unproven: false }

@@ -27,6 +27,8 @@ pub struct Delivery {
     pub bytes: Vec<u8>,
     /// When it is received.
     pub received: u64,
+    /// The network that it comes from.
+    pub network: u64,
     sent: u64,
     /// The process that waits for the answer; 0 for a copy that the network made.
     nonce: u64,

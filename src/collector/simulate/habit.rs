@@ -44,8 +44,12 @@ pub enum Habit {
     Volume,
     /// Containers of one image that holds an id.
     Baked,
+    /// Copies of one disk that holds an id, on machines that differ, with clocks of their own.
+    Cloned,
     /// An agent's sandbox, new for each task.
     Agent,
+    /// Somebody who makes new installs all day, from one network, to be counted.
+    Flood,
 }
 
 impl Habit {
@@ -66,7 +70,9 @@ impl Habit {
         (14, Self::Container),
         (40, Self::Volume),
         (20, Self::Baked),
+        (12, Self::Cloned),
         (20, Self::Agent),
+        (6, Self::Flood),
     ];
 
     /// The name that the log uses.
@@ -87,21 +93,23 @@ impl Habit {
             Self::Container => "container",
             Self::Volume => "volume",
             Self::Baked => "baked",
+            Self::Cloned => "cloned",
             Self::Agent => "agent",
+            Self::Flood => "flood",
         }
     }
 
     /// Whether a person sits there.
     pub fn is_person(self) -> bool {
-        use Habit::{Agent, Baked, Ci, Container, Server, Volume};
-        !matches!(self, Ci | Container | Volume | Baked | Agent | Server)
+        use Habit::{Agent, Baked, Ci, Cloned, Container, Flood, Server, Volume};
+        !matches!(self, Ci | Container | Volume | Baked | Cloned | Agent | Server | Flood)
     }
 
     /// The time for which the install is in use.
     pub fn sittings(self, born: u64, end: u64, zone: i64, random: &mut Random) -> Vec<Sitting> {
         let mut all = Vec::new();
         let lives = match self {
-            Self::Once | Self::SlowDay => 1,
+            Self::Once | Self::SlowDay | Self::Flood => 1,
             Self::Glance => random.pick(&[1, 3]),
             // Most who try something leave it within days or weeks.
             _ if random.chance(350) => random.between(1, 12),
@@ -157,6 +165,21 @@ impl Habit {
                     .map(|_| {
                         let from = day * DAY + random.between(0, 23 * HOUR);
                         (from, from + random.between(2 * MINUTE, 25 * MINUTE))
+                    })
+                    .collect(),
+                // On either side of what a collector takes for people.
+                Self::Flood => (0..random.between(40, 92))
+                    .map(|nth| {
+                        // The whole of the next day, which is one day in UTC.
+                        let from = (day + 1) * DAY + nth * 15 * MINUTE + random.between(0, MINUTE);
+                        (from, from + random.between(8 * MINUTE, 13 * MINUTE))
+                    })
+                    .collect(),
+                // From its first hour on: most of a day fits.
+                Self::Cloned => (0..random.between(3, 6))
+                    .map(|nth| {
+                        let from = (day + 1) * DAY + nth * 3 * HOUR + random.between(0, HOUR);
+                        (from, from + random.between(10 * MINUTE, 90 * MINUTE))
                     })
                     .collect(),
                 Self::Baked => (0..random.between(2, 6))

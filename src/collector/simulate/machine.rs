@@ -50,6 +50,9 @@ impl Machine {
                 machine.has_terminal = random.chance(500);
             }
             Habit::Server => machine.has_terminal = false,
+            Habit::Cloned => machine.has_terminal = random.chance(500),
+            // What is not a person wants to look like one.
+            Habit::Flood => machine.has_terminal = true,
             // A person whose client starts the server without anything to see of the desktop counts as a machine.
             _ if os == OsKind::Linux && random.chance(800) => {
                 machine.variables.push("WAYLAND_DISPLAY")

@@ -10,10 +10,12 @@ mod machine;
 mod plan;
 mod random;
 mod receiving;
+mod watched;
 mod wire;
 
 pub use client::{Answer, Delivery};
 pub use receiving::Receiving;
+pub use watched::Watched;
 
 use crate::gate::Refusal;
 use client::Client;
@@ -42,15 +44,18 @@ const STEP: u64 = HOUR;
 /// What goes wrong between a client and the collector: how often of a thousand times.
 struct Network {
     requests_lost: u64,
+    /// Of the lost ones, those that arrive after their sender has given up.
+    delayed: u64,
     answers_lost: u64,
     killed: u64,
     copied: u64,
-    /// Seconds after which a copy arrives.
+    /// Seconds after which a copy, or what is delayed, arrives.
     copied_after: &'static [u64],
 }
 
 const STRANGE_NETWORK: Network = Network {
     requests_lost: 20,
+    delayed: 400,
     answers_lost: 30,
     killed: 10,
     copied: 60,

@@ -82,6 +82,13 @@ const WRONG_CLOCKS: &[i64] = &[
     400 * 86_400,
 ];
 
+/// The same for copies of one disk, which run every three hours: each is four hours further behind, so that what
+/// is sent later says that it is earlier.
+fn clock_of_copy(from: u64) -> i64 {
+    let before = (from % DAY / (3 * HOUR)).saturating_sub(1);
+    -(4 * HOUR * before).cast_signed()
+}
+
 impl Plan {
     /// The plan of install number `number`.
     pub fn of(options: &Options, number: u64, random: &mut Random) -> Self {
@@ -112,8 +119,13 @@ impl Plan {
         } else if random.chance(20) {
             plan.id_age = random.between(330 * DAY, 364 * DAY);
         }
-        if product == GATEWAY && random.chance(200) {
+        if product == GATEWAY && random.chance(if was_there { 700 } else { 200 }) {
             plan.schema_3_until = begin + random.between(10 * DAY, 50 * DAY);
+        }
+        // Replaced by a client of the first version, an id says only after the upgrade that it follows another.
+        if product == GATEWAY && !was_there && random.chance(120) {
+            plan.id_age = random.between(345 * DAY, 364 * DAY);
+            plan.schema_3_until = born + random.between(15 * DAY, 40 * DAY);
         }
         plan.hosts(habit.sittings(born, end, zone, random), options, random);
         plan.mishaps(born, end, random);
@@ -158,10 +170,10 @@ impl Plan {
             }
             let version = user.version(options, sitting.from);
             match self.habit {
-                Habit::Ci | Habit::Container | Habit::Agent => {
+                Habit::Ci | Habit::Container | Habit::Agent | Habit::Flood => {
                     self.acts.push((sitting.from.saturating_sub(1), Act::Fresh));
                 }
-                Habit::Baked if nth == 0 => {
+                Habit::Baked | Habit::Cloned if nth == 0 => {
                     // The image is made of a machine that has run once, and not for long enough.
                     self.host(next, sitting.from, sitting.from + MINUTE, version, random);
                     self.acts.push((sitting.from + MINUTE + 1, Act::KeepImage));
@@ -169,6 +181,11 @@ impl Plan {
                     continue;
                 }
                 Habit::Baked => self.acts.push((sitting.from.saturating_sub(1), Act::FromImage)),
+                Habit::Cloned => {
+                    let before = sitting.from.saturating_sub(1);
+                    self.acts.push((before, Act::Clock(clock_of_copy(sitting.from))));
+                    self.acts.extend([(before, Act::Moves), (before, Act::FromImage)]);
+                }
                 _ => {}
             }
             if matches!(self.habit, Habit::Laptop | Habit::Server) {

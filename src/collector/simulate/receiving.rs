@@ -4,6 +4,7 @@
 
 use super::{Answer, Collect, Delivery, PRODUCTS, SimulationError};
 use crate::collector::answer;
+use crate::collector::floods::Origin;
 use crate::collector::receive::Receiver;
 use crate::collector::store::{KeySource, StoreOptions};
 use std::path::Path;
@@ -36,8 +37,10 @@ impl Receiving {
 
 impl Collect for Receiving {
     fn receive(&mut self, batch: &[Delivery]) -> Result<Vec<Answer>, SimulationError> {
-        let heartbeats = batch.iter().map(|one| (one.bytes.as_slice(), one.received));
-        self.receiver.accept_all(heartbeats).iter().map(answer).collect()
+        let heartbeats = batch
+            .iter()
+            .map(|one| (one.bytes.as_slice(), one.received, Some(Origin::of_network(one.network))));
+        self.receiver.accept_from(heartbeats).iter().map(answer).collect()
     }
 }
 

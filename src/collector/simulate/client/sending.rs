@@ -141,21 +141,30 @@ impl Client {
         let is_offline = self.plan.offline.iter().any(|(from, to)| (*from..*to).contains(&at));
         let received = at + self.random.between(0, 2);
         let is_deaf = self.random.chance(FATE.answers_lost);
-        let delivery = Delivery { bytes, received, sent: at, nonce, is_deaf };
+        let network = self.number;
+        let delivery = Delivery { bytes, received, network, sent: at, nonce, is_deaf };
         if self.random.chance(FATE.killed) {
             self.processes.retain(|process| process.nonce != nonce);
         }
         if is_offline || self.random.chance(FATE.requests_lost) {
             self.log_sent(&delivery, None, None, log);
+            if !is_offline && self.random.chance(FATE.delayed) {
+                self.arrives_later(&delivery);
+            }
             return self.conclude(at, &delivery, None);
         }
         if self.random.chance(FATE.copied) {
-            let later = self.random.pick(FATE.copied_after) + self.random.between(0, 600);
-            let received = delivery.received + later;
-            self.on_the_way.push(Delivery { received, nonce: 0, ..delivery.clone() });
+            self.arrives_later(&delivery);
         }
         self.on_the_way.push(delivery);
         self.is_waiting = true;
+    }
+
+    /// The network delivers it when nobody waits for the answer any more.
+    fn arrives_later(&mut self, delivery: &Delivery) {
+        let later = self.random.pick(FATE.copied_after) + self.random.between(0, 600);
+        let received = delivery.received + later;
+        self.on_the_way.push(Delivery { received, nonce: 0, ..delivery.clone() });
     }
 
     fn log_sent(
@@ -167,9 +176,10 @@ impl Client {
     ) {
         let or_null = |it: Option<u64>| it.map_or("null".to_owned(), |it| it.to_string());
         let more = format!(
-            r#","sent":{},"received":{},"copy":{},"answer":{},"answer_lost":{},"body":{}"#,
+            r#","sent":{},"received":{},"network":{},"copy":{},"answer":{},"answer_lost":{},"body":{}"#,
             delivery.sent,
             or_null(received),
+            delivery.network,
             delivery.nonce == 0,
             or_null(answer.map(u64::from)),
             delivery.is_deaf,
