@@ -71,6 +71,14 @@ fn a_package_json_without_what_is_needed_is_refused() {
         &NPM.replace("index.mjs", "../index.js"),
         &["../index.js", "no JavaScript of this package"],
     );
+    for bin in ["null", "5", r#"["a.js"]"#, r#"{ "x": null }"#] {
+        let odd = format!(r#"{{ "name": "x", "version": "1.0.0", "main": "a.js", "bin": {bin} }}"#);
+        npm(&odd, &[r#""bin" in package.json is neither a file nor commands"#]);
+    }
+    for dependencies in ["null", "[]", r#""x""#] {
+        let odd = NPM.replace('}', &format!(r#", "dependencies": {dependencies} }}"#));
+        npm(&odd, &[r#""dependencies" in package.json is no object"#]);
+    }
     let development = r#"{ "name": "x", "version": "1.0.0", "bin": "a.js", "devDependencies": { "@mcpproxy/tap": "1.0.0" } }"#;
     npm(development, &["no plain dependency", "npm uninstall @mcpproxy/tap"]);
 }
@@ -91,7 +99,9 @@ fn a_pyproject_without_what_is_needed_is_refused() {
     pypi(&PYPI.replace("notes_mcp:main", "elsewhere:main"), &["no module elsewhere in src or ."]);
     let marked =
         PYPI.replace("version", "dependencies = ['mcpproxy-tap>1; os_name == \"nt\"']\nversion");
-    pypi(&marked, &["line 3", "mcpproxy-tap==9.8.7", "by hand"]);
+    pypi(&marked, &["line 3", "write that line plainly", "run init again"]);
+    let inline = "project = { name = 'x', version = '1', scripts = { x = 'notes_mcp:main' } }\n";
+    pypi(inline, &["line 1", "a table of its own", "run init again"]);
     let single =
         [("pyproject.toml", &*PYPI.replace("notes_mcp:main", "notes:main")), ("notes.py", "")];
     refused(Language::Pypi, &single, &ENDPOINT, 1, &["single file", "notes/__init__.py"]);

@@ -1,4 +1,4 @@
-//! `init` on a terminal: it asks, and takes no answer but yes for one.
+//! `init` on a terminal: it asks, and takes no answer but yes for one; Ctrl-C is no answer.
 
 use super::*;
 use std::process::Command;
@@ -53,7 +53,7 @@ fn a_terminal_is_asked_for_the_endpoint_and_then_whether_to_write() {
             }
         }
         let before = files(folder.path());
-        for (answer, code) in [("n", 1), ("", 1), ("maybe", 1), ("y", 0)] {
+        for (answer, code) in [("n", 1), ("", 1), ("maybe", 1), ("\x03", 1), ("y", 0)] {
             assert_eq!(files(folder.path()), before, "{language:?}: {answer}");
             let answers = format!("collector: =https://t.example.org;[y/N] ={answer}");
             let output = typed(packed, language, folder.path(), &answers);
@@ -61,6 +61,7 @@ fn a_terminal_is_asked_for_the_endpoint_and_then_whether_to_write() {
             assert_eq!(output.status.code(), Some(code), "{language:?}: {answer:?}: {seen}");
             let shown = seen.find("+++ b/TELEMETRY.md").expect("the difference");
             assert!(shown < seen.find("Write this?").expect("the question"), "{seen}");
+            assert_eq!(seen.contains("nothing is written"), code == 1, "{seen}");
         }
         assert!(files(folder.path()).contains_key(Path::new("TELEMETRY.md")), "{language:?}");
         assert!(

@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 
 from mcpproxy_tap.record import Recorder
 
+# As in a command that ends when its reader has: a recorder that has ended must not end it.
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 mode, endpoint = sys.argv[1:3]
 recorder = Recorder(product="notes-mcp", version="1.4.0", endpoint=endpoint)
 session = recorder.session(local=True)
@@ -65,9 +68,14 @@ def fork():
     """The child outlives its parent: its parent's recorder must not, and its own must."""
     whole(session)
     if os.fork() == 0:
+        # All of them say the first event: one recorder is started for them, and nothing is lost.
         own = recorder.session(local=True)
-        own.client_seen("zed")
-        print("ready", flush=True)
+        threads = [threading.Thread(target=own.client_seen, args=("zed",)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print("ready" if recorder.dropped == 0 else f"dropped {recorder.dropped}", flush=True)
         sys.stdin.readline()
         recorder.close()
 

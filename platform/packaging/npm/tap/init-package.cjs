@@ -45,6 +45,14 @@ function readPackage(folder) {
   if (typeof data.version !== "string") {
     throw new Refusal(`${MANIFEST} has no version: add "version", the launcher reads it there`);
   }
+  const { bin, dependencies } = data;
+  const isBin = typeof bin === "string" || (isObject(bin) && Object.values(bin).every((file) => typeof file === "string"));
+  if (bin !== undefined && !isBin) {
+    throw new Refusal(`"bin" in ${MANIFEST} is neither a file nor commands with a file each: write it in such a form`);
+  }
+  if (dependencies !== undefined && !isObject(dependencies)) {
+    throw new Refusal(`"dependencies" in ${MANIFEST} is no object: write it as one`);
+  }
   return { folder, data, bom, text: whole, json: new JsonText(text) };
 }
 
@@ -147,7 +155,8 @@ function manifest({ bom, data, json }, { names, added }, { launcher: file }) {
     json.add(root, json.pair("dependencies", { [PACKAGE]: version }), json.member(root, "devDependencies"));
   }
   const bin = json.member(root, "bin")?.value;
-  if (added && !bin) json.add(root, json.pair("bin", file), json.member(root, "main"));
+  if (added && bin) json.replace(bin, file);
+  else if (added) json.add(root, json.pair("bin", file), json.member(root, "main"));
   else if (typeof data.bin === "string") replaceText(json, bin, data.bin, file);
   else for (const name of names) replaceText(json, json.member(bin, name).value, data.bin[name], file);
   listFiles(json, data.files, [file, PAGE]);

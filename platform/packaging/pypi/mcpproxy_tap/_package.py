@@ -172,9 +172,8 @@ def manifest(toml: Toml, root: Tuple[str, ...], server: Server) -> str:
         else:
             _require_of_poetry(toml, version_of(PACKAGE))
     except Unclear as error:
-        line = json.dumps(requirement)
-        why = f"init cannot edit {MANIFEST} at {error}"
-        raise Refusal(f"{why}: add {line} and the script {server.script} = \"{server.entry}\" by hand") from None
+        how = "write that line plainly (a table of its own, a text in simple quotes, no extras, no markers)"
+        raise Refusal(f"init cannot edit {MANIFEST} at {error}: {how} and run init again") from None
     after = toml.edited()
     _check(toml.text, after)
     return after

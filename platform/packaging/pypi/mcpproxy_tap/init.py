@@ -250,10 +250,14 @@ def _write(folder: Path, files: List[File], given: argparse.Namespace, name: str
 
 
 def _ask(question: str) -> str:
-    """Asks a person; the end of input is an empty answer."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
+    """Asks a person; the end of input and Ctrl-C are an empty answer."""
+    try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        return ""
 
 
 def _lines(text: str) -> List[str]:

@@ -7,11 +7,13 @@ never blocks, or dropped. See docs/record.md.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
-from typing import Dict, List, Optional, Union
+from typing import Dict, Iterator, List, Optional, Union
 
 from . import _binary
 from ._launch import debug
@@ -72,11 +74,10 @@ class Recorder:
     def _say(self, event: Dict[str, Union[str, int, None]]) -> None:
         if not self._command:
             return
-        if self._process != os.getpid():
-            self._forget()
-            self._start()
         line = (json.dumps(event) + "\n").encode()
         with self._lock:
+            if self._process != os.getpid():
+                self._start()
             # A line of which only a part was written is ended here, and skipped by the recorder.
             line = b"\n" + line if self._torn else line
             written = self._write(line)
@@ -88,7 +89,8 @@ class Recorder:
         if self._child is None or self._child.stdin is None or self._child.stdin.closed:
             return 0
         try:
-            return self._child.stdin.write(line) or 0
+            with _sigpipe_held():
+                return self._child.stdin.write(line) or 0
         except (OSError, ValueError):
             self._child.poll()
             self._forget()
@@ -113,6 +115,22 @@ class Recorder:
         with self._lock:
             if self._child is not None and self._child.stdin is not None:
                 self._child.stdin.close()
+
+
+@contextlib.contextmanager
+def _sigpipe_held() -> Iterator[None]:
+    """A host may have SIGPIPE end it, as commands do; a closed pipe of ours does not."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    try:
+        yield
+    finally:
+        if signal.SIGPIPE not in before:
+            if signal.SIGPIPE in signal.sigpending():
+                signal.sigwait({signal.SIGPIPE})
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Session:
@@ -146,4 +164,4 @@ class Session:
 
 
 def _count(value: Optional[int]) -> Optional[int]:
-    return value if isinstance(value, int) and 0 <= value < 2**63 else None
+    return value if type(value) is int and 0 <= value < 2**63 else None
