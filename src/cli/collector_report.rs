@@ -85,9 +85,7 @@ fn filters(call: &Call) -> Result<Filters, Failure> {
         let value = value.to_string_lossy();
         filters.put(name, &value).map_err(|_| match option {
             "product-version" => usage("--product-version needs a version such as 1.4.0"),
-            _ => usage(&format!(
-                "--{option} takes the words of the heartbeat: `mcpproxy schema` shows them"
-            )),
+            _ => usage(&format!("--{option} is one of {}", Filters::words(name).join(", "))),
         })?;
     }
     Ok(filters)

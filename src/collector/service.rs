@@ -120,10 +120,11 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let tls = options.tls.map(|files| Tls::begin(files, options.clock.clone()));
     let (tls, _renewing) = tls.transpose().map_err(CollectorError::Tls)?.unzip();
     let receiver = Receiver::open(&options.store).map_err(CollectorError::Product)?;
+    // A demo that is stopped while it is filled removes its directory as well.
+    let closing = stop_signal()?;
     if options.is_demo {
         demo::fill(&receiver, (options.clock)())?;
     }
-    let closing = stop_signal()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("mcpproxy-collector")

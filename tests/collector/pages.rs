@@ -418,7 +418,8 @@ fn a_filter_that_is_not_understood_is_refused() {
         (&["overview", "-o", "yaml"], "--output must be table, csv or json"),
         (&["overview", "--since", "soon"], "--since needs a day such as 2026-11-02"),
         (&["overview", "--all", "--people"], "give one of them"),
-        (&["overview", "--kind", "robot"], "--kind takes the words of the heartbeat"),
+        (&["overview", "--kind", "robot"], "--kind is one of interactive, ci, cloud_ide"),
+        (&["overview", "--edition", "robot"], "--edition is one of personal"),
         (&["overview", "--product-version", "latest"], "--product-version needs a version"),
         (&["retention", "--table", "survival"], "give -o csv as well"),
         (
@@ -455,6 +456,9 @@ fn a_filter_chooses_installs_by_their_first_heartbeat_on_pages_exports_and_in_th
     let told = report(&["activation", "--all", "--kind", "interactive"]);
     assert!(told.contains("Whose first heartbeat said: kind interactive"), "{told}");
     assert!(told.contains("19 of 19"), "{told}");
+    let none = report(&["activation", "--product-version", "9.9.9"]);
+    assert!(none.contains("No installs whose first heartbeat said this."), "{none}");
+    assert!(!none.contains("No installs yet"), "{none}");
 }
 
 #[test]

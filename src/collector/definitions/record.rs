@@ -147,6 +147,18 @@ impl Filters {
         .collect()
     }
 
+    /// The values that the one of this name may have; none where there are too many to say.
+    pub fn words(name: &str) -> &'static [&'static str] {
+        match name {
+            "kind" => EnvKind::SPELLINGS,
+            "agent_env" => AgentEnv::SPELLINGS,
+            "launch_source" => LaunchSource::SPELLINGS,
+            "os" => Os::SPELLINGS,
+            "edition" => Edition::SPELLINGS,
+            _ => &[],
+        }
+    }
+
     /// Sets the one of this name.
     pub fn put(&mut self, name: &str, value: &str) -> Result<(), FilterError> {
         let wrong = FilterError::Value;

@@ -85,10 +85,11 @@ pub fn among(view: &View) -> Option<String> {
 fn notes(view: &View) -> Vec<String> {
     let mut notes = Vec::new();
     if view.activity.installs == 0 {
-        notes.push(
-            "No installs yet: the first heartbeat comes about five minutes after a start."
-                .to_owned(),
-        );
+        let none = match view.selection.filters.is_empty() {
+            true => "No installs yet: the first heartbeat comes about five minutes after a start.",
+            false => "No installs whose first heartbeat said this.",
+        };
+        notes.push(none.to_owned());
     }
     if let Some(out) = reasons(view.left_out) {
         notes.push(format!("Left out: {out}. --all shows everything."));
