@@ -12,6 +12,10 @@ fn seen(running: &mut Running) -> Value {
     let said = said.as_object_mut().expect("an object");
     said.remove("pid");
     said.remove("ppid");
+    if !cfg!(target_os = "linux") {
+        // Where a server cannot see that its parent is tap, the launcher tells it.
+        said["env"].as_object_mut().expect("an object").remove("MCPPROXY_TAPPED");
+    }
     json!(said)
 }
 
@@ -177,6 +181,89 @@ fn a_second_call_starts_nothing() {
             running.said();
             let (status, rest, _) = running.end();
             assert_eq!((status.code(), rest.as_str()), (Some(0), ""), "{entry:?}");
+        }
+    }
+}
+
+/// Each is the other's server. Without a guard each would start the other behind one more tap, without end.
+#[test]
+fn servers_that_start_each_other_do_so_once() {
+    if !can_run() {
+        return;
+    }
+    let tree = Tree::new();
+    // What is asked there is which program the parent is; other systems do not tell.
+    let blind = tree.write(
+        "blind.cjs",
+        "const fs = require('node:fs'); const { existsSync, statSync } = fs;\n\
+         fs.existsSync = (file) => !/^\\/proc\\/.*exe$/.test(file) && existsSync(file);\n\
+         fs.statSync = (file) => statSync(/^\\/proc\\/.*exe$/.test(file) ? '/absent' : file);",
+    );
+    let log = tree.path("log");
+    for (one, other) in [("ping", "pong"), ("pong", "ping")] {
+        let line = format!("'./{other}', {{ product: 'notes-mcp' }}");
+        let said = format!(
+            "fs.appendFileSync({log:?}, '{one} '); if (fs.statSync({log:?}).size > 50) process.exit(9);"
+        );
+        tree.write(
+            &format!("{one}.cjs"),
+            &format!(
+                "const {{ tap }} = require('@mcpproxy/tap'); const fs = require('node:fs');\n\
+                 {said}\ntap({});",
+                line.replace(other, &format!("{other}.cjs"))
+            ),
+        );
+        // Without the ending, as CommonJS allows.
+        tree.write(
+            &format!("{one}.js"),
+            &format!(
+                "const {{ tap }} = require('@mcpproxy/tap'); const fs = require('node:fs');\n\
+                 {said}\ntap({line});"
+            ),
+        );
+    }
+    for (name, node) in nodes() {
+        for entry in ["ping.cjs", "ping.js"] {
+            for is_blind in [false, true] {
+                let _ = std::fs::remove_file(&log);
+                let mut command = tree.command(&node);
+                if is_blind {
+                    command.arg("--require").arg(&blind);
+                }
+                let (status, out, err) = Running::start(command.arg(tree.path(entry))).end();
+                let started = std::fs::read_to_string(&log).expect("they say when they start");
+                assert_eq!(
+                    (status.code(), out.as_str(), started.as_str()),
+                    (Some(0), "", "ping pong ping "),
+                    "{name} {entry}, blind: {is_blind}: {err}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn options_without_a_meaning_stop_no_server() {
+    if !can_run() {
+        return;
+    }
+    let tree = Tree::new();
+    tree.probe();
+    for (told, tapped) in [
+        ("product: 'notes-mcp', discoveryTools: ['']", true),
+        ("product: 'notes-mcp', discoveryTools: 5", false),
+        ("product: 'no name!', version: {}, endpoint: []", true),
+        ("product: 'a\\0b'", false),
+        ("product: ''", false),
+    ] {
+        let line = format!("require('@mcpproxy/tap').tap('./server.cjs', {{ {told} }});");
+        let entry = tree.write("told.cjs", &line);
+        for (name, node) in nodes() {
+            let mut running = start(&tree, &node, &entry, false);
+            let said = running.said();
+            assert!(!tapped || is_tapped(&running, &said), "{name} {told}");
+            running.tell("7");
+            assert_eq!(running.ended().0.code(), Some(7), "{name} {told}");
         }
     }
 }

@@ -46,8 +46,11 @@ fn codes_signals_and_output_are_those_of_the_server() {
         let [plain, tapped] = pair(&site, &homes, words).map(|command| run(command, ""));
         assert_eq!(end(&plain), end(&tapped), "{words:?}");
         assert_eq!(plain.stdout, tapped.stdout, "{words:?}");
-        // The notice comes first; the last line is the server's.
-        let last = |ending: &Ending| ending.stderr.lines().last().map(str::to_owned);
+        // The last line of the server; the notice may come later, and ends with an empty line.
+        let last = |ending: &Ending| {
+            let of_server = |line: &&str| !line.is_empty() && !line.starts_with("mcpproxy: ");
+            ending.stderr.lines().rfind(of_server).map(str::to_owned)
+        };
         let is_silent = plain.stderr.is_empty();
         assert!(is_silent || last(&plain) == last(&tapped), "{words:?}: {}", tapped.stderr);
         assert!(is_counted(&homes[1]), "{words:?}");

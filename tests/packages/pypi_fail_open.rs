@@ -53,9 +53,14 @@ fn a_binary_that_is_missing_or_cannot_be_executed() {
     serves_alone(&echo(&site), &[], "may not be executed");
     // It is ours still, and may be executed: what it says is judged by the system.
     let mut elf = std::fs::read(&packed.binary).expect("the binary");
+    // As after a disk that was full: the system starts it, and it dies.
+    let cut = elf[..elf.len() / 2].to_vec();
     elf.truncate(4096);
+    let head = elf.clone();
     elf[18] = 0x08; // MIPS.
-    for content in [&b"not a program\n"[..], b"", &elf, b"#!/no/such/interpreter\n"] {
+    let other = std::fs::read("/bin/true").expect("another program");
+    let script = b"#!/no/such/interpreter\n";
+    for content in [&b"not a program\n"[..], b"", &elf, script, &head, &cut, &other] {
         std::fs::remove_file(&binary).expect("it was there");
         std::fs::write(&binary, content).expect("written");
         std::fs::set_permissions(&binary, PermissionsExt::from_mode(0o755)).expect("a mode");
@@ -77,6 +82,46 @@ fn a_line_that_is_too_long_or_cannot_be_passed_on() {
     let product = "import mcpproxy_tap as m; m.run('notes_mcp.facts', product='a\\0b', version='1', endpoint='')";
     let words = [site.bin("python").into(), "-c".into(), product.into(), "echo".into()];
     serves_alone(&words, &[], "cannot be started");
+}
+
+#[test]
+fn a_server_without_a_client_sees_that_it_has_none() {
+    let Some(packed) = packed() else { return };
+    let site = Site::new(packed);
+    let code = "import sys, notes_mcp; assert None in (sys.stdin, sys.stdout); notes_mcp.facts()";
+    let python = site.bin("python");
+    for closed in ["<&-", ">&-"] {
+        let home = Home::without_data_dir();
+        let script = format!("exec \"$0\" -c \"$1\" exit 3 {closed}");
+        let words = [
+            "sh".as_ref(),
+            "-c".as_ref(),
+            script.as_ref(),
+            python.as_os_str(),
+            std::ffi::OsStr::new(code),
+        ];
+        let ending = run(command(&home, &words), "");
+        assert_eq!(ending.status.code(), Some(3), "{closed}: {}", ending.stderr);
+        assert!(!is_counted(&home), "{closed}");
+    }
+}
+
+#[test]
+fn no_list_of_tools_is_an_empty_one() {
+    let Some(packed) = packed() else { return };
+    let site = Site::new(packed);
+    let code = "import mcpproxy_tap as m; m.run('notes_mcp.facts', product='notes-mcp', version='1.4.0', \
+                endpoint='http://127.0.0.1:9', discovery_tools=None)";
+    let home = Home::without_data_dir();
+    let words = [site.bin("python").into(), "-c".into(), code.into(), OsString::from("echo")];
+    let ending = run(command(&home, &words), "one");
+    assert_eq!(
+        (ending.status.code(), ending.stdout.as_str()),
+        (Some(0), "one"),
+        "{}",
+        ending.stderr
+    );
+    assert!(is_counted(&home));
 }
 
 #[test]

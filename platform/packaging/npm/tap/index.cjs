@@ -14,12 +14,13 @@ const { fileURLToPath, pathToFileURL } = require("node:url");
 const { isMainThread } = require("node:worker_threads");
 const { binary, debug } = require("./binary.cjs");
 const { objection } = require("./objection.cjs");
+const { isParent, seesParent } = require("./parent.cjs");
 const { SWITCH, answer } = require("./switch.cjs");
 
 /** Where a process of Node.js can become another program. */
 const canReplace = process.execve !== undefined && process.platform !== "win32";
 
-/** Names the server to the process that is started for it, where that file calls `tap` again. */
+/** Names the server to the process that is started for it, where that file may call `tap` and not see tap above it. */
 const MARK = "MCPPROXY_TAPPED";
 
 /** The servers that this process has started; shared with other copies of this package. */
@@ -39,23 +40,27 @@ function tap(server, options) {
   const entry = entryFile();
   const file = fileOf(server, entry);
   const isEntry = entry !== undefined && realPath(file) === entry;
-  const isTapped = isEntry && process.env[MARK] === entry;
+  const isTapped = entry !== undefined && process.env[MARK] === entry;
   if (isTapped) delete process.env[MARK];
   const name = file ?? String(server);
   const started = (globalThis[STARTED] ??= new Set());
   if (started.has(name)) return Promise.resolve();
+  // Servers that start each other would do so without end.
+  const isServer = isTapped || started.size > 0;
   started.add(name);
   // The rest of the entry is the server where it is one and the same file.
   const stay = () => (isEntry ? Promise.resolve() : runHere(file, server));
-  if (isTapped) return stay();
+  if (isServer) return stay();
   let why;
   try {
     why = told.product ? reasonToStay(entry, file, isEntry) : "no product is named";
     const found = why === undefined ? binary() : undefined;
-    if (found?.path !== undefined) {
+    if (found?.path !== undefined && isParent(found.path)) {
+      why = "there is a tap in front of it already";
+    } else if (found?.path !== undefined) {
       const server = [process.execPath, ...process.execArgv, file, ...process.argv.slice(2)];
       const args = ["tap", ...describe(told), "--", ...server];
-      const env = isEntry ? { ...process.env, [MARK]: entry } : process.env;
+      const env = isEntry || !seesParent() ? { ...process.env, [MARK]: realPath(file) } : process.env;
       if (!canReplace) return runBehind(found.path, args, env, stay);
       process.execve(found.path, [found.path, ...args], env);
     }
@@ -90,7 +95,8 @@ function describe({ product, version, endpoint, requireVisibleNotice, discoveryT
   if (version !== undefined) words.push(`--product-version=${version}`);
   if (endpoint !== undefined) words.push(`--endpoint=${endpoint}`);
   if (requireVisibleNotice) words.push("--require-visible-notice");
-  for (const tool of discoveryTools ?? []) words.push(`--discovery-tool=${tool}`);
+  // The binary takes no tool without a name.
+  for (const tool of discoveryTools ?? []) if (String(tool)) words.push(`--discovery-tool=${tool}`);
   return words;
 }
 
@@ -118,7 +124,7 @@ function fileOf(server, entry) {
 
 function realPath(file) {
   try {
-    return fs.realpathSync(file);
+    return fs.realpathSync(require.resolve(file));
   } catch {
     return file;
   }

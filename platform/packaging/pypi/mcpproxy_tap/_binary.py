@@ -10,6 +10,8 @@ import sys
 from typing import List, Mapping, Optional, Tuple
 
 IS_WINDOWS = os.name == "nt"
+# Longer than the start of a small static program ever takes, in seconds: one that hangs does not start.
+_PATIENCE = 5
 
 
 def find() -> Tuple[Optional[str], str]:
@@ -21,6 +23,27 @@ def find() -> Tuple[Optional[str], str]:
     if not os.access(path, os.X_OK):
         return None, "the binary of mcpproxy-tap may not be executed"
     return path, ""
+
+
+def trial(path: str) -> Optional[str]:
+    """Why the binary does not start; or ``None``. No look at a file tells: one that is cut off ends by a signal."""
+    import subprocess
+
+    hidden = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    try:
+        said = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_PATIENCE,
+            creationflags=hidden,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        return f"the binary of mcpproxy-tap cannot be started: {error}"
+    if said.returncode != 0 or not said.stdout.startswith(b"mcpproxy "):
+        return f"the binary of mcpproxy-tap cannot be started: it ends with {said.returncode}"
+    return None
 
 
 def become(command: List[str], environ: Mapping[str, str]) -> str:

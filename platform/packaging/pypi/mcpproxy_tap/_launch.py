@@ -34,7 +34,7 @@ def options(
 ) -> List[str]:
     """The options of ``tap``. The values are judged by the binary, which runs the server in any case."""
     words = [f"--product={product}", f"--product-version={version}", f"--endpoint={endpoint}"]
-    words += [f"--discovery-tool={name}" for name in discovery_tools if name]
+    words += [f"--discovery-tool={name}" for name in discovery_tools or () if name]
     if require_visible_notice:
         words.append("--require-visible-notice")
     return words
@@ -54,6 +54,10 @@ def behind_tap(server: str, tap_options: List[str]) -> str:
     if _is_parent(binary):
         # A server that replaces its own process, as an update does: its tap is still there.
         return "there is a tap in front of it already"
+    # A process that has become a program which does not start is no server any more.
+    failure = _binary.trial(binary)
+    if failure is not None:
+        return failure
     child = os.path.abspath(_child.__file__)
     command = [binary, "tap", *tap_options, "--", sys.executable, *interpreter_options(), child, server]
     return _binary.become(command + sys.argv[1:], _child.environment(sys.path, sys.argv[:1]))
@@ -81,6 +85,9 @@ def _obstacle() -> Optional[str]:
     asyncio = sys.modules.get("asyncio")
     if asyncio is not None and asyncio._get_running_loop() is not None:
         return "it is started in the event loop of a program that does more"
+    if sys.stdin is None or sys.stdout is None:
+        # tap would give the server an empty one, and it would not see that it has no client.
+        return "standard input or output is closed"
     # A test of the server, or a guard of standard output: the objects cannot be handed on.
     streams = (sys.stdin, sys.stdout, sys.stderr)
     if not all(_is_of_process(stream, number) for number, stream in enumerate(streams)):
