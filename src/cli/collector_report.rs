@@ -7,13 +7,17 @@ use super::collector_clock::now;
 use super::{Call, Failure, output};
 use crate::collector::definitions::{Audience, Day, Filters, Now};
 use crate::collector::report::{self, Form};
+use crate::collector::row::Standing;
 use crate::collector::snapshot::Snapshot;
-use crate::collector::store::Reader;
+use crate::collector::store::{Reader, StoreError};
 use crate::collector::view::{Selection, Topic, View};
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
+    if let Some(option) = call.repeated() {
+        return Err(usage(&format!("--{option} is given twice: give it once")));
+    }
     let topic = call.operand().to_str().and_then(Topic::from_name);
     let topic = topic.ok_or_else(|| usage(&format!("PAGE is one of {}", names().join(", "))))?;
     let form = match call.value("output").map(OsStr::to_str) {
@@ -33,17 +37,29 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         filters: filters(call)?,
     };
     let now = Now(now()?);
-    let snapshot = Reader::open(&dir(call)?).and_then(|reader| match topic {
+    let failed = |error: StoreError| Failure::failed(error.to_string());
+    let reader = Reader::open(&dir(call)?).map_err(failed)?;
+    let snapshot = match topic {
         Topic::Versions => Snapshot::read_with_days(&reader, now),
         _ => Snapshot::read(&reader, now),
-    });
-    let snapshot = snapshot.map_err(|error| Failure::failed(error.to_string()))?;
+    };
+    let snapshot = snapshot.map_err(failed)?;
     if let Some(product) = &selection.product
         && !snapshot.names().any(|name| name == product)
     {
-        return Err(usage(
-            "there is no product of this name: `mcpproxy collector product list` shows them all",
-        ));
+        let mut known = reader.products().map_err(failed)?.into_iter();
+        let standing = known.find(|one| one.name == *product).map(|one| one.standing);
+        return Err(usage(match standing {
+            Some(Standing::Hidden) => {
+                "this product is hidden until it is added: `mcpproxy collector product add NAME`"
+            }
+            Some(Standing::Removed) => {
+                "this product was removed: `mcpproxy collector product add NAME` shows it again"
+            }
+            Some(Standing::Added) | None => {
+                "there is no product of this name: `mcpproxy collector product list` shows them all"
+            }
+        }));
     }
     let view = View::with(&snapshot, selection, &[topic]);
     let Some(wanted) = call.value("table") else {

@@ -89,6 +89,15 @@ impl Call {
         self.options.iter().rev().find(|(name, _)| *name == long)?.1.as_deref()
     }
 
+    /// An option that was given twice: the second would silently win.
+    fn repeated(&self) -> Option<&'static str> {
+        let names = self.options.iter().map(|(name, _)| *name);
+        let mut before = names.clone().enumerate();
+        before
+            .find(|(at, name)| names.clone().take(*at).any(|one| one == *name))
+            .map(|(_, name)| name)
+    }
+
     /// Whether a switch was given.
     fn has(&self, long: &str) -> bool {
         self.options.iter().any(|(name, _)| *name == long)

@@ -94,6 +94,30 @@ fn products_come_and_go_while_the_collector_runs() {
 }
 
 #[test]
+fn a_report_says_why_it_has_no_numbers_of_a_product_and_takes_each_option_once() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let running = Collector::start_with(place.path(), &["--any-product"], &[]);
+    assert!(running.post(&heartbeat(1, now())).is_stored());
+    let report = |words: &[&str]| refused(place.path(), &[&["report", "overview"], words].concat());
+    let (code, text) = report(&["--product", PRODUCT]);
+    assert!(code == Some(2) && text.contains("hidden until it is added"), "{text}");
+    for words in [&["product", "add", PRODUCT, "--ephemeral"][..], &["product", "remove", PRODUCT]]
+    {
+        assert!(collector(place.path(), words).status.success());
+    }
+    let (code, text) = report(&["--product", PRODUCT]);
+    assert!(code == Some(2) && text.contains("was removed"), "{text}");
+    let (code, text) = report(&["--product", "other-mcp"]);
+    assert!(code == Some(2) && text.contains("there is no product"), "{text}");
+    for twice in [&["--kind", "ci", "--kind", "container"][..], &["--os", "linux", "--os", "linux"]]
+    {
+        let (code, text) = report(twice);
+        assert!(code == Some(2) && text.contains("is given twice"), "{text}");
+    }
+    running.stop();
+}
+
+#[test]
 fn a_second_collector_and_a_wrong_key_are_one_line() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let running = Collector::start(place.path());

@@ -6,6 +6,7 @@ use crate::collector::definitions::{Audience, Day, FilterError};
 use crate::collector::snapshot::Snapshot;
 use crate::collector::view::{Selection, Topic};
 use axum::http::{StatusCode, Uri};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Why an address names no view.
@@ -21,6 +22,8 @@ pub enum QueryError {
     Filter,
     /// A parameter that does not exist.
     Unknown,
+    /// A parameter that is there twice, with two values.
+    Twice,
 }
 
 impl fmt::Display for QueryError {
@@ -33,6 +36,7 @@ impl fmt::Display for QueryError {
                              words of the heartbeat, `version` one such as 1.4.0.",
             Self::Unknown => "The parameters are `show`, `product`, `since`, `kind`, `agent_env`, `launch_source`, `os`, \
                               `version` and `edition`.",
+            Self::Twice => "A parameter is there twice: give each of them once.",
         })
     }
 }
@@ -42,7 +46,9 @@ impl QueryError {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Product => StatusCode::NOT_FOUND,
-            Self::Show | Self::Since | Self::Filter | Self::Unknown => StatusCode::BAD_REQUEST,
+            Self::Show | Self::Since | Self::Filter | Self::Unknown | Self::Twice => {
+                StatusCode::BAD_REQUEST
+            }
         }
     }
 }
@@ -62,10 +68,12 @@ fn select(
     snapshot: &Snapshot,
 ) -> Result<Selection, QueryError> {
     let mut selection = Selection::default();
+    let mut given = BTreeSet::new();
     for (name, value) in pairs {
         match name.as_str() {
             // A form sends what was left empty.
             _ if value.is_empty() => {}
+            _ if !given.insert(name.clone()) => return Err(QueryError::Twice),
             "show" => {
                 selection.audience = Audience::from_name(&value).ok_or(QueryError::Show)?;
             }
@@ -186,6 +194,8 @@ mod tests {
             ("?audience=all", QueryError::Unknown),
             ("?kind=robot", QueryError::Filter),
             ("?version=latest", QueryError::Filter),
+            ("?kind=ci&kind=container", QueryError::Twice),
+            ("?show=all&show=all", QueryError::Twice),
         ] {
             assert_eq!(of(query), Err(error), "{query}");
         }
