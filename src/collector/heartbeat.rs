@@ -4,6 +4,7 @@
 //! not say, or says in a word that this program does not know, is `None` or the contract's own word for it
 //! (`unknown`, `other`), never a made-up value.
 
+use super::code::{self, Met};
 use super::row::{Facts, STEPS};
 use crate::contract::{
     AgentEnv, Arch, CallBucket, Edition, EnvKind, EnvMarkers, LaunchSource, Os, RoutingMode,
@@ -11,6 +12,7 @@ use crate::contract::{
 };
 use crate::gate::Unknown;
 use miniserde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Every member that is read, of whichever version: enums as texts, because a later version knows more words.
 #[derive(Deserialize)]
@@ -40,6 +42,14 @@ struct Wire {
     days_since_install: Option<u64>,
     active_days_30d: Option<u64>,
     previous_shutdown: Option<String>,
+    diagnostics: Option<WireDiagnostics>,
+}
+
+/// Of `diagnostics` only the codes are kept: not the fixes, nor how many codes there ever were, nor the last.
+#[derive(Default, Deserialize)]
+struct WireDiagnostics {
+    error_code_counts_24h: Option<BTreeMap<String, u64>>,
+    current_error_codes: Option<BTreeMap<String, u64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -108,6 +118,8 @@ pub struct Heartbeat {
     pub gauges: Gauges,
     /// Counts since the last acknowledged heartbeat: the five surfaces, then our three tools.
     pub deltas: [u64; DELTAS],
+    /// Error codes, in the order of their numbers.
+    pub codes: Vec<Met>,
 }
 
 /// State at the time of one heartbeat.
@@ -170,6 +182,11 @@ impl Heartbeat {
             known(&activation.estimated_tokens_saved_24h_bucket, TokensBucket::from_spelling);
         let calls = known(&wire.upstream_tool_call_count_bucket, CallBucket::from_spelling);
         let shutdown = known(&wire.previous_shutdown, Shutdown::from_spelling);
+        let diagnostics = wire.diagnostics.unwrap_or_default();
+        let codes = code::read(
+            &diagnostics.error_code_counts_24h.unwrap_or_default(),
+            &diagnostics.current_error_codes.unwrap_or_default(),
+        );
         let launch_source = known(&wire.launch_source, LaunchSource::from_spelling);
         Some(Self {
             product,
@@ -213,6 +230,7 @@ impl Heartbeat {
                 shutdown: shutdown.map(|how| how as u8),
             },
             deltas: deltas.map(|count| count.unwrap_or(0)),
+            codes,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Heartbeats of mcpproxy-go, schema 1 to 13: another program's contract, which only ever grew.
 //!
-//! One rule: what means the same there and here is read, and nothing else is looked at: not its `machine_id`, nor
+//! One rule: what means the same there and here is read, and nothing else is kept: not its `machine_id`, nor
 //! codes that it counted in another way before version 11. None of its texts is kept but names of clients and
 //! numbers of versions, which the gate has seen.
 
@@ -16,6 +16,8 @@ pub const NAME: &str = "mcpproxy-go";
 
 /// The versions of its contract. The first does not say its number.
 const VERSIONS: std::ops::RangeInclusive<u64> = 1..=13;
+/// The version from which on codes are changes into a state, as ours are: before, servers times half minutes.
+const WITH_CHANGES: u64 = 11;
 /// The version from which on a heartbeat has a name of its own, which a rebuilt one keeps.
 const WITH_HEARTBEAT_ID: u64 = 12;
 /// The version that ours has, too; theirs has members that no closed version of ours allows.
@@ -68,6 +70,9 @@ fn heartbeat(bytes: &[u8], value: &Value<'_>, version: u64) -> Result<Said, Refu
     read.facts.version = shown.strip_prefix('v').unwrap_or(&shown).to_owned();
     read.clients.retain(|name| may_be_kept(name));
     read.several_a_day = true;
+    if version < WITH_CHANGES {
+        read.codes.clear();
+    }
     if version >= WITH_HEARTBEAT_ID
         && let Some(id) = text("heartbeat_id").filter(|id| !id.is_empty())
     {

@@ -3,6 +3,7 @@
 //! One rule: it acknowledges a heartbeat after it is on disk, and keeps no name, address or id of a person.
 
 pub mod answer;
+pub mod code;
 mod connections;
 pub mod definitions;
 pub mod demo;

@@ -2,10 +2,10 @@
 //!
 //! One rule: every page and every report is made of one snapshot, which does not change while it is read.
 
-use super::definitions::{Day, Frozen, Install, Now, Record, Traits, Who, crash};
+use super::code::Code;
+use super::definitions::{Day, Frozen, Install, Now, Record, SaidCode, Traits, Who, crash};
 use super::row::{InstallRow, STEPS, Standing};
 use super::store::{DayRow, Note, Reader, StoreError};
-use crate::contract::Shutdown;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -81,6 +81,7 @@ pub struct Columns {
     versions: Lists<(u32, u32)>,
     clients: Lists<u32>,
     said: Lists<(u32, bool)>,
+    codes: Lists<SaidCode>,
     /// Versions and clients, each once.
     words: Vec<String>,
     /// The place of each of them, while rows are added.
@@ -264,12 +265,25 @@ impl Columns {
     /// What the install that was added last said on its days.
     pub fn push_days(&mut self, days: &[DayRow]) {
         let mut said: BTreeMap<u32, bool> = BTreeMap::new();
+        let mut codes: BTreeMap<(u32, Code), (bool, bool)> = BTreeMap::new();
         for day in days {
-            let crashed = day.gauges.shutdown == Some(Shutdown::Crash as u8);
-            *said.entry(self.place(&day.version)).or_default() |= crashed;
+            let version = self.place(&day.version);
+            *said.entry(version).or_default() |= day.has_crashed();
+            for one in &day.codes {
+                let (met, standing) = codes.entry((version, one.code)).or_default();
+                *met |= one.changes > 0;
+                *standing |= one.servers > 0;
+            }
         }
         self.said.fill(self.day0.len() - 1);
         self.said.push(said.into_iter());
+        self.codes.fill(self.day0.len() - 1);
+        self.codes.push(codes.into_iter().map(|((version, code), (met, standing))| SaidCode {
+            version,
+            code,
+            met,
+            standing,
+        }));
     }
 
     fn place(&mut self, word: &str) -> u32 {
@@ -291,6 +305,7 @@ impl Columns {
             version: &self.words[self.version[at][1] as usize],
             versions: self.versions.at(at),
             said: self.said.at(at),
+            codes: self.codes.at(at),
             clients: self.clients.at(at),
             words: &self.words,
         })

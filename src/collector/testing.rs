@@ -35,6 +35,7 @@ pub fn heartbeat(claimed: u64) -> Heartbeat {
         days_since_install: None,
         gauges: Gauges { servers: Some(1), ..Gauges::default() },
         deltas: [1; DELTAS],
+        codes: Vec::new(),
     }
 }
 

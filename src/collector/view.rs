@@ -3,7 +3,7 @@
 //! One rule: page, export and `report` are made of the same view, so they can not say different things.
 
 use super::definitions::{
-    self, Activation, Activity, Audience, Clients, Crashes, Day, DelayRow, Filters, Frozen,
+    self, Activation, Activity, Audience, Clients, Codes, Crashes, Day, DelayRow, Filters, Frozen,
     Install, LeftOut, Mix, NewInstalls, Now, Retention, Share, Step, StepRow, Survival,
     Transparency, Versions, client::K,
 };
@@ -87,6 +87,8 @@ pub struct View {
     pub versions: Vec<(String, Versions)>,
     /// The crashes of each product; `None`: the days were not read.
     pub crashes: Option<Vec<(String, Vec<Crashes>)>>,
+    /// The error codes of each product; `None`: the days were not read.
+    pub codes: Option<Vec<(String, Vec<Codes>)>>,
     /// The clients that they have seen; `None`: not asked for.
     pub clients: Option<Clients>,
     /// What became of all heartbeats, of whichever product.
@@ -200,12 +202,15 @@ impl View {
                 let records = snapshot.records(Some(name)).filter(|one| filters.hold(one));
                 records.filter(move |one| one.install.is_shown_to(audience))
             };
-            (name.to_owned(), definitions::versions(shown, now), definitions::crashes(shown()))
+            let (crashes, codes) = (definitions::crashes(shown()), definitions::codes(shown()));
+            let of = |name: &str| name.to_owned();
+            (
+                (of(name), definitions::versions(shown, now)),
+                ((of(name), crashes), (of(name), codes)),
+            )
         });
-        let versions: Vec<_> = versions.collect();
-        let crashes = versions.iter().map(|(name, _, crashes)| (name.clone(), crashes.clone()));
-        let crashes = snapshot.has_days.then(|| crashes.collect());
-        let versions = versions.into_iter().map(|(name, versions, _)| (name, versions)).collect();
+        let (versions, said): (_, (Vec<_>, Vec<_>)) = versions.unzip();
+        let (crashes, codes) = snapshot.has_days.then_some(said).unzip();
         let clients = topics.contains(&Topic::Clients).then(|| {
             let shown = records().filter(move |one| one.install.is_shown_to(audience));
             definitions::clients(shown, now, K)
@@ -224,6 +229,7 @@ impl View {
             environments,
             versions,
             crashes,
+            codes,
             clients,
             health: snapshot.health.clone(),
             expired_left_out,

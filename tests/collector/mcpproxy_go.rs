@@ -3,6 +3,7 @@
 
 use crate::running::{Answer, Collector, heartbeat_v3, id, kept, now};
 use crate::versions::{counts, found_in};
+use mcpproxy::collector::code::{Code, Met};
 use mcpproxy::collector::definitions::who::is_release;
 use mcpproxy::collector::row::InstallRow;
 use mcpproxy::contract::{AgentEnv, Arch, Edition, EnvKind, LaunchSource, Os, timestamp};
@@ -136,6 +137,8 @@ fn each_of_its_versions_is_read_by_what_it_says() {
         assert_eq!(row.clients, clients);
         assert_eq!(day.gauges.active_days, says(7).then_some(21));
         assert_eq!(day.gauges.shutdown, says(7).then_some(0), "crash");
+        let other = Met { code: Code::OTHER, changes: 2880, servers: 1 };
+        assert_eq!(day.codes, says(11).then_some(other).into_iter().collect::<Vec<_>>());
         // It ran here before this product's first day: no new install.
         assert_eq!(row.carried_over, says(7), "{version}");
         // Nothing that it is alone in saying is anywhere, and nothing of a machine.

@@ -472,7 +472,7 @@ fn every_report_has_its_tables_in_the_terminal_in_csv_and_in_json() {
             "environments",
             &["kinds", "agent_environments", "launch_sources", "transparency", "once"],
         ),
-        ("versions", &["adoption", "newest", "upgrades", "by_week", "crashes"]),
+        ("versions", &["adoption", "newest", "upgrades", "by_week", "crashes", "error_codes"]),
         ("clients", &["names", "hidden"]),
         ("health", &["answers", "marks", "database"]),
     ] {

@@ -9,9 +9,18 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-/// The fixture that the first version wrote, in a directory of its own.
-fn schema_1(place: &Path) -> PathBuf {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/collectors/schema-1");
+/// The schemas of earlier versions.
+const EARLIER: [u32; 2] = [1, 2];
+
+/// What an earlier version left of the fixture.
+fn fixture(schema: u32) -> PathBuf {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/collectors");
+    all.join(format!("schema-{schema}"))
+}
+
+/// The fixture that an earlier version wrote, in a directory of its own.
+fn earlier(schema: u32, place: &Path) -> PathBuf {
+    let from = fixture(schema);
     fs::create_dir_all(place).expect("a directory");
     for name in ["collector.db", "collector.key"] {
         fs::copy(from.join(name), place.join(name)).expect("a copy");
@@ -19,10 +28,10 @@ fn schema_1(place: &Path) -> PathBuf {
     place.to_owned()
 }
 
-/// What the first version said of its database: its products, and reports as of noon of 2027-01-12.
-fn said_of_schema_1(name: &str) -> String {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/collectors/schema-1");
-    fs::read_to_string(from.join(name)).expect("the fixture").replace("\r\n", "\n")
+/// What that version said of its database: its products, and reports as of noon of 2027-01-12.
+fn said(schema: u32, name: &str) -> String {
+    let text = fs::read_to_string(fixture(schema).join(name));
+    text.expect("the fixture").replace("\r\n", "\n")
 }
 
 fn reports(dir: &Path) -> String {
@@ -67,21 +76,25 @@ fn begin(dir: &Path) -> std::process::Child {
 }
 
 #[test]
-fn a_database_of_the_first_version_says_the_same_after_the_upgrade() {
-    let place = tempfile::tempdir().expect("a temporary directory");
-    let dir = schema_1(&place.path().join("data"));
-    let (code, said) = line(&collector(&dir, &["report", "overview"]));
-    assert!(code == Some(1) && said.contains("start `mcpproxy collector` once"), "{said}");
-    // A copy of it can be made before.
-    let copy = place.path().join("copy.db");
-    assert!(done(&dir, &["backup", text(&copy)]).contains("130 installs of 3 products"));
-    assert!(Collector::start_with(&dir, &[], &[]).stop().success());
-    assert_eq!(done(&dir, &["product", "list", "-o", "json"]), said_of_schema_1("products.json"));
-    assert_eq!(reports(&dir), said_of_schema_1("reports.csv"));
-    // And the copy of the old version can be restored, and upgraded again.
-    done(&dir, &["restore", "--ephemeral", text(&copy)]);
-    assert!(Collector::start_with(&dir, &[], &[]).stop().success());
-    assert_eq!(reports(&dir), said_of_schema_1("reports.csv"));
+fn a_database_of_every_earlier_version_says_the_same_after_the_upgrade() {
+    for schema in EARLIER {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let dir = earlier(schema, &place.path().join("data"));
+        let (code, line) = line(&collector(&dir, &["report", "overview"]));
+        assert!(code == Some(1) && line.contains("start `mcpproxy collector` once"), "{line}");
+        // A copy of it can be made before.
+        let copy = place.path().join("copy.db");
+        let made = done(&dir, &["backup", text(&copy)]);
+        assert!(made.contains("installs of 3 products"), "{made}");
+        assert!(Collector::start_with(&dir, &[], &[]).stop().success());
+        let products = done(&dir, &["product", "list", "-o", "json"]);
+        assert_eq!(products, said(schema, "products.json"));
+        assert_eq!(reports(&dir), said(schema, "reports.csv"), "schema {schema}");
+        // And the copy of the old version can be restored, and upgraded again.
+        done(&dir, &["restore", "--ephemeral", text(&copy)]);
+        assert!(Collector::start_with(&dir, &[], &[]).stop().success());
+        assert_eq!(reports(&dir), said(schema, "reports.csv"), "schema {schema}");
+    }
 }
 
 #[test]
@@ -92,13 +105,13 @@ fn an_upgrade_that_is_killed_at_any_moment_is_finished_by_the_next_start() {
     let place = tempfile::tempdir().expect("a temporary directory");
     // How long it takes here decides where it is killed, and nothing else.
     let started = Instant::now();
-    let whole = schema_1(&place.path().join("whole"));
+    let whole = earlier(1, &place.path().join("whole"));
     assert!(Collector::start_with(&whole, &[], &[]).stop().success());
     let took = started.elapsed().as_micros() as usize;
     let copy = "collector.db.before-schema-2";
     let (mut copied, mut upgraded) = (0, 0);
     for round in 0..scaled("UPGRADE_KILLS", 24) {
-        let dir = schema_1(&place.path().join(format!("{round}")));
+        let dir = earlier(1, &place.path().join(format!("{round}")));
         let mut child = begin(&dir);
         match round % 4 {
             // Between the copy and the step, or just behind it.
@@ -113,14 +126,11 @@ fn an_upgrade_that_is_killed_at_any_moment_is_finished_by_the_next_start() {
         copied += u64::from(dir.join(copy).exists());
         upgraded += u64::from(!line_of(&dir).contains("older version"));
         assert!(Collector::start_with(&dir, &[], &[]).stop().success(), "round {round}");
-        assert_eq!(
-            done(&dir, &["product", "list", "-o", "json"]),
-            said_of_schema_1("products.json")
-        );
+        assert_eq!(done(&dir, &["product", "list", "-o", "json"]), said(1, "products.json"));
         assert_eq!(counts(&dir), counts(&whole), "round {round}");
         assert!(!names(&dir).iter().any(|name| name.ends_with(".part")), "{:?}", names(&dir));
         if round < 3 {
-            assert_eq!(reports(&dir), said_of_schema_1("reports.csv"), "round {round}");
+            assert_eq!(reports(&dir), said(1, "reports.csv"), "round {round}");
         }
     }
     println!("{copied} were killed behind the copy, {upgraded} behind the step");

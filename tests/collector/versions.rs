@@ -1,6 +1,7 @@
 //! Heartbeats of later versions: what this program knows of them is kept, nothing of the rest is.
 
 use crate::running::{Answer, Collector, PRODUCT, heartbeat, heartbeat_v3, kept, now, program};
+use mcpproxy::collector::code::{Code, Met};
 use mcpproxy::collector::store::Reader;
 use mcpproxy::contract::{EnvKind, LaunchSource, Os};
 use serde_json::{Value, json};
@@ -88,6 +89,18 @@ fn a_later_version_is_stored_without_what_is_not_known_of_it() {
     assert_eq!(counted["projected"], 1, "the repetition is not counted again: {counted}");
     assert_eq!(counted["projected.members"], 5, "{counted}");
     assert_eq!((&counted["unknown.values"], &counted["unknown.codes"]), (&json!(4), &json!(1)));
+    // A code that is not known is `other`, and both are told by the version that met them.
+    let days = reader.days(PRODUCT).expect("days");
+    let met = |code, changes| Met { code, changes, servers: 0 };
+    assert_eq!(days[0].1.codes, [met(Code::OTHER, 3), met(Code::of("MCPX_HTTP_DNS"), 1)]);
+    let mut report = program();
+    report.args(["collector", "report", "versions", "-o", "csv", "--table", "error_codes"]);
+    report.arg("--data-dir").arg(&dir).env("MCPPROXY_TEST_CLOCK_OFFSET", "86400");
+    let said = String::from_utf8(report.output().expect("the built command").stdout).expect("text");
+    let rows: Vec<String> =
+        said.lines().map(|line| line.split(',').take(6).collect::<Vec<_>>().join(",")).collect();
+    let of = |code: &str| format!("{PRODUCT},1.4.0,{code},1,1,1");
+    assert_eq!(rows[1..], [of("other"), of("MCPX_HTTP_DNS")], "{said}");
     // What is refused later in the same heartbeat is told by its place alone.
     beat["tool_count"] = json!("canary-count");
     let answer = post(&collector, &beat);

@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod activity;
 pub mod client;
+pub mod code;
 pub mod crash;
 pub mod day;
 pub mod delay;
@@ -27,13 +28,14 @@ pub use activity::{
     Activity, LeftOut, NewInstalls, activity, left_out, new_installs, share_of_people,
 };
 pub use client::{Clients, clients};
+pub use code::{Codes, codes};
 pub use crash::{Crashes, crashes};
 pub use day::{Day, IsoWeek, Now};
 pub use delay::{Delay, DelayRow, delays};
 pub use environment::{Mix, Transparency, mix, once, transparency};
 pub use frozen::{Frozen, Group, freeze};
 pub use install::{Install, NEVER};
-pub use record::{FilterError, Filters, Record, Traits};
+pub use record::{FilterError, Filters, Record, SaidCode, Traits};
 pub use retention::{Cell, Cohort, Measure, Retention, State, retention, rolling};
 pub use share::{FEW, Share};
 pub use survival::{Survival, SurvivalDay, survival};

@@ -4,6 +4,7 @@
 
 use super::day::Day;
 use super::install::Install;
+use crate::collector::code::Code;
 use crate::collector::row::{AgentEnv, Facts};
 use crate::contract::{Edition, EnvKind, EnvMarkers, LaunchSource, Os};
 
@@ -42,10 +43,25 @@ pub struct Record<'r> {
     /// The versions of its last 28 complete days, and whether it said with one that a host had crashed; none unless
     /// the days were read.
     pub said: &'r [(u32, bool)],
+    /// The codes of the same days, each once for each of these versions.
+    pub codes: &'r [SaidCode],
     /// The clients that it has seen, by their place in `words`.
     pub clients: &'r [u32],
     /// What the places mean.
     pub words: &'r [String],
+}
+
+/// What an install said of one code with one version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaidCode {
+    /// The place of the version.
+    pub version: u32,
+    /// The code.
+    pub code: Code,
+    /// Something changed into its state.
+    pub met: bool,
+    /// A server was in its state.
+    pub standing: bool,
 }
 
 /// What installs are chosen by beside who they are: values of the first heartbeat.

@@ -33,7 +33,7 @@ pub fn page(settings: &Settings, endpoint: &str) -> Markup {
                     li { "The days on which a heartbeat arrived, and the day on which each step of use was first reported." }
                     li { "Kind of surroundings (such as a terminal, CI or an agent's sandbox), how the program was started, "
                         "operating system, architecture, version, and the names of MCP clients." }
-                    li { "Counts of each day, such as of tool calls." }
+                    li { "Counts of each day, such as of tool calls, and which errors of a fixed list were met." }
                 }
                 h2 { "Not kept" }
                 p { "IP addresses, user agents, names of people, accounts, machines, servers and tools, paths, arguments, contents, "

@@ -3,6 +3,7 @@
 //! One rule: written of a [`View`], which computes; here are forms and words only.
 
 mod csv;
+mod errors;
 mod json;
 mod table;
 mod tables;
@@ -12,7 +13,7 @@ pub mod words;
 pub use csv::{csv, csv_of};
 pub use json::json;
 pub use table::{among, reasons, shown, table};
-pub use tables::tables;
+pub use tables::{NOT_SAID, tables};
 
 use super::view::{Topic, View};
 

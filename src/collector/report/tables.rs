@@ -2,14 +2,18 @@
 //!
 //! One rule: names and order are decided here, numbers are those of the view.
 
+use super::errors;
 use super::tree::{Column, Kind, Row, Table, Value};
 use super::words::{delay, measure, step};
-use crate::collector::definitions::{Clients, Crashes, Delay, Measure, Mix};
+use crate::collector::definitions::{Clients, Delay, Measure, Mix};
 use crate::collector::view::{Environments, Topic, View};
 use crate::contract::{AgentEnv, EnvKind, LaunchSource};
 
 /// Days after day 0 that a terminal shows of a curve.
 const MILESTONES: [u32; 10] = [0, 1, 6, 13, 27, 55, 83, 167, 251, 337];
+
+/// In place of an agent's environment, of a heartbeat of schema 3.
+pub const NOT_SAID: &str = "not_said";
 
 /// Weeks that a terminal shows of a year.
 const WEEKS: usize = 12;
@@ -23,7 +27,8 @@ pub fn tables(view: &View, topic: Topic) -> Vec<Table> {
         Topic::Environments => view.environments.iter().flat_map(environments).collect(),
         Topic::Versions => {
             let mut all = vec![adoption(view), newest(view), upgrades(view), in_weeks(view)];
-            all.extend(view.crashes.as_deref().map(crashes));
+            all.extend(view.crashes.as_deref().map(errors::crashes));
+            all.extend(view.codes.as_deref().map(errors::codes));
             all
         }
         Topic::Clients => view.clients.iter().flat_map(clients).collect(),
@@ -114,7 +119,7 @@ fn delays(view: &View) -> Table {
 }
 
 fn environments(of: &Environments) -> Vec<Table> {
-    let agents = [AgentEnv::SPELLINGS, &["not_said"]].concat();
+    let agents = [AgentEnv::SPELLINGS, &[NOT_SAID]].concat();
     vec![
         mix(of, "kinds", "Kinds of environment by week", EnvKind::SPELLINGS, |mix| &mix.kinds),
         mix(of, "agent_environments", "Agents' environments by week", &agents, |mix| &mix.agents),
@@ -213,29 +218,6 @@ fn newest(view: &View) -> Table {
             Column::plain("product", "Product"),
             Column::plain("version", "Version"),
             Column::share("active", "Active installs"),
-        ],
-        rows: rows.collect(),
-        none: "none was active",
-    }
-}
-
-fn crashes(of: &[(String, Vec<Crashes>)]) -> Table {
-    let rows = of.iter().flat_map(|(product, versions)| {
-        versions.iter().map(|one| {
-            Row::of(vec![
-                Value::Text(product.clone()),
-                Value::Text(one.version.clone()),
-                Value::Share(one.share),
-            ])
-        })
-    });
-    Table {
-        name: "crashes",
-        title: "Installs that said that a host had crashed, in the last 28 days",
-        columns: vec![
-            Column::plain("product", "Product"),
-            Column::plain("version", "Version"),
-            Column::share("crashed", "Crashed"),
         ],
         rows: rows.collect(),
         none: "none was active",

@@ -157,6 +157,7 @@ fn heartbeat(chance: &mut Chance) -> Heartbeat {
         days_since_install: Some(0),
         gauges: Gauges { servers: Some(1), tools: Some(chance.below(40)), ..Gauges::default() },
         deltas: [0; DELTAS],
+        codes: Vec::new(),
     }
 }
 

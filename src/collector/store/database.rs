@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The schema that this program writes.
-pub(super) const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 3;
 /// What the database says that it is.
 const WHAT: &str = "mcpproxy collector";
 /// The file in the data directory that says that a database was begun there.
@@ -240,6 +240,11 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
+}
+
+/// Whether it has the tables and sums that every schema but the first has.
+pub(super) fn is_past_schema_1(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(schema(connection)?.is_some_and(|schema| schema > 1))
 }
 
 /// The schema of the database, up to [`SCHEMA`]. `None`: it is empty. A foreign or newer one is an error.

@@ -9,7 +9,7 @@ use super::packed::DayRow;
 use super::{database, raw, read, sql};
 use crate::collector::definitions::{self, Day, Group, Install, Now};
 use crate::collector::kept::Kept;
-use crate::collector::plain::{self, Paper, RawInstall};
+use crate::collector::plain::{self, Paper, RawInstall, Words};
 use crate::collector::row::InstallRow;
 use mcpproxy_platform::files::FileIdentity;
 use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
@@ -187,7 +187,7 @@ impl Expiry {
             let first_day = frozen::keep_first_day(&change, product, first_day.min(kept.day0))?;
             let row = read::marked(kept, first_day);
             let install = Install::from(&row);
-            let paper = Paper::of(&raw).ok_or(StoreError::Damaged)?;
+            let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
             let mut days = statements.days.query([key])?;
             while let Some(day) = days.next()? {
                 let (at, packed): (u32, Vec<u8>) = (day.get(0)?, day.get(1)?);
@@ -229,7 +229,7 @@ impl Expiry {
             // Erased since it was looked at; a day without its install is what `verify` finds.
             let (Some(packed), Some((raw, kept))) = (packed, install) else { continue };
             let row: InstallRow = read::marked(kept?, 0);
-            let paper = Paper::of(&raw).ok_or(StoreError::Damaged)?;
+            let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
             let one = DayRow::unpack(&packed, key, *day).ok_or(StoreError::Damaged)?;
             let group = Group::of(&Install::from(&row));
             frozen::add_day(&mut cells, raw.product, group, *day, &one);

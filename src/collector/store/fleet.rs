@@ -3,10 +3,11 @@
 //! One rule: made once through the store's own door, with habits from a fixed seed, and copied for each test.
 
 use super::{Counts, Expiry, Incoming, Keep, Outcome, Store, StoreOptions};
+use crate::collector::code::{Code, Met};
 use crate::collector::definitions::Now;
 use crate::collector::heartbeat::Heartbeat;
 use crate::collector::testing::heartbeat;
-use crate::contract::{AgentEnv, EnvKind, Shutdown};
+use crate::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, Os, Shutdown};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -17,7 +18,7 @@ const DAY: u64 = 86_400;
 pub const FIRST: u32 = 19_871;
 /// 2026-11-28.
 pub const TODAY: u32 = 20_785;
-const INSTALLS: u32 = 240;
+const INSTALLS: u32 = 140;
 
 struct Random(u64);
 
@@ -67,6 +68,7 @@ fn life(number: u32, random: &mut Random) -> Vec<Heartbeat> {
     let version = ["1.4.0", "1.4.0", "1.5.0-dev"][random.below(3) as usize];
     let since = [Some(0), Some(0), Some(5), Some(300), None][random.below(5) as usize];
     let carried_over = random.below(12) == 0;
+    let mut beside = Random(u64::from(number));
     let mut beats = Vec::new();
     let mut day = begin;
     while day < TODAY && day <= begin + length {
@@ -82,10 +84,51 @@ fn life(number: u32, random: &mut Random) -> Vec<Heartbeat> {
         beat.days_since_install = since.map(|days| days + (day - begin) as u16 % 60);
         beat.gauges.shutdown = Some(random.below(Shutdown::ALL.len() as u32) as u8);
         beat.deltas[1] = u64::from(random.below(100_000));
+        said_beside(&mut beat, &mut beside, day - begin);
         beats.push(beat);
         day += 1 + random.below(pause);
     }
     beats
+}
+
+/// What heartbeats say of their surroundings, of clients and of errors, so many days after the first.
+fn said_beside(beat: &mut Heartbeat, random: &mut Random, age: u32) {
+    let one_of = |random: &mut Random, most: u32| random.below(most) == 0;
+    beat.facts.launch_source = LaunchSource::ALL[random.below(3) as usize];
+    beat.facts.os = [Os::Linux, Os::Darwin, Os::Other][random.below(3) as usize];
+    beat.facts.markers = (!one_of(random, 9)).then(|| EnvMarkers {
+        has_ci_env: one_of(random, 3),
+        has_cloud_ide_env: one_of(random, 4),
+        is_container: one_of(random, 3),
+        has_tty: one_of(random, 3),
+        has_display: one_of(random, 3),
+    });
+    if age > 20 && one_of(random, 4) {
+        beat.facts.kind = EnvKind::Container;
+    }
+    if age > 0 && one_of(random, 3) {
+        beat.facts.version =
+            ["1.5.0-rc.2", "1.5.0-rc.10", "1.10.0"][random.below(3) as usize].to_owned();
+    }
+    // A release that came up in the last year.
+    if beat.claimed / DAY > u64::from(TODAY) - 200 && one_of(random, 3) {
+        beat.facts.version = "1.11.0".to_owned();
+    }
+    for client in ["claude-code", "cursor", "vscode", "zed"] {
+        if one_of(random, 5) {
+            beat.clients.push(client.to_owned());
+        }
+    }
+    if one_of(random, 90) {
+        beat.clients.push("zz-rare-client".to_owned());
+    }
+    for number in [0, 3, 17, 51] {
+        if one_of(random, 6) {
+            let code = Code::numbered(number).expect("a code");
+            let (changes, servers) = (u64::from(random.below(3)), 1 + u64::from(random.below(2)));
+            beat.codes.push(Met { code, changes, servers });
+        }
+    }
 }
 
 fn build(dir: &Path) {

@@ -68,6 +68,13 @@ pub fn add_day(cells: &mut Cells, product: i64, of: Group, day: u32, row: &DayRo
     if let Some(bucket) = calls {
         add(&format!("calls.{}", bucket.as_str()), 1);
     }
+    let version = &row.version;
+    add(&format!("crashed.{version}"), u64::from(row.has_crashed()));
+    for met in &row.codes {
+        let code = met.code.name();
+        add(&format!("met.{version} {code}"), u64::from(met.changes > 0));
+        add(&format!("standing.{version} {code}"), u64::from(met.servers > 0));
+    }
     for (name, n) in NAMES.into_iter().zip(row.deltas) {
         add(name, n);
     }

@@ -208,7 +208,7 @@ fn erase_in(copy: &Path, erased: &[Erased]) -> Result<(Vec<Product>, usize), Sto
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(copy, flags)?;
     // Schema 1 does not remember who was erased.
-    let remembers = database::schema(&connection)? == Some(database::SCHEMA);
+    let remembers = database::is_past_schema_1(&connection)?;
     let change = connection.transaction()?;
     let mut found = 0;
     for (install, until) in erased {

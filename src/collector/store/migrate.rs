@@ -33,23 +33,30 @@ fn run_steps(
     owner: &str,
     steps: &[&str],
 ) -> Result<(), StoreError> {
+    // One copy, of what an earlier version wrote: between two steps there is nothing new.
+    let mut is_copied = false;
     for (from, step) in (1..).zip(steps) {
         if database::schema(connection)? != Some(from) {
             continue;
         }
         begin(connection, from + 1, owner)?;
-        let copied = copy_before(dir, from + 1);
-        let done = copy(connection, &copied).map_err(StoreError::from).and_then(|_| {
-            let name = copied.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            info!("collector.db is brought to this version; a copy of it as it was is {name}");
-            take(connection, from, step)
-        });
-        if let Err(error) = done {
+        let ready = if is_copied { Ok(()) } else { keep_copy(connection, dir, from + 1) };
+        is_copied = true;
+        if let Err(error) = ready.and_then(|()| take(connection, from, step)) {
             // As it was. Where this fails, the next start is as good.
             let _ = abandon(connection, from);
             return Err(error);
         }
     }
+    Ok(())
+}
+
+/// Makes the copy, and says so.
+fn keep_copy(connection: &Connection, dir: &Path, schema: u32) -> Result<(), StoreError> {
+    let copied = copy_before(dir, schema);
+    copy(connection, &copied)?;
+    let name = copied.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    info!("collector.db is brought to this version; a copy of it as it was is {name}");
     Ok(())
 }
 

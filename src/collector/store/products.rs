@@ -253,14 +253,14 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<Product>, StoreError> 
     while let Some(row) = rows.next()? {
         sizes.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
     }
-    let is_present = database::schema(connection)? == Some(database::SCHEMA);
+    let has_expired = database::is_past_schema_1(connection)?;
     let products = Products::read(connection)?;
     let mut list: Vec<Product> = products
         .all()
         .map(|known| {
             let size = sizes.get(&known.product);
-            // A copy of an earlier schema has no such table.
-            let expired = match is_present {
+            // A copy of schema 1 has no such table.
+            let expired = match has_expired {
                 true => frozen::first_day(connection, known.product)?,
                 false => None,
             };

@@ -10,7 +10,7 @@ use super::products::Products;
 use super::read::{self, Reader};
 use super::{check, expire, sql};
 use crate::collector::definitions::Frozen;
-use crate::collector::plain::{RawFrozen, RawInstall};
+use crate::collector::plain::{Counted, RawFrozen, RawInstall};
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
@@ -90,6 +90,15 @@ impl Reader {
     /// The first day that was kept of a product whose installs have expired.
     pub fn kept_first_day(&self, product: i64) -> Result<Option<u32>, StoreError> {
         frozen::first_day(self.connection(), product)
+    }
+
+    /// Every row of counts.
+    pub fn counted(&self) -> Result<Vec<Counted>, StoreError> {
+        let mut statement = self.connection().prepare(sql::COUNTED)?;
+        let rows = statement.query_map([], |row| {
+            Ok(Counted { day: row.get(0)?, name: row.get(1)?, n: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Every install with its days, in the order of their keys. The flag says whether the row is the one that was

@@ -1,4 +1,4 @@
--- The collector's database, schema 2.
+-- The collector's database, schema 3.
 --
 -- One rule: a key begins with the install where it can, and a number or a name is never made by the database:
 -- no sequences, triggers or foreign keys. Engines that spread rows over machines can hold these tables.
@@ -54,7 +54,7 @@ CREATE TABLE installs (
     checked INTEGER
 ) WITHOUT ROWID;
 
--- One row per install and day: see `packed.rs`.
+-- One row per install and day: see `packed/day.rs`.
 CREATE TABLE days (
     install BLOB NOT NULL,
     day INTEGER NOT NULL,

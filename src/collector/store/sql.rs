@@ -5,7 +5,7 @@
 /// The tables of a new database.
 pub const SCHEMA: &str = include_str!("schema.sql");
 /// The steps from schema 1 on, each to the next.
-pub const MIGRATIONS: [&str; 1] = [include_str!("migrate_2.sql")];
+pub const MIGRATIONS: [&str; 2] = [include_str!("migrate_2.sql"), include_str!("migrate_3.sql")];
 
 pub const META: &str = "SELECT value FROM meta WHERE name = $1";
 pub const META_INSERT: &str =
@@ -121,6 +121,8 @@ pub const COUNT: &str = "INSERT INTO counts (day, name, n) VALUES ($1, $2, $3) \
      ON CONFLICT (day, name) DO UPDATE SET n = counts.n + excluded.n";
 pub const COUNTS: &str =
     "SELECT name, SUM(n) FROM counts WHERE day >= $1 GROUP BY name ORDER BY name";
+
+pub const COUNTED: &str = "SELECT day, name, n FROM counts";
 
 /// Installs that were last seen before a day, behind a key.
 pub const OLD_INSTALLS: &str =

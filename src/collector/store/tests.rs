@@ -316,8 +316,9 @@ fn a_foreign_a_newer_and_a_damaged_database_are_refused_and_left_as_they_are() {
     let newer = refused(&|file| {
         let other = rusqlite::Connection::open(file).expect("a database");
         other.execute_batch(sql::SCHEMA).expect("tables");
-        let what = "INSERT INTO meta VALUES ('what', 'mcpproxy collector'), ('schema', '3')";
-        other.execute_batch(what).expect("rows");
+        let what = "INSERT INTO meta VALUES ('what', 'mcpproxy collector'), ('schema', $1)";
+        let newer = crate::collector::store::database::SCHEMA + 1;
+        other.execute(what, [newer.to_string()]).expect("rows");
     });
     assert_eq!(newer, foreign(StoreError::Newer));
 }

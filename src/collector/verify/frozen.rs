@@ -72,6 +72,16 @@ fn is_day(group: &FrozenGroup) -> bool {
         ["kind.", "launch.", "version."].iter().all(|prefix| {
             let of = cells.iter().filter(|(name, _)| name.starts_with(prefix));
             of.map(|(_, n)| *n).sum::<u64>() == installs
-        })
+        }) && cells.iter().all(|(name, n)| is_within(name, *n, cells))
     })
+}
+
+/// Whether what installs said with a version is of no more installs than had it.
+fn is_within(name: &str, n: u64, cells: &BTreeMap<&str, u64>) -> bool {
+    let version = match name.split_once('.') {
+        Some(("crashed", version)) => version,
+        Some(("met" | "standing", said)) => said.split(' ').next().unwrap_or_default(),
+        _ => return true,
+    };
+    cells.get(format!("version.{version}").as_str()).is_some_and(|installs| n <= *installs)
 }

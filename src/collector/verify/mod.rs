@@ -5,12 +5,13 @@
 mod frozen;
 mod numbers;
 mod rows;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod words;
 
 use super::definitions::Now;
-use super::plain::Paper;
+use super::plain::{Paper, Words};
 use super::store::{FrozenGroup, Reader, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +59,12 @@ struct Known {
     groups: BTreeMap<(i64, String, u32), FrozenGroup>,
     /// All installs of each product.
     papers: BTreeMap<i64, Vec<Paper>>,
+    /// What they say in words.
+    said: Words,
+    /// The rows of days.
+    days: u64,
+    /// The last complete day.
+    yesterday: i64,
     /// Words that came from outside, by the table they stand in.
     words: BTreeSet<(&'static str, String)>,
 }
@@ -92,6 +99,9 @@ pub fn verify(reader: &Reader, now: Now) -> Result<Vec<Check>, StoreError> {
             products: products.map(|(number, name, shown)| (number, (name, shown))).collect(),
             groups: reader.frozen_groups()?,
             papers: BTreeMap::new(),
+            said: Words::default(),
+            days: 0,
+            yesterday: i64::from(now.today().0) - 1,
             words: reader.strings()?.into_iter().collect(),
         };
         let [installs, days] = rows::check(reader, &mut known)?;

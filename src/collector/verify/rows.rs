@@ -56,8 +56,9 @@ impl Look {
         self.installs.looked_at += 1;
         self.days.looked_at += days.len() as u64;
         let place = format!("{}, an install of {}", known.name(raw.product), date(raw.day0));
-        let paper = Paper::of(raw);
-        let (true, Some(paper)) = (is_whole, paper) else {
+        known.days += days.len() as u64;
+        let paper = Paper::of(raw, &mut known.said);
+        let (true, Some(mut paper)) = (is_whole, paper) else {
             self.installs.find(format!("{place}: does not read as it was written"));
             return;
         };
@@ -69,6 +70,10 @@ impl Look {
         }
         self.compare(&place, raw, &paper, days);
         keep_words(known, raw, days);
+        let lately = known.yesterday - 27..=known.yesterday;
+        for day in days.iter().filter(|day| lately.contains(&day.day)) {
+            paper.keep_day(&day.packed, &mut known.said);
+        }
         known.papers.entry(raw.product).or_default().push(paper);
     }
 

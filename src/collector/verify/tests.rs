@@ -66,6 +66,8 @@ fn every_seeded_fault_is_found_and_no_value_is_told() {
             "UPDATE installs SET checked = NULL, versions = '9.9.9=' || day0 WHERE install = LAST",
             "installs",
         ),
+        // More days than heartbeats.
+        ("UPDATE counts SET n = 1 WHERE name = 'stored'", "numbers"),
         // A day row that is gone, that nobody owns, that was changed.
         ("DELETE FROM days WHERE day = (SELECT MAX(day) FROM days)", "days"),
         (
@@ -105,6 +107,10 @@ fn every_seeded_fault_is_found_and_no_value_is_told() {
 #[test]
 fn every_table_that_is_gone_or_another_is_found() {
     let sound = fleet::copy();
+    // Tables without rows are looked at sooner.
+    let rows = Connection::open(sound.path().join("collector.db")).expect("the file");
+    rows.execute_batch("DELETE FROM installs; DELETE FROM days;").expect("a change");
+    drop(rows);
     let tables = [
         "products",
         "names",
@@ -151,17 +157,64 @@ fn a_number_of_the_pages_that_is_wrong_is_found() {
     let numbers = checks.iter().find(|check| check.name == "numbers").expect("the check");
     assert!(numbers.looked_at > 1_000, "{}", numbers.looked_at);
     // The second computation against rows of which one was left out.
-    let products = reader.numbers_of_products().expect("products").into_iter();
-    let mut known = Known {
-        products: products.map(|(number, name, shown)| (number, (name, shown))).collect(),
-        groups: BTreeMap::new(),
-        papers: BTreeMap::new(),
-        words: BTreeSet::new(),
-    };
-    rows::check(&reader, &mut known).expect("rows");
+    let mut known = known(&reader);
     assert_eq!(numbers::check(&reader, &known, fleet::now()).expect("a check").found(), 0);
     for papers in known.papers.values_mut() {
         papers.pop();
     }
     assert!(numbers::check(&reader, &known, fleet::now()).expect("a check").found() > 0);
+}
+
+/// What the checks share, of a sound database.
+fn known(reader: &Reader) -> Known {
+    let products = reader.numbers_of_products().expect("products").into_iter();
+    let mut known = Known {
+        products: products.map(|(number, name, shown)| (number, (name, shown))).collect(),
+        groups: BTreeMap::new(),
+        papers: BTreeMap::new(),
+        said: Words::default(),
+        days: 0,
+        yesterday: i64::from(fleet::TODAY) - 1,
+        words: BTreeSet::new(),
+    };
+    rows::check(reader, &mut known).expect("rows");
+    known
+}
+
+/// The rows are read before the change, the pages after it.
+#[test]
+fn a_wrong_number_of_every_report_is_found() {
+    for (change_of, report) in [
+        ("now_facts = REPLACE(now_facts, 'container,', 'headless,')", "mix."),
+        ("now_facts = REPLACE(now_facts, ',00', ',11')", "transparency."),
+        ("first_facts = REPLACE(first_facts, 'cloud_ide,', 'interactive,')", "once."),
+        ("now_facts = REPLACE(now_facts, '1.6.0', '1.7.0')", ".in_use"),
+        ("now_facts = REPLACE(now_facts, '1.11.0', '1.12.0')", ".newest"),
+        ("versions = REPLACE(versions, '1.11.0', '1.12.0')", ".upgrade"),
+        ("versions = REPLACE(versions, '1.11.0', '1.12.0')", ".week."),
+        ("clients = REPLACE(clients, 'zed', 'zod')", "clients.seen"),
+        ("clients = REPLACE(clients, ',zz-rare-client', '')", "clients.hidden"),
+    ] {
+        let place = fleet::copy();
+        let reader = Reader::open(place.path()).expect("a reader");
+        let known = known(&reader);
+        change(place.path(), &format!("UPDATE installs SET checked = NULL, {change_of}"));
+        finds(&numbers::check(&reader, &known, fleet::now()).expect("a check"), report);
+    }
+    let place = fleet::copy();
+    let reader = Reader::open(place.path()).expect("a reader");
+    let known = known(&reader);
+    change(place.path(), &format!("DELETE FROM days WHERE day > {}", fleet::TODAY - 14));
+    let check = numbers::check(&reader, &known, fleet::now()).expect("a check");
+    for said in [".said.version", ".said.crashed", ".said.met", ".said.standing"] {
+        finds(&check, said);
+    }
+}
+
+/// Whether a finding names such a number.
+fn finds(check: &Check, number: &str) {
+    let is_told = check.findings.iter().any(|finding| finding.contains(number));
+    assert!(is_told, "{number}: {:#?}", check.findings);
+    let told = check.findings.join(" ");
+    assert!(!["1.7.0", "1.12.0", "zed"].iter().any(|value| told.contains(value)), "{told}");
 }

@@ -17,7 +17,9 @@ pub(super) fn check(known: &Known) -> Check {
             }),
             _ => word.as_str(),
         };
-        if let Some(kind) = gate::scan(said, &private) {
+        // A code stands behind the version that met it.
+        let mut parts = said.split(|c| c == ' ' && *table == "frozen");
+        if let Some(kind) = parts.find_map(|part| gate::scan(part, &private)) {
             check.find(format!("the table {table} holds a word that {kind}"));
         }
     }

@@ -4,6 +4,7 @@
 
 use super::Paper;
 use super::records::{Said, snapshot};
+use crate::collector::code::{Code, Met};
 use crate::collector::definitions::*;
 use crate::collector::row::{AgentEnv, Facts};
 use crate::collector::snapshot::Health;
@@ -186,9 +187,18 @@ fn all_said() -> Vec<Said> {
         now.version = versions.values().next_back().expect("a version").to_string();
         let clients = clients.iter().copied().collect();
         let crashes = BTreeSet::from([day("2026-11-11").0, day("2026-11-26").0]);
-        Said { first, now, versions, clients, crashes, paper }
+        Said { first, now, versions, clients, crashes, codes: BTreeMap::new(), paper }
     });
     let mut all: Vec<Said> = said.collect();
+    for (at, date, code, changes, servers) in [
+        (3, "2026-11-11", "MCPX_HTTP_DNS", 3, 1),
+        (5, "2026-11-26", "MCPX_HTTP_DNS", 1, 1),
+        (5, "2026-11-27", "MCPX_HTTP_DNS", 0, 1),
+        (5, "2026-11-27", "MCPX_OF_TOMORROW", 2, 0),
+    ] {
+        let met = Met { code: Code::of(code), changes, servers };
+        all[at].codes.entry(day(date).0).or_default().push(met);
+    }
     let tty = EnvMarkers { has_tty: true, ..EnvMarkers::default() };
     for at in [5, 8, 9] {
         all[at].now.markers = Some(tty);
@@ -252,10 +262,32 @@ fn which_versions_and_clients_they_have() {
         found.upgrades.iter().map(|one| (one.version.as_str(), one.counts)).collect();
     assert_eq!(upgrades, [("1.6.0", [1, 0, 0, 0, 0, 1]), ("1.5.0", [1, 0, 0, 1, 1, 0])]);
 
+    let in_week = |name: &str| {
+        let of_week = found.weeks.iter().filter(|one| one.week.to_string() == name);
+        of_week.map(|one| (one.version.clone(), one.share)).collect::<Vec<_>>()
+    };
+    let of = |version: &str, count, of| (version.to_owned(), share(count, of));
+    assert_eq!(in_week("2026-W48"), [of("1.6.0", 1, 3), of("1.5.0", 2, 3)]);
+    assert_eq!(in_week("2026-W47"), [of("1.4.0", 1, 1)]);
+
     let found = crashes(people()).into_iter();
     let found: Vec<_> = found.map(|one| (one.version, one.share)).collect();
-    let of = |version: &str, count, of| (version.to_owned(), share(count, of));
     assert_eq!(found, [of("1.6.0", 0, 1), of("1.5.0", 1, 3), of("1.4.0", 1, 2)]);
+
+    let found = codes(people()).into_iter();
+    let found: Vec<_> =
+        found.map(|one| (one.version, one.code.name(), one.met, one.standing)).collect();
+    let of = |version: &str, code, met, standing, of| {
+        (version.to_owned(), code, share(met, of), share(standing, of))
+    };
+    assert_eq!(
+        found,
+        [
+            of("1.5.0", "MCPX_HTTP_DNS", 1, 2, 3),
+            of("1.5.0", "other", 1, 0, 3),
+            of("1.4.0", "MCPX_HTTP_DNS", 1, 1, 2)
+        ]
+    );
 
     let found = clients(people(), now(), 2);
     assert_eq!(

@@ -3,6 +3,7 @@
 //! One rule: the second computation knows the rows that were written down, no columns and no places of words.
 
 use super::{DAY, MONDAY, Paper, later, paper};
+use crate::collector::code::{Code, Met};
 use crate::collector::definitions::version::order;
 use crate::collector::definitions::*;
 use crate::collector::row::{AgentEnv, Facts, InstallRow};
@@ -29,6 +30,8 @@ pub(super) struct Said {
     pub clients: BTreeSet<&'static str>,
     /// Days on which it said that a host had crashed.
     pub crashes: BTreeSet<u32>,
+    /// What it said of error codes, by day.
+    pub codes: BTreeMap<u32, Vec<Met>>,
 }
 
 impl Said {
@@ -53,6 +56,7 @@ impl Said {
         beat.facts.version = self.version_on(day).to_owned();
         let how = if self.crashes.contains(&day) { Shutdown::Crash } else { Shutdown::Clean };
         beat.gauges.shutdown = Some(how as u8);
+        beat.codes = self.codes.get(&day).cloned().unwrap_or_default();
         DayRow::with(&beat, None, true)
     }
 }
@@ -106,8 +110,10 @@ fn said() -> impl Strategy<Value = Said> {
         1..5,
     );
     let clients = prop::collection::btree_set(prop::sample::select(CLIENTS.to_vec()), 0..3);
-    (paper(), facts("0.9.0"), facts("0.9.0"), steps, clients).prop_map(
-        |(paper, mut first, mut now, steps, clients)| {
+    let codes =
+        prop::collection::vec((any::<prop::sample::Index>(), 0_u8..4, 0_u64..2, 0_u64..2), 0..4);
+    (paper(), facts("0.9.0"), facts("0.9.0"), steps, clients, codes).prop_map(
+        |(paper, mut first, mut now, steps, clients, met)| {
             let days: Vec<u32> = paper.seen.iter().copied().collect();
             let mut versions = BTreeMap::new();
             let mut known = BTreeSet::new();
@@ -123,12 +129,21 @@ fn said() -> impl Strategy<Value = Said> {
             first.version = steps[0].1.to_owned();
             now.version = versions.values().next_back().expect("a version").to_string();
             let crashes = days.iter().copied().filter(|day| day % 3 == 0).collect();
-            Said { paper, first, now, versions, clients, crashes }
+            let mut codes: BTreeMap<u32, Vec<Met>> = BTreeMap::new();
+            for (index, number, changes, servers) in met {
+                let of_day = codes.entry(*index.get(&days)).or_default();
+                let code = Code::numbered(number).expect("a code");
+                // A heartbeat says a code once.
+                if !of_day.iter().any(|met| met.code == code) {
+                    of_day.push(Met { code, changes, servers });
+                }
+            }
+            Said { paper, first, now, versions, clients, crashes, codes }
         },
     )
 }
 
-fn fleet() -> impl Strategy<Value = Vec<Said>> {
+pub(super) fn fleet() -> impl Strategy<Value = Vec<Said>> {
     prop::collection::vec(said(), 0..30)
 }
 
@@ -334,6 +349,41 @@ proptest! {
         let found = crashes(snapshot.records(None)).into_iter();
         let found: Vec<_> = found.map(|one| (one.version, one.share)).collect();
         prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn error_codes_are_what_one_counts_on_paper(all in fleet(), now in later()) {
+        let snapshot = snapshot(&all, now);
+        let mut expected: BTreeMap<(&str, Code), (Share, Share)> = BTreeMap::new();
+        for version in VERSIONS {
+            for code in (0..4).filter_map(Code::numbered) {
+                let (mut of, mut met, mut standing) = (0, 0, 0);
+                for one in &all {
+                    let days = one.paper.seen.iter().filter(|day| **day < today(now) && **day + 28 >= today(now));
+                    let days: Vec<&u32> = days.filter(|day| one.version_on(**day) == version).collect();
+                    let said = |what: &dyn Fn(&Met) -> u64| {
+                        let said = days.iter().flat_map(|day| one.codes.get(day).into_iter().flatten());
+                        u64::from(said.filter(|met| met.code == code).any(|met| what(met) > 0))
+                    };
+                    of += u64::from(!days.is_empty());
+                    met += said(&|met| met.changes);
+                    standing += said(&|met| met.servers);
+                }
+                if met + standing > 0 {
+                    expected.insert((version, code), (Share { count: met, of }, Share { count: standing, of }));
+                }
+            }
+        }
+        let found = codes(snapshot.records(None));
+        let in_order = |one: &Codes, other: &Codes| match order(&one.version, &other.version) {
+            Ordering::Equal => one.met.count >= other.met.count,
+            versions => versions == Ordering::Greater,
+        };
+        prop_assert!(found.is_sorted_by(in_order));
+        prop_assert_eq!(found.len(), expected.len());
+        for one in found {
+            prop_assert_eq!(Some(&(one.met, one.standing)), expected.get(&(one.version.as_str(), one.code)));
+        }
     }
 
     #[test]

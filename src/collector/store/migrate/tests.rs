@@ -1,15 +1,28 @@
 //! Databases of earlier versions, and what stops a migration halfway.
 
 use super::*;
-use crate::collector::store::{KeySource, ProductError, Reader, Store, StoreOptions};
+use crate::collector::code::{Code, Met};
+use crate::collector::store::{
+    Change, Counts, Erasure, Incoming, KeySource, Outcome, ProductError, Reader, Store,
+    StoreOptions,
+};
+use crate::collector::testing::heartbeat;
 use std::fs;
 
 const OWNER: &str = "this one";
+/// The installs of each fixture.
+const INSTALLS: [u64; 2] = [130, 34];
 
 /// A directory with the database that the first version of this program wrote.
 fn place() -> tempfile::TempDir {
+    place_of(1)
+}
+
+/// The same, of the last version that wrote this schema.
+fn place_of(schema: u32) -> tempfile::TempDir {
     let place = tempfile::tempdir().expect("a temporary directory");
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/collectors/schema-1");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let from = from.join(format!("tests/data/collectors/schema-{schema}"));
     for name in ["collector.db", "collector.key"] {
         fs::copy(from.join(name), place.path().join(name)).expect("a copy");
     }
@@ -65,51 +78,97 @@ fn columns(connection: &Connection) -> Vec<String> {
 }
 
 #[test]
-fn a_database_of_schema_1_is_brought_to_this_one_with_all_its_rows() {
-    let place = place();
-    let dir = place.path();
-    let before = everything(&raw(dir));
-    assert!(before.len() > 300, "{}", before.len());
-    drop(Store::open(&options(dir)).expect("a migration"));
-    let now = raw(dir);
-    assert_eq!(everything(&now), before);
-    assert_eq!(database::schema(&now), Ok(Some(database::SCHEMA)));
-    let busy: u64 =
-        now.query_row("SELECT COUNT(*) FROM migrating", [], |row| row.get(0)).expect("a number");
-    assert_eq!(busy, 0);
-    // The same tables as those of a new database.
-    let new = tempfile::tempdir().expect("a temporary directory");
-    drop(Store::open(&options(new.path())).expect("a new database"));
-    assert_eq!(columns(&now), columns(&raw(new.path())));
-    // The copy is the database as it was, in one file that others cannot read.
-    let copy = copy_before(dir, 2);
-    assert!(!mcpproxy_platform::files::is_readable_by_others(&copy));
-    let copied = Connection::open(&copy).expect("the copy");
-    assert_eq!(everything(&copied), before);
-    assert_eq!(database::schema(&copied), Ok(Some(1)));
-    // A second start changes nothing, and makes no copy.
-    fs::remove_file(&copy).expect("the copy");
-    drop(Store::open(&options(dir)).expect("a database"));
-    assert!(!copy.exists());
-    assert_eq!(everything(&raw(dir)), before);
+fn a_database_of_every_earlier_schema_is_brought_to_this_one_with_all_its_rows() {
+    for schema in 1..database::SCHEMA {
+        let place = place_of(schema);
+        let dir = place.path();
+        let before = everything(&raw(dir));
+        assert!(before.len() > 300, "{}", before.len());
+        assert_eq!(database::schema(&raw(dir)), Ok(Some(schema)));
+        drop(Store::open(&options(dir)).expect("a migration"));
+        let now = raw(dir);
+        assert_eq!(everything(&now), before);
+        assert_eq!(database::schema(&now), Ok(Some(database::SCHEMA)));
+        let busy: u64 = now
+            .query_row("SELECT COUNT(*) FROM migrating", [], |row| row.get(0))
+            .expect("a number");
+        assert_eq!(busy, 0);
+        // The same tables as those of a new database.
+        let new = tempfile::tempdir().expect("a temporary directory");
+        drop(Store::open(&options(new.path())).expect("a new database"));
+        assert_eq!(columns(&now), columns(&raw(new.path())));
+        // The copy is the database as it was, in one file that others cannot read.
+        let copy = copy_before(dir, schema + 1);
+        assert!(!mcpproxy_platform::files::is_readable_by_others(&copy));
+        let copied = Connection::open(&copy).expect("the copy");
+        assert_eq!(everything(&copied), before);
+        assert_eq!(database::schema(&copied), Ok(Some(schema)));
+        // A second start changes nothing, and makes no copy.
+        fs::remove_file(&copy).expect("the only copy, however many steps there were");
+        assert!((1..9).all(|schema| !copy_before(dir, schema).exists()));
+        drop(Store::open(&options(dir)).expect("a database"));
+        assert!((1..9).all(|schema| !copy_before(dir, schema).exists()));
+        assert_eq!(everything(&raw(dir)), before);
+    }
 }
 
 #[test]
-fn rows_of_schema_1_are_read_and_written_on() {
-    let place = place();
-    let dir = place.path();
-    drop(Store::open(&options(dir)).expect("a migration"));
-    let reader = Reader::open(dir).expect("a reader");
-    let products = reader.products().expect("products");
-    for product in &products {
-        let rows = reader.rows(&product.name).expect("rows");
-        assert_eq!(rows.len() as u64, product.installs);
-        let seen =
-            rows.iter().flat_map(|row| (row.day0..=row.last_day).filter(|day| row.seen_on(*day)));
-        assert_eq!(seen.count(), reader.days(&product.name).expect("days").len());
-        assert!(rows.iter().all(|row| !row.flood));
+fn rows_of_every_earlier_schema_are_read_and_written_on() {
+    for schema in 1..database::SCHEMA {
+        let place = place_of(schema);
+        let dir = place.path();
+        let mut store = Store::open(&options(dir)).expect("a migration");
+        let reader = Reader::open(dir).expect("a reader");
+        let products = reader.products().expect("products");
+        for product in &products {
+            let rows = reader.rows(&product.name).expect("rows");
+            assert_eq!(rows.len() as u64, product.installs);
+            let seen = rows
+                .iter()
+                .flat_map(|row| (row.day0..=row.last_day).filter(|day| row.seen_on(*day)));
+            let days = reader.days(&product.name).expect("days");
+            assert_eq!(seen.count(), days.len());
+            assert!(rows.iter().all(|row| !row.flood));
+            assert!(days.iter().all(|(_, day)| day.codes.is_empty()), "they could not say one");
+        }
+        assert_eq!(
+            products.iter().map(|product| product.installs).sum::<u64>(),
+            INSTALLS[schema as usize - 1]
+        );
+        // A heartbeat with a code, beside the rows that are there.
+        let mut beat = heartbeat(20_900 * 86_400);
+        beat.product = Some("notes-server".to_owned());
+        beat.codes = vec![Met { code: Code::of("MCPX_HTTP_DNS"), changes: 1, servers: 1 }];
+        let stored = store.apply(&[Incoming::new(&beat, beat.claimed)], &Counts::new());
+        assert_eq!(stored, Ok(vec![Outcome::Stored]));
+        let days = reader.days("notes-server").expect("days");
+        let with_codes = days.iter().filter(|(_, day)| !day.codes.is_empty());
+        assert_eq!(with_codes.map(|(day, _)| *day).collect::<Vec<_>>(), [20_900]);
     }
-    assert_eq!(products.iter().map(|product| product.installs).sum::<u64>(), 130);
+}
+
+#[test]
+fn a_copy_of_schema_2_is_restored_without_those_who_were_erased_since() {
+    let place = place_of(2);
+    let dir = place.path();
+    let copies = place_of(2);
+    let copy = database::file(copies.path());
+    let mut beat = heartbeat(20_900 * 86_400);
+    beat.product = Some("notes-server".to_owned());
+    let apply = |change: &Change<'_>| {
+        let mut store = Store::open(&options(dir)).expect("a migration");
+        store.commit(change, &Counts::new()).expect("a commit")
+    };
+    let batch = [Incoming::new(&beat, beat.claimed)];
+    assert_eq!(apply(&Change { batch: &batch, ..Change::default() }), [Outcome::Stored]);
+    let gone =
+        Erasure { product: "notes-server".to_owned(), id: beat.id.clone(), asked: beat.claimed };
+    apply(&Change { erasures: &[gone], ..Change::default() });
+    let done = crate::collector::store::restore(dir, &copy, &KeySource::Own, true, 1_806_000_000);
+    done.expect("a restore");
+    assert_eq!(database::schema(&raw(dir)), Ok(Some(2)));
+    // A late retry does not bring it back.
+    assert_eq!(apply(&Change { batch: &batch, ..Change::default() }), [Outcome::Erased]);
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! The tables of what went wrong, by version.
+//!
+//! One rule: as the other tables: names and order are decided here, numbers are those of the view.
+
+use super::tree::{Column, Row, Table, Value};
+use crate::collector::definitions::{Codes, Crashes};
+
+/// Installs that had crashed.
+pub(super) fn crashes(of: &[(String, Vec<Crashes>)]) -> Table {
+    let rows = of.iter().flat_map(|(product, versions)| {
+        versions.iter().map(|one| {
+            Row::of(vec![
+                Value::Text(product.clone()),
+                Value::Text(one.version.clone()),
+                Value::Share(one.share),
+            ])
+        })
+    });
+    Table {
+        name: "crashes",
+        title: "Installs that said that a host had crashed, in the last 28 days",
+        columns: vec![
+            Column::plain("product", "Product"),
+            Column::plain("version", "Version"),
+            Column::share("crashed", "Crashed"),
+        ],
+        rows: rows.collect(),
+        none: "none was active",
+    }
+}
+
+/// Error codes.
+pub(super) fn codes(of: &[(String, Vec<Codes>)]) -> Table {
+    let rows = of.iter().flat_map(|(product, codes)| {
+        codes.iter().map(|one| {
+            Row::of(vec![
+                Value::Text(product.clone()),
+                Value::Text(one.version.clone()),
+                Value::Text(one.code.name().to_owned()),
+                Value::Share(one.met),
+                Value::Share(one.standing),
+            ])
+        })
+    });
+    Table {
+        name: "error_codes",
+        title: "Installs that met an error, in the last 28 days, and that had a server in its state",
+        columns: vec![
+            Column::plain("product", "Product"),
+            Column::plain("version", "Version"),
+            Column::plain("code", "Code"),
+            Column::share("met", "Met it"),
+            Column::share("standing", "In it"),
+        ],
+        rows: rows.collect(),
+        none: "no install said one",
+    }
+}

@@ -1,0 +1,5 @@
+-- From schema 2 to 3.
+--
+-- One rule: the tables stay as they are. A day row may be of the third form, with the error codes of its day, which a
+-- program of schema 2 would take for a damaged one: this number keeps it away. Rows of the first two forms are read as
+-- they are, and say no codes.
