@@ -3,6 +3,7 @@
 //! One rule: the second computation knows sets of days and dates on paper, no bits and no columns.
 
 mod calendar;
+mod chosen;
 mod example;
 mod records;
 
@@ -355,6 +356,14 @@ proptest! {
         for (mut newcomer, after, before) in newcomers {
             newcomer.seen = BTreeSet::from([claimed(after, before)]);
             grown.push(newcomer);
+        }
+        let rolled = rolling(installs(&known), now);
+        let after = rolling(installs(&grown), Now(now.0 + 41 * DAY));
+        let after: BTreeMap<_, _> = after.cohorts.iter().map(|one| (one.week, one)).collect();
+        for cohort in rolled.cohorts {
+            for (at, cell) in cohort.cells.iter().enumerate().filter(|(_, cell)| cell.state == State::Final) {
+                prop_assert_eq!(&after[&cohort.week].cells[at], cell);
+            }
         }
         let before = retention(installs(&known), now);
         let after = retention(installs(&grown), Now(now.0 + 41 * DAY));

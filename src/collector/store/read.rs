@@ -223,3 +223,6 @@ pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
         recent: packed::read_times(bytes(row, 20)?).ok_or_else(damaged)?,
     })
 }
+
+#[cfg(test)]
+mod tests;
