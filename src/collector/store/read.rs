@@ -7,10 +7,11 @@ use super::error::StoreError;
 use super::notes::{self, Note};
 use super::packed::{self, DayRow};
 use super::products::{self, Products};
+use super::sum::Sum;
 use super::{frozen, sql, sum};
 use crate::collector::floods::PROXIED;
 use crate::collector::kept::Kept;
-use crate::collector::row::{InstallRow, Product};
+use crate::collector::row::{InstallRow, Product, Standing};
 use rusqlite::{Connection, Row, Statement, params};
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -98,6 +99,41 @@ impl Reader {
         Ok(Ok(()))
     }
 
+    /// Every install of whichever product, in the order of their keys.
+    pub fn each_unread(
+        &self,
+        mut each: impl FnMut(&Unread<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare(sql::ALL_INSTALLS)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(&Unread(row))?;
+        }
+        Ok(())
+    }
+
+    /// Number and name of each product that is shown, without a look at its installs.
+    pub fn shown(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        let products = Products::read(&self.connection)?;
+        let added = products.all().filter(|known| known.standing == Standing::Added);
+        Ok(added.map(|known| (known.product, known.name.clone())).collect())
+    }
+
+    /// The first day of a product, of installs that have expired.
+    pub fn first_day_of_expired(&self, product: i64) -> Result<Option<u32>, StoreError> {
+        frozen::first_day(&self.connection, product)
+    }
+
+    /// Another value after an import, and after something has expired.
+    pub fn outside(&self) -> Result<Outside, StoreError> {
+        let number = |sql| self.connection.query_row(sql, [], |row| row.get(0));
+        Ok(Outside([
+            number(sql::IMPORTED_LINES)?,
+            number(sql::FROZEN_CELLS)?,
+            number(sql::FROZEN_SUMS)?,
+        ]))
+    }
+
     /// Reads days of one install after the other.
     pub fn days_of_installs(&self) -> Result<DaysOf<'_>, StoreError> {
         Ok(DaysOf(self.connection.prepare(sql::DAYS_WITHIN)?))
@@ -141,6 +177,44 @@ impl Reader {
     }
 }
 
+/// The row of an install, read no further than it is asked.
+pub struct Unread<'r>(&'r Row<'r>);
+
+impl Unread<'_> {
+    /// The install.
+    pub fn key(&self) -> Result<&[u8], StoreError> {
+        bytes(self.0, 0)
+    }
+
+    /// The beginning of its key, which orders rows as they come.
+    pub fn key_begin(&self) -> Result<u32, StoreError> {
+        let begin = self.key()?.first_chunk().ok_or(StoreError::Damaged)?;
+        Ok(u32::from_be_bytes(*begin))
+    }
+
+    /// The number of its product.
+    pub fn product(&self) -> Result<i64, StoreError> {
+        Ok(self.0.get(1)?)
+    }
+
+    /// A number, other than 0, that is another one after each change of the row; `None`: it has no sum.
+    pub fn print(&self) -> Result<Option<u64>, StoreError> {
+        let Some(checked) = self.0.get::<_, Option<u32>>(21)? else { return Ok(None) };
+        let mut sum = Sum::default();
+        sum.bytes(bytes(self.0, 20)?);
+        Ok(Some((u64::from(checked) << 32 | u64::from(sum.get())).max(1)))
+    }
+
+    /// All of it.
+    pub fn read(&self) -> Result<Kept, StoreError> {
+        install(self.0)
+    }
+}
+
+/// What may change day rows beside heartbeats that are received: imports, and what expires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outside([i64; 3]);
+
 /// A statement that is asked for each install.
 #[derive(Debug)]
 pub struct DaysOf<'r>(Statement<'r>);
@@ -170,7 +244,7 @@ pub fn database_bytes(dir: &Path) -> u64 {
 }
 
 /// The row as the definitions read it. `first_day` is the first day of the product here.
-pub(super) fn marked(kept: Kept, first_day: u32) -> InstallRow {
+pub fn marked(kept: Kept, first_day: u32) -> InstallRow {
     let carried_over = kept.carried_over || kept.install_day.is_some_and(|day| day < first_day);
     InstallRow {
         day0: kept.day0,
