@@ -297,17 +297,22 @@ impl Columns {
 
     /// All installs.
     fn iter(&self) -> impl Iterator<Item = Install> {
-        (0..self.day0.len()).map(|at| Install {
+        (0..self.day0.len()).map(|at| self.install(at))
+    }
+
+    fn install(&self, at: usize) -> Install {
+        let marks = self.marks[at];
+        Install {
             day0: Day(self.day0[at]),
             last: Day(self.last[at]),
             days: self.days[at],
             steps: self.steps[at],
             lapses: u32::from(self.lapses[at]),
-            who: self.marks[at].who,
-            is_release: self.marks[at].is_release,
-            is_carried_over: self.marks[at].is_carried_over,
-            is_late_start: self.marks[at].is_late_start,
-            is_flood: self.marks[at].is_flood,
-        })
+            who: marks.who,
+            is_release: marks.is_release,
+            is_carried_over: marks.is_carried_over,
+            is_late_start: marks.is_late_start,
+            is_flood: marks.is_flood,
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The pass: the rows of all products, read into columns.
 //!
-//! One rule: every row is looked at. One that is as it was at the last pass of the same UTC day is taken from the
-//! columns of that pass; where anything else may have changed, all are read anew. Nothing is added up.
+//! One rule: every row is looked at. One that is as it was at the last pass is taken from the columns of that pass; in
+//! a new ISO week, and where anything else may have changed, all are read anew. Nothing is added up.
 
 use super::{Columns, Health, Made, Snapshot};
-use crate::collector::definitions::{Now, crash};
+use crate::collector::definitions::{Day, Now, crash};
 use crate::collector::store::{Reader, StoreError, Unread, marked};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -23,10 +23,11 @@ pub(super) fn read(
     let began = Instant::now();
     // Of one moment: an install that expires in between would be counted twice, or not at all.
     reader.at_one_moment(|reader| {
-        let outside = reader.outside()?;
+        let outside = reader.outside(now.today().minus(crash::DAYS).0)?;
         let is_alike = |one: &&Snapshot| {
-            let is_of_today = one.made_at.today() == now.today();
-            is_of_today && one.has_days == has_days && one.made.outside == outside
+            let (then, today) = (one.made_at.today(), now.today());
+            let is_of_this_week = then <= today && then.week() == today.week();
+            is_of_this_week && one.has_days == has_days && one.made.outside == outside
         };
         let mut pass = Pass::begin(reader, now, has_days, before.filter(is_alike))?;
         if !pass.run(reader)? {
@@ -63,6 +64,8 @@ pub(super) fn read(
 struct Pass<'b> {
     /// The complete days of which day rows are read, if any are.
     days: Option<RangeInclusive<u32>>,
+    /// The first and last days that came to them since the pass before, or left them.
+    moved: [Option<(Day, Day)>; 2],
     /// By number, those that are shown.
     products: BTreeMap<i64, Product<'b>>,
     /// Of all products, hidden ones among them.
@@ -106,8 +109,15 @@ impl<'b> Pass<'b> {
             let product = Product { name, columns, before, cursor, first_day, earlier };
             products.insert(number, product);
         }
-        let days = has_days.then(|| yesterday.minus(crash::DAYS - 1).0..=yesterday.0);
-        Ok(Self { days, products, installs: 0, read: 0 })
+        let first = |now: Now| now.today().minus(crash::DAYS);
+        let days = has_days.then(|| first(now).0..=yesterday.0);
+        let then = before.filter(|before| has_days && before.made_at.today() < now.today());
+        let moved = then.map(|before| {
+            let then = before.made_at;
+            [(first(then), first(now).minus(1)), (then.today(), yesterday)]
+        });
+        let moved = moved.map_or([None; 2], |moved| moved.map(Some));
+        Ok(Self { days, moved, products, installs: 0, read: 0 })
     }
 
     /// Whether what was taken from earlier columns is right: the first day of a product is what it was.
@@ -116,7 +126,7 @@ impl<'b> Pass<'b> {
         reader.each_unread(|row| {
             self.installs += 1;
             let Some(product) = self.products.get_mut(&row.product()?) else { return Ok(()) };
-            if product.take(row)? {
+            if product.take(row, self.moved)? {
                 return Ok(());
             }
             self.read += 1;
@@ -152,8 +162,13 @@ impl<'b> Pass<'b> {
 }
 
 impl Product<'_> {
-    /// Takes a row that has not changed from the columns before; whether it has.
-    fn take(&mut self, row: &Unread<'_>) -> Result<bool, StoreError> {
+    /// Takes a row that has not changed, and was not heard of on days that matter now or mattered then, from the columns
+    /// before; whether it has.
+    fn take(
+        &mut self,
+        row: &Unread<'_>,
+        moved: [Option<(Day, Day)>; 2],
+    ) -> Result<bool, StoreError> {
         let (Some(before), Some(print)) = (self.before, row.print()?) else { return Ok(false) };
         let key = row.key_begin()?;
         while before.keys.get(self.cursor).is_some_and(|before| *before < key) {
@@ -164,6 +179,12 @@ impl Product<'_> {
             return Ok(false);
         }
         self.cursor += 1;
+        if moved[0].is_some() {
+            let install = before.install(at);
+            if moved.into_iter().flatten().any(|(first, last)| install.was_active(first, last)) {
+                return Ok(false);
+            }
+        }
         self.first_day = self.first_day.min(before.day0[at]);
         self.columns.push_again(before, at);
         Ok(true)

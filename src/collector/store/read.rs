@@ -12,6 +12,7 @@ use super::{frozen, sql, sum};
 use crate::collector::floods::PROXIED;
 use crate::collector::kept::Kept;
 use crate::collector::row::{InstallRow, Product, Standing};
+use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Row, Statement, params};
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -124,14 +125,11 @@ impl Reader {
         frozen::first_day(&self.connection, product)
     }
 
-    /// Another value after an import, and after something has expired.
-    pub fn outside(&self) -> Result<Outside, StoreError> {
-        let number = |sql| self.connection.query_row(sql, [], |row| row.get(0));
-        Ok(Outside([
-            number(sql::IMPORTED_LINES)?,
-            number(sql::FROZEN_CELLS)?,
-            number(sql::FROZEN_SUMS)?,
-        ]))
+    /// Another value after an import, and after a day row of this day or a later one has expired.
+    pub fn outside(&self, day: u32) -> Result<Outside, StoreError> {
+        let lines = self.connection.query_row(sql::IMPORTED_LINES, [], |row| row.get(0))?;
+        let sums = self.connection.query_row(sql::FROZEN_SUMS, [day], |row| row.get(0))?;
+        Ok(Outside([lines, sums]))
     }
 
     /// Reads days of one install after the other.
@@ -213,7 +211,7 @@ impl Unread<'_> {
 
 /// What may change day rows beside heartbeats that are received: imports, and what expires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outside([i64; 3]);
+pub struct Outside([i64; 2]);
 
 /// A statement that is asked for each install.
 #[derive(Debug)]
@@ -269,31 +267,45 @@ pub(super) fn bytes<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r [u8], StoreEr
 
 /// The install that a row holds, by the columns of [`sql`].
 pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
-    let text = |at: usize| -> Result<&str, StoreError> {
-        row.get_ref(at)?.as_str().map_err(|_| StoreError::Damaged)
-    };
+    // Each once: it is summed and read.
+    let mut all = [ValueRef::Null; SUMMED + 2];
+    for (at, value) in all.iter_mut().enumerate() {
+        *value = row.get_ref(at)?;
+    }
+    let text = |at: usize| all[at].as_str().map_err(|_| StoreError::Damaged);
+    let bytes = |at: usize| all[at].as_blob().map_err(|_| StoreError::Damaged);
     let damaged = || StoreError::Damaged;
-    match row.get::<_, Option<u32>>(21)? {
+    match value::<Option<u32>>(all[21])? {
         // Rows that schema 1 wrote last.
         None => {}
-        Some(sum) if sum == sum::read(row, SUMMED)? => {}
+        Some(sum) if sum == sum::of(&all[..SUMMED]) => {}
         Some(_) => return Err(StoreError::Damaged),
     }
+    let first = packed::read_facts(text(5)?).ok_or_else(damaged)?;
+    let now = match text(6)? {
+        // Of most installs.
+        same if same == text(5)? => first.clone(),
+        other => packed::read_facts(other).ok_or_else(damaged)?,
+    };
     Ok(Kept {
-        day0: row.get(2)?,
-        last_day: row.get(3)?,
-        days: packed::read_bits(bytes(row, 4)?).ok_or_else(damaged)?,
-        first: packed::read_facts(text(5)?).ok_or_else(damaged)?,
-        now: packed::read_facts(text(6)?).ok_or_else(damaged)?,
-        steps: [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?],
+        day0: value(all[2])?,
+        last_day: value(all[3])?,
+        days: packed::read_bits(bytes(4)?).ok_or_else(damaged)?,
+        first,
+        now,
+        steps: [value(all[7])?, value(all[8])?, value(all[9])?, value(all[10])?, value(all[11])?],
         versions: packed::read_versions(text(12)?).ok_or_else(damaged)?,
         clients: packed::read_words(text(13)?),
-        carried_over: row.get(14)?,
-        days_since_install: row.get(15)?,
-        install_day: row.get(16)?,
-        clock_wrong: row.get(17)?,
-        received: row.get(18)?,
-        flood: row.get(19)?,
-        recent: packed::read_times(bytes(row, 20)?).ok_or_else(damaged)?,
+        carried_over: value(all[14])?,
+        days_since_install: value(all[15])?,
+        install_day: value(all[16])?,
+        clock_wrong: value(all[17])?,
+        received: value(all[18])?,
+        flood: value(all[19])?,
+        recent: packed::read_times(bytes(20)?).ok_or_else(damaged)?,
     })
+}
+
+fn value<T: FromSql>(value: ValueRef<'_>) -> Result<T, StoreError> {
+    T::column_result(value).map_err(|_| StoreError::Damaged)
 }

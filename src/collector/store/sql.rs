@@ -139,9 +139,9 @@ pub const FROZEN: &str =
     "SELECT day, cell, n FROM frozen WHERE product = $1 AND kind = $2 ORDER BY day, cell";
 pub const FROZEN_ALL: &str =
     "SELECT product, kind, day, cell, n FROM frozen ORDER BY product, kind, day, cell";
-pub const FROZEN_CELLS: &str = "SELECT COUNT(*) FROM frozen";
-/// Over the sums of the groups: another one after each change of a cell.
-pub const FROZEN_SUMS: &str = "SELECT COALESCE(SUM(n), 0) FROM frozen WHERE cell = ''";
+/// Over the sums of the groups of these days: another one after each change of a cell.
+pub const FROZEN_SUMS: &str =
+    "SELECT COALESCE(SUM(n), 0) FROM frozen WHERE kind = 'days' AND cell = '' AND day >= $1";
 pub const FROZEN_OF: &str =
     "SELECT cell, n FROM frozen WHERE product = $1 AND kind = $2 AND day = $3 ORDER BY cell";
 pub const FROZEN_CELL: &str =

@@ -101,9 +101,14 @@ fn what_has_not_changed_is_taken_and_every_number_is_that_of_a_reading_of_all() 
         let mut expiry = fleet::expiry(dir);
         while expiry.step().expect("a step") != Expired::Nothing {}
     });
-    let tomorrow = Now(now.0 + DAY);
-    let again = before.read_again(&reader, tomorrow).expect("a snapshot");
-    let fresh = Snapshot::read_with_days(&reader, tomorrow).expect("a snapshot");
-    assert_eq!(numbers(&again), numbers(&fresh), "a new day");
-    assert_eq!(again.made.read, fresh.made.read, "all of them");
+    // A Saturday: of the next day other days matter, and a week later all is read.
+    let mut before = before;
+    for (later, is_week) in [(1, false), (1, false), (2, true), (5, false), (8, false), (9, true)] {
+        let then = Now(now.0 + later * DAY);
+        let again = before.read_again(&reader, then).expect("a snapshot");
+        let fresh = Snapshot::read_with_days(&reader, then).expect("a snapshot");
+        assert_eq!(numbers(&again), numbers(&fresh), "{later} days later");
+        assert_eq!(again.made.read == fresh.made.read, is_week, "{later}: {}", again.made.read);
+        before = again;
+    }
 }
