@@ -5,6 +5,7 @@
 
 use super::{Columns, Health, Made, Snapshot};
 use crate::collector::definitions::{Day, Now, crash};
+use crate::collector::row::DAYS;
 use crate::collector::store::{Reader, StoreError, Unread, marked};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -181,6 +182,10 @@ impl Product<'_> {
         self.cursor += 1;
         if moved[0].is_some() {
             let install = before.install(at);
+            // Of days beyond the bits only the last is known.
+            if install.last.since(install.day0) >= DAYS {
+                return Ok(false);
+            }
             if moved.into_iter().flatten().any(|(first, last)| install.was_active(first, last)) {
                 return Ok(false);
             }
