@@ -1,10 +1,10 @@
 //! The keeper of the newest snapshot: looks at the database in the background.
 //!
-//! One rule: it reads only when something has changed, and rests twenty times as long as it has read. Pages
-//! never wait for it.
+//! One rule: it reads only when something has changed, be it the UTC day, and rests twenty times as long as it has
+//! read. Pages never wait for it.
 
 use super::definitions::Now;
-use super::http::Clock;
+use super::http::{Clock, Pace};
 use super::snapshot::Snapshot;
 use super::store::{Reader, StoreError};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -17,6 +17,8 @@ use tracing::{error, info};
 const REST: Duration = Duration::from_secs(60);
 /// It works at most one part in so many of the time.
 const PART: u32 = 20;
+/// How often it looks at its clock.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The newest snapshot.
 pub struct Keeper {
@@ -43,7 +45,7 @@ impl Keeper {
     pub fn new(reader: Reader, clock: Clock) -> Result<Self, StoreError> {
         // Before the rows: a change between the two is read again.
         let stamp = reader.stamp()?;
-        let snapshot = Snapshot::read(&reader, Now(clock()))?;
+        let snapshot = Snapshot::read_with_days(&reader, Now(clock()))?;
         let source = Mutex::new(Source { reader, stamp });
         Ok(Self { current: RwLock::new(Arc::new(snapshot)), source, clock })
     }
@@ -58,24 +60,29 @@ impl Keeper {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Now((self.clock)());
         let stamp = source.reader.stamp()?;
-        let snapshot = if stamp == source.stamp {
-            self.current().unchanged_at(now)
+        let current = self.current();
+        // Of a new day other days are complete.
+        let snapshot = if stamp == source.stamp && now.today() == current.made_at.today() {
+            current.unchanged_at(now)
         } else {
-            Snapshot::read(&source.reader, now)?
+            current.read_again(&source.reader, now)?
         };
         source.stamp = stamp;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         Ok(())
     }
 
-    /// Looks again and again, until the answer is dropped.
-    pub fn begin(self: &Arc<Self>) -> std::io::Result<Background> {
+    /// Looks again and again, by this clock, until the answer is dropped.
+    pub fn begin(self: &Arc<Self>, pace: Pace) -> std::io::Result<Background> {
         let (stop, stopped) = mpsc::channel::<()>();
         let keeper = self.clone();
         let thread = std::thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
-            let mut rest = REST;
             let mut failed = None;
-            while stopped.recv_timeout(rest) == Err(RecvTimeoutError::Timeout) {
+            let mut next = pace() + REST;
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                if pace() < next {
+                    continue;
+                }
                 let started = Instant::now();
                 let result = keeper.look().err();
                 // Said once, not every minute.
@@ -87,7 +94,7 @@ impl Keeper {
                     _ => {}
                 }
                 failed = result;
-                rest = rest_after(started.elapsed());
+                next = pace() + rest_after(started.elapsed());
             }
         })?;
         Ok(Background { stop: Some(stop), thread: Some(thread) })
@@ -144,6 +151,10 @@ mod tests {
         let second = keeper.current();
         assert_eq!(second.made_at, Now(NOW + 60), "it was looked at");
         assert!(second.is_same_reading(&first), "and not read again");
+        assert_eq!(
+            (second.made.passes, second.names().collect::<Vec<_>>()),
+            (1, vec!["notes-mcp"])
+        );
 
         let beat = heartbeat(NOW);
         store.apply(&[Incoming::new(&beat, NOW)], &Counts::new()).expect("a commit");
@@ -151,6 +162,13 @@ mod tests {
         keeper.look().expect("a look");
         assert_eq!(keeper.current().installs(Some("notes-mcp")).count(), 1);
         assert_eq!(first.installs(None).count(), 0, "a snapshot does not change");
+
+        // Nothing but the day has changed: what the last 28 days are.
+        let third = keeper.current();
+        time.store(NOW + 86_400, Ordering::SeqCst);
+        keeper.look().expect("a look");
+        assert!(!keeper.current().is_same_reading(&third));
+        assert_eq!(keeper.current().made.passes, 3);
     }
 
     #[test]
@@ -171,7 +189,7 @@ mod tests {
         let _store = Store::open(&options).expect("a database");
         let reader = Reader::open(directory.path()).expect("a reader");
         let keeper = Arc::new(Keeper::new(reader, Arc::new(|| NOW)).expect("a snapshot"));
-        drop(keeper.begin().expect("a thread"));
+        drop(keeper.begin(Arc::new(|| Duration::ZERO)).expect("a thread"));
         assert_eq!(Arc::strong_count(&keeper), 1, "the thread has given its keeper back");
     }
 }

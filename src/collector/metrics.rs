@@ -3,6 +3,7 @@
 //! One rule: numbers of this process since its start, and none about a product, an install or a sender.
 
 use super::answer::names;
+use super::snapshot::Made;
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -41,12 +42,14 @@ pub struct Metrics {
 }
 
 /// What is measured when it is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Measured {
     /// Heartbeats can be stored.
     pub is_ready: bool,
     /// Of the numbers on the pages, in seconds.
     pub snapshot_age: u64,
+    /// The reading that they are made of.
+    pub snapshot: Made,
     /// Of the database and its log.
     pub database_bytes: u64,
     /// Seconds since 1970 at which the certificate ends.
@@ -125,10 +128,12 @@ impl Metrics {
         }
         sum += self.commits.last().map_or(0, get);
         text.line("commit_seconds_bucket", format_args!("{{le=\"+Inf\"}}"), sum);
-        let micros = get(&self.commit_micros);
-        let seconds = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-        text.line("commit_seconds_sum", "", seconds);
+        text.line("commit_seconds_sum", "", seconds(get(&self.commit_micros)));
         text.line("commit_seconds_count", "", sum);
+        let Made { passes, took, bytes, .. } = &now.snapshot;
+        text.head("snapshot_pass_seconds", "gauge", "Time that the last reading of the rows took.");
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        text.line("snapshot_pass_seconds", "", seconds(took));
         let mut one = |name: &str, kind: &str, help: &str, value: u64| {
             text.head(name, kind, help);
             text.line(name, "", value);
@@ -141,6 +146,10 @@ impl Metrics {
         one("ready", "gauge", "1 while heartbeats can be stored.", now.is_ready.into());
         let help = "Age of the numbers on the pages.";
         one("snapshot_age_seconds", "gauge", help, now.snapshot_age);
+        let help = "Readings of the rows that pages are made of.";
+        one("snapshot_passes_total", "counter", help, *passes);
+        let help = "Memory of the rows that were read, as columns.";
+        one("snapshot_bytes", "gauge", help, *bytes as u64);
         let help = "Size of the database and its log.";
         one("database_bytes", "gauge", help, now.database_bytes);
         if let Some(ends) = now.certificate_ends {
@@ -149,6 +158,10 @@ impl Metrics {
         }
         text.0
     }
+}
+
+fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 struct Text(String);

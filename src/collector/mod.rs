@@ -38,3 +38,4 @@ mod testing;
 pub mod tls;
 pub mod verify;
 pub mod view;
+mod views;

@@ -90,6 +90,7 @@ async fn all_metrics(State(this): This, request: Request) -> Response {
     let now = Measured {
         is_ready: this.app.receiver.write_error().is_none(),
         snapshot_age: this.age(),
+        snapshot: (this.pages.snapshot)().made.clone(),
         database_bytes: store::database_bytes(&this.dir),
         certificate_ends: this.tls.as_ref().and_then(|tls| tls.ends_at()),
     };
@@ -133,13 +134,14 @@ mod tests {
     use crate::collector::pages::access::Access;
     use crate::collector::receive::Receiver;
     use crate::collector::store::StoreOptions;
+    use crate::collector::view::Topic;
     use crate::web::key::ApiKey;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     const NOW: u64 = 1_790_000_000;
 
     #[test]
-    fn health_says_when_the_numbers_are_old() {
+    fn health_metrics_and_every_page_say_when_the_numbers_are_old() {
         let place = tempfile::tempdir().expect("a directory");
         let dir = place.path().to_owned();
         let options = StoreOptions { dir: dir.clone(), ephemeral: true, ..StoreOptions::default() };
@@ -181,11 +183,42 @@ mod tests {
         let said = |age: u64, fresh| {
             format!(r#"{{"alive":true,"numbers_age_seconds":{age},"fresh":{fresh}}}"#)
         };
-        for (later, fresh) in [(0, true), (STALE - 1, true), (STALE, false), (34 * 86_400, false)] {
+        let request = || {
+            let key = ("x-api-key", "0123456789abcdef");
+            let request = Request::builder().uri("/").header(key.0, key.1);
+            request.body(axum::body::Body::empty()).expect("a request")
+        };
+        let text = |response: Response| {
+            assert_eq!(response.status(), StatusCode::OK);
+            let body = runtime.block_on(axum::body::to_bytes(response.into_body(), 1 << 20));
+            String::from_utf8(body.expect("a body").to_vec()).expect("text")
+        };
+        let check = |later: u64, ago: &str, fresh: bool| {
             time.store(NOW + later, Ordering::SeqCst);
             assert_eq!(ask(), said(later, fresh));
-        }
+            let metrics = runtime.block_on(all_metrics(State(this.clone()), request()));
+            let age = format!("mcpproxy_collector_snapshot_age_seconds {later}\n");
+            assert!(text(metrics).contains(&age), "{later}");
+            let words = match fresh {
+                true => format!(r#"<p class="age">read {ago} ago"#),
+                false => {
+                    format!(
+                        r#"<p class="age stale"><strong>Numbers are old: </strong>read {ago} ago"#
+                    )
+                }
+            };
+            for topic in Topic::PAGES {
+                let page = pages::show(State(this.pages.clone()), request(), topic);
+                let page = text(runtime.block_on(page));
+                assert!(page.contains(&words), "{topic:?}: {words}");
+            }
+        };
+        check(0, "0 seconds", true);
+        check(STALE - 1, "59 minutes", true);
+        check(STALE, "1 hour", false);
+        check(34 * 86_400, "34 days", false);
         looked.look().expect("a look");
-        assert_eq!(ask(), said(0, true));
+        time.store(NOW + 34 * 86_400 + 1, Ordering::SeqCst);
+        assert_eq!(ask(), said(1, true));
     }
 }

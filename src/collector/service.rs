@@ -150,7 +150,7 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     };
     let keeper = Arc::new(Keeper::new(receiver.reader()?, options.clock.clone())?);
     let _looking = keeper
-        .begin()
+        .begin(options.pace.clone())
         .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
     let _expiring =
         expiry::begin(options.store.dir.clone(), options.keep, options.clock.clone())

@@ -2,12 +2,17 @@
 //!
 //! One rule: every page and every report is made of one snapshot, which does not change while it is read.
 
+mod again;
+mod pass;
+
 use super::code::Code;
-use super::definitions::{Day, Frozen, Install, Now, Record, SaidCode, Traits, Who, crash};
-use super::row::{InstallRow, STEPS, Standing};
-use super::store::{DayRow, Note, Reader, StoreError};
+use super::definitions::{Day, Frozen, Install, Now, Record, SaidCode, Traits, Who};
+use super::row::{InstallRow, STEPS};
+use super::store::{DayRow, Note, Outside, Reader, StoreError};
+use super::views::Views;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// All installs as they were at one moment.
 #[derive(Clone, Debug)]
@@ -24,7 +29,26 @@ pub struct Snapshot {
     pub health: Arc<Health>,
     /// Whether the rows of days were read, not those of installs alone.
     pub has_days: bool,
+    /// How it was read.
+    pub made: Made,
+    /// What was asked of it.
+    pub(super) views: Arc<Views>,
     products: Arc<[(String, Columns)]>,
+}
+
+/// The last reading of the rows.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// Readings until then, it among them.
+    pub passes: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// Rows that were read, because they had changed or all were.
+    pub read: u64,
+    /// Bytes of the columns.
+    pub bytes: usize,
+    /// What may change day rows and leaves their installs as they are.
+    outside: Outside,
 }
 
 /// What became of all heartbeats that were received, and how large the database is.
@@ -39,14 +63,13 @@ pub struct Health {
 }
 
 impl Health {
-    fn read(reader: &Reader, today: Day) -> Result<Self, StoreError> {
+    fn read(reader: &Reader, today: Day, installs: u64) -> Result<Self, StoreError> {
         let mut counts: BTreeMap<String, [u64; 3]> = BTreeMap::new();
         for (at, since) in [today.minus(6), today.minus(27), Day(0)].into_iter().enumerate() {
             for (name, n) in reader.counts(since.0)? {
                 counts.entry(name).or_default()[at] = n;
             }
         }
-        let installs = reader.products()?.iter().map(|one| one.installs).sum();
         Ok(Self { counts: counts.into_iter().collect(), bytes: reader.bytes()?, installs })
     }
 
@@ -68,6 +91,13 @@ impl Health {
 /// The installs of a product, a column for each thing that the definitions ask.
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
+    /// The number of the product in the database.
+    product: i64,
+    /// Its first day here.
+    first_day: u32,
+    /// How the key of each install begins, in their order, and a number that changes with its row.
+    keys: Vec<u32>,
+    prints: Vec<u64>,
     day0: Vec<u32>,
     last: Vec<u32>,
     days: Vec<[u64; 6]>,
@@ -144,61 +174,30 @@ impl Snapshot {
             notes: Arc::new([]),
             health: Arc::default(),
             has_days: false,
+            made: Made::default(),
+            views: Arc::default(),
             products: products.into(),
         }
     }
 
     /// What the database holds now. Products that were not added are not shown.
     pub fn read(reader: &Reader, now: Now) -> Result<Self, StoreError> {
-        Self::read_more(reader, now, false)
+        pass::read(reader, now, false, None)
     }
 
-    /// The same, with what installs said on the last 28 complete days. It takes a look at each active install, so a
-    /// collector does not do it every minute.
+    /// The same, with what installs said on the last 28 complete days: a look at each install that was active.
     pub fn read_with_days(reader: &Reader, now: Now) -> Result<Self, StoreError> {
-        Self::read_more(reader, now, true)
+        pass::read(reader, now, true, None)
     }
 
-    fn read_more(reader: &Reader, now: Now, has_days: bool) -> Result<Self, StoreError> {
-        let yesterday = now.today().minus(1);
-        let last = yesterday.minus(crash::DAYS - 1).0..=yesterday.0;
-        // Of one moment: an install that expires in between would be counted twice, or not at all.
-        reader.at_one_moment(|reader| {
-            let mut products = Vec::new();
-            let mut days = reader.days_of_installs()?;
-            for product in reader.products()? {
-                if product.standing == Standing::Added {
-                    let mut columns = Columns::default();
-                    reader.each_install(&product.name, |key, row| {
-                        columns.push(&row);
-                        if has_days && row.last_day >= *last.start() {
-                            columns.push_days(&days.within(key, last.clone())?);
-                        }
-                        Ok::<_, StoreError>(())
-                    })?;
-                    columns.places = HashMap::new();
-                    columns.frozen = reader.frozen_installs(&product.name)?;
-                    products.push((product.name, columns));
-                }
-            }
-            let expiry_stopped = reader.expiry_has_stopped()?;
-            let wants_a_proxy = reader.wants_a_proxy(now.today().0)?;
-            let notes = reader.notes()?.into();
-            let health = Arc::new(Health::read(reader, now.today())?);
-            Ok(Self {
-                expiry_stopped,
-                wants_a_proxy,
-                notes,
-                health,
-                has_days,
-                ..Self::new(now, products)
-            })
-        })
+    /// The same, of a database that this snapshot was read from. What has not changed is not read again.
+    pub fn read_again(&self, reader: &Reader, now: Now) -> Result<Self, StoreError> {
+        pass::read(reader, now, true, Some(self))
     }
 
     /// The same installs, looked at again: nothing has changed until `now`.
     pub fn unchanged_at(&self, now: Now) -> Self {
-        Self { made_at: now, ..self.clone() }
+        Self { made_at: now, views: Arc::default(), ..self.clone() }
     }
 
     /// Whether both are of one reading of the rows.
@@ -302,7 +301,7 @@ impl Columns {
             first: self.first[at],
             now: self.now[at],
             first_version: &self.words[self.version[at][0] as usize],
-            version: &self.words[self.version[at][1] as usize],
+            version: self.version[at][1],
             versions: self.versions.at(at),
             said: self.said.at(at),
             codes: self.codes.at(at),
@@ -313,17 +312,22 @@ impl Columns {
 
     /// All installs.
     fn iter(&self) -> impl Iterator<Item = Install> {
-        (0..self.day0.len()).map(|at| Install {
+        (0..self.day0.len()).map(|at| self.install(at))
+    }
+
+    fn install(&self, at: usize) -> Install {
+        let marks = self.marks[at];
+        Install {
             day0: Day(self.day0[at]),
             last: Day(self.last[at]),
             days: self.days[at],
             steps: self.steps[at],
             lapses: u32::from(self.lapses[at]),
-            who: self.marks[at].who,
-            is_release: self.marks[at].is_release,
-            is_carried_over: self.marks[at].is_carried_over,
-            is_late_start: self.marks[at].is_late_start,
-            is_flood: self.marks[at].is_flood,
-        })
+            who: marks.who,
+            is_release: marks.is_release,
+            is_carried_over: marks.is_carried_over,
+            is_late_start: marks.is_late_start,
+            is_flood: marks.is_flood,
+        }
     }
 }

@@ -144,7 +144,7 @@ impl View {
         Self::with(snapshot, selection, &Topic::ALL)
     }
 
-    /// The same, with what `topics` show beside the numbers that every page has.
+    /// The same, with what `topics` show beside the numbers that every page has; the others are empty.
     pub fn with(snapshot: &Snapshot, selection: Selection, topics: &[Topic]) -> Self {
         let now = snapshot.made_at;
         let since = selection.since.map(Day::week);
@@ -158,16 +158,24 @@ impl View {
         let expired = || snapshot.frozen(product);
         let frozen = || expired().filter(|_| filters.is_empty());
         let counts = move |one: &&Frozen| one.group.is_shown_to(audience);
-        let frozen_recent = || {
-            let is_recent = move |one: &&Frozen| since.is_none_or(|since| one.week >= since);
-            frozen().filter(counts).filter(is_recent)
+        // Each reading of a million installs is felt: what no topic shows is made of none.
+        let asks = |wanted: &[Topic]| wanted.iter().any(|topic| topics.contains(topic));
+        let recent = |wanted: &[Topic]| {
+            asks(wanted).then(|| shown().filter(is_recent)).into_iter().flatten()
         };
-        let retention = definitions::retention(shown().filter(is_recent), now)
-            .with_frozen(frozen_recent(), now);
+        let frozen_recent = |wanted: &[Topic]| {
+            let is_recent = move |one: &&Frozen| since.is_none_or(|since| one.week >= since);
+            let some = asks(wanted).then(|| frozen().filter(counts).filter(is_recent));
+            some.into_iter().flatten()
+        };
+        let (cohorts, curves) = ([Topic::Overview, Topic::Retention], [Topic::Retention]);
+        let (funnel, delayed) = ([Topic::Overview, Topic::Activation], [Topic::Activation]);
+        let retention =
+            definitions::retention(recent(&cohorts), now).with_frozen(frozen_recent(&cohorts), now);
         let rolling =
-            definitions::rolling(shown().filter(is_recent), now).with_frozen(frozen_recent(), now);
-        let mut survival = definitions::survival(shown().filter(is_recent), now);
-        frozen_recent().for_each(|one| survival.add_frozen(one));
+            definitions::rolling(recent(&curves), now).with_frozen(frozen_recent(&curves), now);
+        let mut survival = definitions::survival(recent(&curves), now);
+        frozen_recent(&curves).for_each(|one| survival.add_frozen(one));
         let steps = if is_gateway(snapshot, selection.product.as_deref()) {
             Step::GATEWAY
         } else {
@@ -175,15 +183,16 @@ impl View {
         };
         let mut activity = definitions::activity(shown(), now);
         frozen().filter(counts).for_each(|one| activity.add_frozen(one));
-        let mut activation = definitions::activation(shown().filter(is_recent), steps, now);
-        frozen_recent().for_each(|one| activation.add_frozen(one));
-        let mut delays = definitions::delays(shown().filter(is_recent), steps);
-        frozen_recent().for_each(|one| delays.iter_mut().for_each(|row| row.add_frozen(one)));
+        let mut activation = definitions::activation(recent(&funnel), steps, now);
+        frozen_recent(&funnel).for_each(|one| activation.add_frozen(one));
+        let mut delays = definitions::delays(recent(&delayed), steps);
+        let late = frozen_recent(&delayed);
+        late.for_each(|one| delays.iter_mut().for_each(|row| row.add_frozen(one)));
         let mut left_out = definitions::left_out(all(), audience);
         for one in frozen().filter(|one| !counts(one)) {
             left_out.add(one.group, one.installs());
         }
-        let environments = topics.contains(&Topic::Environments).then(|| {
+        let environments = asks(&[Topic::Environments]).then(|| {
             let shown = || records().filter(move |one| one.install.is_shown_to(audience));
             let recent = shown().filter(move |one| is_recent(&one.install));
             let mut weeks = definitions::mix(shown(), now);
@@ -215,13 +224,17 @@ impl View {
             let shown = records().filter(move |one| one.install.is_shown_to(audience));
             definitions::clients(shown, now, K)
         });
+        let people = match asks(&[Topic::Overview]) {
+            true => definitions::share_of_people(all(), now),
+            false => Share::default(),
+        };
         let left = expired().filter(|_| !filters.is_empty());
         let expired_left_out = left.map(Frozen::installs).sum();
         Self {
             as_of: now,
             activity,
             new: definitions::new_installs(&retention, now),
-            people: definitions::share_of_people(all(), now),
+            people,
             rolling,
             survival,
             activation,

@@ -1,6 +1,8 @@
 //! The collector as its maintainer runs it: a process, real sockets, real clients, crashes and full disks.
 
 mod answers;
+#[cfg(feature = "simulate")]
+mod budgets;
 mod client;
 mod commands;
 mod crashes;

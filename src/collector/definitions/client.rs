@@ -29,14 +29,22 @@ pub fn clients<'r>(records: impl Iterator<Item = Record<'r>>, now: Now, k: u64) 
     let yesterday = now.today().minus(1);
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     let mut without = Share::default();
+    // Of each place in the words of the product at hand.
+    let (mut words, mut places): (&[String], Vec<u64>) = (&[], Vec::new());
     for record in records {
+        if !std::ptr::eq(words, record.words) {
+            take(&mut counts, words, &mut places);
+            words = record.words;
+            places.resize(words.len(), 0);
+        }
         let install = &record.install;
         let is_old = now.today().since(install.day0) >= OLD;
         if is_old && !install.is_flood && install.was_active(yesterday.minus(YEAR - 1), yesterday) {
             without.add(record.clients.is_empty());
-            record.clients().for_each(|name| *counts.entry(name).or_default() += 1);
+            record.clients.iter().for_each(|word| places[*word as usize] += 1);
         }
     }
+    take(&mut counts, words, &mut places);
     let all = counts.len();
     let shown = counts.into_iter().filter(|(_, count)| *count >= k);
     let of = without.of;
@@ -46,4 +54,11 @@ pub fn clients<'r>(records: impl Iterator<Item = Record<'r>>, now: Now, k: u64) 
     names.sort_by_key(|(_, share)| std::cmp::Reverse(share.count));
     let hidden = (all - names.len()) as u64;
     Clients { names, hidden, without }
+}
+
+/// Adds the counts of places to those of names.
+fn take<'r>(counts: &mut BTreeMap<&'r str, u64>, words: &'r [String], places: &mut Vec<u64>) {
+    for (word, count) in words.iter().zip(places.drain(..)).filter(|(_, count)| *count > 0) {
+        *counts.entry(word).or_default() += count;
+    }
 }

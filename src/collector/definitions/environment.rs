@@ -4,7 +4,6 @@
 //! counted by their first.
 
 use super::day::{IsoWeek, Now};
-use super::install::Install;
 use super::record::{Record, Traits};
 use super::share::Share;
 use crate::collector::row::AgentEnv;
@@ -53,23 +52,12 @@ pub fn mix<'r>(records: impl Iterator<Item = Record<'r>>, now: Now) -> Vec<Mix> 
     let first = IsoWeek(last.0.saturating_sub(WEEKS - 1));
     let mut weeks: Vec<Mix> = (first.0..=last.0).map(|week| Mix::of(IsoWeek(week))).collect();
     for record in records {
-        let install = &record.install;
-        for mix in weeks_of(&mut weeks, install) {
-            if install.was_active(mix.week.monday(), mix.week.sunday().min(yesterday)) {
-                mix.add(record.now);
-            }
+        for week in record.install.weeks_active(first.monday(), yesterday) {
+            weeks[(week.0 - first.0) as usize].add(record.now);
         }
     }
     let empty = weeks.iter().take_while(|mix| mix.installs == 0).count();
     weeks.split_off(empty)
-}
-
-/// The weeks in which an install may have been heard of.
-fn weeks_of<'w>(weeks: &'w mut [Mix], install: &Install) -> &'w mut [Mix] {
-    let (from, to) = (install.day0.week(), install.last.week());
-    let begin = weeks.partition_point(|mix| mix.week < from);
-    let end = weeks.partition_point(|mix| mix.week <= to).max(begin);
-    &mut weeks[begin..end]
 }
 
 impl Mix {

@@ -2,7 +2,7 @@
 //!
 //! One rule: lifetime facts and days, counted from day 0; no id, no value that could tell one user from another.
 
-use super::day::Day;
+use super::day::{Day, IsoWeek};
 use super::frozen::Group;
 use super::survival;
 use super::who::{self, Audience, Who};
@@ -70,6 +70,11 @@ impl Install {
 
     /// Days from day 0 to the first heartbeat on day `n` or later.
     pub fn first_seen_from(&self, n: u32) -> Option<u32> {
+        // Ids are replaced after 365 days; of what lies beyond the bits only the last day is known.
+        let last = self.last.since(self.day0);
+        if n > last {
+            return None;
+        }
         let words = (0_u32..).zip(self.days).skip((n / 64) as usize);
         for (at, word) in words {
             let word = if at == n / 64 { word & (u64::MAX << (n % 64)) } else { word };
@@ -77,9 +82,7 @@ impl Install {
                 return Some(at * 64 + word.trailing_zeros());
             }
         }
-        // Ids are replaced after 365 days; of what lies beyond the bits only the last day is known.
-        let last = self.last.since(self.day0);
-        (last >= n.max(row::DAYS)).then_some(last)
+        (last >= row::DAYS).then_some(last)
     }
 
     /// Whether a heartbeat of one of these days after day 0 was received.
@@ -92,6 +95,16 @@ impl Install {
         self.last >= first
             && self.day0 <= last
             && self.was_seen_within(first.since(self.day0), last.since(self.day0))
+    }
+
+    /// The ISO weeks in which a heartbeat of one of these UTC days was received, earliest first.
+    pub fn weeks_active(self, first: Day, last: Day) -> impl Iterator<Item = IsoWeek> {
+        let mut from = first;
+        std::iter::from_fn(move || {
+            let day = self.day0.plus(self.first_seen_from(from.since(self.day0))?);
+            from = day.week().sunday().plus(1);
+            (day <= last).then(|| day.week())
+        })
     }
 
     /// Days from day 0 to the first report of a step.

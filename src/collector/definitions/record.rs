@@ -2,7 +2,6 @@
 //!
 //! One rule: installs are chosen by the values of the first heartbeat; those of now are shown, and choose nothing.
 
-use super::day::Day;
 use super::install::Install;
 use crate::collector::code::Code;
 use crate::collector::row::{AgentEnv, Facts};
@@ -36,8 +35,8 @@ pub struct Record<'r> {
     pub now: Traits,
     /// The version of its first heartbeat.
     pub first_version: &'r str,
-    /// The version of its last one.
-    pub version: &'r str,
+    /// The version of its last one, by its place in `words`.
+    pub version: u32,
     /// The last eight versions with the UTC day of the first report of each, earliest first; by their place in `words`.
     pub versions: &'r [(u32, u32)],
     /// The versions of its last 28 complete days, and whether it said with one that a host had crashed; none unless
@@ -114,20 +113,6 @@ pub fn recomputed(markers: EnvMarkers, agent: Option<AgentEnv>, os: Os) -> EnvKi
         EnvKind::Headless
     } else {
         EnvKind::Unknown
-    }
-}
-
-impl<'r> Record<'r> {
-    /// Its versions, each with the day of its first report, earliest first.
-    pub fn versions(&self) -> impl DoubleEndedIterator<Item = (&'r str, Day)> + use<'r> {
-        let words = self.words;
-        self.versions.iter().map(|(word, day)| (words[*word as usize].as_str(), Day(*day)))
-    }
-
-    /// The clients that it has seen.
-    pub fn clients(&self) -> impl Iterator<Item = &'r str> + use<'r> {
-        let words = self.words;
-        self.clients.iter().map(|word| words[*word as usize].as_str())
     }
 }
 

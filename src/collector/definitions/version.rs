@@ -10,7 +10,6 @@ use super::record::Record;
 use super::share::Share;
 use super::who;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 /// One version in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,33 +112,40 @@ pub fn versions<'r, I: Iterator<Item = Record<'r>>>(records: impl Fn() -> I, now
     }
 }
 
-/// The first day on which each version was reported.
-fn first_days<'r>(records: impl Iterator<Item = Record<'r>>) -> BTreeMap<&'r str, Day> {
-    let mut first_days: BTreeMap<&str, Day> = BTreeMap::new();
-    for (version, day) in records.flat_map(|record| record.versions()) {
-        let first = first_days.entry(version).or_insert(day);
-        *first = day.min(*first);
+/// The first day on which each version was reported, by its place in the words; none of a word that is no version.
+fn first_days<'r>(records: impl Iterator<Item = Record<'r>>) -> Vec<Option<Day>> {
+    let mut first_days = Vec::new();
+    for record in records {
+        first_days.resize(record.words.len(), None::<Day>);
+        for (word, day) in record.versions {
+            let first = &mut first_days[*word as usize];
+            *first = Some(first.map_or(Day(*day), |before| before.min(Day(*day))));
+        }
     }
     first_days
 }
 
 fn adopted<'r>(
     records: impl Iterator<Item = Record<'r>>,
-    first_days: &BTreeMap<&str, Day>,
+    first_days: &[Option<Day>],
     now: Now,
 ) -> Vec<Adopted> {
     let yesterday = now.today().minus(1);
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut words: &[String] = &[];
+    let mut counts = vec![0_u64; first_days.len()];
     for record in records.filter(|one| one.install.was_active(yesterday.minus(27), yesterday)) {
-        *counts.entry(record.version).or_default() += 1;
+        words = record.words;
+        counts[record.version as usize] += 1;
     }
-    let of = counts.values().sum();
-    let adopted = counts.into_iter().map(|(version, count)| Adopted {
-        version: version.to_owned(),
-        first_day: first_days.get(version).copied().filter(|day| is_recent(*day, now)),
-        share: Share { count, of },
-    });
-    let mut adopted: Vec<Adopted> = adopted.collect();
+    let of = counts.iter().sum();
+    let found = words.iter().zip(first_days).zip(counts).filter(|(_, count)| *count > 0);
+    let mut adopted: Vec<Adopted> = found
+        .map(|((version, first_day), count)| Adopted {
+            version: version.clone(),
+            first_day: first_day.filter(|day| is_recent(*day, now)),
+            share: Share { count, of },
+        })
+        .collect();
     adopted.sort_by(|one, other| order(&other.version, &one.version));
     adopted
 }
@@ -158,7 +164,7 @@ struct Target {
 
 fn upgrades<'r, I: Iterator<Item = Record<'r>>>(
     records: &impl Fn() -> I,
-    first_days: &BTreeMap<&str, Day>,
+    first_days: &[Option<Day>],
     now: Now,
 ) -> Vec<Upgrade> {
     let words = records().next().map_or(&[][..], |record| record.words);
@@ -168,21 +174,28 @@ fn upgrades<'r, I: Iterator<Item = Record<'r>>>(
     let mut ranks = vec![0; words.len()];
     sorted.iter().enumerate().for_each(|(rank, word)| ranks[*word] = rank);
     let targets = sorted.iter().enumerate().filter_map(|(rank, word)| {
-        let name = words[*word].as_str();
-        let first_day = *first_days.get(name)?;
-        let is_target = who::is_release(name) && is_recent(first_day, now);
+        let first_day = first_days[*word]?;
+        let is_target = who::is_release(&words[*word]) && is_recent(first_day, now);
         is_target.then_some(Target { rank, first_day, counts: [0; 6] })
     });
     let mut targets: Vec<Target> = targets.collect();
+    targets.sort_by_key(|target| target.first_day);
     for record in records() {
-        for target in &mut targets {
-            if could_upgrade(&record, target, &ranks) {
+        // Those that came up in its life: half of all installs live for a day.
+        let Some((_, first)) = record.versions.first() else { continue };
+        let begin = targets.partition_point(|target| target.first_day.0 <= *first);
+        for target in &mut targets[begin..] {
+            if target.first_day > record.install.last {
+                break;
+            }
+            if had_older(&record, target, &ranks) {
                 let after = upgraded_after(&record, target, &ranks);
                 target.counts[Delay::of(after) as usize] += 1;
             }
         }
     }
-    let some = targets.into_iter().rev().filter(|target| target.counts != [0; 6]);
+    targets.sort_by_key(|target| std::cmp::Reverse(target.rank));
+    let some = targets.into_iter().filter(|target| target.counts != [0; 6]);
     let some = some.map(|Target { rank, first_day, counts }| Upgrade {
         version: words[sorted[rank]].clone(),
         first_day,
@@ -191,11 +204,10 @@ fn upgrades<'r, I: Iterator<Item = Record<'r>>>(
     some.collect()
 }
 
-/// Whether an install had an older version when this one came up, and was heard of since.
-fn could_upgrade(record: &Record<'_>, to: &Target, ranks: &[usize]) -> bool {
+/// Whether an install had an older version when this one came up.
+fn had_older(record: &Record<'_>, to: &Target, ranks: &[usize]) -> bool {
     let before = record.versions.iter().rfind(|(_, day)| *day < to.first_day.0);
-    let is_older = before.is_some_and(|(word, _)| ranks[*word as usize] < to.rank);
-    is_older && record.install.last >= to.first_day
+    before.is_some_and(|(word, _)| ranks[*word as usize] < to.rank)
 }
 
 /// Days from the first report of a version by anybody to that of an install, of it or a later one.
@@ -215,15 +227,15 @@ fn weeks<'r>(records: impl Iterator<Item = Record<'r>>, now: Now) -> Vec<InWeek>
     let mut words: &[String] = &[];
     for record in records {
         words = record.words;
-        let install = &record.install;
-        let weeks = install.day0.week().max(first).0..=install.last.week().min(last).0;
-        for week in weeks.map(IsoWeek) {
+        for week in record.install.weeks_active(first.monday(), yesterday) {
             let end = week.sunday().min(yesterday);
             let then = record.versions.iter().rfind(|(_, day)| *day <= end.0);
-            if let Some((word, _)) = then.filter(|_| install.was_active(week.monday(), end)) {
+            if let Some((word, _)) = then {
                 let counts = &mut counts[(week.0 - first.0) as usize];
                 let place = *word as usize;
-                counts.resize(counts.len().max(place + 1), 0);
+                if counts.len() <= place {
+                    counts.resize(place + 1, 0);
+                }
                 counts[place] += 1;
             }
         }

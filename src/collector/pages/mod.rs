@@ -17,7 +17,7 @@ use super::http::Clock;
 use super::receive::PROXY_ALARM;
 use super::report::{self, Form};
 use super::snapshot::Snapshot;
-use super::view::{Topic, View};
+use super::view::Topic;
 use crate::web::answer;
 use access::Access;
 use axum::Router;
@@ -26,11 +26,14 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use maud::Markup;
 use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 
 /// What the browser is held to: the style of this server, forms to this server, and no more.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
@@ -82,7 +85,18 @@ pub fn router(pages: Arc<Pages>, base: &str) -> Router {
             router = router.route(&format!("{base}/{}.{ending}", topic.name()), get(handler));
         }
     }
-    router.with_state(pages)
+    router.with_state(pages).layer(from_fn(apart))
+}
+
+/// A page of a million installs takes a while to compute: on a thread of its own, so that heartbeats do not wait.
+async fn apart(request: Request, next: Next) -> Response {
+    if request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    let runtime = Handle::current();
+    let made = spawn_blocking(move || runtime.block_on(next.run(request))).await;
+    // A panic was reported where it happened.
+    made.unwrap_or_else(|_| secured(StatusCode::INTERNAL_SERVER_ERROR.into_response()))
 }
 
 /// What follows the base path in the address that opens the pages: the only place that shows the key.
@@ -90,7 +104,7 @@ pub fn entrance(access: &Access) -> String {
     format!("/?key={}", access.key().reveal())
 }
 
-async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
+pub(super) async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
     let (uri, headers) = (request.uri(), request.headers());
     let query = uri.query().unwrap_or_default();
     if let Some(given) = query::key(query) {
@@ -102,7 +116,7 @@ async fn show(State(pages): App, request: Request, topic: Topic) -> Response {
     let snapshot = (pages.snapshot)();
     match query::selection(uri, &snapshot) {
         Ok(selection) => {
-            let view = View::with(&snapshot, selection, &[topic]);
+            let view = snapshot.view(selection, topic);
             let age = (pages.clock)().saturating_sub(snapshot.made_at.0);
             let names: Vec<&str> = snapshot.names().collect();
             let endpoint = endpoint(&pages, &request);
@@ -145,7 +159,7 @@ fn export(pages: &Pages, request: &Request, topic: Topic, form: Form) -> Respons
     let snapshot = (pages.snapshot)();
     match query::selection(request.uri(), &snapshot) {
         Ok(selection) => {
-            let text = report::write(&View::with(&snapshot, selection, &[topic]), topic, form);
+            let text = report::write(&snapshot.view(selection, topic), topic, form);
             let kind = match form {
                 Form::Json => "application/json",
                 Form::Csv => "text/csv; charset=utf-8; header=present",

@@ -92,11 +92,14 @@ impl Bulk<'_> {
         let first = self.last_day - chance.below(u64::from(self.days)) as u32;
         // Most never come back, some come now and then, a few come daily.
         let habit = [0, 0, 0, 60, 250, 800][chance.below(6) as usize];
+        // Of these every other one leaves within a quarter of a year.
+        let stays = if chance.below(2) == 0 { chance.below(90) as u32 } else { self.days };
+        let end = self.last_day.min(first + stays);
         let mut beat = heartbeat(&mut chance);
         beat.product = Some(self.products[(n % self.products.len() as u64) as usize].to_owned());
         let mut kept: Option<Kept> = None;
         let mut stored = 0;
-        for day in first..=self.last_day {
+        for day in first..=end {
             if day > first && chance.below(1000) >= habit {
                 continue;
             }

@@ -44,7 +44,7 @@ pub use packed::DayRow;
 pub use products::{ProductError, add, name_of_existing, named, remove, rename};
 pub use purge::{Meant, Purge};
 pub use raw::{Found, RawDay, raw_frozen};
-pub use read::{Reader, database_bytes};
+pub use read::{Outside, Reader, Unread, database_bytes, marked};
 pub use retire::{retire, retired, unretire};
 pub use write::{Store, StoreOptions, key_is_exposed};
 

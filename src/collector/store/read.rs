@@ -7,10 +7,12 @@ use super::error::StoreError;
 use super::notes::{self, Note};
 use super::packed::{self, DayRow};
 use super::products::{self, Products};
+use super::sum::Sum;
 use super::{frozen, sql, sum};
 use crate::collector::floods::PROXIED;
 use crate::collector::kept::Kept;
-use crate::collector::row::{InstallRow, Product};
+use crate::collector::row::{InstallRow, Product, Standing};
+use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Row, Statement, params};
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -98,6 +100,38 @@ impl Reader {
         Ok(Ok(()))
     }
 
+    /// Every install of whichever product, in the order of their keys.
+    pub fn each_unread(
+        &self,
+        mut each: impl FnMut(&Unread<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare(sql::ALL_INSTALLS)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            each(&Unread(row))?;
+        }
+        Ok(())
+    }
+
+    /// Number and name of each product that is shown, without a look at its installs.
+    pub fn shown(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        let products = Products::read(&self.connection)?;
+        let added = products.all().filter(|known| known.standing == Standing::Added);
+        Ok(added.map(|known| (known.product, known.name.clone())).collect())
+    }
+
+    /// The first day of a product, of installs that have expired.
+    pub fn first_day_of_expired(&self, product: i64) -> Result<Option<u32>, StoreError> {
+        frozen::first_day(&self.connection, product)
+    }
+
+    /// Another value after an import, and after a day row of this day or a later one has expired.
+    pub fn outside(&self, day: u32) -> Result<Outside, StoreError> {
+        let lines = self.connection.query_row(sql::IMPORTED_LINES, [], |row| row.get(0))?;
+        let sums = self.connection.query_row(sql::FROZEN_SUMS, [day], |row| row.get(0))?;
+        Ok(Outside([lines, sums]))
+    }
+
     /// Reads days of one install after the other.
     pub fn days_of_installs(&self) -> Result<DaysOf<'_>, StoreError> {
         Ok(DaysOf(self.connection.prepare(sql::DAYS_WITHIN)?))
@@ -141,6 +175,44 @@ impl Reader {
     }
 }
 
+/// The row of an install, read no further than it is asked.
+pub struct Unread<'r>(&'r Row<'r>);
+
+impl Unread<'_> {
+    /// The install.
+    pub fn key(&self) -> Result<&[u8], StoreError> {
+        bytes(self.0, 0)
+    }
+
+    /// The beginning of its key, which orders rows as they come.
+    pub fn key_begin(&self) -> Result<u32, StoreError> {
+        let begin = self.key()?.first_chunk().ok_or(StoreError::Damaged)?;
+        Ok(u32::from_be_bytes(*begin))
+    }
+
+    /// The number of its product.
+    pub fn product(&self) -> Result<i64, StoreError> {
+        Ok(self.0.get(1)?)
+    }
+
+    /// A number, other than 0, that is another one after each change of the row; `None`: it has no sum.
+    pub fn print(&self) -> Result<Option<u64>, StoreError> {
+        let Some(checked) = self.0.get::<_, Option<u32>>(21)? else { return Ok(None) };
+        let mut sum = Sum::default();
+        sum.bytes(bytes(self.0, 20)?);
+        Ok(Some((u64::from(checked) << 32 | u64::from(sum.get())).max(1)))
+    }
+
+    /// All of it.
+    pub fn read(&self) -> Result<Kept, StoreError> {
+        install(self.0)
+    }
+}
+
+/// What may change day rows beside heartbeats that are received: imports, and what expires.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outside([i64; 2]);
+
 /// A statement that is asked for each install.
 #[derive(Debug)]
 pub struct DaysOf<'r>(Statement<'r>);
@@ -170,7 +242,7 @@ pub fn database_bytes(dir: &Path) -> u64 {
 }
 
 /// The row as the definitions read it. `first_day` is the first day of the product here.
-pub(super) fn marked(kept: Kept, first_day: u32) -> InstallRow {
+pub fn marked(kept: Kept, first_day: u32) -> InstallRow {
     let carried_over = kept.carried_over || kept.install_day.is_some_and(|day| day < first_day);
     InstallRow {
         day0: kept.day0,
@@ -195,33 +267,47 @@ pub(super) fn bytes<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r [u8], StoreEr
 
 /// The install that a row holds, by the columns of [`sql`].
 pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
-    let text = |at: usize| -> Result<&str, StoreError> {
-        row.get_ref(at)?.as_str().map_err(|_| StoreError::Damaged)
-    };
+    // Each once: it is summed and read.
+    let mut all = [ValueRef::Null; SUMMED + 2];
+    for (at, value) in all.iter_mut().enumerate() {
+        *value = row.get_ref(at)?;
+    }
+    let text = |at: usize| all[at].as_str().map_err(|_| StoreError::Damaged);
+    let bytes = |at: usize| all[at].as_blob().map_err(|_| StoreError::Damaged);
     let damaged = || StoreError::Damaged;
-    match row.get::<_, Option<u32>>(21)? {
+    match value::<Option<u32>>(all[21])? {
         // Rows that schema 1 wrote last.
         None => {}
-        Some(sum) if sum == sum::read(row, SUMMED)? => {}
+        Some(sum) if sum == sum::of(&all[..SUMMED]) => {}
         Some(_) => return Err(StoreError::Damaged),
     }
+    let first = packed::read_facts(text(5)?).ok_or_else(damaged)?;
+    let now = match text(6)? {
+        // Of most installs.
+        same if same == text(5)? => first.clone(),
+        other => packed::read_facts(other).ok_or_else(damaged)?,
+    };
     Ok(Kept {
-        day0: row.get(2)?,
-        last_day: row.get(3)?,
-        days: packed::read_bits(bytes(row, 4)?).ok_or_else(damaged)?,
-        first: packed::read_facts(text(5)?).ok_or_else(damaged)?,
-        now: packed::read_facts(text(6)?).ok_or_else(damaged)?,
-        steps: [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?, row.get(11)?],
+        day0: value(all[2])?,
+        last_day: value(all[3])?,
+        days: packed::read_bits(bytes(4)?).ok_or_else(damaged)?,
+        first,
+        now,
+        steps: [value(all[7])?, value(all[8])?, value(all[9])?, value(all[10])?, value(all[11])?],
         versions: packed::read_versions(text(12)?).ok_or_else(damaged)?,
         clients: packed::read_words(text(13)?),
-        carried_over: row.get(14)?,
-        days_since_install: row.get(15)?,
-        install_day: row.get(16)?,
-        clock_wrong: row.get(17)?,
-        received: row.get(18)?,
-        flood: row.get(19)?,
-        recent: packed::read_times(bytes(row, 20)?).ok_or_else(damaged)?,
+        carried_over: value(all[14])?,
+        days_since_install: value(all[15])?,
+        install_day: value(all[16])?,
+        clock_wrong: value(all[17])?,
+        received: value(all[18])?,
+        flood: value(all[19])?,
+        recent: packed::read_times(bytes(20)?).ok_or_else(damaged)?,
     })
+}
+
+fn value<T: FromSql>(value: ValueRef<'_>) -> Result<T, StoreError> {
+    T::column_result(value).map_err(|_| StoreError::Damaged)
 }
 
 #[cfg(test)]

@@ -106,6 +106,8 @@ pub const IMPORT: &str = "SELECT lines FROM imports WHERE file = $1";
 pub const IMPORT_WRITE: &str = "INSERT INTO imports (file, lines) VALUES ($1, $2) \
      ON CONFLICT (file) DO UPDATE SET lines = excluded.lines";
 
+pub const IMPORTED_LINES: &str = "SELECT COALESCE(SUM(lines), 0) FROM imports";
+
 pub const RETIRED: &str = "SELECT product, version FROM retired";
 pub const RETIRED_INSERT: &str = "INSERT INTO retired (product, version) VALUES ($1, $2) \
      ON CONFLICT (product, version) DO NOTHING";
@@ -139,6 +141,9 @@ pub const FROZEN: &str =
     "SELECT day, cell, n FROM frozen WHERE product = $1 AND kind = $2 ORDER BY day, cell";
 pub const FROZEN_ALL: &str =
     "SELECT product, kind, day, cell, n FROM frozen ORDER BY product, kind, day, cell";
+/// Over the sums of the groups of these days: another one after each change of a cell.
+pub const FROZEN_SUMS: &str =
+    "SELECT COALESCE(SUM(n), 0) FROM frozen WHERE kind = 'days' AND cell = '' AND day >= $1";
 pub const FROZEN_OF: &str =
     "SELECT cell, n FROM frozen WHERE product = $1 AND kind = $2 AND day = $3 ORDER BY cell";
 pub const FROZEN_CELL: &str =

@@ -67,9 +67,9 @@ pub fn written(values: &[&dyn ToSql]) -> rusqlite::Result<u32> {
     Ok(sum.get())
 }
 
-/// The sum over the first `columns` values of a row.
-pub fn read(row: &Row<'_>, columns: usize) -> rusqlite::Result<u32> {
+/// The sum over values that were read.
+pub fn of(values: &[ValueRef<'_>]) -> u32 {
     let mut sum = Sum::default();
-    sum.row(row, columns)?;
-    Ok(sum.get())
+    values.iter().for_each(|value| sum.value(*value));
+    sum.get()
 }

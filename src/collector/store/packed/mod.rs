@@ -36,7 +36,11 @@ pub fn facts(facts: &Facts) -> String {
 
 /// The inverse of [`facts()`].
 pub fn read_facts(text: &str) -> Option<Facts> {
-    let words: [&str; 9] = text.split(',').collect::<Vec<_>>().try_into().ok()?;
+    let mut all = text.split(',');
+    let words = [(); 9].map(|()| all.next().unwrap_or_default());
+    if all.next().is_some() {
+        return None;
+    }
     let [kind, markers, agent, launch, os, arch, edition, routing, version] = words;
     if version.is_empty() {
         return None;
