@@ -43,7 +43,7 @@ impl Keeper {
     pub fn new(reader: Reader, clock: Clock) -> Result<Self, StoreError> {
         // Before the rows: a change between the two is read again.
         let stamp = reader.stamp()?;
-        let snapshot = Snapshot::read(&reader, Now(clock()))?;
+        let snapshot = Snapshot::read_with_days(&reader, Now(clock()))?;
         let source = Mutex::new(Source { reader, stamp });
         Ok(Self { current: RwLock::new(Arc::new(snapshot)), source, clock })
     }
@@ -61,7 +61,7 @@ impl Keeper {
         let snapshot = if stamp == source.stamp {
             self.current().unchanged_at(now)
         } else {
-            Snapshot::read(&source.reader, now)?
+            Snapshot::read_with_days(&source.reader, now)?
         };
         source.stamp = stamp;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);

@@ -45,6 +45,8 @@ pub struct Selection {
     pub since: Option<Day>,
     /// Those whose first heartbeat said this.
     pub filters: Filters,
+    /// Names of clients that so many installs have seen, in place of [`K`].
+    pub k: Option<u64>,
 }
 
 /// Where installs run.
@@ -114,8 +116,6 @@ impl Topic {
         Self::Clients,
         Self::Health,
     ];
-    /// Those that have a page: the others are exports and reports.
-    pub const PAGES: [Self; 3] = [Self::Overview, Self::Retention, Self::Activation];
 
     /// The name that addresses and the command line use.
     pub fn name(self) -> &'static str {
@@ -208,7 +208,7 @@ impl View {
         let versions = versions.into_iter().map(|(name, versions, _)| (name, versions)).collect();
         let clients = topics.contains(&Topic::Clients).then(|| {
             let shown = records().filter(move |one| one.install.is_shown_to(audience));
-            definitions::clients(shown, now, K)
+            definitions::clients(shown, now, selection.k.unwrap_or(K))
         });
         let left = expired().filter(|_| !filters.is_empty());
         let expired_left_out = left.map(Frozen::installs).sum();

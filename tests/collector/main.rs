@@ -1,6 +1,7 @@
 //! The collector as its maintainer runs it: a process, real sockets, real clients, crashes and full disks.
 
 mod answers;
+mod charts;
 mod client;
 mod commands;
 mod crashes;
@@ -27,7 +28,9 @@ mod proxies;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
+mod reports;
 mod running;
+mod shown;
 mod tls;
 mod upgrade;
 mod versions;
