@@ -35,6 +35,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         product: call.value("product").map(|name| name.to_string_lossy().into_owned()),
         since: call.value("since").map(day).transpose()?,
         filters: filters(call)?,
+        k: None,
     };
     let now = Now(now()?);
     let failed = |error: StoreError| Failure::failed(error.to_string());
@@ -68,13 +69,13 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     if form != Form::Csv {
         return Err(usage("--table chooses what CSV holds: give -o csv as well"));
     }
-    let tables = report::tables(&view, topic);
+    let tables = report::all_tables(&view, topic);
     let Some(table) = tables.iter().find(|table| Some(table.name) == wanted.to_str()) else {
         let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Err(usage(&format!(
-            "there is no such table on this page; tables of {}: {names}",
-            topic.name()
+            "there is no such table on this page; tables of {}: {}",
+            topic.name(),
+            names.join(", ")
         )));
     };
     output::print(&report::csv_of(table))

@@ -207,7 +207,7 @@ mod tests {
                     )
                 }
             };
-            for topic in Topic::PAGES {
+            for topic in Topic::ALL {
                 let page = pages::show(State(this.pages.clone()), request(), topic);
                 let page = text(runtime.block_on(page));
                 assert!(page.contains(&words), "{topic:?}: {words}");

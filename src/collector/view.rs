@@ -45,6 +45,8 @@ pub struct Selection {
     pub since: Option<Day>,
     /// Those whose first heartbeat said this.
     pub filters: Filters,
+    /// Names of clients that so many installs have seen, in place of [`K`].
+    pub k: Option<u64>,
 }
 
 /// Where installs run.
@@ -116,8 +118,6 @@ impl Topic {
         Self::Clients,
         Self::Health,
     ];
-    /// Those that have a page: the others are exports and reports.
-    pub const PAGES: [Self; 3] = [Self::Overview, Self::Retention, Self::Activation];
 
     /// The name that addresses and the command line use.
     pub fn name(self) -> &'static str {
@@ -222,7 +222,7 @@ impl View {
         let (crashes, codes) = snapshot.has_days.then_some(said).unzip();
         let clients = topics.contains(&Topic::Clients).then(|| {
             let shown = records().filter(move |one| one.install.is_shown_to(audience));
-            definitions::clients(shown, now, K)
+            definitions::clients(shown, now, selection.k.unwrap_or(K))
         });
         let people = match asks(&[Topic::Overview]) {
             true => definitions::share_of_people(all(), now),

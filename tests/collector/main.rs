@@ -3,6 +3,7 @@
 mod answers;
 #[cfg(feature = "simulate")]
 mod budgets;
+mod charts;
 mod client;
 mod commands;
 mod crashes;
@@ -29,7 +30,9 @@ mod proxies;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;
+mod reports;
 mod running;
+mod shown;
 mod tls;
 mod upgrade;
 mod versions;

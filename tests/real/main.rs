@@ -7,6 +7,8 @@
 //! same session is without a tap. Needs a Unix: process groups, shells, signals.
 #![cfg(unix)]
 
+#[cfg(feature = "collector")]
+mod collector;
 mod endings;
 mod funnel;
 // Linux: these look at processes in `/proc`.

@@ -26,6 +26,17 @@ pub fn works(program: &str, args: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
+/// The browser, or `None` after a loud skip.
+pub fn chromium() -> Option<String> {
+    let told = std::env::var("CHROMIUM").ok();
+    let found = told.or_else(|| Some("/usr/bin/chromium".to_owned()))?;
+    let is_there = works(&found, &["--version"]);
+    if !is_there {
+        skip("there is no chromium (apt install chromium, or say where it is in CHROMIUM)");
+    }
+    is_there.then_some(found)
+}
+
 /// The installed npm and PyPI packages.
 #[derive(Clone)]
 pub struct Parts {

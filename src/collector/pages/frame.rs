@@ -2,12 +2,12 @@
 //!
 //! One rule: a view says what it leaves out, with one link to everything.
 
-use super::query::address;
-use super::{activation, overview, retention};
-use crate::collector::definitions::Audience;
+use super::query::{address, address_of};
+use super::{cards, chart, overview};
+use crate::collector::definitions::{Audience, Filters, client::K};
 use crate::collector::operating::STALE;
 use crate::collector::report::words::{EXPIRY_STOPPED, counted};
-use crate::collector::report::{among, reasons, shown};
+use crate::collector::report::{among, reasons, shown as words};
 use crate::collector::view::{Selection, Topic, View};
 use maud::{DOCTYPE, Markup, html};
 
@@ -18,25 +18,42 @@ pub const LOCKED: &str =
 pub const WRONG: &str =
     "That is not the key of this collector: it stands in the file pages.key of its data directory.";
 
-/// The whole page of a view. `age` is that of its numbers, in seconds; `endpoint` is where heartbeats go; `alarm`
-/// is what the operator has to do before the numbers can be believed.
-pub fn page(
-    view: &View,
-    topic: Topic,
-    products: &[&str],
-    age: u64,
-    endpoint: &str,
-    alarm: Option<&str>,
-) -> Markup {
+/// What a page is of.
+#[derive(Clone, Copy)]
+pub struct Shown<'s> {
+    /// The numbers.
+    pub view: &'s View,
+    /// Which page.
+    pub topic: Topic,
+    /// One of its tables alone.
+    pub table: Option<&'s str>,
+    /// All products.
+    pub products: &'s [&'s str],
+    /// Where heartbeats go.
+    pub endpoint: &'s str,
+}
+
+impl Shown<'_> {
+    /// The address of the same with another selection.
+    fn with(&self, selection: &Selection) -> String {
+        address_of(self.topic, self.table, "", selection)
+    }
+}
+
+/// The whole page of a view. `age` is that of its numbers, in seconds; `alarm` is what the operator has to do before
+/// the numbers can be believed.
+pub fn page(shown: &Shown<'_>, age: u64, alarm: Option<&str>) -> Markup {
+    let (view, topic) = (shown.view, shown.topic);
+    let selection = &view.selection;
     let body = html! {
         header.top {
-            a.brand href=(address(Topic::Overview, "", &view.selection)) {
+            a.brand href=(address(Topic::Overview, "", selection)) {
                 span.mark aria-hidden="true" {} "mcpproxy" span.muted { " collector" }
             }
             nav.pages aria-label="Pages" {
-                @for other in Topic::PAGES {
-                    a href=(address(other, "", &view.selection)) aria-current=[(other == topic).then_some("page")] {
-                        (title(other))
+                @for other in Topic::ALL {
+                    a href=(address(other, "", selection)) aria-current=[(other == topic).then_some("page")] {
+                        (short(other))
                     }
                 }
             }
@@ -48,38 +65,35 @@ pub fn page(
             @if view.expiry_stopped { p.age.stale role="alert" { strong { (EXPIRY_STOPPED) } } }
         }
         main id="main" {
+            (chart::patterns())
             @if let Some(alarm) = alarm { p.alarm role="alert" { (alarm) "." } }
-            div.heading {
-                div {
-                    h1 { (title(topic)) }
-                    p.scope { (view.selection.product.as_deref().unwrap_or("All products"))
-                        @if let Some(since) = view.selection.since { ", installs since " (since.week()) }
-                        @for (name, value) in view.selection.filters.set() { ", " (name) " " (value) }
-                    }
-                }
-                (filters(view, topic, products))
+            @if let Some(k) = selection.k.filter(|k| *k < K && topic == Topic::Clients) {
+                p.alarm role="alert" { "Names that " (k) (if k == 1 { " install has" } else { " installs have" })
+                    " seen are shown: such a name can name a user. Keep this view to yourself." }
             }
-            @if view.activity.installs > 0 || view.left_out.total() > 0 { (badge(view, topic)) }
-            @if view.activity.installs == 0 {
-                (empty(view, topic, products, endpoint))
-            } @else {
-                @match topic {
-                    Topic::Overview => (overview::body(view)),
-                    Topic::Retention => (retention::body(view)),
-                    Topic::Activation => (activation::body(view)),
-                    // They have no page yet.
-                    Topic::Environments | Topic::Versions | Topic::Clients | Topic::Health => {},
+            div.heading {
+                h1 { (title(topic)) }
+                p.scope { (selection.product.as_deref().unwrap_or("All products"))
+                    @if let Some(since) = selection.since { ", installs since " (since.week()) }
+                    @for (name, value) in selection.filters.set() { ", " (name) " " (value) }
                 }
+            }
+            (filters(shown))
+            @if view.activity.installs > 0 || view.left_out.total() > 0 { (badge(shown)) }
+            @if shown.table.is_some() {
+                p.back { a href=(address(topic, "", selection)) { "All of " (title(topic)) } }
+            }
+            @if view.activity.installs == 0 { (empty(shown)) }
+            // What was refused is worth a look above all when nothing is there.
+            @if view.activity.installs > 0 || topic == Topic::Health {
+                @if topic == Topic::Overview && shown.table.is_none() { (overview::body(view)) }
+                (cards::cards(view, topic, shown.table))
             }
         }
         (foot(view))
     };
     document(
-        &format!(
-            "{} · {}",
-            title(topic),
-            view.selection.product.as_deref().unwrap_or("all products")
-        ),
+        &format!("{} · {}", title(topic), selection.product.as_deref().unwrap_or("all products")),
         &body,
     )
 }
@@ -160,14 +174,32 @@ pub fn title(topic: Topic) -> &'static str {
     }
 }
 
-fn filters(view: &View, topic: Topic, products: &[&str]) -> Markup {
-    let selection = &view.selection;
-    let path = address(topic, "", &Selection::default());
+/// The name of a page in the navigation.
+fn short(topic: Topic) -> &'static str {
+    if topic == Topic::Health { "Health" } else { title(topic) }
+}
+
+/// The filters that are lists of words, each with its label.
+const CHOICES: [(&str, &str); 5] = [
+    ("kind", "Kind of environment"),
+    ("agent_env", "Agent's environment"),
+    ("launch_source", "Started by"),
+    ("os", "Operating system"),
+    ("edition", "Edition"),
+];
+
+fn filters(shown: &Shown<'_>) -> Markup {
+    let selection = &shown.view.selection;
+    let set = selection.filters.set();
+    let value_of =
+        |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    let is_set = !set.is_empty();
+    let without = Selection { filters: Filters::default(), ..selection.clone() };
     html! {
         div.filters {
             nav.segments aria-label="Who is counted" {
                 @for audience in Audience::ALL {
-                    a href=(address(topic, "", &Selection { audience, ..selection.clone() }))
+                    a href=(shown.with(&Selection { audience, ..selection.clone() }))
                         aria-current=[(audience == selection.audience).then_some("true")] {
                         (match audience {
                             Audience::People => "People",
@@ -177,18 +209,17 @@ fn filters(view: &View, topic: Topic, products: &[&str]) -> Markup {
                     }
                 }
             }
-            form.select method="get" action=(path) {
+            form.select method="get" action=(address(shown.topic, "", &Selection::default())) {
                 @if selection.audience != Audience::default() {
                     input type="hidden" name="show" value=(selection.audience.name());
                 }
-                @for (name, value) in selection.filters.set() {
-                    input type="hidden" name=(name) value=(value);
-                }
-                @if products.len() > 1 {
+                @if let Some(k) = selection.k { input type="hidden" name="k" value=(k); }
+                @if let Some(table) = shown.table { input type="hidden" name="table" value=(table); }
+                @if shown.products.len() > 1 {
                     label { span { "Product" }
                         select name="product" {
                             option value="" { "All products" }
-                            @for name in products {
+                            @for name in shown.products {
                                 option value=(name) selected[selection.product.as_deref() == Some(*name)] { (name) }
                             }
                         }
@@ -199,23 +230,47 @@ fn filters(view: &View, topic: Topic, products: &[&str]) -> Markup {
                 label { span { "Installs since" }
                     input type="date" name="since" value=[selection.since];
                 }
+                details.more open[is_set] {
+                    summary { "More filters" }
+                    p.muted { "By what the first heartbeat of an install said." }
+                    div.choices {
+                        @for (name, words) in CHOICES {
+                            label { span { (words) }
+                                select name=(name) {
+                                    option value="" { "any" }
+                                    @for word in Filters::words(name) {
+                                        option value=(word) selected[value_of(name) == Some(*word)] { (word.replace('_', " ")) }
+                                    }
+                                }
+                            }
+                        }
+                        label { span { "First version" }
+                            input type="text" name="version" value=[value_of("version")] placeholder="any";
+                        }
+                    }
+                }
                 button { "Show" }
+                @if is_set { a.clear href=(shown.with(&without)) { "Clear filters" } }
             }
         }
     }
 }
 
 /// What is shown, and what is not.
-fn badge(view: &View, topic: Topic) -> Markup {
+fn badge(shown: &Shown<'_>) -> Markup {
+    let view = shown.view;
     let all = Selection { audience: Audience::All, ..view.selection.clone() };
     html! {
         p.badge {
-            span { "Shows " strong { (shown(view.selection.audience)) } "." }
+            span { "Shows " strong { (words(view.selection.audience)) } "." }
             @if let Some(out) = reasons(view.left_out) {
                 " " span { "Left out: " (out) "." }
-                " " a href=(address(topic, "", &all)) { "Show all" }
+                " " a href=(shown.with(&all)) { "Show all" }
             } @else {
                 " " span { "Nothing is left out." }
+            }
+            @if view.expired_left_out > 0 {
+                " " span { "Filters know nothing of " (counted(view.expired_left_out, "install that has", "installs that have")) " expired." }
             }
             @if let Some(floods) = among(view) { " " span { (floods) } }
         }
@@ -223,31 +278,38 @@ fn badge(view: &View, topic: Topic) -> Markup {
 }
 
 /// No numbers yet: what to do next.
-fn empty(view: &View, topic: Topic, products: &[&str], endpoint: &str) -> Markup {
-    let product = view.selection.product.as_deref().or(products.first().copied());
+fn empty(shown: &Shown<'_>) -> Markup {
+    let view = shown.view;
+    let product = view.selection.product.as_deref().or(shown.products.first().copied());
+    let product = product.unwrap_or("notes-mcp");
     let others = view.left_out.total();
+    let all = Selection { audience: Audience::All, ..view.selection.clone() };
+    let without = Selection { filters: Filters::default(), ..view.selection.clone() };
     html! {
         section.card.empty {
             @if others > 0 {
-                @let all = Selection { audience: Audience::All, ..view.selection.clone() };
                 h2 { "None of these yet" }
-                p { "There are no " (shown(view.selection.audience)) " so far, but there "
+                p { "There are no " (words(view.selection.audience)) " so far, but there "
                     (if others == 1 { "is " } else { "are " }) (counted(others, "other install", "other installs")) "." }
-                p { a.button href=(address(topic, "", &all)) { "Show all installs" } }
+                p { a.button href=(shown.with(&all)) { "Show all installs" } }
+            } @else if !view.selection.filters.is_empty() {
+                h2 { "No such installs" }
+                p { "The first heartbeat of no install said this." }
+                p { a.button href=(shown.with(&without)) { "Clear filters" } }
             } @else {
                 h2 { "No heartbeats yet" }
                 p { "The first one arrives about five minutes after an install has started, then one a day." }
                 ol {
                     li { "Start your server through the wrapper, with this collector as the endpoint:"
                         pre tabindex="0" { code {
-                            "mcpproxy tap --product " (product.unwrap_or("notes-mcp")) " --product-version 1.0.0 \\\n"
-                            "  --endpoint " (endpoint) " \\\n  -- node server.js"
+                            "mcpproxy tap --product " (product) " --product-version 1.0.0 \\\n"
+                            "  --endpoint " (shown.endpoint) " \\\n  -- node server.js"
                         } }
                     }
-                    li { "Leave it running for five minutes. " code { "mcpproxy telemetry status --product " (product.unwrap_or("notes-mcp")) } " says when the heartbeat is due and what became of it." }
+                    li { "Leave it running for five minutes. " code { "mcpproxy telemetry status --product " (product) } " says when the heartbeat is due and what became of it." }
                     li { "Load this page again: new heartbeats show within a minute or two." }
                 }
-                @if products.is_empty() {
+                @if shown.products.is_empty() {
                     p.note { "This collector knows no product yet. Start it with " code { "--product NAME" } " so that it accepts heartbeats of yours." }
                 }
             }

@@ -1,23 +1,22 @@
-//! The pages that a maintainer reads: overview, retention, activation, each with its CSV and JSON.
+//! The pages that a maintainer reads, each with its charts, its tables, its CSV and JSON.
 //!
 //! One rule: made on the server of one snapshot, for the key only. No script, no other server, nothing kept by
 //! the browser but the cookie.
 
 pub mod access;
-mod activation;
+mod cards;
 mod chart;
 mod frame;
 mod overview;
 mod parts;
 pub mod privacy;
 mod query;
-mod retention;
 
 use super::http::Clock;
 use super::receive::PROXY_ALARM;
 use super::report::{self, Form};
 use super::snapshot::Snapshot;
-use super::view::Topic;
+use super::view::{Topic, View};
 use crate::web::answer;
 use access::Access;
 use axum::Router;
@@ -31,6 +30,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use maud::Markup;
+use query::QueryError;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -38,7 +38,9 @@ use tokio::task::spawn_blocking;
 /// What the browser is held to: the style of this server, forms to this server, and no more.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str = concat!(include_str!("chart/chart.css"), include_str!("style.css"));
+/// What it is held to in a picture: the style that stands in it.
+const PICTURE_POLICY: &str = "default-src 'none'; style-src 'sha256-y3ZzpdU40AiwQaLGQTzkanc5dAUkzENTLRxZ9bo2u3Y='; frame-ancestors 'none'";
 /// A key, and some space for its name and for escapes.
 const MOST_FORM_BYTES: usize = 2048;
 
@@ -58,6 +60,25 @@ pub struct Pages {
 
 type App = State<Arc<Pages>>;
 
+/// A form of the numbers beside a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum File {
+    Csv,
+    Json,
+    /// A chart.
+    Svg,
+}
+
+impl File {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Svg => "svg",
+        }
+    }
+}
+
 /// All routes of the pages, below `base` (empty, or such as `/t`).
 pub fn router(pages: Arc<Pages>, base: &str) -> Router {
     let page = |topic| get(move |app: App, request: Request| show(app, request, topic));
@@ -76,13 +97,14 @@ pub fn router(pages: Arc<Pages>, base: &str) -> Router {
             }),
         );
     }
-    for topic in Topic::PAGES {
+    for topic in Topic::ALL {
         router = router.route(&format!("{base}/{}", topic.name()), page(topic));
-        for (form, ending) in [(Form::Csv, "csv"), (Form::Json, "json")] {
+        for file in [File::Csv, File::Json, File::Svg] {
             let handler = async move |State(pages): App, request: Request| {
-                export(&pages, &request, topic, form)
+                export(&pages, &request, topic, file)
             };
-            router = router.route(&format!("{base}/{}.{ending}", topic.name()), get(handler));
+            router =
+                router.route(&format!("{base}/{}.{}", topic.name(), file.name()), get(handler));
         }
     }
     router.with_state(pages).layer(from_fn(apart))
@@ -114,15 +136,30 @@ pub(super) async fn show(State(pages): App, request: Request, topic: Topic) -> R
         return closed(StatusCode::UNAUTHORIZED, frame::LOCKED);
     }
     let snapshot = (pages.snapshot)();
-    match query::selection(uri, &snapshot) {
-        Ok(selection) => {
-            let view = snapshot.view(selection, topic);
+    let view = query::asked(uri, &snapshot).and_then(|asked| {
+        let view = snapshot.view(asked.selection, topic);
+        let tables = report::all_tables(&view, topic);
+        let is_there = |name: &String| tables.iter().any(|table| table.name == *name);
+        match asked.table.as_ref().is_none_or(is_there) {
+            true => Ok((view, asked.table)),
+            false => Err(QueryError::Table),
+        }
+    });
+    match view {
+        Ok((view, table)) => {
             let age = (pages.clock)().saturating_sub(snapshot.made_at.0);
             let names: Vec<&str> = snapshot.names().collect();
             let endpoint = endpoint(&pages, &request);
             // At once, and after a restart.
             let alarm = ((pages.wants_a_proxy)() || view.wants_a_proxy).then_some(PROXY_ALARM);
-            html(StatusCode::OK, frame::page(&view, topic, &names, age, &endpoint, alarm))
+            let shown = frame::Shown {
+                view: &view,
+                topic,
+                table: table.as_deref(),
+                products: &names,
+                endpoint: &endpoint,
+            };
+            html(StatusCode::OK, frame::page(&shown, age, alarm))
         }
         Err(error) => no_view(error),
     }
@@ -152,29 +189,64 @@ pub(super) fn endpoint(pages: &Pages, request: &Request) -> String {
     format!("{scheme}://{host}{base}")
 }
 
-fn export(pages: &Pages, request: &Request, topic: Topic, form: Form) -> Response {
+fn export(pages: &Pages, request: &Request, topic: Topic, file: File) -> Response {
     if !pages.access.is_given(request.headers()) {
         return secured(answer::failure(StatusCode::UNAUTHORIZED, access::NO_KEY));
     }
     let snapshot = (pages.snapshot)();
-    match query::selection(request.uri(), &snapshot) {
-        Ok(selection) => {
-            let text = report::write(&snapshot.view(selection, topic), topic, form);
-            let kind = match form {
-                Form::Json => "application/json",
-                Form::Csv => "text/csv; charset=utf-8; header=present",
-                Form::Table => "text/plain; charset=utf-8",
+    let text = query::asked(request.uri(), &snapshot).and_then(|asked| {
+        let view = snapshot.view(asked.selection, topic);
+        written(&view, topic, asked.table.as_deref(), file)
+    });
+    match text {
+        Ok(text) => {
+            let mut response = text.into_response();
+            let headers = response.headers_mut();
+            let kind = match file {
+                File::Json => "application/json",
+                File::Csv => "text/csv; charset=utf-8; header=present",
+                File::Svg => "image/svg+xml",
             };
-            let mut response = ([(CONTENT_TYPE, kind)], text).into_response();
-            if form == Form::Csv {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            if file == File::Csv {
                 let name = format!("attachment; filename=\"{}.csv\"", topic.name());
-                let name = HeaderValue::from_str(&name);
-                response.headers_mut().extend(name.map(|name| (CONTENT_DISPOSITION, name)));
+                headers
+                    .extend(HeaderValue::from_str(&name).map(|name| (CONTENT_DISPOSITION, name)));
+            }
+            if file == File::Svg {
+                headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PICTURE_POLICY));
             }
             secured(response)
         }
         Err(error) => secured(answer::failure(error.status(), &error.to_string())),
     }
+}
+
+/// A view in that form, or one of its tables.
+fn written(
+    view: &View,
+    topic: Topic,
+    table: Option<&str>,
+    file: File,
+) -> Result<String, QueryError> {
+    let tables = report::all_tables(view, topic);
+    let table = match table {
+        Some(name) => {
+            let found = tables.iter().find(|table| table.name == name);
+            Some(found.ok_or(QueryError::Table)?)
+        }
+        None => None,
+    };
+    Ok(match (file, table) {
+        (File::Svg, table) => {
+            let table = table.or(tables.first()).ok_or(QueryError::Chart)?;
+            cards::svg(view, table).ok_or(QueryError::Chart)?
+        }
+        (File::Csv, Some(table)) => report::csv_of(table),
+        (File::Csv, None) => report::write(view, topic, Form::Csv),
+        (File::Json, Some(table)) => report::json_of(view, topic, table),
+        (File::Json, None) => report::write(view, topic, Form::Json),
+    })
 }
 
 /// The form of the closed page.
@@ -193,8 +265,9 @@ fn enter(pages: &Pages, given: &str, headers: &HeaderMap, topic: Topic, query: &
         return closed(StatusCode::UNAUTHORIZED, frame::WRONG);
     };
     let mut response = match query::beside_key(query, &(pages.snapshot)()) {
-        Ok(selection) => {
-            let to = HeaderValue::from_str(&query::address(topic, "", &selection));
+        Ok(asked) => {
+            let to = query::address_of(topic, asked.table.as_deref(), "", &asked.selection);
+            let to = HeaderValue::from_str(&to);
             let to = to.unwrap_or(HeaderValue::from_static("./"));
             secured((StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response())
         }
@@ -212,7 +285,7 @@ fn closed(status: StatusCode, sentence: &str) -> Response {
     html(status, frame::closed(sentence))
 }
 
-fn no_view(error: query::QueryError) -> Response {
+fn no_view(error: QueryError) -> Response {
     html(error.status(), frame::message("Not a view", &error.to_string()))
 }
 
@@ -224,4 +297,18 @@ fn html(status: StatusCode, page: Markup) -> Response {
 fn secured(mut response: Response) -> Response {
     answer::secure(&mut response);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+    use sha2::{Digest as _, Sha256};
+
+    #[test]
+    fn the_policy_of_a_picture_allows_its_style_and_no_other() {
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(chart::STYLE));
+        let allowed = format!("style-src 'sha256-{hash}';");
+        assert!(PICTURE_POLICY.contains(&allowed), "mod.rs should say {allowed}");
+    }
 }

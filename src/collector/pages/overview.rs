@@ -2,8 +2,8 @@
 //!
 //! One rule: what it says in one line, a page says in full; the line links to it.
 
+use super::parts;
 use super::query::address;
-use super::{chart, parts};
 use crate::collector::definitions::Measure;
 use crate::collector::report::words::{count_of, grouped, interval, measure, percent};
 use crate::collector::view::{Topic, View};
@@ -63,27 +63,6 @@ pub fn body(view: &View) -> Markup {
                     }
                 }
             }
-        }
-        section.card {
-            h2 { "New installs by week" }
-            p.lead { "By the ISO week of the first heartbeat. A week is final two days after its end; until then it is hatched." }
-            @let bars: Vec<_> = view.new.iter().map(|week| (week.week, week.installs, week.is_final)).collect();
-            (chart::counts("New installs by week", &bars, &view.notes))
-            (parts::notes(&view.notes))
-            (parts::table("New installs by week", &html! {
-                thead { tr { th scope="col" { "Week" } th scope="col" { "From" } th.number scope="col" { "Installs" } th scope="col" { "State" } } }
-                tbody {
-                    @for week in view.new.iter().rev() {
-                        tr.open[!week.is_final] {
-                            th scope="row" { (week.week) }
-                            td.date { (week.week.monday()) }
-                            td.number { (grouped(week.installs)) }
-                            td.date { (if week.is_final { "final" } else { "still open" }) }
-                        }
-                    }
-                }
-            }))
-            (parts::exports(view, Topic::Overview))
         }
     }
 }

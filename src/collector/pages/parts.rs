@@ -1,12 +1,11 @@
-//! Parts of pages: a share with its interval, a table in its own box, links to the exports.
+//! Parts of pages: a share with its interval, a table of the tree in its own box, notes.
 //!
 //! One rule: below n = 20 the interval is what is large.
 
-use super::query::address;
-use crate::collector::definitions::{Day, Share};
-use crate::collector::report::words::{count_of, interval, percent};
+use crate::collector::definitions::{Cell, Day, Share, State};
+use crate::collector::report::tree::{Column, Kind, Row, Table, Value};
+use crate::collector::report::words::{count_of, edges, grouped, interval, part, percent, state};
 use crate::collector::store::Note;
-use crate::collector::view::{Topic, View};
 use maud::{Markup, html};
 
 /// Notes under a chart: those before have left it.
@@ -30,15 +29,105 @@ pub fn share(share: Share) -> Markup {
     }
 }
 
-/// A table that scrolls inside its own box, reachable by keyboard.
-pub fn table(caption: &str, content: &Markup) -> Markup {
+/// A table that scrolls inside its own box, reachable by keyboard; the newest week first.
+pub fn numbers(table: &Table) -> Markup {
+    let shown: Vec<usize> =
+        (0..table.columns.len()).filter(|at| !is_the_same(table, *at)).collect();
+    // On a small screen cells of shares leave no room for counts.
+    let has_cells = table.columns.iter().any(|column| column.kind == Kind::Cell);
+    let is_wide = |column: &Column| has_cells && column.kind == Kind::Plain;
+    let week = |row: &Row| match row.values.first() {
+        Some(Value::Week(week)) => Some(*week),
+        _ => None,
+    };
+    let mut rows: Vec<&Row> = table.rows.iter().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(week(row)));
     html! {
-        div.scroll role="region" aria-label=(caption) tabindex="0" {
+        div.scroll role="region" aria-label=(table.title) tabindex="0" {
             table {
-                caption.sr { (caption) }
-                (content)
+                caption.sr { (table.title) }
+                thead {
+                    tr {
+                        @for (place, at) in shown.iter().enumerate() {
+                            @let column = &table.columns[*at];
+                            @let is_number = place > 0 && column.kind != Kind::Week && rows.iter().any(|row| is_number(&row.values[*at]));
+                            th.number[is_number].wide[is_wide(column)] scope="col" { (column.title.replace('_', " ")) }
+                        }
+                    }
+                }
+                tbody {
+                    @for (line, row) in rows.iter().enumerate() {
+                        tr {
+                            @for (place, at) in shown.iter().enumerate() {
+                                @let value = &row.values[*at];
+                                @if place == 0 {
+                                    th scope="row" { (head(value)) }
+                                } @else {
+                                    (cell(value, table.columns[*at].kind, is_wide(&table.columns[*at]), table.name == "transparency" && *at == line + 1))
+                                }
+                            }
+                        }
+                    }
+                }
             }
         }
+    }
+}
+
+/// The product of a view of one product says nothing.
+fn is_the_same(table: &Table, at: usize) -> bool {
+    let first = table.rows.first().map(|row| &row.values[at]);
+    table.columns[at].name == "product"
+        && table.rows.iter().all(|row| Some(&row.values[at]) == first)
+}
+
+fn is_number(value: &Value) -> bool {
+    matches!(value, Value::Count(_) | Value::Share(_) | Value::Cell(_) | Value::Estimate(..))
+}
+
+fn head(value: &Value) -> Markup {
+    html! {
+        @match value {
+            Value::Week(week) => { span.week { (week) } span.small { span.wide { "from " } (week.monday()) } },
+            value => (words(value)),
+        }
+    }
+}
+
+fn cell(value: &Value, kind: Kind, is_wide: bool, is_same: bool) -> Markup {
+    let is_share = kind != Kind::Plain;
+    html! {
+        @match value {
+            Value::Cell(Cell { state: State::Open, share: of }) => td.number.hatched {
+                span.share {
+                    span.wait { (state(State::Open)) }
+                    span.small { span { (count_of(*of)) } " so far" }
+                }
+            },
+            Value::Cell(Cell { state: State::Empty, .. }) => td.number.none { (state(State::Empty)) },
+            Value::Cell(Cell { share: of, .. }) | Value::Share(of) => td.number { (share(*of)) },
+            Value::Estimate(value, interval) => td.number {
+                span.share {
+                    span.large { (part(*value)) }
+                    @if let Some(interval) = interval { span.small { (edges(*interval)) } }
+                }
+            },
+            Value::Count(count) => td.number.wide[is_wide].same[is_same].none[*count == 0] { (grouped(*count)) },
+            Value::None(words) => td.none.number[is_share] { (words) },
+            Value::Word("open", words) => td.none { (words) },
+            value => td.date { (words(value)) },
+        }
+    }
+}
+
+fn words(value: &Value) -> String {
+    match value {
+        Value::Word(_, words) => words.replace('_', " "),
+        Value::Text(text) | Value::Named(_, text) => text.clone(),
+        Value::Day(day) => day.to_string(),
+        Value::Week(week) => week.to_string(),
+        Value::Count(count) => grouped(*count),
+        _ => String::new(),
     }
 }
 
@@ -51,16 +140,6 @@ pub fn notes(notes: &[Note]) -> Markup {
                     li { span.muted { (Day(note.day)) } " " (note.text) }
                 }
             }
-        }
-    }
-}
-
-/// The numbers of a topic for other programs.
-pub fn exports(view: &View, topic: Topic) -> Markup {
-    html! {
-        p.exports {
-            a href=(address(topic, ".csv", &view.selection)) { "CSV" }
-            a href=(address(topic, ".json", &view.selection)) { "JSON" }
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! One rule: an empty field stands for "no installs"; names of columns are those of the JSON.
 
+use super::all_tables;
 use super::json::rounded;
-use super::tables;
 use super::tree::{Column, Kind, Table, Value};
 use crate::collector::definitions::{Cell, Measure, Share};
 use crate::collector::view::{Topic, View};
@@ -11,16 +11,12 @@ use crate::collector::view::{Topic, View};
 /// The columns of a share.
 const OF_SHARE: [&str; 5] = ["count", "of", "share", "low", "high"];
 
-/// `topic` of `view`.
+/// `topic` of `view`: its first table, and of the overview its numbers.
 pub fn csv(view: &View, topic: Topic) -> String {
-    let lines = match topic {
-        Topic::Overview => overview(view),
-        Topic::Retention => retention(view),
-        Topic::Activation => activation(view),
-        // The first of its tables.
-        _ => return tables(view, topic).first().map(csv_of).unwrap_or_default(),
-    };
-    lines.into_iter().map(|fields| fields.join(",") + "\r\n").collect()
+    match topic {
+        Topic::Overview => written(overview(view)),
+        _ => all_tables(view, topic).first().map(csv_of).unwrap_or_default(),
+    }
 }
 
 /// A table of the tree.
@@ -30,8 +26,11 @@ pub fn csv_of(table: &Table) -> String {
         let fields = row.values.iter().zip(&table.columns);
         fields.flat_map(|(value, column)| fields_of(value, column.kind)).collect::<Vec<_>>()
     });
-    let lines = std::iter::once(names).chain(rows);
-    lines.map(|fields| fields.join(",") + "\r\n").collect()
+    written(std::iter::once(names).chain(rows))
+}
+
+fn written(lines: impl IntoIterator<Item = Vec<String>>) -> String {
+    lines.into_iter().map(|fields| fields.join(",") + "\r\n").collect()
 }
 
 /// Our own words need no quotes; what came from outside may.
@@ -112,44 +111,6 @@ fn overview(view: &View) -> Vec<Vec<String>> {
         );
     }
     lines.extend(shares.into_iter().map(|(name, of)| [vec![name], share(Some(of))].concat()));
-    lines
-}
-
-fn retention(view: &View) -> Vec<Vec<String>> {
-    let mut names = texts(&["week", "monday", "installs"]);
-    for measure in Measure::ALL {
-        names.push(format!("{}_state", measure.name()));
-        names.extend(OF_SHARE.map(|column| format!("{}_{column}", measure.name())));
-    }
-    let mut lines = vec![names];
-    for cohort in &view.retention.cohorts {
-        let mut line = vec![
-            cohort.week.to_string(),
-            cohort.week.monday().to_string(),
-            cohort.installs.to_string(),
-        ];
-        for cell in &cohort.cells {
-            line.push(cell.state.name().to_owned());
-            line.extend(share(Some(cell.share)));
-        }
-        lines.push(line);
-    }
-    lines
-}
-
-fn activation(view: &View) -> Vec<Vec<String>> {
-    let mut names = texts(&["step"]);
-    for form in ["reached", "with_all_before", "within_7_days"] {
-        names.extend(OF_SHARE.map(|column| format!("{form}_{column}")));
-    }
-    let mut lines = vec![names];
-    for row in &view.activation.steps {
-        let mut line = texts(&[row.step.name()]);
-        for form in [Some(row.reached), Some(row.with_all_before), row.within_7_days] {
-            line.extend(share(form));
-        }
-        lines.push(line);
-    }
     lines
 }
 

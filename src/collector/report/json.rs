@@ -2,7 +2,7 @@
 //!
 //! One rule: every share is an object with its count, its n, its interval; `null` stands for "no installs".
 
-use super::tables;
+use super::all_tables;
 use super::tree::{Table, Value as Leaf};
 use crate::collector::definitions::{Cell, Measure, Share};
 use crate::collector::view::{Topic, View};
@@ -11,15 +11,30 @@ use serde_json::{Map, Value, json};
 /// `topic` of `view`.
 pub fn json(view: &View, topic: Topic) -> String {
     let mut all = head(view, topic);
-    let body = match topic {
-        Topic::Overview => overview(view),
-        Topic::Retention => retention(view),
-        Topic::Activation => activation(view),
-        _ => Map::new(),
-    };
-    all.extend(body);
-    all.extend(tables(view, topic).iter().map(|table| (table.name.to_owned(), rows(table))));
+    match topic {
+        Topic::Overview => all.extend(overview(view)),
+        Topic::Retention => {
+            all.insert("pooled".to_owned(), pooled(view));
+        }
+        _ => {}
+    }
+    all.extend(all_tables(view, topic).iter().map(named));
+    written(all)
+}
+
+/// One table of `topic`, below the same head.
+pub fn json_of(view: &View, topic: Topic, table: &Table) -> String {
+    let mut all = head(view, topic);
+    all.extend([named(table)]);
+    written(all)
+}
+
+fn written(all: Map<String, Value>) -> String {
     format!("{:#}\n", Value::Object(all))
+}
+
+fn named(table: &Table) -> (String, Value) {
+    (table.name.to_owned(), rows(table))
 }
 
 /// The rows of a table of the tree.
@@ -88,15 +103,6 @@ fn head(view: &View, topic: Topic) -> Map<String, Value> {
 }
 
 fn overview(view: &View) -> Map<String, Value> {
-    let new = view.new.iter().map(|week| {
-        json!({
-            "week": week.week.to_string(),
-            "monday": week.week.monday().to_string(),
-            "installs": week.installs,
-            "state": if week.is_final { "final" } else { "open" },
-        })
-    });
-    let new: Vec<Value> = new.collect();
     object(json!({
         "active": {
             "yesterday": view.activity.yesterday,
@@ -109,37 +115,7 @@ fn overview(view: &View) -> Map<String, Value> {
             "reached": share(row.reached),
             "within_7_days": row.within_7_days.map(share),
         })),
-        "new_installs": new,
     }))
-}
-
-fn retention(view: &View) -> Map<String, Value> {
-    let cohorts = view.retention.cohorts.iter().map(|cohort| {
-        let mut row = object(json!({
-            "week": cohort.week.to_string(),
-            "monday": cohort.week.monday().to_string(),
-            "installs": cohort.installs,
-        }));
-        for (measure, cell_of) in Measure::ALL.into_iter().zip(&cohort.cells) {
-            row.insert(measure.name().to_owned(), cell(cell_of));
-        }
-        Value::Object(row)
-    });
-    let cohorts: Vec<Value> = cohorts.collect();
-    object(json!({ "pooled": pooled(view), "cohorts": cohorts }))
-}
-
-fn activation(view: &View) -> Map<String, Value> {
-    let steps = view.activation.steps.iter().map(|row| {
-        json!({
-            "step": row.step.name(),
-            "reached": share(row.reached),
-            "with_all_before": share(row.with_all_before),
-            "within_7_days": row.within_7_days.map(share),
-        })
-    });
-    let steps: Vec<Value> = steps.collect();
-    object(json!({ "steps": steps }))
 }
 
 fn pooled(view: &View) -> Value {

@@ -4,6 +4,7 @@
 
 mod csv;
 mod errors;
+mod first;
 mod json;
 mod table;
 mod tables;
@@ -11,11 +12,12 @@ pub mod tree;
 pub mod words;
 
 pub use csv::{csv, csv_of};
-pub use json::json;
+pub use json::{json, json_of};
 pub use table::{among, reasons, shown, table};
 pub use tables::{NOT_SAID, tables};
 
 use super::view::{Topic, View};
+use tree::Table;
 
 /// A form of the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,4 +37,9 @@ pub fn write(view: &View, topic: Topic, form: Form) -> String {
         Form::Csv => csv(view, topic),
         Form::Json => json(view, topic),
     }
+}
+
+/// All tables of `topic`, the one with a form of its own first.
+pub fn all_tables(view: &View, topic: Topic) -> Vec<Table> {
+    first::first(view, topic).into_iter().chain(tables(view, topic)).collect()
 }

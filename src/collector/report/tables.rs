@@ -31,7 +31,9 @@ pub fn tables(view: &View, topic: Topic) -> Vec<Table> {
             all.extend(view.codes.as_deref().map(errors::codes));
             all
         }
-        Topic::Clients => view.clients.iter().flat_map(clients).collect(),
+        Topic::Clients => {
+            view.clients.iter().flat_map(|of| clients(of, view.selection.k.is_some())).collect()
+        }
         Topic::Health => vec![answers(view), marks(view), database(view)],
     }
 }
@@ -278,7 +280,7 @@ fn in_weeks(view: &View) -> Table {
     }
 }
 
-fn clients(of: &Clients) -> Vec<Table> {
+fn clients(of: &Clients, is_lowered: bool) -> Vec<Table> {
     let names = of.names.iter();
     let rows =
         names.map(|(name, share)| Row::of(vec![Value::Text(name.clone()), Value::Share(*share)]));
@@ -299,10 +301,13 @@ fn clients(of: &Clients) -> Vec<Table> {
     vec![
         Table {
             name: "names",
-            title: "Clients that at least 5 installs have seen",
+            title: match is_lowered {
+                false => "Clients that at least 5 installs have seen",
+                true => "Clients that the chosen number of installs have seen",
+            },
             columns: vec![Column::plain("client", "Client"), Column::share("seen", "Seen by")],
             rows: rows.collect(),
-            none: "no client was seen by 5 installs that are two days old",
+            none: "no client was seen by as many installs that are two days old",
         },
         Table {
             name: "hidden",

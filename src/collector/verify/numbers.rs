@@ -132,6 +132,7 @@ impl Asked<'_> {
             product: self.product.map(str::to_owned),
             since: since.and_then(|day| u32::try_from(day).ok()).map(Day),
             filters,
+            k: None,
         };
         let shown = shown::shown(&View::of(self.snapshot, selection));
         let place = format!("{}, {}", self.product.unwrap_or("all products"), audience.name());

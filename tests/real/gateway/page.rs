@@ -6,7 +6,7 @@ mod receiver;
 
 use super::host::{Gateway, config, entry};
 use super::upstreams::plain;
-use crate::parts::{Client, Parts, Server, file, skip, works};
+use crate::parts::{Client, Parts, Server, chromium, file};
 use crate::session::{Home, MCPPROXY, finish, happens, run};
 use receiver::Receiver;
 use serde_json::json;
@@ -32,16 +32,6 @@ fn written(directory: &Path, all: &mut BTreeMap<String, SystemTime>) {
             all.insert(path.display().to_string(), at);
         }
     }
-}
-
-fn chromium() -> Option<String> {
-    let told = std::env::var("CHROMIUM").ok();
-    let found = told.or_else(|| Some("/usr/bin/chromium".to_owned()))?;
-    let is_there = works(&found, &["--version"]);
-    if !is_there {
-        skip("there is no chromium (apt install chromium, or say where it is in CHROMIUM)");
-    }
-    is_there.then_some(found)
 }
 
 #[test]
