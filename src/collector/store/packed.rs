@@ -7,6 +7,7 @@ use crate::collector::heartbeat::{DELTAS, Gauges, Heartbeat};
 use crate::collector::row::Facts;
 use crate::contract::{
     AgentEnv, Arch, Edition, EnvKind, EnvMarkers, LaunchSource, MAX_COUNT, Os, RoutingMode,
+    Shutdown,
 };
 
 /// Facts as nine words with commas between; `-` is a word that was not said.
@@ -161,16 +162,23 @@ impl DayRow {
         for (sum, delta) in deltas.iter_mut().zip(heartbeat.deltas) {
             *sum = sum.saturating_add(delta).min(MAX_COUNT);
         }
-        if let Some(before) = before.filter(|_| !is_latest) {
-            return Self { deltas, ..before.clone() };
+        let crash = Some(Shutdown::Crash as u8);
+        let shutdowns = [heartbeat.gauges.shutdown, before.and_then(|row| row.gauges.shutdown)];
+        let mut row = match before.filter(|_| !is_latest) {
+            Some(before) => Self { deltas, ..before.clone() },
+            None => Self {
+                version: heartbeat.facts.version.clone(),
+                kind: heartbeat.facts.kind,
+                launch_source: heartbeat.facts.launch_source,
+                gauges: heartbeat.gauges.clone(),
+                deltas,
+            },
+        };
+        // Whichever heartbeat told of it: a later one speaks of the time since.
+        if shutdowns.contains(&crash) {
+            row.gauges.shutdown = crash;
         }
-        Self {
-            version: heartbeat.facts.version.clone(),
-            kind: heartbeat.facts.kind,
-            launch_source: heartbeat.facts.launch_source,
-            gauges: heartbeat.gauges.clone(),
-            deltas,
-        }
+        row
     }
 
     /// Whether a sum of this row, made [`Self::with`] these, was cut.
@@ -318,6 +326,26 @@ mod tests {
         let pairs = vec![(1, 2), (u64::MAX, 0)];
         assert_eq!(read_times(&times(&pairs)), Some(pairs));
         assert_eq!(read_times(&[0; 15]), None);
+    }
+
+    #[test]
+    fn a_day_remembers_the_crash_that_any_of_its_heartbeats_told_of() {
+        let beat = |how: Shutdown| {
+            let mut beat = heartbeat(0);
+            beat.gauges.shutdown = Some(how as u8);
+            beat
+        };
+        let (crash, clean) = (beat(Shutdown::Crash), beat(Shutdown::Clean));
+        for (first, second) in [(&crash, &clean), (&clean, &crash)] {
+            let before = DayRow::with(first, None, true);
+            for is_latest in [true, false] {
+                let day = DayRow::with(second, Some(&before), is_latest);
+                assert_eq!(day.gauges.shutdown, Some(Shutdown::Crash as u8), "{is_latest}");
+            }
+        }
+        let before = DayRow::with(&clean, None, true);
+        let day = DayRow::with(&clean, Some(&before), true);
+        assert_eq!(day.gauges.shutdown, Some(Shutdown::Clean as u8));
     }
 
     #[test]
