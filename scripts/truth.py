@@ -13,6 +13,7 @@ import math
 import sys
 from collections import Counter, defaultdict
 from datetime import datetime, timezone
+from functools import cache
 from itertools import product as every
 
 from received import (DAY, GATEWAY, MEASURES, ROLLING, WRAPPED, calendar, day_of, has_settled, monday, read, receive,
@@ -145,6 +146,7 @@ def environments(shown, recent, since, now):
     }
 
 
+@cache
 def precedence(version):
     """The order of semantic versions: numbers by their size, and before a release what led to it."""
     core, _, before = version.split("+")[0].partition("-")
@@ -158,9 +160,9 @@ def newest_first(versions):
 
 def upgrades(installs, version, day):
     """Days from the day on which a version came up to it or a later one, of those that could take it."""
-    for one in installs:
+    for one in (one for one in installs if one.day0 < day <= one.last_day):
         before = [known for known, first in one.versions if first < day]
-        if before and precedence(before[-1]) < precedence(version) and one.last_day >= day:
+        if precedence(before[-1]) < precedence(version):
             yield next((first - day for known, first in one.versions
                         if first >= day and precedence(known) >= precedence(version)), None)
 
@@ -212,8 +214,7 @@ def numbered(numbers):
 # All of it.
 
 def health(answers, head, kept, now):
-    windows = {"last_7_days": now // DAY - 6, "last_28_days": now // DAY - 27, "ever": 0}
-    counts = defaultdict(Counter)
+    windows, counts = {"last_7_days": now // DAY - 6, "last_28_days": now // DAY - 27, "ever": 0}, defaultdict(Counter)
     for (name, day), count in answers.items():
         counts[name].update({window: count for window, first in windows.items() if day >= first})
     marks = {key: head[key] for key in ("installs", "carried_over", "late_starts", "floods")}
@@ -250,12 +251,12 @@ def pages(kept, answers, product, show, since, now):
     is_gateway = product == "mcpproxy" or (product is None and list(kept) == ["mcpproxy"])
     funnel = GATEWAY if is_gateway else WRAPPED
     steps = {row["step"]: row for row in activation(recent, funnel, now)}
-    lately = [one for one in everything if one.first.is_release and not one.is_flood and one.active[28]]
+    lately = [one for one in everything if one.first.is_release and one.active[28] and not one.is_flood]
     of_products = [versions(name, some, now) for name, some in shown_of.items()]
-    active = {"yesterday": 1, "last_7_days": 7, "last_28_days": 28}
     return [{"page": name, **head, **tables} for name, tables in {
         "overview": {
-            "active": {name: sum(one.active[days] for one in shown) for name, days in active.items()},
+            "active": {name: sum(one.active[days] for one in shown)
+                       for name, days in {"yesterday": 1, "last_7_days": 7, "last_28_days": 28}.items()},
             "people": share_of(lately, lambda one: one.first.who == "person"),
             "retention": pooled,
             "first_real_tool_call": {key: steps["first_real_tool_call"][key] for key in ("reached", "within_7_days")},
@@ -292,7 +293,7 @@ def main():
         kept, answers = receive(heartbeats, fleet["products"], now)
         for chosen in every([None, *fleet["products"]], SHOWS, sinces):
             tables += pages(kept, answers, *chosen, now)
-    json.dump(tables, sys.stdout)
+    sys.stdout.write(json.dumps(tables))
 
 
 if __name__ == "__main__":
