@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""The truth about a simulated fleet: every table of the collector's pages, computed from the event log alone.
+"""The truth about a simulated fleet: every table of the collector's reports, computed from the event log alone.
 
-Written from the words of docs/collector/definitions.md, without a line of the collector: it knows no database and
-no row, only who sent what, and when it was received. tests/collector_truth.rs compares it with the collector, cell
-by cell. The log is described in docs/collector/simulator.md.
+Written from the words of docs/collector/definitions.md, without a line of the collector; scripts/received.py reads
+the log. tests/collector_truth.rs and scripts/truth compare it with the collector, cell by cell.
 
     scripts/truth.py LOG [--at SECONDS] [--since YYYY-MM-DD]    the tables, as JSON
 """
@@ -13,272 +12,288 @@ import json
 import math
 import sys
 from collections import Counter, defaultdict
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timezone
+from functools import cache
+from itertools import product as every
 
-DAY = 86_400
-HOUR = 3_600
-PAGES = ("overview", "retention", "activation")
+from received import (DAY, GATEWAY, MEASURES, ROLLING, WRAPPED, calendar, day_of, has_settled, monday, read, receive,
+                      week_of)
+
+Z = 1.959963984540054
 SHOWS = ("people", "machines", "all")
-MEASURES = {"day_1": (1, 1), "week_1": (7, 13), "week_4": (28, 34)}
-GATEWAY = ("first_heartbeat", "server_configured", "server_connected", "client_seen", "tools_searched",
-           "first_real_tool_call")
-WRAPPED = ("first_heartbeat", "first_real_tool_call", "active_on_a_second_day", "active_in_a_second_week")
+KINDS = ("interactive", "ci", "cloud_ide", "container", "headless", "unknown")
+AGENTS = ("none", "cloud", "sandbox", "not_said")
+LAUNCHES = ("tray", "login_item", "cli", "installer", "unknown")
+# The last day of each.
+DELAYS = {"day_0": 0, "day_1": 1, "days_2_to_6": 6, "days_7_to_27": 27, "day_28_or_later": math.inf}
+REASONS = {"person": "people", "agent": "agents", "container": "containers"}
+LEFT_OUT = ("people", "agents", "ci", "containers", "headless", "unknown", "development", "floods")
+# What an event log cannot know.
+UNKNOWN = "unknown to an event log"
 
-
-# Time. Days are counted from 1970-01-01, in UTC.
-
-def seconds(text):
-    """`2026-11-28T15:31:00Z` as seconds since 1970."""
-    return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp())
-
-
-def calendar(day):
-    return date(1970, 1, 1) + timedelta(days=day)
-
-
-def monday(day):
-    """The day on which the ISO week of `day` begins."""
-    return day - calendar(day).weekday()
-
-
-def iso_week(day):
-    year, week, _ = calendar(day).isocalendar()
-    return f"{year:04}-W{week:02}"
-
-
-def has_settled(last, now):
-    """A first heartbeat of a Sunday, its last day of interest, and 48 hours after that has ended."""
-    return now >= (last + 1) * DAY + 48 * HOUR
-
-
-# What was received.
-
-class Heartbeat:
-    """One heartbeat that arrived: what it says of its install, and when it came from which network."""
-
-    __slots__ = ("product", "id", "timestamp", "received", "network", "who", "is_release", "follows", "age", "says")
-
-    def __init__(self, event):
-        body, self.received, self.network = event["body"], event["received"], event["network"]
-        product, funnel = body.get("product"), body["activation"]
-        self.product = product["name"] if product else "mcpproxy"
-        self.id, self.timestamp = body["anonymous_id"], seconds(body["timestamp"])
-        kind = sys.intern(body["env_kind"])
-        if body.get("agent_env", "none") != "none":
-            kind = "agent"
-        self.who = "person" if kind in ("interactive", "cloud_ide") else kind
-        self.is_release = "-" not in (product["version"] if product else body["version"])
-        self.follows = body.get("carried_over") is True
-        self.age = body.get("days_since_install")
-        self.says = (True, body.get("server_count", 0) >= 1, funnel["first_connected_server_ever"],
-                     funnel["first_mcp_client_ever"], funnel["first_retrieve_tools_call_ever"],
-                     funnel.get("first_real_tool_call_ever") is True)
-
-
-class Install:
-    """One id of one product: every heartbeat that was kept, with the day it counts for, in order of their times."""
-
-    def __init__(self, is_flood):
-        self.is_flood, self.heartbeats = is_flood, []
-
-    def settle(self):
-        self.heartbeats.sort(key=lambda one: one[:2])
-        self.days = {moment // DAY for moment, _, _ in self.heartbeats}
-        moment, _, first = self.heartbeats[0]
-        self.day0 = moment // DAY
-        self.install_day = None if first.age is None else self.day0 - first.age
-        self.started_late = first.age is not None and first.age >= 2
-        self.follows, self.who, self.is_release = first.follows, first.who, first.is_release
-        self.reached = {name: self.days_until(name) for name in (*GATEWAY, *WRAPPED)}
-        self.came_back = {name: self.was_seen(self.day0 + first, self.day0 + last)
-                          for name, (first, last) in MEASURES.items()}
-
-    def days_until(self, step):
-        """Days from day 0 to the first report of a step; None if it never came."""
-        if step == "active_on_a_second_day":
-            days = [day for day in self.days if day > self.day0]
-        elif step == "active_in_a_second_week":
-            days = [day for day in self.days if day >= self.day0 + 7]
-        else:
-            at = GATEWAY.index(step)
-            days = [moment // DAY for moment, _, one in self.heartbeats if one.says[at]]
-        return min(days) - self.day0 if days else None
-
-    def was_seen(self, first, last):
-        return any(first <= day <= last for day in self.days)
-
-    def is_shown(self, show):
-        if show == "all":
-            return True
-        return self.is_release and not self.is_flood and (self.who == "person") == (show == "people")
-
-
-def moment_of(timestamp, received):
-    """The time whose UTC day a heartbeat counts for: the claimed one if it can be believed, else that of receipt."""
-    believed = received - 26 * HOUR <= timestamp <= received + 10 * 60
-    return timestamp if believed else received
-
-
-def receive(heartbeats, products, now):
-    """What is kept of everything that was received up to `now`: installs by product."""
-    kept = {name: {} for name in products}
-    stored, newcomers = defaultdict(list), Counter()
-    for one in heartbeats:
-        timestamp, received = one.timestamp, one.received
-        if received > now:
-            break
-        if one.product not in kept:
-            continue
-        before = stored[one.product, one.id]
-        if any(known == timestamp and when > received - 48 * HOUR for known, when in before):
-            continue
-        if sum(when // DAY == received // DAY for _, when in before) >= 3:
-            continue
-        if not before:
-            # More new installs of one network and day than 50 are a flood.
-            newcomers[one.network, received // DAY] += 1
-            kept[one.product][one.id] = Install(newcomers[one.network, received // DAY] > 50)
-        before.append((timestamp, received))
-        kept[one.product][one.id].heartbeats.append((moment_of(timestamp, received), timestamp, one))
-    for installs in kept.values():
-        for install in installs.values():
-            install.settle()
-        product_began = min((install.day0 for install in installs.values()), default=0)
-        for install in installs.values():
-            older = install.install_day is not None and install.install_day < product_began
-            install.carried_over = install.follows or older
-    return {name: list(installs.values()) for name, installs in kept.items()}
-
-
-# Numbers.
 
 def share(has, of):
     """A share with Wilson's 95 % interval; without installs there is none, which is not 0 %."""
     if of == 0:
         return {"count": has, "of": 0, "share": None, "low": None, "high": None}
-    z, p = 1.959963984540054, has / of
-    centre = p + z * z / (2 * of)
-    spread = z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    low, high = ((centre + sign * spread) / (1 + z * z / of) for sign in (-1, 1))
+    p = has / of
+    centre = p + Z * Z / (2 * of)
+    spread = Z * math.sqrt(p * (1 - p) / of + Z * Z / (4 * of * of))
+    low, high = ((centre + sign * spread) / (1 + Z * Z / of) for sign in (-1, 1))
     return {"count": has, "of": of, "share": p, "low": max(0.0, low), "high": min(1.0, high)}
 
 
 def share_of(installs, has):
-    installs = list(installs)
-    return share(sum(1 for one in installs if has(one)), len(installs))
+    return share(sum(map(has, installs)), len(installs))
 
 
-def retention(installs, now):
-    """Cohorts by the ISO week of day 0, from the first that has an install to the present one."""
-    counted = [one for one in installs if not one.carried_over]
-    cohorts, sums = [], {name: [0, 0] for name in MEASURES}
-    by_week = defaultdict(list)
-    for one in counted:
+def counted(words, said):
+    """How often each of the words was said."""
+    count = Counter(said)
+    return {word: count[word] for word in words}
+
+
+def counted_delays(delays):
+    """How many of these days are in each class; None is never."""
+    def name_of(days):
+        return "never" if days is None else next(name for name, last in DELAYS.items() if days <= last)
+    return counted((*DELAYS, "never"), map(name_of, delays))
+
+
+# Retention, survival, activation: of installs that are not carried over.
+
+def retention(installs, measures, now):
+    """Cohorts by the ISO week of day 0, from the first that has an install to the present one; and all final cells."""
+    cohorts, sums, by_week = [], {name: [0, 0] for name in measures}, defaultdict(list)
+    for one in installs:
         by_week[monday(one.day0)].append(one)
     for week in range(min(by_week), monday(now // DAY) + 1, 7) if by_week else ():
         of_week = by_week.get(week, [])
-        cohort = {"week": iso_week(week), "monday": str(calendar(week)), "installs": len(of_week)}
-        for name, (_, last) in MEASURES.items():
+        cohort = {**week_of(week), "installs": len(of_week)}
+        for name, (_, last) in measures.items():
             cell = share_of(of_week, lambda one: one.came_back[name])
-            settled = has_settled(week + 6 + last, now)
-            state = "empty" if not of_week else "final" if settled else "open"
+            state = "empty" if not of_week else "final" if has_settled(week + 6 + last, now) else "open"
             if state == "final":
                 sums[name][0] += cell["count"]
                 sums[name][1] += cell["of"]
             cohort[name] = {"state": state, **cell}
-        cohort["state"] = "final" if has_settled(week + 6, now) else "open"
         cohorts.append(cohort)
     return cohorts, {name: share(has, of) for name, (has, of) in sums.items()}
 
 
-def activation(installs, steps, now):
-    """The funnel over the lifetime of every install that is not carried over."""
-    counted = [one for one in installs if not one.carried_over]
-    old_enough = [one for one in counted if now // DAY - one.day0 >= 7]
-    rows = []
-    for at, step in enumerate(steps):
-        before = steps[:at + 1]
-        within = share_of(old_enough, lambda one: one.reached[step] is not None and one.reached[step] < 7)
-        rows.append({
-            "step": step,
-            "reached": share_of(counted, lambda one: one.reached[step] is not None),
-            "with_all_before": share_of(counted, lambda one: all(one.reached[s] is not None for s in before)),
-            "within_7_days": None if step == "active_in_a_second_week" else within,
-        })
+def survival(installs, now):
+    """Kaplan and Meier's curve of those that have not lapsed, with Greenwood's variance."""
+    leave, lapsed = Counter(), Counter()
+    for one in installs:
+        # The last day whose 28 silent days are over, and are asked.
+        last = min(now // DAY - 1 - 28 - one.day0, 337)
+        if last >= 0:
+            leave[min(one.lapses, last)] += 1
+            lapsed[one.lapses] += one.lapses <= last
+    rows, at_risk, survived, variance = [], sum(leave.values()), 1.0, 0.0
+    for day in range(max(leave, default=-1) + 1):
+        survived *= 1 - lapsed[day] / at_risk
+        low = high = None
+        if 0 < survived < 1:
+            variance += lapsed[day] / (at_risk * (at_risk - lapsed[day]))
+            width = Z * math.sqrt(variance) / abs(math.log(survived))
+            low, high = survived ** math.exp(width), survived ** math.exp(-width)
+        rows.append({"day": day, "at_risk": at_risk, "lapsed": lapsed[day],
+                     "survived": {"share": survived, "low": low, "high": high}})
+        at_risk -= leave[day]
     return rows
 
 
-def pages(kept, product, show, since, now):
-    """The three pages of a product, or of all, for an audience."""
-    installs = [one for name, some in kept.items() if product in (None, name) for one in some]
-    shown = [one for one in installs if one.is_shown(show)]
-    recent = [one for one in shown if since is None or monday(one.day0) >= monday(since)]
-    hidden = [one for one in installs if not one.is_shown(show)]
-    reasons = {"person": "people", "agent": "agents", "container": "containers"}
-    out = Counter("floods" if one.is_flood else reasons.get(one.who, one.who) if one.is_release else "development"
-                  for one in hidden)
-    yesterday = now // DAY - 1
+def activation(installs, steps, now):
+    """The funnel over the lifetime."""
+    old_enough = [one for one in installs if now // DAY - one.day0 >= 7]
+    return [{
+        "step": step,
+        "reached": share_of(installs, lambda one: one.has_reached(step)),
+        "with_all_before": share_of(installs, lambda one: all(map(one.has_reached, steps[:at + 1]))),
+        "within_7_days": None if step == "active_in_a_second_week"
+        else share_of(old_enough, lambda one: one.has_reached(step, 6)),
+    } for at, step in enumerate(steps)]
 
-    def active(days):
-        return lambda one: one.was_seen(yesterday - days + 1, yesterday)
 
-    cohorts, pooled = retention(recent, now)
-    is_gateway = product == "mcpproxy" or (product is None and list(kept) == ["mcpproxy"])
-    steps = activation(recent, GATEWAY if is_gateway else WRAPPED, now)
-    call = next(row for row in steps if row["step"] == "first_real_tool_call")
-    names = ("people", "agents", "ci", "containers", "headless", "unknown", "development", "floods")
+# Environments, versions, clients: of installs as they are now.
+
+def by_weeks(installs, now):
+    """The installs that were active in each of the last 52 weeks, by its Monday, the last week first."""
+    weeks, last = defaultdict(list), monday(now // DAY - 1)
+    for one in installs:
+        for week in one.weeks:
+            weeks[week].append(one)
+    first = min((week for week in weeks if week >= last - 51 * 7), default=last + 7)
+    return [(week, weeks[week]) for week in range(last, first - 1, -7)]
+
+
+def environments(shown, recent, since, now):
+    weeks = [row for row in by_weeks(shown, now) if since is None or row[0] >= monday(since)]
+
+    def mix(words, what):
+        return [{**week_of(week), "installs": len(some), **counted(words, map(what, some))} for week, some in weeks]
+
+    old_enough = [one for one in recent if 7 <= now // DAY - one.day0 <= 364]
+    return {
+        "kinds": mix(KINDS, lambda one: one.now.kind),
+        "agent_environments": mix(AGENTS, lambda one: one.now.agent),
+        "launch_sources": mix(LAUNCHES, lambda one: one.now.launch),
+        "transparency": [{"declared": kind, **counted((*KINDS, "no_markers"), (
+            one.now.seen for one in shown if one.active[28] and one.now.kind == kind))} for kind in KINDS],
+        "once": [{"kind": kind, "once": share_of(some, lambda one: len(one.days) == 1) if some else None}
+                 for kind in KINDS for some in [[one for one in old_enough if one.first.kind == kind]]],
+    }
+
+
+@cache
+def precedence(version):
+    """The order of semantic versions: numbers by their size, and before a release what led to it."""
+    core, _, before = version.split("+")[0].partition("-")
+    words = [(not word.isdigit(), int(word) if word.isdigit() else word) for word in before.split(".")]
+    return [int(number) for number in core.split(".")], not before, words, version
+
+
+def newest_first(versions):
+    return sorted(versions, key=precedence, reverse=True)
+
+
+def upgrades(installs, version, day):
+    """Days from the day on which a version came up to it or a later one, of those that could take it."""
+    for one in (one for one in installs if one.day0 < day <= one.last_day):
+        before = [known for known, first in one.versions if first < day]
+        if precedence(before[-1]) < precedence(version):
+            yield next((first - day for known, first in one.versions
+                        if first >= day and precedence(known) >= precedence(version)), None)
+
+
+def versions(product, installs, now):
+    """The tables of one product."""
+    came_up, of = {}, {"product": product}
+    for version, day in (pair for one in installs for pair in one.versions):
+        came_up[version] = min(day, came_up.get(version, day))
+    first_day = {version: str(calendar(day)) for version, day in came_up.items() if now // DAY - day <= 364}
+    there = [one for one in installs if one.active[28]]
+    used = [(version, share_of(there, lambda one: one.now.version == version))
+            for version in newest_first({one.now.version for one in there})]
+    said = newest_first({version for one in installs for version in one.crashed})
+    later = [{**of, "version": version, "first_day": first_day[version],
+              **counted_delays(upgrades(installs, version, came_up[version]))}
+             for version in newest_first(first_day) if "-" not in version]
+    by_week = []
+    for week, some in by_weeks(installs, now):
+        end = min(week + 6, now // DAY - 1)
+        then = Counter([version for version, day in one.versions if day <= end][-1] for one in some)
+        by_week += [{**week_of(week), **of, "version": version, "active": share(then[version], len(some))}
+                    for version in newest_first(then)]
+    return {
+        "adoption": [{**of, "version": version, "first_day": first_day.get(version), "active": active}
+                     for version, active in used],
+        "newest": [{**of, "version": version, "active": active} for version, active in used if "-" not in version][:1],
+        "upgrades": [row for row in later if any(row[name] for name in (*DELAYS, "never"))],
+        "by_week": by_week,
+        "crashes": [{**of, "version": version, "crashed": share_of(some, lambda one: one.crashed[version])}
+                    for version in said for some in [[one for one in installs if version in one.crashed]]],
+    }
+
+
+def clients(shown, now):
+    asked = [one for one in shown if now // DAY - one.day0 >= 2 and not one.is_flood and one.active[364]]
+    seen = Counter(name for one in asked for name in one.clients)
+    names = sorted((name for name in seen if seen[name] >= 5), key=lambda name: (-seen[name], name))
+    numbers = {"hidden_names": len(seen) - len(names), "installs_without": sum(not one.clients for one in asked),
+               "installs": len(asked)}
+    return {"names": [{"client": name, "seen": share(seen[name], len(asked))} for name in names],
+            "hidden": numbered(numbers)}
+
+
+def numbered(numbers):
+    return [{"number": name, "count": count} for name, count in numbers.items()]
+
+
+# All of it.
+
+def health(answers, head, kept, now):
+    windows, counts = {"last_7_days": now // DAY - 6, "last_28_days": now // DAY - 27, "ever": 0}, defaultdict(Counter)
+    for (name, day), count in answers.items():
+        counts[name].update({window: count for window, first in windows.items() if day >= first})
+    marks = {key: head[key] for key in ("installs", "carried_over", "late_starts", "floods")}
+    return {
+        "answers": [{"name": name, **{window: counts[name][window] for window in windows}}
+                    for name in sorted(counts) if counts[name]["ever"]],
+        "marks": numbered({**marks, "floods_left_out": head["left_out"]["floods"]}),
+        "database": numbered({"bytes": UNKNOWN, "installs": sum(map(len, kept.values())), "growth_28_days": UNKNOWN}),
+    }
+
+
+def pages(kept, answers, product, show, since, now):
+    """All reports of a product, or of all, for an audience."""
+    installs = {name: some for name, some in kept.items() if product in (None, name)}
+    shown_of = {name: [one for one in some if one.is_shown(show)] for name, some in installs.items()}
+    everything, shown = sum(installs.values(), []), sum(shown_of.values(), [])
+    recent = [one for one in shown if not one.carried_over and (since is None or monday(one.day0) >= monday(since))]
+    hidden = (one for one in everything if not one.is_shown(show))
     head = {
         "as_of": datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "product": product,
         "show": show,
         "since": None if since is None else str(calendar(monday(since))),
         "installs": len(shown),
-        "left_out": {name: out.get(name, 0) for name in names},
+        "left_out": counted(LEFT_OUT, (
+            "floods" if one.is_flood else REASONS.get(one.first.who, one.first.who) if one.first.is_release
+            else "development" for one in hidden)),
         "carried_over": sum(one.carried_over for one in shown),
         "late_starts": sum(one.started_late and not one.carried_over for one in shown),
         "floods": sum(one.is_flood for one in shown),
     }
-    new = [{key: cohort[key] for key in ("week", "monday", "installs", "state")} for cohort in cohorts]
-    lately = [one for one in installs if one.is_release and not one.is_flood and active(28)(one)]
-    return [
-        {"page": "overview", **head,
-         "active": {"yesterday": sum(map(active(1), shown)), "last_7_days": sum(map(active(7), shown)),
-                    "last_28_days": sum(map(active(28), shown))},
-         "people": share_of(lately, lambda one: one.who == "person"),
-         "retention": pooled,
-         "first_real_tool_call": {key: call[key] for key in ("reached", "within_7_days")},
-         "new_installs": new},
-        {"page": "retention", **head, "pooled": pooled,
-         "cohorts": [{key: value for key, value in cohort.items() if key != "state"} for cohort in cohorts]},
-        {"page": "activation", **head, "steps": steps},
-    ]
-
-
-def read(log):
-    """The first line of a log, and its heartbeats that arrived, in the order of their coming."""
-    with open(log, encoding="utf-8") as lines:
-        fleet = json.loads(next(lines))
-        sent = (json.loads(line) for line in lines if '"event":"sent"' in line)
-        heartbeats = [Heartbeat(event) for event in sent if event["received"] is not None]
-    return fleet, sorted(heartbeats, key=lambda one: one.received)
+    cohorts, pooled = retention(recent, MEASURES, now)
+    rolling, rolling_pooled = retention(recent, ROLLING, now)
+    is_gateway = product == "mcpproxy" or (product is None and list(kept) == ["mcpproxy"])
+    funnel = GATEWAY if is_gateway else WRAPPED
+    steps = {row["step"]: row for row in activation(recent, funnel, now)}
+    lately = [one for one in everything if one.first.is_release and one.active[28] and not one.is_flood]
+    of_products = [versions(name, some, now) for name, some in shown_of.items()]
+    return [{"page": name, **head, **tables} for name, tables in {
+        "overview": {
+            "active": {name: sum(one.active[days] for one in shown)
+                       for name, days in {"yesterday": 1, "last_7_days": 7, "last_28_days": 28}.items()},
+            "people": share_of(lately, lambda one: one.first.who == "person"),
+            "retention": pooled,
+            "first_real_tool_call": {key: steps["first_real_tool_call"][key] for key in ("reached", "within_7_days")},
+            "new_installs": [{**{key: cohort[key] for key in ("week", "monday", "installs")},
+                              "state": "final" if has_settled(day_of(cohort["monday"]) + 6, now) else "open"}
+                             for cohort in cohorts],
+        },
+        "retention": {
+            "pooled": pooled, "cohorts": cohorts, "rolling": rolling[::-1], "survival": survival(recent, now),
+            "rolling_pooled": [{"days": name, "retained": cell if cell["of"] else None}
+                               for name, cell in rolling_pooled.items()],
+        },
+        "activation": {
+            "steps": list(steps.values()),
+            "delays": [{"step": step, **counted_delays(one.reached[step] for one in recent)} for step in funnel],
+        },
+        "environments": environments(shown, recent, since, now),
+        "versions": {name: [row for tables in of_products for row in tables[name]] for name in of_products[0]},
+        "clients": clients(shown, now),
+        "health": health(answers, head, kept, now),
+    }.items()]
 
 
 def main():
     parser = argparse.ArgumentParser(description="The truth about a simulated fleet, from its event log.")
     parser.add_argument("log")
     parser.add_argument("--at", type=int, action="append", help="the moment of the tables; the end of the log")
-    parser.add_argument("--since", type=date.fromisoformat, help="also the tables of the installs since this day")
+    parser.add_argument("--since", type=day_of, help="also the tables of the installs since this day")
     asked = parser.parse_args()
     fleet, heartbeats = read(asked.log)
-    sinces = [None] + ([(asked.since - date(1970, 1, 1)).days] if asked.since else [])
+    sinces = [None] if asked.since is None else [None, asked.since]
     tables = []
     for now in asked.at or [fleet["to"]]:
-        kept = receive(heartbeats, fleet["products"], now)
-        for product in [None, *fleet["products"]]:
-            for show in SHOWS:
-                for since in sinces:
-                    tables += pages(kept, product, show, since, now)
-    json.dump(tables, sys.stdout)
+        kept, answers = receive(heartbeats, fleet["products"], now)
+        for chosen in every([None, *fleet["products"]], SHOWS, sinces):
+            tables += pages(kept, answers, *chosen, now)
+    sys.stdout.write(json.dumps(tables))
 
 
 if __name__ == "__main__":

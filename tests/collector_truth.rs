@@ -1,5 +1,5 @@
 //! The collector's numbers against the truth: a fleet of the client's own code is received, and what the pages
-//! show is compared, cell by cell, with what `scripts/truth.py` computes from the fleet's event log alone.
+//! and reports show is compared, cell by cell, with what `scripts/truth.py` computes from the fleet's event log alone.
 //!
 //! `MCPPROXY_FLEET=INSTALLSxDAYSxSEEDS` asks for another size.
 
@@ -17,8 +17,8 @@ use std::process::Command;
 const USUAL: (u64, u64, u64) = (2_000, 60, 3);
 /// Shares are shown with four places.
 const ROUNDED: f64 = 0.5e-4 + 1e-9;
-/// Parts of pages that `scripts/truth.py` does not compute.
-const NOT_COMPUTED: [&str; 4] = ["rolling", "rolling_pooled", "survival", "delays"];
+/// Numbers that an event log cannot know: how many bytes the database has, and how many of them are new.
+const NOT_COMPUTED: [&str; 2] = ["bytes", "growth_28_days"];
 
 #[test]
 fn the_pages_show_the_truth_cell_by_cell() {
@@ -47,7 +47,7 @@ fn size() -> (u64, u64, u64) {
     }
 }
 
-/// Compares every page at each moment; how many cells were equal.
+/// Compares every report at each moment; how many cells were equal.
 fn compare(options: &Options) -> usize {
     let dir = tempfile::tempdir().expect("a directory");
     // A fleet commits some thousand times, which is about the numbers and not about the disk.
@@ -104,8 +104,12 @@ fn differences(
 ) {
     match (truth, shown) {
         (Value::Object(true_members), Value::Object(members)) => {
+            let number = shown["number"].as_str().unwrap_or_default();
+            if truth["number"] == shown["number"] && NOT_COMPUTED.contains(&number) {
+                return;
+            }
             let unknown = members.keys().filter(|name| !true_members.contains_key(*name));
-            for name in unknown.filter(|name| !NOT_COMPUTED.contains(&name.as_str())) {
+            for name in unknown {
                 wrong.push(format!("{place}/{name}: shown, but unknown to the truth"));
             }
             for (name, truth) in true_members {
@@ -160,7 +164,7 @@ fn an_imported_log_shows_what_its_heartbeats_showed_when_they_were_received() {
     let dir = tempfile::tempdir().expect("a directory");
     let (log, kept, imported) =
         (dir.path().join("events"), dir.path().join("kept"), dir.path().join("imported"));
-    let options = Options { installs: 60, days: 20, seed: 6 };
+    let options = Options { installs: 60, days: 20, seed: 5 };
     // What is shown is of the fleet's last day. A log is imported today: all of its days have passed.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = now.expect("a clock after 1970").as_secs();
@@ -180,7 +184,7 @@ fn an_imported_log_shows_what_its_heartbeats_showed_when_they_were_received() {
         String::from_utf8(output.stdout).expect("text")
     };
     let text = |path: &Path| path.to_str().expect("text").to_owned();
-    let simulate = ["simulate", "--installs", "60", "--days", "20", "--seed", "6"];
+    let simulate = ["simulate", "--installs", "60", "--days", "20", "--seed", "5"];
     let (log, keep) = (text(&log), text(&kept));
     said(&[&simulate[..], &["--out", &log, "--keep", &keep]].concat(), &kept);
     // A collector makes the key of a new database.

@@ -68,6 +68,7 @@ pub struct Client {
     plan: Plan,
     done: usize,
     random: Random,
+    machine: Machine,
     environment: Classification,
     /// Seconds by which its clock is ahead.
     ahead: i64,
@@ -90,7 +91,8 @@ pub struct Client {
 impl Client {
     /// The install that this plan is about.
     pub fn new(number: u64, plan: Plan, mut random: Random, log: &mut Log) -> Self {
-        let environment = environment::classify(&Machine::of(plan.habit, &mut random));
+        let machine = Machine::of(plan.habit, &mut random);
+        let environment = environment::classify(&machine);
         let at = plan.acts.first().map_or(0, |(at, _)| *at);
         log.add(at, format_args!(
             r#""event":"install","install":{number},"product":{},"person":{},"habit":{},"zone":{}"#,
@@ -101,6 +103,7 @@ impl Client {
             plan,
             done: 0,
             random,
+            machine,
             environment,
             ahead: 0,
             is_asleep: false,
@@ -211,8 +214,8 @@ impl Client {
             Act::Wake => self.is_asleep = false,
             Act::Clock(ahead) => self.ahead = ahead,
             Act::Moves => {
-                let machine = Machine::of(self.plan.habit, &mut self.random);
-                self.environment = environment::classify(&machine);
+                self.machine = Machine::of(self.plan.habit, &mut self.random);
+                self.environment = environment::classify(&self.machine);
             }
         }
         for process in &mut self.processes {

@@ -4,6 +4,7 @@
 
 use super::habit::Habit;
 use super::random::Random;
+use crate::contract::{LaunchSource, Os};
 use crate::environment::{Evidence, OsKind};
 use std::borrow::Cow;
 
@@ -14,6 +15,7 @@ pub struct Machine {
     variables: Vec<&'static str>,
     has_terminal: bool,
     is_container: bool,
+    launch: LaunchSource,
 }
 
 impl Machine {
@@ -26,11 +28,18 @@ impl Machine {
             (3, OsKind::Unknown),
         ];
         let os = if habit.is_person() { random.weighted(&desktops) } else { OsKind::Linux };
+        let launches = [
+            (55, LaunchSource::Cli),
+            (20, LaunchSource::Tray),
+            (10, LaunchSource::LoginItem),
+            (15, LaunchSource::Unknown),
+        ];
         let mut machine = Self {
             os,
             variables: Vec::new(),
             has_terminal: random.chance(200),
             is_container: false,
+            launch: random.weighted(&launches[if habit.is_person() { 0.. } else { 2.. }]),
         };
         match habit {
             Habit::Workspace => {
@@ -48,6 +57,8 @@ impl Machine {
                 machine.is_container = random.chance(500);
                 machine.variables.push("MODAL_SANDBOX_ID");
                 machine.has_terminal = random.chance(500);
+                // A task that was given as a job.
+                machine.variables.extend(random.chance(300).then_some("GITHUB_ACTIONS"));
             }
             Habit::Server => machine.has_terminal = false,
             Habit::Cloned => machine.has_terminal = random.chance(500),
@@ -60,6 +71,21 @@ impl Machine {
             _ => {}
         }
         machine
+    }
+
+    /// The word of the contract for its operating system.
+    pub fn system(&self) -> Os {
+        match self.os {
+            OsKind::Linux => Os::Linux,
+            OsKind::Darwin => Os::Darwin,
+            OsKind::Windows => Os::Windows,
+            OsKind::Unknown => Os::Other,
+        }
+    }
+
+    /// How programs are launched there.
+    pub fn launch(&self) -> LaunchSource {
+        self.launch
     }
 }
 

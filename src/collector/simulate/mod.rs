@@ -38,6 +38,8 @@ pub const PRODUCTS: [&str; 2] = [GATEWAY, WRAPPED];
 /// 2025-12-03T00:00:00Z, a Wednesday before a new year that begins in the middle of an ISO week. The days of a fleet
 /// of usual length have passed, so that its log can be imported.
 const BEGIN: u64 = 1_764_720_000;
+/// 2026-12-02T00:00:00Z, a Wednesday before a new year whose first days are of the last week of the old one.
+const BEGIN_OF_THIRD: u64 = 1_796_169_600;
 /// Heartbeats of so many seconds are given to the collector at once; no install sees the answer later for it.
 const STEP: u64 = HOUR;
 
@@ -76,12 +78,12 @@ pub struct Options {
 impl Options {
     /// The first second.
     pub fn begin(&self) -> u64 {
-        BEGIN
+        if self.seed.is_multiple_of(3) { BEGIN_OF_THIRD } else { BEGIN }
     }
 
     /// The second after the last.
     pub fn end(&self) -> u64 {
-        BEGIN + self.days * DAY
+        self.begin() + self.days * DAY
     }
 }
 

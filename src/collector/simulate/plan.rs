@@ -61,9 +61,9 @@ pub struct Plan {
 }
 
 /// Releases, with the day of the simulation on which they come.
-const RELEASES: &[(u64, &str)] = &[(0, "1.4.0"), (11, "1.5.0"), (26, "1.5.1"), (41, "2.0.0")];
+const RELEASES: &[(u64, &str)] = &[(0, "1.8.0"), (11, "1.9.0"), (26, "1.10.0"), (41, "2.0.0")];
 /// What those run who try a release before it is one.
-const EARLY: &[&str] = &["1.6.0-rc.1", "2.0.0-beta.2", "1.4.1-dev"];
+const EARLY: &[&str] = &["1.10.0-rc.2", "1.10.0-rc.10", "2.0.0-beta.2", "1.8.1-dev"];
 const CLIENTS: &[&str] =
     &["claude-code", "cursor", "claude-desktop", "vscode", "codex", "cline", "gemini-cli"];
 /// Seconds by which clocks are wrong: around what a collector believes, and far from it.
@@ -82,11 +82,11 @@ const WRONG_CLOCKS: &[i64] = &[
     400 * 86_400,
 ];
 
-/// The same for copies of one disk, which run every three hours: each is four hours further behind, so that what
-/// is sent later says that it is earlier.
-fn clock_of_copy(from: u64) -> i64 {
+/// The same for copies of one disk, which run every three hours: each is so many hours further behind. With four,
+/// what is sent later says that it is earlier.
+fn clock_of_copy(from: u64, hours_behind: u64) -> i64 {
     let before = (from % DAY / (3 * HOUR)).saturating_sub(1);
-    -(4 * HOUR * before).cast_signed()
+    -(hours_behind * HOUR * before).cast_signed()
 }
 
 impl Plan {
@@ -131,14 +131,17 @@ impl Plan {
         plan.mishaps(born, end, random);
         plan.acts.sort_by_key(|(at, _)| *at);
         // A machine whose clock is wrong has it wrong from the start.
-        // Servers run across midnight, where minutes decide the day.
-        if random.chance(if habit == Habit::Server { 600 } else { 60 }) {
-            let wrong = if habit == Habit::Server {
-                590
-            } else if number.is_multiple_of(9) {
-                -(born as i64) + 60
-            } else {
-                random.pick(WRONG_CLOCKS)
+        // Servers run across midnight, where minutes decide the day, and evenings end near it.
+        let (chance, usual) = match habit {
+            Habit::Server => (600, Some(590)),
+            Habit::Evenings => (150, Some((3 * HOUR).cast_signed())),
+            _ => (60, None),
+        };
+        if random.chance(chance) {
+            let wrong = match usual {
+                Some(wrong) => wrong,
+                None if number.is_multiple_of(9) => -(born as i64) + 60,
+                None => random.pick(WRONG_CLOCKS),
             };
             plan.acts.insert(0, (born.min(plan.first()), Act::Clock(wrong)));
             if random.chance(400) {
@@ -162,6 +165,7 @@ impl Plan {
             self.acts.push((first.from.saturating_sub(1), Act::Configured(servers)));
         }
         let mut next = 0;
+        let hours_behind = random.pick(&[0, 4]);
         let mut runs_on: Option<u32> = None;
         for (nth, sitting) in sittings.iter().enumerate() {
             if servers == 0 && nth > 0 && random.chance(300) {
@@ -183,7 +187,8 @@ impl Plan {
                 Habit::Baked => self.acts.push((sitting.from.saturating_sub(1), Act::FromImage)),
                 Habit::Cloned => {
                     let before = sitting.from.saturating_sub(1);
-                    self.acts.push((before, Act::Clock(clock_of_copy(sitting.from))));
+                    let clock = clock_of_copy(sitting.from, hours_behind);
+                    self.acts.push((before, Act::Clock(clock)));
                     self.acts.extend([(before, Act::Moves), (before, Act::FromImage)]);
                 }
                 _ => {}

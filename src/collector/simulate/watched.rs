@@ -1,6 +1,6 @@
 //! A collector that is looked at while it receives a fleet: what its pages show, to be compared with the truth.
 //!
-//! One rule: it looks on days on which cells become final, and at the end; every page, product and audience, with
+//! One rule: it looks on days on which cells become final, and at the end; every report, product and audience, with
 //! and without a first day, in the order of `scripts/truth.py`.
 
 use super::{Answer, Collect, DAY, Delivery, HOUR, Options, PRODUCTS, Receiving, SimulationError};
@@ -9,9 +9,6 @@ use crate::collector::report::{self, Form};
 use crate::collector::snapshot::Snapshot;
 use crate::collector::store::StoreError;
 use crate::collector::view::{Selection, Topic, View};
-
-/// The pages whose truth is known.
-const TOPICS: [Topic; 3] = [Topic::Overview, Topic::Retention, Topic::Activation];
 
 /// A collector, and what it has shown.
 pub struct Watched {
@@ -50,14 +47,15 @@ impl Watched {
     fn look(&mut self, at: u64) -> Result<(), SimulationError> {
         let failed = |error: StoreError| SimulationError::Collector(error.to_string());
         let reader = self.collector.receiver().reader().map_err(failed)?;
-        let snapshot = Snapshot::read(&reader, Now(at)).map_err(failed)?;
+        let snapshot = Snapshot::read_with_days(&reader, Now(at)).map_err(failed)?;
         for product in [None].into_iter().chain(PRODUCTS.map(Some)) {
             for audience in Audience::ALL {
                 for since in [None, Some(self.since)] {
                     let product = product.map(str::to_owned);
                     let chosen = Selection { audience, product, since, ..Selection::default() };
                     let view = View::of(&snapshot, chosen);
-                    self.pages.extend(TOPICS.map(|topic| report::write(&view, topic, Form::Json)));
+                    let all = Topic::ALL.map(|topic| report::write(&view, topic, Form::Json));
+                    self.pages.extend(all);
                 }
             }
         }

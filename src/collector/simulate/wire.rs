@@ -1,8 +1,10 @@
-//! What this build's client cannot say itself: that it is of the first version.
+//! What this build's client cannot say itself: that it is of the first version, or was built for another system.
 //!
 //! One rule: the client's own bytes, with no more than these members changed.
 
 use super::plan::Plan;
+use crate::build_info;
+use crate::contract::Os;
 use serde_json::{Value, json};
 
 /// The members that schema 4 added.
@@ -16,12 +18,20 @@ const NEW_IN_4: &[&str] = &[
     "diagnostics",
 ];
 
-/// `assembled` as an install of that plan sends it at that time.
-pub fn of(assembled: &[u8], plan: &Plan, version: &str, at: u64) -> Vec<u8> {
+/// `assembled` as an install of that plan sends it at that time from such a system.
+pub fn of(assembled: &[u8], plan: &Plan, version: &str, at: u64, system: Os) -> Vec<u8> {
+    let built_for_it = built_for(assembled, system);
     if at < plan.schema_3_until {
-        return schema_3(assembled, version).unwrap_or_else(|| assembled.to_vec());
+        return schema_3(&built_for_it, version).unwrap_or(built_for_it);
     }
-    assembled.to_vec()
+    built_for_it
+}
+
+/// As the client says it that was built for this system.
+fn built_for(assembled: &[u8], system: Os) -> Vec<u8> {
+    let member = |system: Os| format!(r#""os":"{}""#, system.as_str());
+    let text = String::from_utf8_lossy(assembled);
+    text.replacen(&member(build_info::os()), &member(system), 1).into_bytes()
 }
 
 /// As a client of the first version said the same.

@@ -4,9 +4,10 @@
 
 use super::{Answer, Client, Delivery, Process, USUAL};
 use crate::collector::simulate::log::Log;
+use crate::collector::simulate::machine::Machine;
 use crate::collector::simulate::plan::Plan;
 use crate::collector::simulate::{GATEWAY, STRANGE_NETWORK as FATE, SendError, wire};
-use crate::contract::{LaunchSource, Product, RoutingMode};
+use crate::contract::{Product, RoutingMode};
 use crate::environment::Classification;
 use crate::gate::{self, PrivateWords};
 use crate::heartbeat::assemble::{self, ClientPolicy, Live};
@@ -123,10 +124,12 @@ impl Client {
         let product = Product { name, version };
         if state.pending.is_none() {
             schedule::assembling(state, now, turn);
-            let live = live(&self.plan, &self.environment, self.servers, &self.processes[index]);
+            let place = (&self.machine, &self.environment);
+            let live = live(&self.plan, place, self.servers, &self.processes[index]);
             state.pending = Some(assemble::pending(&product, state, identity, &live, &policy, now));
             if let Some(pending) = &state.pending {
-                self.wire = wire::of(&pending.bytes, &self.plan, turn.version, at);
+                let system = self.machine.system();
+                self.wire = wire::of(&pending.bytes, &self.plan, turn.version, at, system);
             }
         }
         let Some(pending) = &state.pending else { return Ok(Err(Begin::NotDue(1))) };
@@ -204,10 +207,15 @@ fn wait(begin: Begin) -> u64 {
 }
 
 /// What a process says about itself.
-fn live(plan: &Plan, environment: &Classification, servers: u64, process: &Process) -> Live {
+fn live(
+    plan: &Plan,
+    (machine, environment): (&Machine, &Classification),
+    servers: u64,
+    process: &Process,
+) -> Live {
     let is_tap = plan.product != GATEWAY;
     Live {
-        launch_source: LaunchSource::Cli,
+        launch_source: machine.launch(),
         autostart_enabled: None,
         env_kind: environment.env_kind,
         env_markers: environment.markers,
