@@ -24,6 +24,7 @@ mod operating;
 mod packaging;
 mod pages;
 mod proxies;
+mod public;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;

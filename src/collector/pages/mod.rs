@@ -29,11 +29,12 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+pub(super) use frame::document;
 use maud::Markup;
 use std::sync::Arc;
 
 /// What the browser is held to: the style of this server, forms to this server, and no more.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 const STYLE: &str = include_str!("style.css");
 /// A key, and some space for its name and for escapes.
@@ -190,7 +191,7 @@ fn enter(pages: &Pages, given: &str, headers: &HeaderMap, topic: Topic, query: &
     response
 }
 
-async fn style() -> Response {
+pub(super) async fn style() -> Response {
     secured(([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response())
 }
 
