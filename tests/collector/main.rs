@@ -14,6 +14,7 @@ mod endure;
 mod erasure;
 mod expiry;
 mod floods;
+mod hard_cases;
 mod hostile;
 mod keeping;
 #[cfg(feature = "simulate")]
