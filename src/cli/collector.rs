@@ -77,8 +77,12 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     };
     let keep = keep(call)?;
     let tls = tls(call)?;
-    let privacy =
-        privacy::Settings { contact: contact(call)?, days: keep.days, months: keep.months };
+    let privacy = privacy::Settings {
+        contact: contact(call)?,
+        days: keep.days,
+        months: keep.months,
+        is_public: call.has("public"),
+    };
     let (clock, pace) = collector_clock::of(listen)?;
     log::begin(log_format, LevelFilter::INFO);
     let base = base_path.clone();
@@ -116,6 +120,9 @@ fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
     let scheme = if announced.is_secure { "https" } else { "http" };
     let base = format!("{scheme}://{}{base_path}", announced.address);
     let url = format!("{base}/heartbeat");
+    let public =
+        announced.public.map(|path| format!("Publishing rounded numbers at {base}{path}\n"));
+    let public = public.unwrap_or_default();
     let is_logged = log_format == log::Format::Json || std::env::var_os("JOURNAL_STREAM").is_some();
     if announced.is_demo && is_logged {
         info!(url = base, "showing a demo, which receives no heartbeats");
@@ -123,7 +130,7 @@ fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
         let pages = format!("{base}{}", announced.pages);
         let _ = output::print(&format!(
             "A demo: a simulated fleet in a database of its own, which is removed when this ends. It receives no \
-             heartbeats.\nShowing it at {pages}\n"
+             heartbeats.\n{public}Showing it at {pages}\n"
         ));
     } else if is_logged {
         // A log is read by others: the key of the pages stays in its file.
@@ -131,7 +138,9 @@ fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
     } else {
         // A closed pipe is no reason to stop.
         let pages = format!("{base}{}", announced.pages);
-        let _ = output::print(&format!("Receiving heartbeats at {url}\nShowing them at {pages}\n"));
+        let _ = output::print(&format!(
+            "Receiving heartbeats at {url}\n{public}Showing them at {pages}\n"
+        ));
     }
     if announced.key_is_exposed {
         warn!("others on this machine may read the key: its file is not 0600");

@@ -7,8 +7,8 @@ use super::{Call, Failure};
 use std::path::{Path, PathBuf};
 
 /// What a demo and a collector have in common: everything else is about receiving and keeping.
-const SHARED: [&str; 7] =
-    ["demo", "listen", "base-path", "password-file", "tls-cert", "tls-key", "log-format"];
+const SHARED: [&str; 8] =
+    ["demo", "listen", "base-path", "password-file", "public", "tls-cert", "tls-key", "log-format"];
 
 /// The directory of a demo. It is removed, with everything in it, when this is dropped.
 pub(super) struct Place(PathBuf);

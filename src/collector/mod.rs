@@ -25,6 +25,7 @@ pub mod origin;
 pub mod pages;
 mod places;
 mod plain;
+pub mod public;
 pub mod receive;
 pub mod report;
 pub mod row;

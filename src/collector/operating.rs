@@ -171,7 +171,7 @@ mod tests {
             pages,
             dir,
             tls: None,
-            privacy: privacy::Settings { contact: None, days: 400, months: 25 },
+            privacy: privacy::Settings { contact: None, days: 400, months: 25, is_public: false },
             is_demo: false,
         });
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

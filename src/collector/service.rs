@@ -11,6 +11,7 @@ use super::operating::{self, Operating};
 use super::origin::Network;
 use super::pages::access::{Access, AccessError};
 use super::pages::{self, Pages, privacy};
+use super::public::{self, Public};
 use super::receive::Receiver;
 use super::row::Standing;
 use super::store::{self, Keep, ProductError, StoreError, StoreOptions};
@@ -49,7 +50,7 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// `--trusted-proxy`: whose forwarding headers are believed.
     pub trusted_proxies: Vec<Network>,
-    /// `--contact` and what else the privacy page says.
+    /// `--contact`, `--public` and what else the privacy page says.
     pub privacy: privacy::Settings,
     /// `--demo`: shows the recorded fleet in the place of what is received.
     pub is_demo: bool,
@@ -104,6 +105,8 @@ pub struct Announced {
     pub products: usize,
     /// What follows the base path in the address of the pages: `/`, with the key unless the operator chose it.
     pub pages: String,
+    /// What follows the base path in the address of the public page; `None`: there is none.
+    pub public: Option<&'static str>,
     /// Others on this machine may read the file of the key.
     pub key_is_exposed: bool,
     /// The same of the private key of the certificate.
@@ -145,6 +148,7 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
             Some(_) => "/".to_owned(),
             None => pages::entrance(&access),
         },
+        public: options.privacy.is_public.then_some("/public"),
         key_is_exposed: store::key_is_exposed(&options.store),
         tls_key_is_exposed: tls.as_ref().is_some_and(|tls| tls.key_is_exposed()),
     };
@@ -164,6 +168,10 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     });
     let app = Arc::new(App::new(receiver, options.clock, options.pace, options.trusted_proxies));
     let base = &options.base_path;
+    let publishing = options.privacy.is_public.then(|| {
+        let public = Public::new(pages.clone(), options.store.dir.clone());
+        public::router(Arc::new(public), base)
+    });
     let operating = Arc::new(Operating {
         app: app.clone(),
         pages: pages.clone(),
@@ -176,6 +184,10 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let receiving = if options.is_demo { demo::router(base) } else { http::router(app, base) };
     let router =
         receiving.merge(operating::router(operating, base)).merge(pages::router(pages, base));
+    let router = match publishing {
+        Some(publishing) => router.merge(publishing),
+        None => router,
+    };
     let router = if options.is_demo { demo::with_banner(router) } else { router };
     runtime.block_on(async move {
         let address = front.address;

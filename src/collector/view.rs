@@ -13,7 +13,7 @@ use crate::contract::EnvKind;
 use std::sync::Arc;
 
 /// The product whose users set servers up; all others are wrapped servers.
-const GATEWAY: &str = "mcpproxy";
+pub const GATEWAY: &str = "mcpproxy";
 
 /// What is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -140,6 +140,7 @@ fn what_is_no_collector_fails_with_what_to_do() {
             "junk",
             "pages",
             "privacy page",
+            "public page",
             "repetition",
             "size"
         ]

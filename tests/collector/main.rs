@@ -17,6 +17,7 @@ mod endure;
 mod erasure;
 mod expiry;
 mod floods;
+mod hard_cases;
 mod hostile;
 mod keeping;
 #[cfg(feature = "simulate")]
@@ -27,6 +28,7 @@ mod operating;
 mod packaging;
 mod pages;
 mod proxies;
+mod public;
 #[path = "../support/receiver.rs"]
 #[expect(dead_code, reason = "the tests of the heartbeat use the rest")]
 mod receiver;

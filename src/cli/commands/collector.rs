@@ -115,6 +115,12 @@ pub(super) const RUN: Command = Command {
             help: "The key of the pages, in one line (default: made once, in pages.key of the data directory)",
         },
         Opt {
+            long: "public",
+            short: None,
+            value: None,
+            help: "Show everybody a page of rounded numbers, /public, and a badge for a README, /badge.svg",
+        },
+        Opt {
             long: "tls-cert",
             short: None,
             value: Some("FILE"),

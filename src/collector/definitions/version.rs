@@ -218,7 +218,7 @@ fn upgraded_after(record: &Record<'_>, to: &Target, ranks: &[usize]) -> Option<u
 }
 
 /// The version of each active install at the end of each week of the last year.
-fn weeks<'r>(records: impl Iterator<Item = Record<'r>>, now: Now) -> Vec<InWeek> {
+pub fn weeks<'r>(records: impl Iterator<Item = Record<'r>>, now: Now) -> Vec<InWeek> {
     let yesterday = now.today().minus(1);
     let last = yesterday.week();
     let first = IsoWeek(last.0.saturating_sub(WEEKS - 1));

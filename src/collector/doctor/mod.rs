@@ -8,6 +8,7 @@ mod wire;
 
 pub use wire::{Dialer, Endpoint};
 
+use super::public::page::TITLE;
 use super::tls::SOON;
 use crate::contract::{MAX_PAYLOAD_BYTES, timestamp};
 use crate::node::Node;
@@ -157,6 +158,7 @@ pub fn examine(dialer: &Dialer, product: Option<&str>, now: u64) -> Vec<Check> {
         "read the collector's log: the database cannot be written",
     ));
     checks.push(closed(dialer));
+    checks.push(public(dialer));
     checks.push(metrics(dialer));
     let privacy = get("/privacy");
     checks.push(Check::of(
@@ -239,6 +241,23 @@ fn closed(dialer: &Dialer) -> Check {
         }
     }
     Check::ok("pages", "they are closed without the key")
+}
+
+/// A public page is one that the operator has asked for: it says what it is.
+fn public(dialer: &Dialer) -> Check {
+    const NAME: &str = "public page";
+    let answer = dialer.ask("GET", "/public", "", b"");
+    match answer {
+        Ok(ref page) if page.code == 200 && page.body.contains(TITLE) => {
+            Check::ok(NAME, "GET /public shows everybody rounded numbers, as --public asks")
+        }
+        Ok(Answer { code: 401 | 403 | 404, .. }) => Check::ok(NAME, "there is none"),
+        other => Check::fail(
+            NAME,
+            format!("GET /public: {}", outcome(&other)),
+            "let the proxy pass it on as it is, or answer 404",
+        ),
+    }
 }
 
 fn metrics(dialer: &Dialer) -> Check {

@@ -29,6 +29,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+pub(super) use frame::document;
 use maud::Markup;
 use query::QueryError;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 /// What the browser is held to: the style of this server, forms to this server, and no more.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 const STYLE: &str = concat!(include_str!("chart/chart.css"), include_str!("style.css"));
 /// What it is held to in a picture: the style that stands in it.
@@ -277,7 +278,7 @@ fn enter(pages: &Pages, given: &str, headers: &HeaderMap, topic: Topic, query: &
     response
 }
 
-async fn style() -> Response {
+pub(super) async fn style() -> Response {
     secured(([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response())
 }
 

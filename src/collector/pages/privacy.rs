@@ -3,6 +3,7 @@
 //! One rule: made of the settings that the collector runs with, and open to everybody.
 
 use super::frame;
+use crate::collector::public::numbers::K;
 use maud::{Markup, html};
 
 /// What the operator has chosen.
@@ -14,6 +15,8 @@ pub struct Settings {
     pub days: u32,
     /// Months that an install is kept after it was last heard of.
     pub months: u32,
+    /// `--public`: a page of rounded counts is open to everybody.
+    pub is_public: bool,
 }
 
 /// The whole page. `endpoint` is where heartbeats go.
@@ -39,6 +42,11 @@ pub fn page(settings: &Settings, endpoint: &str) -> Markup {
                 p { "IP addresses, user agents, names of people, accounts, machines, servers and tools, paths, arguments, contents, "
                     "and the heartbeat itself: in no database and in no log of the collector. A proxy in front of it may keep a "
                     "log of its own." }
+                @if settings.is_public {
+                    h2 { "Published" }
+                    p { "Everybody may read " a href="public" { "a page of counts" } ", such as how many people were active in a week. Counts below "
+                        (K) " are left out, and all others are rounded down to a multiple of " (K) ". It is made once a day, and has no filters." }
+                }
                 h2 { "How long" }
                 ul {
                     li { "The counts of a day: " (settings.days) " days." }
