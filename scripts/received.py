@@ -9,6 +9,7 @@ import json
 import sys
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
+from functools import cache
 
 DAY = 86_400
 HOUR = 3_600
@@ -16,6 +17,8 @@ MEASURES = {"day_1": (1, 1), "week_1": (7, 13), "week_4": (28, 34)}
 ROLLING = {f"days_{first}_to_{first + 27}": (first, first + 27) for first in (1, 28, 84, 168, 336)}
 GATEWAY = ("first_heartbeat", "server_configured", "server_connected", "client_seen", "tools_searched",
            "first_real_tool_call")
+# The error codes of the fleet that the collector knows, in the order of the catalog.
+CODES = ("MCPX_STDIO_NOT_FOUND", "MCPX_HTTP_DNS")
 WRAPPED = ("first_heartbeat", "first_real_tool_call", "active_on_a_second_day", "active_in_a_second_week")
 
 
@@ -82,11 +85,23 @@ def seen_kind(is_agent, system, has_ci_env, has_cloud_ide_env, is_container, has
     return "headless" if system == "linux" else "unknown"
 
 
+@cache
+def precedence(version):
+    """The order of semantic versions: numbers by their size, and before a release what led to it."""
+    core, _, before = version.split("+")[0].partition("-")
+    words = [(not word.isdigit(), int(word) if word.isdigit() else word) for word in before.split(".")]
+    return [int(number) for number in core.split(".")], not before, words, version
+
+
+def newest_first(versions):
+    return sorted(versions, key=precedence, reverse=True)
+
+
 class Heartbeat:
     """One heartbeat that arrived: what it says of its install, and when it came from which network."""
 
     __slots__ = ("product", "id", "timestamp", "received", "network", "facts", "follows", "age", "says", "clients",
-                 "crashed")
+                 "crashed", "codes", "unknown_codes")
     known = {}
 
     def __init__(self, event):
@@ -105,6 +120,11 @@ class Heartbeat:
                      funnel.get("first_real_tool_call_ever") is True)
         self.clients = tuple(map(sys.intern, funnel.get("mcp_clients_seen_ever", ())))
         self.crashed = body.get("previous_shutdown") == "crash"
+        said = body.get("diagnostics", {})
+        counts = [code for each in said.values() if isinstance(each, dict) for code in each]
+        self.unknown_codes = sum(code not in CODES for code in counts)
+        self.codes = [{code if code in CODES else "other" for code, count in said.get(name, {}).items() if count}
+                      for name in ("error_code_counts_24h", "current_error_codes")]
 
 
 class Install:
@@ -145,6 +165,10 @@ class Install:
         said, crashes = {day: one.facts.version for day, one in recent}, {day for day, one in recent if one.crashed}
         self.crashed = {version: False for version in said.values()}
         self.crashed |= {said[day]: True for day in crashes}
+        # Codes that any heartbeat of a day met, and those in which the last one still was, by the version of the day.
+        last = dict(recent)
+        self.met = {(said[day], code) for day, one in recent for code in one.codes[0]}
+        self.standing = {(said[day], code) for day, one in last.items() for code in one.codes[1]}
 
     def was_seen(self, first, last):
         return any(first <= day <= last for day in reversed(self.days))
@@ -195,6 +219,7 @@ def receive(heartbeats, products, now):
         moment = moment_of(timestamp, received)
         answers["stored", today] += 1
         answers["clock_wrong", today] += moment != timestamp
+        answers["unknown.codes", today] += one.unknown_codes
         kept[one.product][one.id].heartbeats.append((moment, timestamp, one))
     for installs in kept.values():
         for install in installs.values():

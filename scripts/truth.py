@@ -13,11 +13,10 @@ import math
 import sys
 from collections import Counter, defaultdict
 from datetime import datetime, timezone
-from functools import cache
 from itertools import product as every
 
-from received import (DAY, GATEWAY, MEASURES, ROLLING, WRAPPED, calendar, day_of, has_settled, monday, read, receive,
-                      week_of)
+from received import (CODES, DAY, GATEWAY, MEASURES, ROLLING, WRAPPED, calendar, day_of, has_settled, monday,
+                      newest_first, precedence, read, receive, week_of)
 
 Z = 1.959963984540054
 SHOWS = ("people", "machines", "all")
@@ -146,18 +145,6 @@ def environments(shown, recent, since, now):
     }
 
 
-@cache
-def precedence(version):
-    """The order of semantic versions: numbers by their size, and before a release what led to it."""
-    core, _, before = version.split("+")[0].partition("-")
-    words = [(not word.isdigit(), int(word) if word.isdigit() else word) for word in before.split(".")]
-    return [int(number) for number in core.split(".")], not before, words, version
-
-
-def newest_first(versions):
-    return sorted(versions, key=precedence, reverse=True)
-
-
 def upgrades(installs, version, day):
     """Days from the day on which a version came up to it or a later one, of those that could take it."""
     for one in (one for one in installs if one.day0 < day <= one.last_day):
@@ -194,7 +181,17 @@ def versions(product, installs, now):
         "by_week": by_week,
         "crashes": [{**of, "version": version, "crashed": share_of(some, lambda one: one.crashed[version])}
                     for version in said for some in [[one for one in installs if version in one.crashed]]],
+        "error_codes": [{**of, "version": version, "code": code, **shares} for version in said
+                        for code, shares in error_codes(version, [one for one in installs if version in one.crashed])],
     }
+
+
+def error_codes(version, installs):
+    """What installs said of each code on their days with a version: those that most have met first."""
+    shares = {code: {name: share_of(installs, lambda one: (version, code) in getattr(one, name))
+                     for name in ("met", "standing")} for code in ("other", *CODES)}
+    counts = {code: [of["count"] for of in both.values()] for code, both in shares.items()}
+    return [(code, shares[code]) for code in sorted(shares, key=counts.get, reverse=True) if any(counts[code])]
 
 
 def clients(shown, now):
