@@ -4,24 +4,27 @@
 
 use super::backpressure::{Answers, Bounded, PATIENCE, Source};
 use super::child::Processes;
+use super::era::{self, Begin, Beginning};
+use super::events::LONGEST;
 use super::http_client::{HttpClient, Probe};
+use super::listener::Listener;
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
-use crate::build_info;
+use super::unreachable;
 use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
+use axum::http::header::ACCEPT_ENCODING;
 use mcpproxy_platform::group;
-use rmcp::ClientHandler;
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, ErrorCode, Implementation, PaginatedRequestParams, Prompt,
-    ProtocolVersion, Resource, ResourceTemplate, SubscriptionFilter, Tool,
+    ErrorCode, PaginatedRequestParams, Prompt, ProtocolVersion, Resource, ResourceTemplate,
+    SubscriptionFilter, Tool,
 };
 use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer,
-    RoleClient, RunningService, ServiceError,
+    ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService, ServiceError,
 };
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
     HttpStatusError, StreamableHttpClientTransportConfig, StreamableHttpError,
 };
@@ -43,30 +46,8 @@ const MOST_CALLS: usize = 1024;
 /// What a tool of an HTTP server may answer at most.
 const MOST_BYTES: usize = 128 << 20;
 
-/// Hears that lists changed.
-#[derive(Clone, Default)]
-pub struct Listener {
-    changed: Arc<Notify>,
-}
-
-impl ClientHandler for Listener {
-    fn get_info(&self) -> ClientConfig {
-        let me = Implementation::new("mcpproxy", build_info::VERSION);
-        ClientConfig::new(ClientCapabilities::default(), me)
-    }
-
-    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-
-    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-
-    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-}
+/// How a body begins that is compressed, as the SDK quotes it.
+const GZIP: &str = ": \u{1f}\u{fffd}";
 
 /// A connection that is established. Ends when `service` is dropped or cancelled.
 pub struct Connection {
@@ -97,51 +78,44 @@ pub struct Offer {
     pub templates: Vec<ResourceTemplate>,
 }
 
-/// Connects, in the era that the server speaks. The error is one sentence without values. What is started
-/// for it is among `processes`.
+/// Connects, in the era that the server speaks, which `memory` may know. The error is one sentence without
+/// values. What is started for it is among `processes`; all has to be done within `startup`.
 pub async fn connect(
     transport: &Transport,
     processes: &Processes,
     show_stderr: bool,
+    memory: &era::Memory,
+    startup: Duration,
 ) -> Result<Connection, String> {
-    match transport {
-        Transport::Stdio { .. } => {
-            let child =
-                || Ok::<_, String>(Link::over_streams(start(transport, processes, show_stderr)?));
-            let mode = match establish(child()?, modern_first()).await {
-                // A server that ended at the sight of the modern probe gets a second life without it.
-                Err(Trouble::Closed) => ClientLifecycleMode::Initialize,
-                Err(Trouble::ModernOnly) => modern_only(),
-                result => return result.map_err(Trouble::into_words),
-            };
-            processes.end().await;
-            establish(child()?, mode).await
-        }
-        Transport::Http { url, headers } => {
-            let http = || http(url, headers);
-            match establish(http()?, modern_first()).await {
-                // Servers of the older era refuse the probe in many ways, not all of them by the book.
-                Err(Trouble::Refused(_)) => {
-                    establish(http()?, ClientLifecycleMode::Initialize).await
-                }
-                Err(Trouble::ModernOnly) => establish(http()?, modern_only()).await,
-                result => result,
+    let mut begin = memory.begin();
+    loop {
+        let silence = begin.silence(startup);
+        let result = match transport {
+            Transport::Stdio { .. } => {
+                let streams = start(transport, processes, show_stderr)?;
+                let streams = Beginning::new(streams, memory.clone(), silence);
+                establish(Link::over_streams(streams), begin).await
             }
-        }
+            Transport::Http { url, headers } => {
+                establish(http(url, headers, silence)?, begin).await
+            }
+        };
+        let trouble = match result {
+            Ok(connection) => {
+                let info = connection.service.peer().peer_info();
+                memory.learn(info.as_ref().map(|info| &info.protocol_version));
+                return Ok(connection);
+            }
+            Err(trouble) => trouble,
+        };
+        let is_http = matches!(transport, Transport::Http { .. });
+        let Some(next) = trouble.otherwise(begin, is_http, memory.answered_late()) else {
+            memory.forget();
+            return Err(trouble.into_words(is_http));
+        };
+        begin = next;
+        processes.end().await;
     }
-    .map_err(Trouble::into_words)
-}
-
-fn modern_first() -> ClientLifecycleMode {
-    ClientLifecycleMode::Auto {
-        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
-        legacy_version: None,
-    }
-}
-
-/// For a server that refuses to shake hands: it was too slow for the probe, which the SDK gives ten seconds.
-fn modern_only() -> ClientLifecycleMode {
-    ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
 }
 
 /// A transport, and what is known of it beside what it carries.
@@ -159,7 +133,7 @@ impl<T> Link<T> {
     }
 }
 
-async fn establish<T>(link: Link<T>, mode: ClientLifecycleMode) -> Result<Connection, Trouble>
+async fn establish<T>(link: Link<T>, begin: Begin) -> Result<Connection, Trouble>
 where
     T: rmcp::transport::Transport<RoleClient> + 'static,
 {
@@ -169,7 +143,8 @@ where
     let nameless = Arc::new(Notify::new());
     let Link { transport, answers, probe } = link;
     let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
-    let service = listener.serve_with_lifecycle(transport, mode).await.map_err(Trouble::of)?;
+    let service =
+        listener.serve_with_lifecycle(transport, begin.lifecycle()).await.map_err(Trouble::of)?;
     Ok(Connection { service, routes, changed, nameless, answers, probe })
 }
 
@@ -220,6 +195,7 @@ fn cannot_start(error: &io::Error) -> String {
 fn http(
     url: &str,
     headers: &[(String, String)],
+    silence: Option<Duration>,
 ) -> Result<Link<StreamableHttpClientTransport<HttpClient>>, String> {
     let mut custom = std::collections::HashMap::new();
     for (name, value) in headers {
@@ -234,20 +210,27 @@ fn http(
         custom.insert(name, value);
     }
     // Connecting is bounded here; how long an answer may take is the call's own time-out.
+    let mut plain = axum::http::HeaderMap::new();
+    // Nothing here unpacks an answer; without this, a server may pack it.
+    plain.insert(ACCEPT_ENCODING, axum::http::HeaderValue::from_static("identity"));
     let client = builder_for(url)
+        .default_headers(plain)
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("mcpproxy/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::custom(only_to_itself))
         .build()
         .map_err(|_| "no HTTP client could be made on this system".to_owned())?;
-    let config = StreamableHttpClientTransportConfig::with_uri(url)
+    let mut config = StreamableHttpClientTransportConfig::with_uri(url)
         .custom_headers(custom)
         .max_json_response_size(MOST_BYTES)
         .max_sse_event_size(MOST_BYTES)
         .max_concurrent_requests(MOST_CALLS)
         .reinit_on_expired_session(true);
+    let mut pauses = ExponentialBackoff::default();
+    pauses.max_delay = Some(LONGEST);
+    config.retry_config = Arc::new(pauses);
     let answers = Answers::new(PATIENCE);
-    let client = HttpClient::new(client, answers.clone());
+    let client = HttpClient::new(client, answers.clone(), silence);
     let probe = client.probe();
     let transport = StreamableHttpClientTransport::with_client(client, config);
     let transport = Bounded::new(transport, answers.clone(), Source::Events);
@@ -268,12 +251,14 @@ fn builder_for(url: &str) -> reqwest::ClientBuilder {
 /// A server may send us to another path of its own. Elsewhere, the headers that are for it would go along,
 /// and what answers only to this machine would be asked in its name.
 fn only_to_itself(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    // With these a POST becomes a GET, and the message is lost.
+    let keeps_method = !matches!(attempt.status().as_u16(), 301..=303);
     let is_its_own = attempt.previous().first().is_some_and(|first| {
         first.scheme() == attempt.url().scheme()
             && first.host_str() == attempt.url().host_str()
             && first.port_or_known_default() == attempt.url().port_or_known_default()
     });
-    if is_its_own && attempt.previous().len() <= MOST_REDIRECTS {
+    if keeps_method && is_its_own && attempt.previous().len() <= MOST_REDIRECTS {
         attempt.follow()
     } else {
         attempt.stop()
@@ -296,13 +281,21 @@ enum Trouble {
     Other(String),
 }
 
-impl From<String> for Trouble {
-    fn from(words: String) -> Self {
-        Self::Other(words)
-    }
-}
-
 impl Trouble {
+    /// How else the session may be begun.
+    fn otherwise(&self, begin: Begin, is_http: bool, answered_late: bool) -> Option<Begin> {
+        match (begin, self) {
+            (Begin::Probing | Begin::Older, Self::ModernOnly) => Some(Begin::Modern),
+            // It was too slow for the probe, and knows no handshake.
+            (Begin::Probing, Self::Refused(_)) if answered_late => Some(Begin::Modern),
+            // A server that ended at the sight of the probe gets a second life without it.
+            (Begin::Probing, Self::Closed) => Some(Begin::Older),
+            // Servers of the older era refuse the probe in many ways, not all of them by the book.
+            (Begin::Probing, Self::Refused(_)) if is_http => Some(Begin::Older),
+            _ => None,
+        }
+    }
+
     fn of(error: ClientInitializeError) -> Self {
         if error.is_authorization_required() {
             return Self::Unauthorized;
@@ -334,10 +327,13 @@ impl Trouble {
             if let Some(status) = cause.downcast_ref::<HttpStatusError>() {
                 return Self::of_status(status.status);
             }
+            if let Some(words) = unreachable::words(cause) {
+                return Self::Unreachable(words);
+            }
             if let Some(error) = cause.downcast_ref::<io::Error>() {
                 return match error.kind() {
                     io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => Self::Closed,
-                    kind => Self::Unreachable(format!("it cannot be reached: {kind}")),
+                    _ => Self::Unreachable(unreachable::of_system(error)),
                 };
             }
             source = match cause.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
@@ -345,6 +341,14 @@ impl Trouble {
                 Some(StreamableHttpError::Client(error)) => Some(error),
                 Some(StreamableHttpError::HttpStatus(status)) => {
                     return Self::of_status(status.status);
+                }
+                Some(StreamableHttpError::UnexpectedServerResponse(words)) => {
+                    return Self::of_answer(words);
+                }
+                Some(StreamableHttpError::UnexpectedContentType(_)) => {
+                    return Self::Refused(
+                        "by its Content-Type, its answer is neither JSON nor events".into(),
+                    );
                 }
                 _ => cause.source(),
             };
@@ -357,15 +361,32 @@ impl Trouble {
         Self::Refused("it did not answer as an MCP server does".into())
     }
 
+    /// What the SDK says of an answer: it has no other place for the status, and quotes the body.
+    fn of_answer(words: &str) -> Self {
+        let status = words.strip_prefix("HTTP ").and_then(|rest| rest.get(..3)?.parse().ok());
+        match status {
+            Some(status) => Self::of_status(status),
+            None if words.contains(GZIP) => Self::Refused(
+                "its answer is compressed (gzip), which the gateway does not ask for".into(),
+            ),
+            None => Self::Refused("it did not answer as an MCP server does".into()),
+        }
+    }
+
     fn of_status(status: u16) -> Self {
         match status {
             401 | 403 => Self::Unauthorized,
+            300..=399 => Self::Refused(format!(
+                "it redirects (HTTP status {status}) and is not followed there, because its headers are for its \
+                 own address alone: put the address it redirects to into `url` of its entry"
+            )),
             _ => Self::Refused(format!("it answered with HTTP status {status}")),
         }
     }
 
-    fn into_words(self) -> String {
+    fn into_words(self, is_http: bool) -> String {
         match self {
+            Self::Closed if is_http => "it did not answer as an MCP server does".into(),
             Self::Closed => "it ended before it answered; run its command by hand, or see \
                              `mcpproxy serve --server-stderr`"
                 .into(),

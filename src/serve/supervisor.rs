@@ -4,6 +4,7 @@
 
 use super::child::Processes;
 use super::connection::{self, Connection};
+use super::era;
 use super::http_client::{Failed, Probe, was_answered};
 use super::hub::{Hub, Live, Server, Status};
 use super::recorder::Happened;
@@ -45,13 +46,14 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
         earlier.cancelled().await;
     }
     let processes = Processes::default();
+    let memory = era::Memory::default();
     let mut pause = FIRST_PAUSE;
     let mut is_first = true;
     loop {
         let began = Instant::now();
         let attempt = tokio::select! {
             () = server.stop.cancelled() => Err(String::new()),
-            result = attempt(&hub, &server, &processes) => result,
+            result = attempt(&hub, &server, &processes, &memory) => result,
         };
         let reason = match attempt {
             Ok((connection, live)) => {
@@ -103,11 +105,13 @@ async fn attempt(
     hub: &Hub,
     server: &Server,
     processes: &Processes,
+    memory: &era::Memory,
 ) -> Result<(Connection, Live), String> {
     let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
     let within = server.entry.startup_timeout;
     let started = async {
-        let connection = connection::connect(&transport, processes, hub.show_stderr).await?;
+        let connection =
+            connection::connect(&transport, processes, hub.show_stderr, memory, within).await?;
         let peer = connection.service.peer().clone();
         let offer = connection::list(&peer).await.map_err(|error| match error {
             ServiceError::McpError(error) => {
@@ -119,6 +123,7 @@ async fn attempt(
         Ok((connection, live))
     };
     tokio::time::timeout(within, started).await.unwrap_or_else(|_| {
+        memory.forget();
         let seconds = within.as_secs_f64();
         Err(format!(
             "it did not start within {seconds} s; a larger `startup_timeout_sec` in its entry gives it more time"
@@ -168,7 +173,8 @@ async fn follow(
     let reason = tokio::select! {
         () = server.stop.cancelled() => String::new(),
         _ = &mut ended => return answers.given_up().unwrap_or("its connection ended").into(),
-        reason = watched => reason,
+        // A look that comes upon a connection that was given up finds it gone; why is known better.
+        reason = watched => answers.given_up().map_or(reason, str::to_owned),
     };
     tokio::join!(farewell(close, ended), processes.end());
     reason
@@ -238,8 +244,8 @@ async fn is_there(peer: &Peer<RoleClient>, probe: &Probe) -> Option<&'static str
     });
     if modern {
         match tokio::time::timeout(ANSWER, probe.ask()).await {
-            Ok(Some(Ok(()))) => return None,
-            Ok(Some(Err(error))) => return (!was_answered(&error)).then_some(GONE),
+            Ok(Some(Ok(is_for_us))) => return (!is_for_us).then_some(GONE),
+            Ok(Some(Err(_))) => return Some(GONE),
             Err(_) => return Some(SILENT),
             // Over standard streams there is no queue to wait in.
             Ok(None) => {}

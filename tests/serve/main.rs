@@ -3,6 +3,7 @@
 mod api;
 mod calls;
 mod clients;
+mod eras;
 #[cfg(target_os = "linux")]
 mod facts;
 mod fake;
