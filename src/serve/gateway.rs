@@ -9,14 +9,15 @@ use super::hub::{Hub, Live, Server};
 use super::recorder::Happened;
 use super::report;
 use super::tools::{self, Order, Question};
+use super::unknown;
 use crate::activation::{BuiltinTool, clients};
 use crate::build_info;
 use crate::config::servers::SEPARATOR;
 use crate::paths::DataDir;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
-    CompleteRequest, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorCode,
-    ErrorData, GetPromptRequest, GetPromptRequestParams, GetPromptResponse, Implementation,
+    CompleteRequest, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorData,
+    GetPromptRequest, GetPromptRequestParams, GetPromptResponse, Implementation,
     InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
     ReadResourceRequest, ReadResourceRequestParams, ReadResourceResponse, Reference,
@@ -28,24 +29,15 @@ use rmcp::{RoleServer, ServerHandler};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What clients are told about us.
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
      `call_tool`. Prompts of a server are named `server:prompt`; its resources are `mcpproxy://server/...`.";
 
-/// What is answered here: requests of these names that the SDK cannot read have wrong parameters. (Not
-/// `initialize`: to a client of the modern era it is a method that does not exist.)
-const METHODS: [&str; 8] = [
-    "tools/list",
-    "tools/call",
-    "prompts/list",
-    "prompts/get",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "completion/complete",
-];
+/// How long what is cut off may take to say so.
+const CUT_OFF: Duration = Duration::from_millis(500);
 
 /// The handler; one for each session, cheap to make.
 #[derive(Clone)]
@@ -53,6 +45,8 @@ pub struct Gateway {
     hub: Arc<Hub>,
     dir: DataDir,
     busy: watch::Sender<usize>,
+    /// Cancelled when what is under way has to end.
+    cut: CancellationToken,
     /// Ends what runs beside the session when the handler goes, which is when the session ends.
     beside: Arc<OnceLock<DropGuard>>,
 }
@@ -69,7 +63,8 @@ impl Drop for Busy {
 impl Gateway {
     /// In front of the servers of `hub`.
     pub fn new(hub: Arc<Hub>, dir: DataDir) -> Self {
-        Self { hub, dir, busy: watch::Sender::new(0), beside: Arc::default() }
+        let (busy, cut) = (watch::Sender::new(0), CancellationToken::new());
+        Self { hub, dir, busy, cut, beside: Arc::default() }
     }
 
     /// The handler of another session.
@@ -77,10 +72,20 @@ impl Gateway {
         Self { beside: Arc::default(), ..self.clone() }
     }
 
-    /// Waits until no request is being handled, at most that long. Whether none is.
-    pub async fn finished(&self, within: Duration) -> bool {
+    /// Waits until no request is being handled; those that are when the time comes end with an error in words.
+    /// Whether all ended by themselves.
+    pub async fn finish(&self, until: Instant) -> bool {
+        let is_idle = self.is_idle_by(until).await;
+        if !is_idle {
+            self.cut.cancel();
+            self.is_idle_by(Instant::now() + CUT_OFF).await;
+        }
+        is_idle
+    }
+
+    async fn is_idle_by(&self, until: Instant) -> bool {
         let mut busy = self.busy.subscribe();
-        tokio::time::timeout(within, busy.wait_for(|count| *count == 0)).await.is_ok()
+        tokio::time::timeout_at(until, busy.wait_for(|count| *count == 0)).await.is_ok()
     }
 
     fn begin(&self, context: &RequestContext<RoleServer>) -> Busy {
@@ -148,6 +153,9 @@ impl Gateway {
                 complete(&mut result.result_type);
                 Ok(CallToolResponse::Complete(result))
             }
+            Ok(ServerResult::InputRequiredResult(_)) if !is_modern(context) => {
+                Ok(tools::refusal(unanswerable(&server)).into())
+            }
             Ok(ServerResult::InputRequiredResult(result)) => {
                 Ok(CallToolResponse::InputRequired(result))
             }
@@ -208,7 +216,13 @@ impl Gateway {
     ) -> Result<ServerResult, Failed> {
         let (server, live): (Arc<Server>, Arc<Live>) =
             forward::reach(self.hub.server(server), server)?;
-        forward(&server, &live, request, context).await
+        tokio::select! {
+            result = forward(&server, &live, request, context) => result,
+            () = self.cut.cancelled() => Err(Failed::OnTheWay(format!(
+                "the gateway stopped before server `{}` answered; what was asked of it may be done or not",
+                server.name
+            ))),
+        }
     }
 
     /// Tells a client of the older era when lists change, for as long as it is there.
@@ -253,6 +267,17 @@ fn first_page(request: &Option<PaginatedRequestParams>) -> Result<(), ErrorData>
         None => Ok(()),
         Some(_) => Err(ErrorData::invalid_params("unknown cursor: there is only one page", None)),
     }
+}
+
+/// Whether the client can be asked in an answer.
+fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.meta.protocol_version().is_some_and(|version| !version.has_initialize())
+}
+
+fn unanswerable(server: &str) -> String {
+    format!(
+        "server `{server}` asks for input, which only a client of protocol version 2026-07-28 can give"
+    )
 }
 
 fn unexpected(server: &str) -> ErrorData {
@@ -347,11 +372,11 @@ impl ServerHandler for Gateway {
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method = request.method;
-        if METHODS.contains(&method.as_str()) {
+        if unknown::ANSWERED.contains(&method.as_str()) {
             let words = format!("the parameters of {method} are missing or malformed");
             return Err(ErrorData::invalid_params(words, None));
         }
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
+        Err(unknown::method(&method))
     }
 
     async fn call_tool(

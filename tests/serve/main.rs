@@ -20,3 +20,4 @@ mod receiver;
 mod sessions;
 mod telemetry;
 mod upstreams;
+mod wire;
