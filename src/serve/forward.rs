@@ -12,6 +12,7 @@ use rmcp::model::{
 };
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
 use rmcp::{RoleClient, RoleServer};
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -24,6 +25,9 @@ const OF_ONE_HOP: &[&str] = &[
     "io.modelcontextprotocol/logLevel",
     "io.modelcontextprotocol/subscriptionId",
 ];
+/// What the client can be asked; the rest of what it says of itself is between it and us.
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const ASKED: &[&str] = &["elicitation", "sampling", "roots"];
 /// The same in an answer: to the client, we are the server.
 const SERVER_OF_ONE_HOP: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -59,7 +63,7 @@ pub async fn forward(
     });
     let mut options =
         PeerRequestOptions::with_timeout(server.entry.tool_timeout).reset_timeout_on_progress();
-    options.meta = passed_on(&context.meta);
+    options.meta = passed_on(&context.meta, &live.peer);
     let sent = live.peer.send_cancellable_request(request, options).await;
     let handle = sent.map_err(|error| failed(server, error))?;
     let mut pending = Pending {
@@ -180,11 +184,18 @@ fn failed(server: &Server, error: ServiceError) -> Failed {
     })
 }
 
-/// What of a client's `_meta` is for the server, too.
-fn passed_on(meta: &RequestMetaObject) -> Option<RequestMetaObject> {
+/// What of a client's `_meta` is for the server, and what the client can be asked: in the modern era a server puts
+/// its question into its answer, and the client asks again with what it was told.
+fn passed_on(meta: &RequestMetaObject, peer: &Peer<RoleClient>) -> Option<RequestMetaObject> {
     let mut meta = meta.clone();
+    let of_client = meta.get(CAPABILITIES).cloned();
     for key in OF_ONE_HOP {
         meta.remove(*key);
+    }
+    let is_modern = peer.peer_info().is_some_and(|info| !info.protocol_version.has_initialize());
+    if is_modern && let Some(Value::Object(mut of_client)) = of_client {
+        of_client.retain(|name, _| ASKED.contains(&name.as_str()));
+        meta.insert(CAPABILITIES.to_owned(), of_client.into());
     }
     (!meta.is_empty()).then_some(meta)
 }

@@ -13,6 +13,7 @@ mod operations;
 #[cfg(target_os = "linux")]
 mod processes;
 mod proxies;
+mod questions;
 #[cfg(target_os = "linux")]
 #[path = "../support/receiver.rs"]
 #[allow(dead_code)]
