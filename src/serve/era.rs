@@ -142,6 +142,13 @@ impl<T> Beginning<T> {
         if self.is_greeted && is_discovery {
             self.memory.locked(|it| it.answered_late = true);
         }
+        // Some answer every method with an empty result.
+        if let (JsonRpcMessage::Response(response), Some(probe)) = (&*message, &self.probe)
+            && response.id == *probe
+            && !is_discovery
+        {
+            *message = refusal(probe.clone());
+        }
         without_modern_version(message);
     }
 }

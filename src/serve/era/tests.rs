@@ -99,6 +99,17 @@ async fn other_messages_do_not_prolong_the_silence() {
 }
 
 #[tokio::test]
+async fn a_result_that_is_no_discovery_is_a_refusal() {
+    let empty = json!({"jsonrpc": "2.0", "id": 0, "result": {}});
+    let (mut transport, _) = server(&[empty], None);
+    ask(&mut transport, discover(), 0).await;
+    let refused = transport.receive().await.expect("an answer");
+    assert!(
+        matches!(refused, JsonRpcMessage::Error(error) if error.id == Some(RequestId::Number(0)))
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_names_another_version_is_no_modern_one() {
     for (named, taken) in [
         ("2025-11-25", "2025-11-25"),
