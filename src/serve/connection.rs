@@ -5,6 +5,8 @@
 use super::backpressure::{Answers, Bounded, PATIENCE, Source};
 use super::child::Processes;
 use super::http_client::{HttpClient, Probe};
+use super::lines::Lines;
+use super::messages::OfServer;
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
 use crate::build_info;
@@ -13,15 +15,14 @@ use crate::heartbeat::proxy;
 use mcpproxy_platform::group;
 use rmcp::ClientHandler;
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, ErrorCode, Implementation, PaginatedRequestParams, Prompt,
-    ProtocolVersion, Resource, ResourceTemplate, SubscriptionFilter, Tool,
+    ClientCapabilities, ClientConfig, ErrorCode, Implementation, ProtocolVersion,
+    SubscriptionFilter,
 };
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer,
-    RoleClient, RunningService, ServiceError,
+    RoleClient, RunningService,
 };
 use rmcp::transport::StreamableHttpClientTransport;
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_client::{
     HttpStatusError, StreamableHttpClientTransportConfig, StreamableHttpError,
 };
@@ -32,10 +33,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// No server has more tools, prompts or resources than this; what comes after is left out.
-const MOST_ITEMS: usize = 10_000;
-/// A list that does not end is ended after so many pages.
-const MOST_PAGES: usize = 1_000;
 /// How often a server may send us to another path for one request.
 const MOST_REDIRECTS: usize = 5;
 /// Calls to one HTTP server that are open at once; the SDK keeps further ones waiting, quick ones as well.
@@ -82,19 +79,8 @@ pub struct Connection {
     pub answers: Answers,
     /// Asks an HTTP server of the modern era whether it is there.
     pub probe: Probe,
-}
-
-/// What a server offers.
-#[derive(Clone, Debug, Default)]
-pub struct Offer {
-    /// Its tools.
-    pub tools: Vec<Tool>,
-    /// Its prompts.
-    pub prompts: Vec<Prompt>,
-    /// Its resources.
-    pub resources: Vec<Resource>,
-    /// Its resource templates.
-    pub templates: Vec<ResourceTemplate>,
+    /// Reads what the server sends.
+    pub reader: OfServer,
 }
 
 /// Connects, in the era that the server speaks. The error is one sentence without values. What is started
@@ -106,8 +92,11 @@ pub async fn connect(
 ) -> Result<Connection, String> {
     match transport {
         Transport::Stdio { .. } => {
-            let child =
-                || Ok::<_, String>(Link::over_streams(start(transport, processes, show_stderr)?));
+            let child = || {
+                let reader = OfServer::default();
+                let transport = start(transport, processes, show_stderr, reader.clone())?;
+                Ok::<_, String>(Link::over_streams(transport, reader))
+            };
             let mode = match establish(child()?, modern_first()).await {
                 // A server that ended at the sight of the modern probe gets a second life without it.
                 Err(Trouble::Closed) => ClientLifecycleMode::Initialize,
@@ -149,13 +138,14 @@ struct Link<T> {
     transport: Bounded<T>,
     answers: Answers,
     probe: Probe,
+    reader: OfServer,
 }
 
 impl<T> Link<T> {
-    fn over_streams(transport: T) -> Self {
+    fn over_streams(transport: T, reader: OfServer) -> Self {
         let answers = Answers::new(PATIENCE);
         let transport = Bounded::new(transport, answers.clone(), Source::Stream);
-        Self { transport, answers, probe: Probe::default() }
+        Self { transport, answers, probe: Probe::default(), reader }
     }
 }
 
@@ -167,10 +157,10 @@ where
     let listener = Listener::default();
     let changed = listener.changed.clone();
     let nameless = Arc::new(Notify::new());
-    let Link { transport, answers, probe } = link;
+    let Link { transport, answers, probe, reader } = link;
     let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
     let service = listener.serve_with_lifecycle(transport, mode).await.map_err(Trouble::of)?;
-    Ok(Connection { service, routes, changed, nameless, answers, probe })
+    Ok(Connection { service, routes, changed, nameless, answers, probe, reader })
 }
 
 /// Starts the child process of a stdio server, in a process group of its own, so that Ctrl-C at our
@@ -179,6 +169,7 @@ fn start(
     transport: &Transport,
     processes: &Processes,
     show_stderr: bool,
+    reader: OfServer,
 ) -> Result<impl rmcp::transport::Transport<RoleClient> + use<>, String> {
     let Transport::Stdio { command, args, env, cwd } = transport else {
         return Err("it is not a child process".into());
@@ -197,7 +188,7 @@ fn start(
         }
         _ => cannot_start(&e),
     });
-    started.map(|(output, input)| AsyncRwTransport::new_client(output, input))
+    started.map(|(output, input)| Lines::new(output, input, reader))
 }
 
 fn is_passed(name: &std::ffi::OsStr) -> bool {
@@ -247,11 +238,12 @@ fn http(
         .max_concurrent_requests(MOST_CALLS)
         .reinit_on_expired_session(true);
     let answers = Answers::new(PATIENCE);
-    let client = HttpClient::new(client, answers.clone());
+    let reader = OfServer::default();
+    let client = HttpClient::new(client, answers.clone(), reader.clone());
     let probe = client.probe();
     let transport = StreamableHttpClientTransport::with_client(client, config);
     let transport = Bounded::new(transport, answers.clone(), Source::Events);
-    Ok(Link { transport, answers, probe })
+    Ok(Link { transport, answers, probe, reader })
 }
 
 /// A client that goes through the proxy of the environment, if the server is elsewhere: headers and bodies for a
@@ -374,51 +366,6 @@ impl Trouble {
             Self::Refused(words) | Self::Unreachable(words) | Self::Other(words) => words,
         }
     }
-}
-
-/// All pages of one list, as far as they are bounded.
-// A macro: a function over the four requests would need closures whose futures are not `Send`.
-macro_rules! pages {
-    ($peer:expr, $request:ident, $items:ident) => {{
-        let mut all = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MOST_PAGES {
-            let page = PaginatedRequestParams::default().with_cursor(cursor.take());
-            let answer = $peer.$request(Some(page)).await?;
-            all.extend(answer.$items);
-            cursor = answer.next_cursor;
-            if cursor.is_none() || all.len() >= MOST_ITEMS {
-                break;
-            }
-        }
-        all.truncate(MOST_ITEMS);
-        Ok::<_, ServiceError>(all)
-    }};
-}
-
-/// Asks for everything a server says it offers.
-pub async fn list(peer: &Peer<RoleClient>) -> Result<Offer, ServiceError> {
-    let Some(info) = peer.peer_info() else { return Ok(Offer::default()) };
-    let mut offer = Offer::default();
-    if info.capabilities.tools.is_some() {
-        offer.tools = pages!(peer, list_tools, tools)?;
-    }
-    if info.capabilities.prompts.is_some() {
-        offer.prompts = pages!(peer, list_prompts, prompts)?;
-    }
-    if info.capabilities.resources.is_some() {
-        offer.resources = pages!(peer, list_resources, resources)?;
-        offer.templates = match templates(peer).await {
-            // Many servers with resources do not know the request for templates.
-            Err(ServiceError::McpError(_)) => Vec::new(),
-            result => result?,
-        };
-    }
-    Ok(offer)
-}
-
-async fn templates(peer: &Peer<RoleClient>) -> Result<Vec<ResourceTemplate>, ServiceError> {
-    pages!(peer, list_resource_templates, resource_templates)
 }
 
 /// Asks a server of the modern era to say when lists change; what it does not offer is not asked for.

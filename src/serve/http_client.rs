@@ -7,6 +7,8 @@
 //! answered. A look of ours would wait for the slowest call, and every other call for the look.
 
 use super::backpressure::{Answers, Gate};
+use super::messages::OfServer;
+use super::post::{Post, Read};
 use axum::http::{HeaderName, HeaderValue};
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage};
 use rmcp::transport::streamable_http_client::{
@@ -19,10 +21,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_stream::Stream;
 
-type Events = Pin<Box<dyn Stream<Item = Result<Sse, SseError>> + Send>>;
+/// What an HTTP server sends by and by.
+pub type Events = Pin<Box<dyn Stream<Item = Result<Sse, SseError>> + Send>>;
 /// How a request to a server fails.
 pub type Failed = StreamableHttpError<reqwest::Error>;
-type Headers = HashMap<HeaderName, HeaderValue>;
+/// Headers of a request.
+pub type Headers = HashMap<HeaderName, HeaderValue>;
 
 /// A client whose answers are counted.
 #[derive(Clone)]
@@ -30,6 +34,7 @@ pub struct HttpClient {
     inner: reqwest::Client,
     answers: Answers,
     probe: Probe,
+    reader: OfServer,
 }
 
 /// The question with which the SDK found out that the server speaks the modern era: any answer to it shows
@@ -45,21 +50,16 @@ struct Question {
     authorization: Option<String>,
     headers: Headers,
     limits: StreamableHttpResponseLimits,
+    reader: OfServer,
 }
 
 impl Probe {
     /// Asks beside the SDK's queue. `None` for a server that was never asked so.
     pub async fn ask(&self) -> Option<Result<(), Failed>> {
         let question = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let Question { client, uri, message, authorization, headers, limits } = question;
-        let answer = client.post_message_with_response_limits(
-            uri,
-            message,
-            None,
-            authorization,
-            headers,
-            limits,
-        );
+        let Question { client, uri, message, authorization, headers, limits, reader } = question;
+        let post = Post { uri, message, session: None, authorization, headers, limits };
+        let answer = post.send(&client, &reader);
         Some(answer.await.map(drop))
     }
 
@@ -69,9 +69,9 @@ impl Probe {
 }
 
 impl HttpClient {
-    /// Counts into `answers`.
-    pub fn new(inner: reqwest::Client, answers: Answers) -> Self {
-        Self { inner, answers, probe: Probe::default() }
+    /// Counts into `answers`, and reads what comes as `reader` does.
+    pub fn new(inner: reqwest::Client, answers: Answers, reader: OfServer) -> Self {
+        Self { inner, answers, probe: Probe::default(), reader }
     }
 
     /// The question whether the server is there.
@@ -144,17 +144,11 @@ impl StreamableHttpClient for HttpClient {
                 authorization: authorization.clone(),
                 headers: headers.clone(),
                 limits,
+                reader: self.reader.clone(),
             });
         }
-        let answer = self.inner.post_message_with_response_limits(
-            uri,
-            message,
-            session,
-            authorization,
-            headers,
-            limits,
-        );
-        Ok(match answer.await? {
+        let post = Post { uri, message, session, authorization, headers, limits };
+        Ok(match post.send(&self.inner, &self.reader).await? {
             StreamableHttpPostResponse::Sse(events, session) => {
                 StreamableHttpPostResponse::Sse(self.gated(events), session)
             }
@@ -181,7 +175,7 @@ impl StreamableHttpClient for HttpClient {
         headers: Headers,
     ) -> Result<Events, Failed> {
         let events = self.inner.get_stream(uri, session, last_event, authorization, headers);
-        Ok(self.gated(events.await?))
+        Ok(self.gated(Box::pin(Read::new(events.await?, self.reader.clone()))))
     }
 
     async fn get_stream_with_max_sse_event_size(
@@ -201,6 +195,6 @@ impl StreamableHttpClient for HttpClient {
             headers,
             largest,
         );
-        Ok(self.gated(events.await?))
+        Ok(self.gated(Box::pin(Read::new(events.await?, self.reader.clone()))))
     }
 }

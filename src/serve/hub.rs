@@ -3,7 +3,8 @@
 //! One rule: every server has a task of its own, and nothing one does or fails to do reaches another.
 
 use super::catalog::Catalog;
-use super::connection::Offer;
+use super::forward::is_modern;
+use super::offer::Offer;
 use super::progress::Routes;
 use super::recorder::Recorder;
 use super::supervisor;
@@ -175,6 +176,13 @@ impl Hub {
     pub fn server(&self, name: &str) -> Option<Arc<Server>> {
         let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
         servers.iter().find(|server| *server.name == *name).cloned()
+    }
+
+    /// Whether the server of that name speaks the modern era.
+    pub fn is_modern(&self, name: &str) -> bool {
+        let live = self.server(name).and_then(|server| server.live());
+        let info = live.and_then(|live| live.peer.peer_info());
+        is_modern(info.map(|info| info.protocol_version.clone()).as_ref())
     }
 
     /// What all of them offer, as far as it is merged.

@@ -7,14 +7,22 @@ mod backpressure;
 mod catalog;
 mod child;
 mod connection;
+mod exact;
+mod faults;
 mod forward;
 mod gateway;
+mod handshake;
 mod http;
 mod http_client;
 mod hub;
 pub(crate) mod key;
 mod limits;
+mod lines;
+mod messages;
+mod offer;
+mod outline;
 mod page;
+mod post;
 mod progress;
 mod recorder;
 mod report;
@@ -40,10 +48,11 @@ use backpressure::{Answers, Bounded, Source};
 use gateway::Gateway;
 use http::Shared;
 use hub::Hub;
+use lines::Lines;
 use mcpproxy_platform::{group, memory, service};
+use messages::OfClient;
 use recorder::Recorder;
-use rmcp::transport::IntoTransport;
-use rmcp::{RoleServer, ServiceExt as _};
+use rmcp::ServiceExt as _;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -274,7 +283,8 @@ async fn standard_streams(is_wanted: bool, gateway: Gateway) {
         return std::future::pending().await;
     }
     let answers = Answers::new(backpressure::PATIENCE);
-    let streams = IntoTransport::<RoleServer, _, _>::into_transport(rmcp::transport::stdio());
+    let (input, output) = rmcp::transport::stdio();
+    let streams = Lines::new(input, output, OfClient);
     match gateway.serve(Bounded::new(streams, answers.clone(), Source::Stream)).await {
         Ok(session) => {
             let _ = session.waiting().await;

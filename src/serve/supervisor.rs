@@ -6,6 +6,8 @@ use super::child::Processes;
 use super::connection::{self, Connection};
 use super::http_client::{Failed, Probe, was_answered};
 use super::hub::{Hub, Live, Server, Status};
+use super::messages::OfServer;
+use super::offer::{self, Offer};
 use super::recorder::Happened;
 use crate::config::servers::Transport;
 use crate::machine;
@@ -56,6 +58,7 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
         let reason = match attempt {
             Ok((connection, live)) => {
                 info!(server = %server.name, tools = live.offer.tools.len(), "server connected");
+                tell_faults(&server, &live.offer);
                 hub.set(&server, Status::Connected, Some(Arc::new(live)));
                 hub.recorder.record(Happened::ServerConnected);
                 first_is_over(&hub, &mut is_first);
@@ -106,15 +109,13 @@ async fn attempt(
 ) -> Result<(Connection, Live), String> {
     let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
     let within = server.entry.startup_timeout;
+    let began = Instant::now();
     let started = async {
         let connection = connection::connect(&transport, processes, hub.show_stderr).await?;
         let peer = connection.service.peer().clone();
-        let offer = connection::list(&peer).await.map_err(|error| match error {
-            ServiceError::McpError(error) => {
-                format!("it did not say what it offers (error {})", error.code.0)
-            }
-            _ => "it ended before it said what it offers".to_owned(),
-        })?;
+        let left = within.saturating_sub(began.elapsed());
+        let offer = offer::list(&peer, connection.reader.faults(), left).await;
+        let offer = offer.map_err(|error| error.to_string())?;
         let live = Live { peer, routes: connection.routes.clone(), offer: Arc::new(offer) };
         Ok((connection, live))
     };
@@ -133,7 +134,7 @@ async fn follow(
     processes: &Processes,
     connection: Connection,
 ) -> String {
-    let Connection { service, routes, changed, nameless, answers, probe } = connection;
+    let Connection { service, routes, changed, nameless, answers, probe, reader } = connection;
     let peer = service.peer().clone();
     let close = service.cancellation_token();
     let ended = service.waiting();
@@ -148,7 +149,7 @@ async fn follow(
         loop {
             let health = tokio::select! {
                 () = changed.notified() => {
-                    refresh(hub, server, &peer, &routes).await;
+                    refresh(hub, server, &peer, &routes, &reader).await;
                     continue;
                 }
                 () = server.suspect.notified() => is_there(&peer, &probe).await,
@@ -182,18 +183,29 @@ async fn farewell(
     let _ = tokio::time::timeout(FAREWELL, ended).await;
 }
 
+/// Says what is left out of what a server offers, unless it was said before.
+fn tell_faults(server: &Server, offer: &Offer) {
+    let is_known = server.live().is_some_and(|before| before.offer.faults == offer.faults);
+    if !offer.faults.is_empty() && !is_known {
+        warn!(server = %server.name, "server not used as it is: {}", offer.faults);
+    }
+}
+
 /// Asks again what is offered.
 async fn refresh(
     hub: &Hub,
     server: &Server,
     peer: &Peer<RoleClient>,
     routes: &super::progress::Routes,
+    reader: &OfServer,
 ) {
     tokio::time::sleep(TOGETHER).await;
-    let listed = tokio::time::timeout(server.entry.startup_timeout, connection::list(peer)).await;
+    let within = server.entry.startup_timeout;
+    let listed = tokio::time::timeout(within, offer::list(peer, reader.faults(), within)).await;
     match listed {
         Ok(Ok(offer)) => {
             info!(server = %server.name, tools = offer.tools.len(), "server changed what it offers");
+            tell_faults(server, &offer);
             let live = Live { peer: peer.clone(), routes: routes.clone(), offer: Arc::new(offer) };
             hub.set(server, Status::Connected, Some(Arc::new(live)));
         }
