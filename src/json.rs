@@ -536,7 +536,7 @@ mod tests {
             let refused = parse_with_depth(text.as_bytes(), MAX_DEPTH).unwrap_err();
             assert_eq!(refused.kind, ErrorKind::InvalidString, "{text}");
         }
-        assert_eq!(kind(r#""\ud83d\u00""#), Some(ErrorKind::InvalidString));
+        assert_eq!(kind(r#""\ud83d\u00zz""#), Some(ErrorKind::InvalidString));
     }
 
     #[test]

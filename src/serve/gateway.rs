@@ -36,6 +36,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
      `call_tool`. Prompts of a server are named `server:prompt`; its resources are `mcpproxy://server/...`.";
 
+/// Bytes of instructions that a session begins with: they are in the mind of the model all the time.
+const MOST_INSTRUCTIONS: usize = 8 * 1024;
+
 /// What is answered here: requests of these names that the SDK cannot read have wrong parameters. (Not
 /// `initialize`: to a client of the modern era it is a method that does not exist.)
 const METHODS: [&str; 8] = [
@@ -83,6 +86,19 @@ impl Gateway {
     pub async fn finished(&self, within: Duration) -> bool {
         let mut busy = self.busy.subscribe();
         tokio::time::timeout(within, busy.wait_for(|count| *count == 0)).await.is_ok()
+    }
+
+    /// What clients are told about us, and what servers that are connected by then say of themselves. Those of
+    /// others come with their tools.
+    fn instructions(&self) -> String {
+        let mut text = INSTRUCTIONS.to_owned();
+        for (server, said) in self.hub.catalog().instructions() {
+            let section = format!("\n\n## {server}\n\n{said}");
+            if text.len() + section.len() <= MOST_INSTRUCTIONS {
+                text.push_str(&section);
+            }
+        }
+        text
     }
 
     fn begin(&self, context: &RequestContext<RoleServer>) -> Busy {
@@ -303,7 +319,9 @@ impl ServerHandler for Gateway {
             self.hub.recorder.record(Happened::Client(request.client_info.name.clone()));
         }
         context.peer.set_peer_info(request.clone());
-        self.negotiate_initialize(&request)
+        let mut result = self.negotiate_initialize(&request)?;
+        result.instructions = Some(self.instructions());
+        Ok(result)
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {

@@ -180,3 +180,46 @@ where
 pub fn too_long(length: usize, most: usize) -> String {
     format!("it is {length} bytes long, and at most {} MiB are read", most >> 20)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::messages::{OfClient, OfServer};
+    use rmcp::model::{JsonRpcMessage, RequestId};
+    use rmcp::service::{RoleClient, RoleServer};
+    use tokio::io::{AsyncReadExt as _, duplex, empty, sink};
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_ends_its_request_and_the_next_one_is_read() {
+        let long = "x".repeat(MOST_BYTES);
+        let text = format!(
+            "{{\"id\":7,\"result\":\"{long}\"}}\n{{\"result\":\"{long}\",\"id\":8}}\n{{\"id\":9,\"result\":1}}"
+        );
+        let input = io::Cursor::new(text.into_bytes());
+        let mut lines = Lines::<RoleClient, _, _, _>::new(input, sink(), OfServer::default());
+        for (id, part) in [(7, "16 MiB"), (8, "16777"), (9, "\"1\"")] {
+            let Some(JsonRpcMessage::Response(answer)) = lines.receive().await else {
+                panic!("{id}")
+            };
+            assert_eq!(answer.id, RequestId::Number(id));
+            let text = serde_json::to_string(&answer.result).expect("JSON");
+            assert!(text.contains(part), "{id}: {text}");
+        }
+        assert!(lines.receive().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_writes_no_json_is_told_so_and_goes_on() {
+        let (ours, mut theirs) = duplex(1 << 16);
+        let text = b"hello\n\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
+        let mut lines = Lines::<RoleServer, _, _, _>::new(&text[..], ours, OfClient);
+        assert!(matches!(lines.receive().await, Some(JsonRpcMessage::Notification(_))));
+        lines.close().await.expect("an end");
+        let mut written = String::new();
+        drop(lines);
+        theirs.read_to_string(&mut written).await.expect("text");
+        assert!(written.contains("-32700") && written.lines().count() == 1, "{written}");
+        let mut none = Lines::<RoleServer, _, _, _>::new(empty(), sink(), OfClient);
+        assert!(none.receive().await.is_none());
+    }
+}

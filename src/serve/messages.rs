@@ -301,6 +301,15 @@ fn read_error(text: &str) -> ErrorData {
     ErrorData::new(code, message, data)
 }
 
+/// A request in a body that has an id and cannot be read, with the error that answers it.
+pub fn unreadable_request(body: &[u8]) -> Option<Vec<u8>> {
+    let error = serde_json::from_slice::<Value>(body).err()?;
+    let About::Request(id) = Outline::of(body) else { return None };
+    let words = format!("the message cannot be read: {}", why(&error));
+    let error = ServerJsonRpcMessage::error(ErrorData::parse_error(words, None), Some(id));
+    serde_json::to_vec(&error).ok()
+}
+
 /// The answer to `tools/list` over HTTP. The SDK learns from it which arguments are sent as headers as well;
 /// it sees the tools that say so, and none that it would refuse.
 pub fn with_headers(message: ServerJsonRpcMessage) -> ServerJsonRpcMessage {

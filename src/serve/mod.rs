@@ -219,6 +219,7 @@ async fn serve(
     }));
     let recorder = Recorder::new(telemetry.clone());
     let hub = Hub::new(recorder.clone(), options.server_stderr);
+    hub.keep_faults_in(options.dir.clone());
     // Before they are counted: no heartbeat says that there are none.
     hub.apply(entries);
     // Weak: the provider lives in what the hub holds.

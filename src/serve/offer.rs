@@ -296,7 +296,15 @@ async fn pages<T: Named>(
     read: impl Fn(&str) -> Result<(T, Option<String>), String>,
     faults: &mut Faults,
 ) -> Result<Vec<T>, ListError> {
-    let mut items = Items { list, read, faults, all: Vec::new(), places: HashMap::new(), place: 0 };
+    let mut items = Items {
+        list,
+        read,
+        faults,
+        all: Vec::new(),
+        places: HashMap::new(),
+        place: 0,
+        last: String::new(),
+    };
     let mut cursors = HashSet::new();
     let mut cursor: Option<String> = None;
     for number in 1..=MOST_PAGES {
@@ -388,11 +396,17 @@ struct Items<'f, T, F> {
     places: HashMap<String, usize>,
     /// Counted from 1, over all pages.
     place: usize,
+    /// The page before.
+    last: String,
 }
 
 impl<T: Named, F: Fn(&str) -> Result<(T, Option<String>), String>> Items<'_, T, F> {
     /// Reads a page; the cursor of the next one.
     fn page(&mut self, text: &str) -> Result<Option<String>, String> {
+        if self.last == text {
+            return Ok(None);
+        }
+        text.clone_into(&mut self.last);
         let members: HashMap<String, &RawValue> =
             serde_json::from_str(text).map_err(|_| "it is no object".to_owned())?;
         let (member, _) = self.list.members();

@@ -58,7 +58,7 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
         let reason = match attempt {
             Ok((connection, live)) => {
                 info!(server = %server.name, tools = live.offer.tools.len(), "server connected");
-                tell_faults(&server, &live.offer);
+                tell_faults(&hub, &server, &live.offer);
                 hub.set(&server, Status::Connected, Some(Arc::new(live)));
                 hub.recorder.record(Happened::ServerConnected);
                 first_is_over(&hub, &mut is_first);
@@ -66,6 +66,15 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             }
             Err(reason) => reason,
         };
+        if began.elapsed() > STEADY {
+            pause = FIRST_PAUSE;
+        }
+        let wait = pause + jitter(pause);
+        if !server.stop.is_cancelled() {
+            warn!(server = %server.name, retry_in_seconds = wait.as_secs(), "server not connected: {reason}");
+            let retry_at = machine::now() + wait.as_secs();
+            hub.set(&server, Status::Waiting { reason, retry_at }, None);
+        }
         first_is_over(&hub, &mut is_first);
         // Whatever became of the connection: before anything is started again, or given up, all is gone.
         processes.end().await;
@@ -73,13 +82,6 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             hub.set(&server, Status::Disabled, None);
             return;
         }
-        if began.elapsed() > STEADY {
-            pause = FIRST_PAUSE;
-        }
-        let wait = pause + jitter(pause);
-        warn!(server = %server.name, retry_in_seconds = wait.as_secs(), "server not connected: {reason}");
-        let retry_at = machine::now() + wait.as_secs();
-        hub.set(&server, Status::Waiting { reason, retry_at }, None);
         tokio::select! {
             () = server.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
@@ -184,11 +186,12 @@ async fn farewell(
 }
 
 /// Says what is left out of what a server offers, unless it was said before.
-fn tell_faults(server: &Server, offer: &Offer) {
+fn tell_faults(hub: &Hub, server: &Server, offer: &Offer) {
     let is_known = server.live().is_some_and(|before| before.offer.faults == offer.faults);
     if !offer.faults.is_empty() && !is_known {
-        warn!(server = %server.name, "server not used as it is: {}", offer.faults);
+        warn!(server = %server.name, "server connected, not all of it is used: {}", offer.faults);
     }
+    hub.note_faults(server, offer.faults.sentences());
 }
 
 /// Asks again what is offered.
@@ -205,7 +208,7 @@ async fn refresh(
     match listed {
         Ok(Ok(offer)) => {
             info!(server = %server.name, tools = offer.tools.len(), "server changed what it offers");
-            tell_faults(server, &offer);
+            tell_faults(hub, server, &offer);
             let live = Live { peer: peer.clone(), routes: routes.clone(), offer: Arc::new(offer) };
             hub.set(server, Status::Connected, Some(Arc::new(live)));
         }

@@ -6,6 +6,7 @@ mod clients;
 #[cfg(target_os = "linux")]
 mod facts;
 mod fake;
+mod field;
 mod floods;
 mod gateway;
 mod operations;

@@ -50,7 +50,7 @@ fn what_cannot_be_read_and_has_the_id_ends_the_request() {
     for (text, expected) in [
         (&b"{\"id\":7,\"result\":{\"text\":\"caf\xe9\"}}"[..], "UTF-8"),
         (b"{\"id\":7,\"result\":{\"x\":NaN}}", "JSON"),
-        (b"{\"result\":1,\"id\":7", "JSON"),
+        (b"{\"id\":7,\"result\":1", "JSON"),
         (b"{\"id\":7,\"error\":null}", "neither"),
     ] {
         let Ok(Answer::Unreadable(why)) = answer(text) else { panic!("{text:?}") };
@@ -95,9 +95,9 @@ fn lines_that_are_no_messages_are_nothing() {
         r#"{"id":7}"#,
         r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"x":1e400}}"#,
     ] {
-        assert_eq!(of_server(text), [], "{text}");
+        assert!(of_server(text).is_empty(), "{text}");
     }
-    assert_eq!(of_server(b"caf\xe9 \xff\xfe"), []);
+    assert!(of_server(b"caf\xe9 \xff\xfe").is_empty());
 }
 
 #[test]

@@ -17,7 +17,15 @@ fn read(list: List, pages: &[&str]) -> (Vec<String>, Vec<String>, Vec<Option<Str
 }
 
 fn items<T, F>(list: List, read: F, faults: &mut Faults) -> Items<'_, T, F> {
-    Items { list, read, faults, all: Vec::new(), places: HashMap::new(), place: 0 }
+    Items {
+        list,
+        read,
+        faults,
+        all: Vec::new(),
+        places: HashMap::new(),
+        place: 0,
+        last: String::new(),
+    }
 }
 
 #[test]
