@@ -426,9 +426,8 @@ impl ServerHandler for Gateway {
     ) -> Result<ListPromptsResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        let mut list = ListPromptsResult::default();
-        list.meta = listed("prompts", self.hub.settled().await.prompts(), &context);
-        Ok(list)
+        let meta = listed("prompts", self.hub.settled().await.prompts(), &context);
+        Ok(ListPromptsResult { meta, ..Default::default() })
     }
 
     async fn get_prompt(
@@ -461,9 +460,8 @@ impl ServerHandler for Gateway {
     ) -> Result<ListResourcesResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        let mut list = ListResourcesResult::default();
-        list.meta = listed("resources", self.hub.settled().await.resources(), &context);
-        Ok(list)
+        let meta = listed("resources", self.hub.settled().await.resources(), &context);
+        Ok(ListResourcesResult { meta, ..Default::default() })
     }
 
     async fn list_resource_templates(
@@ -473,9 +471,8 @@ impl ServerHandler for Gateway {
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        let mut list = ListResourceTemplatesResult::default();
-        list.meta = listed("resourceTemplates", self.hub.settled().await.templates(), &context);
-        Ok(list)
+        let meta = listed("resourceTemplates", self.hub.settled().await.templates(), &context);
+        Ok(ListResourceTemplatesResult { meta, ..Default::default() })
     }
 
     async fn read_resource(

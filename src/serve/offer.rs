@@ -149,25 +149,11 @@ impl List {
     fn request(self, cursor: Option<String>) -> ClientRequest {
         let page = Some(PaginatedRequestParams::default().with_cursor(cursor));
         match self {
-            Self::Tools => {
-                let mut request = ListToolsRequest::default();
-                request.params = page;
-                request.into()
-            }
-            Self::Prompts => {
-                let mut request = ListPromptsRequest::default();
-                request.params = page;
-                request.into()
-            }
-            Self::Resources => {
-                let mut request = ListResourcesRequest::default();
-                request.params = page;
-                request.into()
-            }
+            Self::Tools => ListToolsRequest { params: page, ..Default::default() }.into(),
+            Self::Prompts => ListPromptsRequest { params: page, ..Default::default() }.into(),
+            Self::Resources => ListResourcesRequest { params: page, ..Default::default() }.into(),
             Self::Templates => {
-                let mut request = ListResourceTemplatesRequest::default();
-                request.params = page;
-                request.into()
+                ListResourceTemplatesRequest { params: page, ..Default::default() }.into()
             }
         }
     }

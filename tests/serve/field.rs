@@ -100,7 +100,7 @@ impl Raw {
         let client = json!({"name": "zed", "version": "1"});
         let params =
             json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
-        this.ask(&request(0, "initialize", params));
+        this.ask(request(0, "initialize", params));
         this.send(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         this
     }

@@ -4,7 +4,6 @@
 //! or written is as good as none.
 
 use crate::json;
-use crate::node::Node;
 use crate::paths::DataDir;
 use mcpproxy_platform::files;
 use std::fs;
@@ -56,7 +55,12 @@ pub fn keep(dir: &DataDir, server: &str, faults: Vec<String>, all: &[&str]) {
         text.push_str(if at == 0 { "" } else { "," });
         json::write_str(&mut text, &name);
         text.push(':');
-        text.push_str(&Node::List(faults.into_iter().map(Into::into).collect()).to_compact());
+        text.push('[');
+        for (at, fault) in faults.iter().enumerate() {
+            text.push_str(if at == 0 { "" } else { "," });
+            json::write_str(&mut text, fault);
+        }
+        text.push(']');
     }
     text.push_str("}}\n");
     let _ = files::write_atomically(&path, text.as_bytes(), 0o600);
