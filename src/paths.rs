@@ -251,6 +251,11 @@ impl DataDir {
         self.own.root.join("config.lock")
     }
 
+    /// What the gateway found to be off in what servers offer.
+    pub fn upstream_faults(&self) -> PathBuf {
+        self.own.root.join("upstream-faults.json")
+    }
+
     /// What the tray says about autostart.
     pub fn autostart_sidecar(&self) -> PathBuf {
         self.own.root.join("tray-autostart.json")

@@ -225,7 +225,7 @@ broken  auto             yes      problem: `command` must be a string
     let root: Value = serde_json::from_str(&json).expect("JSON");
     let web = serde_json::json!({
         "name": "web", "protocol": "streamable_http", "enabled": false, "command": null,
-        "url_origin": "https://h.example:8", "problem": null,
+        "url_origin": "https://h.example:8", "problem": null, "faults": [],
     });
     assert_eq!(root["servers"][1], web);
     assert_eq!(root["servers"][4]["problem"], "`command` must be a string");

@@ -48,11 +48,12 @@ pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
     let servers = servers::servers(&dir).map_err(|why| {
         Failure::failed(format!("{why}; repair it or move it away, then try again"))
     })?;
+    let listed: Vec<Listed> = listed(servers, servers::faults::read(&dir));
     output::print(&match format {
-        Format::Table => table(&servers),
-        Format::Json => node(&servers).to_json(),
+        Format::Table => table(&listed),
+        Format::Json => node(&listed).to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&servers))?,
+        Format::Yaml => output::yaml(&node(&listed))?,
     })
 }
 
@@ -167,8 +168,23 @@ fn text(what: &str, value: &OsStr) -> Result<String, String> {
     value.to_str().map(str::to_owned).ok_or_else(|| format!("{what} is not UTF-8"))
 }
 
-fn node(servers: &[ServerEntry]) -> Node {
-    let server = |server: &ServerEntry| {
+/// A server, and what the gateway found to be off in what it offers.
+type Listed = (ServerEntry, Vec<String>);
+
+fn listed(servers: Vec<ServerEntry>, mut found: Vec<(String, Vec<String>)>) -> Vec<Listed> {
+    let mut of = |name: &str| {
+        let at = found.iter().position(|(of, _)| of == name)?;
+        Some(found.swap_remove(at).1)
+    };
+    let with_faults = |server: ServerEntry| {
+        let faults = of(&server.name).filter(|_| server.enabled).unwrap_or_default();
+        (server, faults)
+    };
+    servers.into_iter().map(with_faults).collect()
+}
+
+fn node(servers: &[Listed]) -> Node {
+    let server = |(server, faults): &Listed| {
         let shown = |is_command: bool| match &server.transport {
             Ok(transport) => (matches!(transport, Transport::Stdio { .. }) == is_command)
                 .then(|| transport.shown()),
@@ -181,20 +197,22 @@ fn node(servers: &[ServerEntry]) -> Node {
             ("command", shown(true).into()),
             ("url_origin", shown(false).into()),
             ("problem", server.trouble().into()),
+            ("faults", Node::List(faults.iter().map(|fault| fault.as_str().into()).collect())),
         ])
     };
     Node::Object(vec![("servers", Node::List(servers.iter().map(server).collect()))])
 }
 
-fn table(servers: &[ServerEntry]) -> String {
+fn table(servers: &[Listed]) -> String {
     if servers.is_empty() {
         return "No servers; `mcpproxy upstream add` adds one.\n".to_owned();
     }
     let head = ["NAME", "PROTOCOL", "ENABLED", "SERVER"].map(str::to_owned);
-    let row = |server: &ServerEntry| {
+    let row = |(server, faults): &Listed| {
         let shown = server.transport.as_ref().map(Transport::shown).ok();
         let problem = server.trouble().map(|why| format!("problem: {why}"));
-        let cells: Vec<String> = shown.into_iter().chain(problem).collect();
+        let faults = faults.iter().map(|fault| format!("fault: {fault}"));
+        let cells: Vec<String> = shown.into_iter().chain(problem).chain(faults).collect();
         let enabled = if server.enabled { "yes" } else { "no" };
         [server.name.clone(), server.spoken().as_str().into(), enabled.into(), cells.join("; ")]
     };

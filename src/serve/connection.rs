@@ -7,7 +7,10 @@ use super::child::Processes;
 use super::era::{self, Begin, Beginning};
 use super::events::LONGEST;
 use super::http_client::{HttpClient, Probe};
+use super::lines::Lines;
 use super::listener::Listener;
+use super::messages::OfServer;
+use super::post::PACKED;
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
 use super::unreachable;
@@ -15,15 +18,9 @@ use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
 use axum::http::header::ACCEPT_ENCODING;
 use mcpproxy_platform::group;
-use rmcp::model::{
-    ErrorCode, PaginatedRequestParams, Prompt, ProtocolVersion, Resource, ResourceTemplate,
-    SubscriptionFilter, Tool,
-};
-use rmcp::service::{
-    ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService, ServiceError,
-};
+use rmcp::model::{ErrorCode, ProtocolVersion, SubscriptionFilter};
+use rmcp::service::{ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
     HttpStatusError, StreamableHttpClientTransportConfig, StreamableHttpError,
@@ -35,19 +32,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// No server has more tools, prompts or resources than this; what comes after is left out.
-const MOST_ITEMS: usize = 10_000;
-/// A list that does not end is ended after so many pages.
-const MOST_PAGES: usize = 1_000;
 /// How often a server may send us to another path for one request.
 const MOST_REDIRECTS: usize = 5;
 /// Calls to one HTTP server that are open at once; the SDK keeps further ones waiting, quick ones as well.
 const MOST_CALLS: usize = 1024;
 /// What a tool of an HTTP server may answer at most.
 const MOST_BYTES: usize = 128 << 20;
-
-/// How a body begins that is compressed, as the SDK quotes it.
-const GZIP: &str = ": \u{1f}\u{fffd}";
 
 /// A connection that is established. Ends when `service` is dropped or cancelled.
 pub struct Connection {
@@ -63,19 +53,8 @@ pub struct Connection {
     pub answers: Answers,
     /// Asks an HTTP server of the modern era whether it is there.
     pub probe: Probe,
-}
-
-/// What a server offers.
-#[derive(Clone, Debug, Default)]
-pub struct Offer {
-    /// Its tools.
-    pub tools: Vec<Tool>,
-    /// Its prompts.
-    pub prompts: Vec<Prompt>,
-    /// Its resources.
-    pub resources: Vec<Resource>,
-    /// Its resource templates.
-    pub templates: Vec<ResourceTemplate>,
+    /// Reads what the server sends.
+    pub reader: OfServer,
 }
 
 /// Connects, in the era that the server speaks, which `memory` may know. The error is one sentence without
@@ -90,14 +69,15 @@ pub async fn connect(
     let mut begin = memory.begin();
     loop {
         let silence = begin.silence(startup);
+        let reader = OfServer::default();
         let result = match transport {
             Transport::Stdio { .. } => {
-                let streams = start(transport, processes, show_stderr)?;
+                let streams = start(transport, processes, show_stderr, reader.clone())?;
                 let streams = Beginning::new(streams, memory.clone(), silence);
-                establish(Link::over_streams(streams), begin).await
+                establish(Link::over_streams(streams, reader), begin).await
             }
             Transport::Http { url, headers } => {
-                establish(http(url, headers, silence)?, begin).await
+                establish(http(url, headers, silence, reader)?, begin).await
             }
         };
         let trouble = match result {
@@ -123,13 +103,14 @@ struct Link<T> {
     transport: Bounded<T>,
     answers: Answers,
     probe: Probe,
+    reader: OfServer,
 }
 
 impl<T> Link<T> {
-    fn over_streams(transport: T) -> Self {
+    fn over_streams(transport: T, reader: OfServer) -> Self {
         let answers = Answers::new(PATIENCE);
         let transport = Bounded::new(transport, answers.clone(), Source::Stream);
-        Self { transport, answers, probe: Probe::default() }
+        Self { transport, answers, probe: Probe::default(), reader }
     }
 }
 
@@ -141,11 +122,11 @@ where
     let listener = Listener::default();
     let changed = listener.changed.clone();
     let nameless = Arc::new(Notify::new());
-    let Link { transport, answers, probe } = link;
+    let Link { transport, answers, probe, reader } = link;
     let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
     let service =
         listener.serve_with_lifecycle(transport, begin.lifecycle()).await.map_err(Trouble::of)?;
-    Ok(Connection { service, routes, changed, nameless, answers, probe })
+    Ok(Connection { service, routes, changed, nameless, answers, probe, reader })
 }
 
 /// Starts the child process of a stdio server, in a process group of its own, so that Ctrl-C at our
@@ -154,6 +135,7 @@ fn start(
     transport: &Transport,
     processes: &Processes,
     show_stderr: bool,
+    reader: OfServer,
 ) -> Result<impl rmcp::transport::Transport<RoleClient> + use<>, String> {
     let Transport::Stdio { command, args, env, cwd } = transport else {
         return Err("it is not a child process".into());
@@ -172,7 +154,7 @@ fn start(
         }
         _ => cannot_start(&e),
     });
-    started.map(|(output, input)| AsyncRwTransport::new_client(output, input))
+    started.map(|(output, input)| Lines::new(output, input, reader))
 }
 
 fn is_passed(name: &std::ffi::OsStr) -> bool {
@@ -196,6 +178,7 @@ fn http(
     url: &str,
     headers: &[(String, String)],
     silence: Option<Duration>,
+    reader: OfServer,
 ) -> Result<Link<StreamableHttpClientTransport<HttpClient>>, String> {
     let mut custom = std::collections::HashMap::new();
     for (name, value) in headers {
@@ -230,11 +213,11 @@ fn http(
     pauses.max_delay = Some(LONGEST);
     config.retry_config = Arc::new(pauses);
     let answers = Answers::new(PATIENCE);
-    let client = HttpClient::new(client, answers.clone(), silence);
+    let client = HttpClient::new(client, answers.clone(), silence, reader.clone());
     let probe = client.probe();
     let transport = StreamableHttpClientTransport::with_client(client, config);
     let transport = Bounded::new(transport, answers.clone(), Source::Events);
-    Ok(Link { transport, answers, probe })
+    Ok(Link { transport, answers, probe, reader })
 }
 
 /// A client that goes through the proxy of the environment, if the server is elsewhere: headers and bodies for a
@@ -366,9 +349,9 @@ impl Trouble {
         let status = words.strip_prefix("HTTP ").and_then(|rest| rest.get(..3)?.parse().ok());
         match status {
             Some(status) => Self::of_status(status),
-            None if words.contains(GZIP) => Self::Refused(
-                "its answer is compressed (gzip), which the gateway does not ask for".into(),
-            ),
+            None if words.contains(PACKED) => {
+                Self::Refused(format!("its answer cannot be read: {PACKED}"))
+            }
             None => Self::Refused("it did not answer as an MCP server does".into()),
         }
     }
@@ -395,51 +378,6 @@ impl Trouble {
             Self::Refused(words) | Self::Unreachable(words) | Self::Other(words) => words,
         }
     }
-}
-
-/// All pages of one list, as far as they are bounded.
-// A macro: a function over the four requests would need closures whose futures are not `Send`.
-macro_rules! pages {
-    ($peer:expr, $request:ident, $items:ident) => {{
-        let mut all = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MOST_PAGES {
-            let page = PaginatedRequestParams::default().with_cursor(cursor.take());
-            let answer = $peer.$request(Some(page)).await?;
-            all.extend(answer.$items);
-            cursor = answer.next_cursor;
-            if cursor.is_none() || all.len() >= MOST_ITEMS {
-                break;
-            }
-        }
-        all.truncate(MOST_ITEMS);
-        Ok::<_, ServiceError>(all)
-    }};
-}
-
-/// Asks for everything a server says it offers.
-pub async fn list(peer: &Peer<RoleClient>) -> Result<Offer, ServiceError> {
-    let Some(info) = peer.peer_info() else { return Ok(Offer::default()) };
-    let mut offer = Offer::default();
-    if info.capabilities.tools.is_some() {
-        offer.tools = pages!(peer, list_tools, tools)?;
-    }
-    if info.capabilities.prompts.is_some() {
-        offer.prompts = pages!(peer, list_prompts, prompts)?;
-    }
-    if info.capabilities.resources.is_some() {
-        offer.resources = pages!(peer, list_resources, resources)?;
-        offer.templates = match templates(peer).await {
-            // Many servers with resources do not know the request for templates.
-            Err(ServiceError::McpError(_)) => Vec::new(),
-            result => result?,
-        };
-    }
-    Ok(offer)
-}
-
-async fn templates(peer: &Peer<RoleClient>) -> Result<Vec<ResourceTemplate>, ServiceError> {
-    pages!(peer, list_resource_templates, resource_templates)
 }
 
 /// Asks a server of the modern era to say when lists change; what it does not offer is not asked for.

@@ -122,6 +122,16 @@ impl<C> Tidy<C> {
         Self { inner, times: Times { pauses: Arc::default(), clock } }
     }
 
+    /// An answer of `inner`, if it was sent without us, in the order that ours have.
+    pub fn tidied(&self, answer: StreamableHttpPostResponse) -> StreamableHttpPostResponse {
+        match answer {
+            StreamableHttpPostResponse::Sse(events, session) => {
+                StreamableHttpPostResponse::Sse(self.times.tidied(events, None, 0), session)
+            }
+            answer => answer,
+        }
+    }
+
     /// What is behind it.
     pub fn inner(&self) -> &C {
         &self.inner
@@ -220,12 +230,7 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Tidy<C> {
             headers,
             limits,
         );
-        Ok(match answer.await? {
-            StreamableHttpPostResponse::Sse(events, session) => {
-                StreamableHttpPostResponse::Sse(self.times.tidied(events, None, 0), session)
-            }
-            answer => answer,
-        })
+        Ok(self.tidied(answer.await?))
     }
 
     async fn delete_session(

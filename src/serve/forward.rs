@@ -3,12 +3,14 @@
 //! One rule: what the server answers is what the client gets, errors as well; what goes wrong on the way
 //! is told in our own words.
 
+use super::exact::Exact;
 use super::hub::{Live, Server, Status};
+use super::messages::Answer;
 use super::progress::route;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
-    GetExtensions as _, MetaObject, ProgressNotificationParam, ProgressToken, RequestId,
-    RequestMetaObject, ServerResult,
+    GetExtensions as _, ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId,
+    RequestMetaObject,
 };
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
 use rmcp::{RoleClient, RoleServer};
@@ -28,8 +30,6 @@ const OF_ONE_HOP: &[&str] = &[
 /// What the client can be asked; the rest of what it says of itself is between it and us.
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const ASKED: &[&str] = &["elicitation", "sampling", "roots"];
-/// The same in an answer: to the client, we are the server.
-const SERVER_OF_ONE_HOP: &str = "io.modelcontextprotocol/serverInfo";
 
 /// Why there is no answer.
 pub enum Failed {
@@ -54,7 +54,7 @@ pub async fn forward(
     live: &Live,
     mut request: ClientRequest,
     context: &RequestContext<RoleServer>,
-) -> Result<ServerResult, Failed> {
+) -> Result<Exact, Failed> {
     let token = context.meta.get_progress_token();
     let progress = token.is_some().then(|| {
         let (route, progress) = route();
@@ -89,27 +89,28 @@ pub async fn forward(
     while let Some(step) = echo.progress.as_mut().and_then(|progress| progress.try_recv().ok()) {
         echo.pass(step).await;
     }
-    let mut result = result.map_err(|error| failed(server, error))?;
-    without_hop(&mut result);
-    Ok(result)
+    let unreadable = |why: String| {
+        let name = &server.name;
+        Failed::OnTheWay(format!("server `{name}` gave an answer that cannot be read: {why}"))
+    };
+    match Answer::of(result.map_err(|error| failed(server, error))?) {
+        Answer::Text(text) => match Exact::read(&text).map_err(unreadable)? {
+            Some(mut result) => {
+                result.for_client(is_modern(context.protocol_version().as_ref()));
+                Ok(result)
+            }
+            None => Err(Failed::OnTheWay(format!(
+                "server `{}` gave an answer that is no result: it is no object",
+                server.name
+            ))),
+        },
+        Answer::Unreadable(why) => Err(unreadable(why)),
+    }
 }
 
-/// Takes out of an answer what is true between the server and us only.
-fn without_hop(result: &mut ServerResult) {
-    let meta: &mut Option<MetaObject> = match result {
-        ServerResult::CallToolResult(result) => &mut result.meta,
-        ServerResult::GetPromptResult(result) => &mut result.meta,
-        ServerResult::ReadResourceResult(result) => &mut result.meta,
-        ServerResult::CompleteResult(result) => &mut result.meta,
-        ServerResult::InputRequiredResult(result) => &mut result.meta,
-        _ => return,
-    };
-    if let Some(members) = meta
-        && members.0.remove(SERVER_OF_ONE_HOP).is_some()
-        && members.0.is_empty()
-    {
-        *meta = None;
-    }
+/// Whether a peer speaks the modern era.
+pub fn is_modern(version: Option<&ProtocolVersion>) -> bool {
+    version.is_some_and(|it| it.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// The client's side of progress.

@@ -2,6 +2,7 @@
 //!
 //! One rule: every answer of the API is `{"success":..}`, and nothing is answered that the guard refuses.
 
+use super::exact;
 use super::gateway::Gateway;
 use super::hub::Hub;
 use super::limits::{self, Limits, limited};
@@ -66,6 +67,7 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
     let mcp = Router::new()
         .route_service("/mcp", mcp.clone())
         .route_service("/mcp/", mcp)
+        .route_layer(middleware::from_fn(exact::put_in_place))
         .route_layer(middleware::from_fn_with_state(known, polite))
         .route_layer(middleware::from_fn_with_state(limits, limited));
     Router::new()

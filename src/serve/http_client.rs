@@ -9,6 +9,8 @@
 use super::backpressure::{Answers, Gate};
 use super::era;
 use super::events::{Events, Tidy};
+use super::messages::OfServer;
+use super::post::{Post, Read};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId};
@@ -22,7 +24,8 @@ use std::time::Duration;
 
 /// How a request to a server fails.
 pub type Failed = StreamableHttpError<reqwest::Error>;
-type Headers = HashMap<HeaderName, HeaderValue>;
+/// Headers of a request.
+pub type Headers = HashMap<HeaderName, HeaderValue>;
 
 /// A client whose answers are counted.
 #[derive(Clone)]
@@ -32,6 +35,7 @@ pub struct HttpClient {
     probe: Probe,
     /// How long the answer to `server/discover` is waited for, as [`era::Begin::silence`] has it.
     silence: Option<Duration>,
+    reader: OfServer,
 }
 
 /// The question with which the SDK found out that the server speaks the modern era: any answer to it shows
@@ -72,14 +76,25 @@ impl Probe {
 }
 
 impl HttpClient {
-    /// Counts into `answers`.
-    pub fn new(inner: reqwest::Client, answers: Answers, silence: Option<Duration>) -> Self {
-        Self { inner: Tidy::new(inner), answers, probe: Probe::default(), silence }
+    /// Counts into `answers`, and reads what comes as `reader` does.
+    pub fn new(
+        inner: reqwest::Client,
+        answers: Answers,
+        silence: Option<Duration>,
+        reader: OfServer,
+    ) -> Self {
+        Self { inner: Tidy::new(inner), answers, probe: Probe::default(), silence, reader }
     }
 
     /// The question whether the server is there.
     pub fn probe(&self) -> Probe {
         self.probe.clone()
+    }
+
+    /// Sends; the events that answer are tidied like those of a stream.
+    async fn sent(&self, post: Post) -> Result<StreamableHttpPostResponse, Failed> {
+        let answer = post.send(self.inner.inner(), &self.reader).await?;
+        Ok(self.inner.tidied(answer))
     }
 
     fn gated(&self, events: Events) -> Events {
@@ -172,14 +187,8 @@ impl StreamableHttpClient for HttpClient {
                 headers: headers.clone(),
             });
         }
-        let answer = self.inner.post_message_with_response_limits(
-            uri,
-            message,
-            session,
-            authorization,
-            headers,
-            limits,
-        );
+        let post = Post { uri, message, session, authorization, headers, limits };
+        let answer = self.sent(post);
         match beginning {
             None => Ok(match answer.await? {
                 StreamableHttpPostResponse::Sse(events, session) => {
@@ -228,7 +237,7 @@ impl StreamableHttpClient for HttpClient {
         headers: Headers,
     ) -> Result<Events, Failed> {
         let events = self.inner.get_stream(uri, session, last_event, authorization, headers);
-        Ok(self.gated(events.await?))
+        Ok(self.gated(Box::pin(Read::new(events.await?, self.reader.clone()))))
     }
 
     async fn get_stream_with_max_sse_event_size(
@@ -248,6 +257,6 @@ impl StreamableHttpClient for HttpClient {
             headers,
             largest,
         );
-        Ok(self.gated(events.await?))
+        Ok(self.gated(Box::pin(Read::new(events.await?, self.reader.clone()))))
     }
 }

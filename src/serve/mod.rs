@@ -10,16 +10,24 @@ mod connection;
 mod doorstep;
 mod era;
 mod events;
+mod exact;
+mod faults;
 mod forward;
 mod gateway;
 mod greeting;
+mod handshake;
 mod http;
 mod http_client;
 mod hub;
 pub(crate) mod key;
 mod limits;
+mod lines;
 mod listener;
+mod messages;
+mod offer;
+mod outline;
 mod page;
+mod post;
 mod progress;
 mod recorder;
 mod report;
@@ -49,10 +57,11 @@ use doorstep::Doorstep;
 use gateway::Gateway;
 use http::Shared;
 use hub::Hub;
+use lines::Lines;
 use mcpproxy_platform::{group, memory, service};
+use messages::OfClient;
 use recorder::Recorder;
-use rmcp::transport::IntoTransport;
-use rmcp::{RoleServer, ServiceExt as _};
+use rmcp::ServiceExt as _;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -220,6 +229,7 @@ async fn serve(
     }));
     let recorder = Recorder::new(telemetry.clone());
     let hub = Hub::new(recorder.clone(), options.server_stderr);
+    hub.keep_faults_in(options.dir.clone());
     // Before they are counted: no heartbeat says that there are none.
     hub.apply(entries);
     // Weak: the provider lives in what the hub holds.
@@ -292,7 +302,8 @@ async fn standard_streams(is_wanted: bool, gateway: Gateway, ending: Cancellatio
         return ending.cancelled().await;
     }
     let answers = Answers::new(backpressure::PATIENCE);
-    let streams = IntoTransport::<RoleServer, _, _>::into_transport(rmcp::transport::stdio());
+    let (input, output) = rmcp::transport::stdio();
+    let streams = Lines::new(input, output, OfClient);
     let streams = Bounded::new(streams, answers.clone(), Source::Stream);
     let streams = Doorstep::new(streams, gateway.clone(), GRACE);
     let session = tokio::select! {

@@ -7,6 +7,8 @@ use super::connection::{self, Connection};
 use super::era;
 use super::http_client::{Failed, Probe, was_answered};
 use super::hub::{Hub, Live, Server, Status};
+use super::messages::OfServer;
+use super::offer::{self, Offer};
 use super::recorder::Happened;
 use crate::config::servers::Transport;
 use crate::machine;
@@ -58,6 +60,7 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
         let reason = match attempt {
             Ok((connection, live)) => {
                 info!(server = %server.name, tools = live.offer.tools.len(), "server connected");
+                tell_faults(&hub, &server, &live.offer);
                 hub.set(&server, Status::Connected, Some(Arc::new(live)));
                 hub.recorder.record(Happened::ServerConnected);
                 first_is_over(&hub, &mut is_first);
@@ -65,6 +68,15 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             }
             Err(reason) => reason,
         };
+        if began.elapsed() > STEADY {
+            pause = FIRST_PAUSE;
+        }
+        let wait = pause + jitter(pause);
+        if !server.stop.is_cancelled() {
+            warn!(server = %server.name, retry_in_seconds = wait.as_secs(), "server not connected: {reason}");
+            let retry_at = machine::now() + wait.as_secs();
+            hub.set(&server, Status::Waiting { reason, retry_at }, None);
+        }
         first_is_over(&hub, &mut is_first);
         // Whatever became of the connection: before anything is started again, or given up, all is gone.
         processes.end().await;
@@ -72,13 +84,6 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             hub.set(&server, Status::Disabled, None);
             return;
         }
-        if began.elapsed() > STEADY {
-            pause = FIRST_PAUSE;
-        }
-        let wait = pause + jitter(pause);
-        warn!(server = %server.name, retry_in_seconds = wait.as_secs(), "server not connected: {reason}");
-        let retry_at = machine::now() + wait.as_secs();
-        hub.set(&server, Status::Waiting { reason, retry_at }, None);
         tokio::select! {
             () = server.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
@@ -109,16 +114,14 @@ async fn attempt(
 ) -> Result<(Connection, Live), String> {
     let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
     let within = server.entry.startup_timeout;
+    let began = Instant::now();
     let started = async {
         let connection =
             connection::connect(&transport, processes, hub.show_stderr, memory, within).await?;
         let peer = connection.service.peer().clone();
-        let offer = connection::list(&peer).await.map_err(|error| match error {
-            ServiceError::McpError(error) => {
-                format!("it did not say what it offers (error {})", error.code.0)
-            }
-            _ => "it ended before it said what it offers".to_owned(),
-        })?;
+        let left = within.saturating_sub(began.elapsed());
+        let offer = offer::list(&peer, connection.reader.faults(), left).await;
+        let offer = offer.map_err(|error| error.to_string())?;
         let live = Live { peer, routes: connection.routes.clone(), offer: Arc::new(offer) };
         Ok((connection, live))
     };
@@ -138,7 +141,7 @@ async fn follow(
     processes: &Processes,
     connection: Connection,
 ) -> String {
-    let Connection { service, routes, changed, nameless, answers, probe } = connection;
+    let Connection { service, routes, changed, nameless, answers, probe, reader } = connection;
     let peer = service.peer().clone();
     let close = service.cancellation_token();
     let ended = service.waiting();
@@ -153,7 +156,7 @@ async fn follow(
         loop {
             let health = tokio::select! {
                 () = changed.notified() => {
-                    refresh(hub, server, &peer, &routes).await;
+                    refresh(hub, server, &peer, &routes, &reader).await;
                     continue;
                 }
                 () = server.suspect.notified() => is_there(&peer, &probe).await,
@@ -188,18 +191,30 @@ async fn farewell(
     let _ = tokio::time::timeout(FAREWELL, ended).await;
 }
 
+/// Says what is left out of what a server offers, unless it was said before.
+fn tell_faults(hub: &Hub, server: &Server, offer: &Offer) {
+    let is_known = server.live().is_some_and(|before| before.offer.faults == offer.faults);
+    if !offer.faults.is_empty() && !is_known {
+        warn!(server = %server.name, "server connected, not all of it is used: {}", offer.faults);
+    }
+    hub.note_faults(server, offer.faults.sentences());
+}
+
 /// Asks again what is offered.
 async fn refresh(
     hub: &Hub,
     server: &Server,
     peer: &Peer<RoleClient>,
     routes: &super::progress::Routes,
+    reader: &OfServer,
 ) {
     tokio::time::sleep(TOGETHER).await;
-    let listed = tokio::time::timeout(server.entry.startup_timeout, connection::list(peer)).await;
+    let within = server.entry.startup_timeout;
+    let listed = tokio::time::timeout(within, offer::list(peer, reader.faults(), within)).await;
     match listed {
         Ok(Ok(offer)) => {
             info!(server = %server.name, tools = offer.tools.len(), "server changed what it offers");
+            tell_faults(hub, server, &offer);
             let live = Live { peer: peer.clone(), routes: routes.clone(), offer: Arc::new(offer) };
             hub.set(server, Status::Connected, Some(Arc::new(live)));
         }

@@ -8,6 +8,7 @@ mod frames;
 
 use super::greeting::{self, Lacking};
 use super::limits::MOST_BYTES;
+use super::messages::BOM;
 use super::sessions::Sessions;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -27,7 +28,6 @@ const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 const SESSION: &str = "mcp-session-id";
 const VERSION: &str = "mcp-protocol-version";
-const BOM: &[u8] = b"\xef\xbb\xbf";
 /// A request that begins a session is shorter.
 const MOST_GREETING: usize = 1 << 20;
 
@@ -155,9 +155,10 @@ fn unreadable(body: &Bytes) -> (Option<RequestId>, ErrorData) {
     if body.trim_ascii().is_empty() {
         return (None, unread("the body is empty".into()));
     }
-    if body.starts_with(BOM) {
+    if let Some(rest) = body.strip_prefix(BOM) {
         let words = "the body begins with a byte order mark, which JSON does not have";
-        return (None, unread(words.into()));
+        let id = serde_json::from_slice::<Named>(rest).ok().and_then(|it| it.id);
+        return (id, unread(words.into()));
     }
     match serde_json::from_slice::<Value>(body) {
         Ok(value) => {

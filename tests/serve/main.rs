@@ -7,6 +7,7 @@ mod eras;
 #[cfg(target_os = "linux")]
 mod facts;
 mod fake;
+mod field;
 mod floods;
 mod gateway;
 mod operations;

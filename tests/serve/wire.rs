@@ -59,17 +59,17 @@ fn bytes(gateway: &Gateway, sent: &str, mark: &str) -> String {
 fn a_body_that_cannot_be_read_is_400_with_the_error_of_json_rpc() {
     let gateway = Gateway::start(&json!({}));
     let bom = format!("\u{feff}{}", hello("2025-06-18"));
-    for (body, code) in
-        [("", -32700), ("{\"jsonrpc\":", -32700), (&bom, -32700), ("{}", -32600), ("5", -32600)]
-    {
+    for (body, code, id) in [
+        ("", -32700, Value::Null),
+        ("{\"jsonrpc\":", -32700, Value::Null),
+        (&bom, -32700, json!(1)),
+        ("{}", -32600, Value::Null),
+        ("5", -32600, Value::Null),
+    ] {
         let (status, answer) = gateway.ask("POST", "/mcp", &[ACCEPT, CONTENT], body);
         assert_eq!(status, 400, "{body}: {answer}");
         let answer = json_in(&answer);
-        assert_eq!(
-            (&answer["error"]["code"], &answer["id"]),
-            (&json!(code), &Value::Null),
-            "{body}"
-        );
+        assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(code), &id), "{body}");
     }
     let other = [ACCEPT, ("Content-Type", "text/plain")];
     assert_eq!(gateway.ask("POST", "/mcp", &other, "{").0, 415);
@@ -137,19 +137,21 @@ fn batches_are_answered_where_the_protocol_has_them() {
         {"jsonrpc": "2.0", "id": 3, "method": "no/such"},
         5,
         {"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {"name": "retrieve_tools", "arguments": {"query": "x"}}},
+        {"jsonrpc": "2.0", "id": 6, "method": "prompts/list"},
     ]);
     let (status, body) = say(&gateway, &session, "2025-03-26", &batch.to_string());
     assert_eq!(status, 200, "{body}");
     let answers = json_in(&body);
     let ids: Vec<_> =
         answers.as_array().expect("an array").iter().map(|it| it["id"].clone()).collect();
-    assert_eq!(ids, [json!(1), json!("b"), json!(3), Value::Null, json!(4)], "{body}");
+    assert_eq!(ids, [json!(1), json!("b"), json!(3), Value::Null, json!(4), json!(6)], "{body}");
     assert_eq!(answers[0]["result"]["tools"].as_array().map(Vec::len), Some(3));
     assert_eq!(
         (&answers[2]["error"]["code"], &answers[3]["error"]["code"]),
         (&json!(-32601), &json!(-32600))
     );
     assert_eq!(answers[4]["result"]["structuredContent"]["total"], 0, "{body}");
+    assert_eq!(answers[5]["result"], json!({"prompts": []}), "{body}");
     let told = json!([{"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}]);
     assert_eq!(say(&gateway, &session, "2025-03-26", &told.to_string()).0, 202);
     let many = Value::Array(vec![batch[1].clone(); 101]);
