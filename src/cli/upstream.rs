@@ -6,8 +6,11 @@ use super::output::Format;
 use super::{Call, Failure, output};
 use crate::config::servers::{self, ChangeError, ServerEntry, Transport};
 use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue, Which};
+use crate::machine;
 use crate::node::Node;
+use mcpproxy_platform::files;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
 type Members = Vec<(String, NewValue)>;
@@ -19,6 +22,14 @@ pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
     let (name, members) = new_entry(call).map_err(usage)?;
     servers::check(&name, &members).map_err(usage)?;
     let replaced = edit(call, &name, |e| servers::add(e, &name, members, call.has("replace")))?;
+    if let Some(option) = ["env", "header"].into_iter().find(|option| call.has(option))
+        && files::is_readable_by_others(&call.dir()?.config())
+    {
+        machine::complain(&format!(
+            "mcpproxy: others on this machine may read {DISPLAY_NAME}, which holds the values of --{option} now: make it \
+             0600, or write ${{NAME}} in place of a secret"
+        ));
+    }
     let done = if replaced { "Replaced" } else { "Added" };
     output::print(&format!("{done} {name:?} in {DISPLAY_NAME}.\n"))
 }
@@ -113,10 +124,26 @@ fn stdio(call: &Call, command: &str, args: &[String]) -> Result<Members, String>
     if !env.is_empty() {
         members.push(("env".into(), NewValue::Object(env)));
     }
-    if let Some(cwd) = call.value("cwd") {
-        members.push(("cwd".into(), NewValue::text(&directory(text("--cwd", cwd)?)?)));
+    let cwd = match call.value("cwd") {
+        Some(cwd) => Some(directory(text("--cwd", cwd)?)?),
+        None if is_from_here(command, args) => Some(directory(".".into())?),
+        None => None,
+    };
+    if let Some(cwd) = cwd {
+        members.push(("cwd".into(), NewValue::text(&cwd)));
     }
     Ok(members)
+}
+
+/// Whether the command or an argument is a path that is relative to the current directory: a word that begins with
+/// a dot and a slash, a command with a slash, or the name of a file that is here.
+fn is_from_here(command: &str, args: &[String]) -> bool {
+    let is_relative =
+        |word: &str| Path::new(word).is_relative() && !word.starts_with(['~', '$', '-']);
+    let is_dotted = |word: &str| word.starts_with("./") || word.starts_with("../");
+    let is_here = |word: &str| is_dotted(word) || Path::new(word).is_file();
+    is_relative(command) && command.contains('/')
+        || args.iter().any(|arg| is_relative(arg) && is_here(arg))
 }
 
 /// A relative directory is meant from here, not from wherever the gateway will run.
