@@ -2,6 +2,7 @@
 //!
 //! One rule: bounded in number and length, and nothing in them acts on a terminal. Names are a server's own words.
 
+use crate::visible;
 use std::fmt;
 
 /// Sentences that are kept of one server.
@@ -54,9 +55,10 @@ impl fmt::Display for Faults {
     }
 }
 
-/// A name of a server's own, as it may be shown: the beginning of it, and escapes for what is no visible character.
+/// A name of a server's own, as it may be shown: the beginning of it.
 pub fn shown(name: &str) -> String {
-    let mut shown: String = name.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    let beginning: String = name.chars().take(LONGEST).collect();
+    let mut shown = visible::line(&beginning).into_owned();
     if name.chars().nth(LONGEST).is_some() {
         shown.push('\u{2026}');
     }
@@ -70,7 +72,7 @@ mod tests {
     #[test]
     fn names_are_shown_without_acting_on_a_terminal() {
         assert_eq!(shown("read_file"), "read_file");
-        assert_eq!(shown("a\u{1b}[2J\u{202e}b\nc"), "a\\u{1b}[2J\\u{202e}b\\nc");
+        assert_eq!(shown("a\u{1b}[2J\u{202e}b\nc"), "a\\u001b[2J\\u202eb\\u000ac");
         assert_eq!(shown(&"x".repeat(300)).chars().count(), LONGEST + 1);
     }
 
