@@ -37,7 +37,14 @@ fn fails(dir: &Path, words: &[&str], code: i32, parts: &[&str]) {
 }
 
 fn write(dir: &Path, text: &str) {
-    fs::write(dir.join("mcp_config.json"), text).expect("written");
+    let path = dir.join("mcp_config.json");
+    fs::write(&path, text).expect("written");
+    // As the product makes it.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a mode");
+    }
 }
 
 fn read(dir: &Path) -> String {
