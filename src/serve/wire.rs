@@ -67,7 +67,9 @@ async fn post(mut request: Request, next: Next) -> Response {
 async fn one(head: Parts, body: Bytes, next: Next) -> Response {
     let is_json = essence(&head.headers).is_some_and(|it| it.eq_ignore_ascii_case(JSON));
     let mut primes = primes(&head.headers);
-    if is_json && !head.headers.contains_key(SESSION) && body.len() <= MOST_GREETING {
+    // Where there is no handshake, `initialize` is a method like any other that is not there.
+    let greets = !head.headers.contains_key(SESSION) && !is_modern(&head.headers);
+    if is_json && greets && body.len() <= MOST_GREETING {
         match greeting::of(&body) {
             Some(Err(Lacking { id, words })) => {
                 return answer(StatusCode::OK, id, ErrorData::invalid_params(words, None));
@@ -140,6 +142,12 @@ fn essence(headers: &HeaderMap) -> Option<&str> {
 /// event as a message.
 fn primes(headers: &HeaderMap) -> bool {
     headers.get(VERSION).and_then(|version| version.to_str().ok()).is_some_and(is_primed)
+}
+
+/// Whether a request says that it is of a version without a handshake.
+fn is_modern(headers: &HeaderMap) -> bool {
+    let version = headers.get(VERSION).and_then(|version| version.to_str().ok());
+    version.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 fn is_primed(version: &str) -> bool {

@@ -214,6 +214,16 @@ fn what_a_greeting_lacks_and_why_a_method_is_not_answered_is_said() {
         let said = error["message"].as_str().expect("words");
         assert!(said.contains(method) && said.contains(part), "{said}");
     }
+    // In the modern era there is no such method, whatever its parameters lack.
+    let modern = json!({"jsonrpc": "2.0", "id": 9, "method": "initialize", "params": {"_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "zed", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }}});
+    let headers =
+        [ACCEPT, CONTENT, ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "initialize")];
+    let (status, body) = gateway.ask("POST", "/mcp", &headers, &modern.to_string());
+    assert_eq!((status, &json_in(&body)["error"]["code"]), (404, &json!(-32601)), "{body}");
     // The same over standard streams.
     lines.push_str(&format!("{}\n{}\n", hello("2025-06-18"), unknown(5, "logging/setLevel")));
     let mut command = home.command(&["serve", "--stdio"]);
