@@ -10,6 +10,7 @@
 #[path = "src/diagnostics/codes.rs"]
 mod codes;
 #[path = "src/json.rs"]
+#[allow(dead_code, reason = "the product reads other texts as well")]
 mod json;
 #[path = "build/schema.rs"]
 mod schema;

@@ -4,6 +4,9 @@
 //! excessive depth. The gate cannot work without knowing duplicates, and the config editor cannot keep
 //! a user's formatting without spans; neither comes from `serde_json` or `miniserde`, so all of the
 //! product reads JSON with this one module.
+//!
+//! Half a surrogate pair is the one thing that readers differ in: JavaScript writes and reads it. The gate
+//! refuses it; elsewhere it reads as U+FFFD, and its bytes stay in the file.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,6 +14,9 @@ use std::ops::Range;
 
 /// The depth of nesting that [`parse`] accepts.
 pub const MAX_DEPTH: usize = 64;
+
+/// The depth of nesting that [`parse_of_others`] accepts.
+const MAX_DEPTH_OF_OTHERS: usize = 512;
 
 /// A JSON value with its place in the text.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,16 +150,27 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Reads one value from `text`, which must hold nothing else but white space.
+/// Reads one value from `text`, which must hold nothing else but white space. Half a surrogate pair reads as
+/// U+FFFD.
 pub fn parse(text: &[u8]) -> Result<Value<'_>, Error> {
-    parse_with_depth(text, MAX_DEPTH)
+    read(text, MAX_DEPTH, true)
 }
 
-/// As [`parse`], with another bound on the depth of nesting (a scalar has depth 0).
+/// As [`parse`], for a file of another program: it may be nested as deep as such files are.
+pub fn parse_of_others(text: &[u8]) -> Result<Value<'_>, Error> {
+    read(text, MAX_DEPTH_OF_OTHERS, true)
+}
+
+/// As [`parse`], with another bound on the depth of nesting (a scalar has depth 0). Half a surrogate pair is an
+/// error.
 pub fn parse_with_depth(text: &[u8], max_depth: usize) -> Result<Value<'_>, Error> {
+    read(text, max_depth, false)
+}
+
+fn read(text: &[u8], max_depth: usize, takes_halves: bool) -> Result<Value<'_>, Error> {
     let text = std::str::from_utf8(text)
         .map_err(|e| Error { offset: e.valid_up_to(), kind: ErrorKind::InvalidUtf8 })?;
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, takes_halves };
     reader.skip_space();
     let value = reader.value(max_depth)?;
     reader.skip_space();
@@ -163,6 +180,8 @@ pub fn parse_with_depth(text: &[u8], max_depth: usize) -> Result<Value<'_>, Erro
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Half a surrogate pair is U+FFFD, not an error.
+    takes_halves: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -288,21 +307,15 @@ impl<'a> Reader<'a> {
             b't' => '\t',
             b'u' => {
                 let unit = self.hex4()?;
-                let code = if (0xd800..0xdc00).contains(&unit) {
-                    if !self.text[self.at..].starts_with("\\u") {
-                        return self.fail(ErrorKind::InvalidString);
+                let code = match unit {
+                    0xd800..0xdc00 => {
+                        self.low_half()?.map(|low| 0x10000 + ((unit - 0xd800) << 10) + low)
                     }
-                    self.at += 2;
-                    let low = self.hex4()?;
-                    if !(0xdc00..0xe000).contains(&low) {
-                        return self.fail(ErrorKind::InvalidString);
-                    }
-                    0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
-                } else {
-                    unit
+                    unit => Some(unit),
                 };
-                match char::from_u32(code) {
+                match code.and_then(char::from_u32) {
                     Some(c) => c,
+                    None if self.takes_halves => char::REPLACEMENT_CHARACTER,
                     None => return self.fail(ErrorKind::InvalidString),
                 }
             }
@@ -311,6 +324,20 @@ impl<'a> Reader<'a> {
                 return self.fail(ErrorKind::InvalidString);
             }
         })
+    }
+
+    /// What the second half of a surrogate pair adds, if it is next.
+    fn low_half(&mut self) -> Result<Option<u32>, Error> {
+        let before = self.at;
+        if self.text[self.at..].starts_with("\\u") {
+            self.at += 2;
+            let unit = self.hex4()?;
+            if (0xdc00..0xe000).contains(&unit) {
+                return Ok(Some(unit - 0xdc00));
+            }
+            self.at = before;
+        }
+        Ok(None)
     }
 
     fn hex4(&mut self) -> Result<u32, Error> {
@@ -473,8 +500,6 @@ mod tests {
             ("1e", InvalidNumber),
             ("nul", UnexpectedByte),
             ("\"\\x\"", InvalidString),
-            ("\"\\ud800\"", InvalidString),
-            ("\"\\udc00\"", InvalidString),
             ("\"\n\"", InvalidString),
             ("\"abc", UnexpectedEnd),
             ("1 2", TrailingData),
@@ -499,6 +524,29 @@ mod tests {
         assert_eq!(parse(br#""\ud83d\ude00""#).unwrap().as_str(), Some("\u{1f600}"));
     }
 
+    #[test]
+    fn half_a_surrogate_pair_is_a_replacement_character_and_the_gate_refuses_it() {
+        for (text, expected) in [
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""\ude00 x""#, "\u{fffd} x"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\ud83d\u0041\n""#, "\u{fffd}A\n"),
+        ] {
+            assert_eq!(parse(text.as_bytes()).unwrap().as_str(), Some(expected), "{text}");
+            let refused = parse_with_depth(text.as_bytes(), MAX_DEPTH).unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::InvalidString, "{text}");
+        }
+        assert_eq!(kind(r#""\ud83d\u00zz""#), Some(ErrorKind::InvalidString));
+    }
+
+    #[test]
+    fn files_of_others_may_be_nested_deep() {
+        let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(kind(&nested(65)), Some(ErrorKind::TooDeep));
+        assert!(parse_of_others(nested(512).as_bytes()).is_ok());
+        assert!(parse_of_others(nested(513).as_bytes()).is_err());
+    }
+
     fn as_serde(value: &Value<'_>) -> serde_json::Value {
         match &value.data {
             Data::Null => serde_json::Value::Null,
@@ -516,7 +564,7 @@ mod tests {
         #[test]
         fn agrees_with_serde_json_on_any_text(text in "[\\[\\]{}:,\"a0-9eE+.tfn\\\\u \n-]{0,24}") {
             let theirs = serde_json::from_str::<serde_json::Value>(&text);
-            match parse(text.as_bytes()) {
+            match parse_with_depth(text.as_bytes(), MAX_DEPTH) {
                 Ok(value) => prop_assert!(theirs.is_err_and(|e| e.to_string().contains("out of range"))
                     || as_serde(&value) == serde_json::from_str::<serde_json::Value>(&text).unwrap()),
                 Err(e) => prop_assert!(theirs.is_err() || e.kind == ErrorKind::DuplicateKey),

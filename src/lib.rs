@@ -40,6 +40,7 @@ mod status;
 #[cfg(feature = "tap")]
 pub mod tap;
 mod telemetry;
+mod visible;
 #[cfg(feature = "web")]
 pub mod web;
 

@@ -9,6 +9,7 @@ use crate::contract::{EnvKind, LaunchSource};
 use crate::environment::autostart::{self, SidecarCache};
 use crate::environment::launch_source::{self, LoginJob};
 use crate::environment::{Classification, classify, names};
+use crate::visible;
 use mcpproxy_platform::host;
 use std::borrow::Cow;
 use std::fmt;
@@ -157,7 +158,8 @@ pub fn autostart_enabled(sidecar: &Path) -> Option<bool> {
 /// started it closed the other side (which `eprintln!` would do).
 pub(crate) fn complain(text: &dyn fmt::Display) {
     // Arguments are quoted back: a line stays one line, and a terminal gets no commands.
-    let line = text.to_string().replace(char::is_control, "?");
+    let text = text.to_string();
+    let line = visible::line(&text);
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 

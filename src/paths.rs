@@ -25,6 +25,10 @@ pub enum PathError {
     EmptyFlag,
     /// No flag, no variable, no home directory.
     NoHome,
+    /// The home directory is relative: to whatever directory this process was started in.
+    RelativeHome,
+    /// The home directory does not exist, as that of many a service's user; making it is not ours.
+    MissingHome,
     /// `MCPPROXY_HOME` is not UTF-8.
     NotUtf8,
     /// An ancestor's `MCPPROXY_HOME` is relative to a directory that is not known here.
@@ -40,6 +44,16 @@ impl fmt::Display for PathError {
             Self::NoHome => write!(
                 f,
                 "no data directory: {HOME_VARIABLE} is not set; set it, or MCPPROXY_HOME, or pass --data-dir DIR"
+            ),
+            Self::RelativeHome => write!(
+                f,
+                "no data directory: {HOME_VARIABLE} is a relative path; make it absolute, or set MCPPROXY_HOME, or pass \
+                 --data-dir DIR"
+            ),
+            Self::MissingHome => write!(
+                f,
+                "no data directory: the directory that {HOME_VARIABLE} names does not exist; make it, or set \
+                 MCPPROXY_HOME, or pass --data-dir DIR"
             ),
             Self::NotUtf8 => f.write_str("MCPPROXY_HOME is not UTF-8: pass --data-dir DIR instead"),
             Self::RelativeToAncestor => f.write_str(
@@ -203,7 +217,7 @@ impl DataDir {
     pub fn resolve(flag: Option<&OsStr>, around: &Surroundings) -> Result<Self, PathError> {
         let home = std::env::var_os(HOME_VARIABLE);
         let absolute = |path: &Path| std::path::absolute(path).ok();
-        Self::resolve_from(flag, around, home.as_deref(), &absolute)
+        Self::resolve_from(flag, around, home.as_deref(), &absolute, &|home| home.exists())
     }
 
     /// As [`Self::resolve`], with what it reads from the process passed in.
@@ -212,23 +226,25 @@ impl DataDir {
         around: &Surroundings,
         home: Option<&OsStr>,
         absolute: &dyn Fn(&Path) -> Option<PathBuf>,
+        exists: &dyn Fn(&Path) -> bool,
     ) -> Result<Self, PathError> {
+        let home = home.filter(|home| !home.is_empty()).map(Path::new);
         let (path, name) = match flag {
             Some(flag) if flag.is_empty() => return Err(PathError::EmptyFlag),
             Some(flag) => (PathBuf::from(flag), "--data-dir"),
             None => match around.all("MCPPROXY_HOME").find(|found| !found.value.is_empty()) {
                 Some(found) => (home_variable(found)?, "MCPPROXY_HOME"),
                 None => match home {
-                    Some(home) if !home.is_empty() => {
-                        (Path::new(home).join(HOME_DIRECTORY), "HOME")
-                    }
-                    _ => return Err(PathError::NoHome),
+                    None => return Err(PathError::NoHome),
+                    Some(home) if !home.has_root() => return Err(PathError::RelativeHome),
+                    Some(home) if !exists(home) => return Err(PathError::MissingHome),
+                    Some(home) => (home.join(HOME_DIRECTORY), "HOME"),
                 },
             },
         };
         let root = absolute(&path).ok_or(PathError::NotAbsolute(name))?;
-        let home = home.filter(|home| !home.is_empty());
-        let users = home.and_then(|home| absolute(&Path::new(home).join(HOME_DIRECTORY)));
+        // An objection in it counts, whatever it is relative to.
+        let users = home.and_then(|home| absolute(&home.join(HOME_DIRECTORY)));
         Ok(match users {
             Some(users) => Self::at(root).beside(users),
             None => Self::at(root),
@@ -249,6 +265,11 @@ impl DataDir {
     /// Taken for every edit of the config.
     pub fn config_lock(&self) -> PathBuf {
         self.own.root.join("config.lock")
+    }
+
+    /// What the gateway found to be off in what servers offer.
+    pub fn upstream_faults(&self) -> PathBuf {
+        self.own.root.join("upstream-faults.json")
     }
 
     /// What the tray says about autostart.
@@ -298,7 +319,9 @@ mod tests {
     ) -> Result<PathBuf, PathError> {
         let absolute = |path: &Path| Some(Path::new("/cwd").join(path));
         let (flag, home) = (flag.map(OsStr::new), home.map(OsStr::new));
-        DataDir::resolve_from(flag, &around(homes), home, &absolute).map(|dir| dir.own.root)
+        let exists = |home: &Path| home != Path::new("/nonexistent");
+        DataDir::resolve_from(flag, &around(homes), home, &absolute, &exists)
+            .map(|dir| dir.own.root)
     }
 
     /// Flag, homes by origin, home directory, result.
@@ -326,7 +349,7 @@ mod tests {
         let users = |flag: Option<&str>, home: Option<&str>| {
             let absolute = |path: &Path| Some(Path::new("/cwd").join(path));
             let (flag, home) = (flag.map(OsStr::new), home.map(OsStr::new));
-            DataDir::resolve_from(flag, &around(&[(3, "/parent")]), home, &absolute)
+            DataDir::resolve_from(flag, &around(&[(3, "/parent")]), home, &absolute, &|_| true)
                 .map(|dir| dir.users().map(|users| users.root().to_owned()))
         };
         assert_eq!(users(Some("/flag"), Some("/h")), Ok(Some("/h/.mcpproxy".into())));
@@ -341,6 +364,12 @@ mod tests {
     fn what_cannot_be_resolved_is_an_error_that_says_what_to_do() {
         assert_eq!(resolve(None, &[], None), Err(PathError::NoHome));
         assert_eq!(resolve(None, &[(0, "")], Some("")), Err(PathError::NoHome));
+        for relative in ["h", ".", "../h"] {
+            assert_eq!(resolve(None, &[], Some(relative)), Err(PathError::RelativeHome));
+        }
+        assert_eq!(resolve(None, &[], Some("/nonexistent")), Err(PathError::MissingHome));
+        // Where another directory is named, the home directory is none of our business.
+        assert_eq!(resolve(None, &[(0, "/own")], Some("/nonexistent")), Ok("/own".into()));
         assert_eq!(resolve(Some(""), &[(0, "/own")], Some("/h")), Err(PathError::EmptyFlag));
         assert_eq!(
             resolve(None, &[(1, "relative")], Some("/h")),

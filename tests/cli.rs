@@ -1,6 +1,7 @@
 //! The command line: help, usage errors, exit codes, results as a whole.
 
 use std::io::Read;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const BIN: &str = env!("CARGO_BIN_EXE_mcpproxy");
@@ -207,7 +208,7 @@ fn a_standard_error_that_cannot_be_written_changes_no_result() {
 
 #[test]
 fn what_is_quoted_back_stays_one_line() {
-    fails(&["telemetry", "status", "--a\nb\u{1b}[2J"], 2, &["--a?b?[2J"]);
+    fails(&["telemetry", "status", "--a\nb\u{1b}[2J"], 2, &["--a\\u000ab\\u001b[2J"]);
     fails(&["detect", "--evidence", ""], 2, &["--evidence"]);
     fails(&["detect", "--evidence", "/nowhere/evidence"], 1, &["--evidence", "JSON lines"]);
     fails(&["detect", "--evidence", "/"], 1, &["--evidence", "JSON lines"]);
@@ -239,5 +240,31 @@ fn what_follows_the_command_of_tap_is_the_servers() {
         let output = tap.output().expect("it starts");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "--help|--|-o|--data-dir|a b|");
         assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+/// As services have it, and people who write `HOME=.` for a container.
+#[test]
+#[cfg(unix)]
+fn a_home_directory_that_is_relative_or_missing_gets_nothing_made_for_it() {
+    let dir = tempfile::tempdir().expect("dir");
+    let missing = dir.path().join("missing");
+    for (home, words) in [(Path::new("."), "relative"), (missing.as_path(), "does not exist")] {
+        for args in [&["telemetry", "disable"][..], &["telemetry", "status"]] {
+            let mut command = command(args);
+            let output = command.env("HOME", home).current_dir(dir.path()).output();
+            let output = output.expect("it starts");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+            assert!(said.contains(words) && said.contains("--data-dir"), "{said}");
+        }
+        #[cfg(feature = "tap")]
+        {
+            let mut tap = command(&["tap", "--", "echo", "served"]);
+            tap.env("HOME", home).env("PATH", std::env::var_os("PATH").expect("PATH"));
+            let output = tap.current_dir(dir.path()).output().expect("it starts");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "served\n");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).expect("it").count(), 0, "{home:?}");
     }
 }

@@ -37,7 +37,14 @@ fn fails(dir: &Path, words: &[&str], code: i32, parts: &[&str]) {
 }
 
 fn write(dir: &Path, text: &str) {
-    fs::write(dir.join("mcp_config.json"), text).expect("written");
+    let path = dir.join("mcp_config.json");
+    fs::write(&path, text).expect("written");
+    // As the product makes it.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("a mode");
+    }
 }
 
 fn read(dir: &Path) -> String {
@@ -225,7 +232,7 @@ broken  auto             yes      problem: `command` must be a string
     let root: Value = serde_json::from_str(&json).expect("JSON");
     let web = serde_json::json!({
         "name": "web", "protocol": "streamable_http", "enabled": false, "command": null,
-        "url_origin": "https://h.example:8", "problem": null,
+        "url_origin": "https://h.example:8", "problem": null, "faults": [],
     });
     assert_eq!(root["servers"][1], web);
     assert_eq!(root["servers"][4]["problem"], "`command` must be a string");
@@ -330,4 +337,86 @@ fn the_documented_environment_is_the_real_one() {
     // The introduction has a key of the entry in code, too.
     let names: Vec<&str> = list.split('`').skip(1).step_by(2).filter(|n| *n != "env").collect();
     assert_eq!(names, servers::passed_variables().collect::<Vec<_>>());
+}
+
+#[test]
+fn what_cannot_be_seen_is_spelled_out_in_every_format() {
+    let dir = tempfile::tempdir().expect("dir");
+    write(
+        dir.path(),
+        r#"{"mcpServers":{"a":{"command":"x\u202e\u200bsh\u001b[2J"},"b\u202e":{"command":"x"}}}"#,
+    );
+    let table = out(dir.path(), &["list"]);
+    assert!(table.contains(r"x\u202e\u200bsh\u001b[2J"), "{table}");
+    let json = out(dir.path(), &["list", "-o", "json"]);
+    for shown in [&table, &json] {
+        let is_hidden = |c: char| matches!(c, '\u{200b}' | '\u{202e}' | '\u{1b}');
+        assert!(!shown.contains(is_hidden), "{shown:?}");
+    }
+    let root: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(root["servers"][0]["command"], "x\u{202e}\u{200b}sh\u{1b}[2J");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_others_may_read_and_that_gets_a_secret_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().expect("dir");
+    let said = |args: &[&str]| {
+        let output = run(dir.path(), args);
+        assert!(output.status.success(), "{args:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert_eq!(
+        said(&["add", "own", "--env", "K=SECRET", "--", "npx"]),
+        "",
+        "a file of ours is 0600"
+    );
+    let path = dir.path().join("mcp_config.json");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
+    assert_eq!(said(&["add", "none", "--", "npx"]), "");
+    for (name, args) in [
+        ("env", ["--env", "K=SECRET", "--", "npx"]),
+        ("web", ["--header", "K: SECRET", "--url", "https://h"]),
+    ] {
+        let said = said(&[&["add", name][..], &args].concat());
+        assert!(
+            said.contains("0600") && said.contains(args[0]) && !said.contains("SECRET"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn relative_paths_are_meant_from_where_the_entry_is_added() {
+    let dir = tempfile::tempdir().expect("dir");
+    let here = dir.path().join("here");
+    fs::create_dir(&here).expect("a directory");
+    fs::write(here.join("server.py"), "").expect("a file");
+    let cwd_of = |words: &[&str]| {
+        let mut command = Command::new(BIN);
+        command.arg("--data-dir").arg(dir.path()).args(["upstream", "add", "--replace", "s"]);
+        let added = command.args(words).env_clear().current_dir(&here).output();
+        assert!(added.expect("it starts").status.success(), "{words:?}");
+        let root: Value = serde_json::from_str(&read(dir.path())).expect("JSON");
+        root["mcpServers"]["s"]["cwd"].as_str().map(str::to_owned)
+    };
+    let here = fs::canonicalize(&here).expect("a path").to_str().map(str::to_owned);
+    for words in [
+        &["--", "python3", "server.py"][..],
+        &["--", "./run"],
+        &["--", "bin/run"],
+        &["--", "node", "../x.js"],
+    ] {
+        assert_eq!(cwd_of(words), here, "{words:?}");
+    }
+    for words in [
+        &["--", "npx", "-y", "@scope/server"][..],
+        &["--", "/bin/run", "--port", "1"],
+        &["--", "~/run", "$HOME"],
+    ] {
+        assert_eq!(cwd_of(words), None, "{words:?}");
+    }
+    assert_eq!(cwd_of(&["--cwd", "/srv", "--", "./run"]).as_deref(), Some("/srv"));
 }

@@ -60,7 +60,11 @@ fn read_alike(text: &[u8]) {
     let theirs = serde_json::from_slice::<Value>(text);
     match (json::parse(text), theirs) {
         (Ok(ours), Ok(theirs)) => assert_eq!(as_serde(&ours), theirs),
-        (Ok(_), Err(error)) => assert!(error.to_string().contains("out of range"), "{error}"),
+        (Ok(_), Err(error)) => {
+            // A number beyond all others, and half a surrogate pair.
+            let words = error.to_string();
+            assert!(words.contains("out of range") || words.contains("hex escape"), "{error}");
+        }
         (Err(error), Ok(_)) => {
             assert!(matches!(error.kind, ErrorKind::DuplicateKey | ErrorKind::TooDeep), "{error}");
         }

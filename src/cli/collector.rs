@@ -302,12 +302,15 @@ pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
         Some(flag) => PathBuf::from(flag),
         None => match variable("MCPPROXY_COLLECTOR_HOME").map(PathBuf::from) {
             Some(path) => path,
-            None => match variable(HOME_VARIABLE) {
-                Some(home) => PathBuf::from(home).join(".mcpproxy-collector"),
-                None => {
+            // The home directory is not ours to make, nor is a store in whatever directory this is.
+            None => match variable(HOME_VARIABLE).map(PathBuf::from) {
+                Some(home) if home.is_absolute() && home.exists() => {
+                    home.join(".mcpproxy-collector")
+                }
+                _ => {
                     return Err(Failure::failed(format!(
-                        "no data directory: {HOME_VARIABLE} is not set; set it, or MCPPROXY_COLLECTOR_HOME, or pass \
-                         --data-dir DIR"
+                        "no data directory: {HOME_VARIABLE} is not set, is relative, or names no directory; set it, or \
+                         MCPPROXY_COLLECTOR_HOME, or pass --data-dir DIR"
                     )));
                 }
             },

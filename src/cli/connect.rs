@@ -135,7 +135,7 @@ fn named(id: &OsStr, place: &str) -> Result<&'static Client, Failure> {
 
 fn places() -> Result<Places, Failure> {
     Places::here().ok_or_else(|| {
-        Failure::failed(format!("no home directory: {HOME_VARIABLE} is not set; set it"))
+        Failure::failed(format!("no home directory: {HOME_VARIABLE} is not set, is relative, or names no directory; set it"))
     })
 }
 

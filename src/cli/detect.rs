@@ -6,7 +6,7 @@ use super::output::Format;
 use super::{Call, Failure, output};
 use crate::contract::LaunchSource;
 use crate::environment::{Classification, RecordedEvidence, classify};
-use crate::{json, machine};
+use crate::{json, machine, visible};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
@@ -194,7 +194,7 @@ fn this_machine(
         row("rule", verdict.rule.as_str());
         let found = verdict.evidence.join(" ");
         row("evidence", if found.is_empty() { "-" } else { &found });
-        let parent = parent.as_deref().unwrap_or("-").replace(char::is_control, "?");
+        let parent = visible::line(parent.as_deref().unwrap_or("-"));
         row("parent", &parent);
     }
     Ok(out)

@@ -3,6 +3,7 @@
 //! One rule: a result is on stdout completely or not at all, and a closed pipe is no error.
 
 use super::{Call, Failure};
+use crate::visible;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -50,8 +51,9 @@ pub(super) fn yaml(result: &impl serde::Serialize) -> Result<String, Failure> {
     serde_norway::to_string(result).map_err(|e| Failure::failed(format!("cannot write YAML: {e}")))
 }
 
-/// Writes a result to stdout as a whole.
+/// Writes a result to stdout as a whole; what cannot be seen of it is spelled out.
 pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
+    let text = visible::lines(text);
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(ExitCode::SUCCESS),
@@ -72,17 +74,19 @@ pub(super) fn shortened(id: &str) -> String {
 
 /// Rows of cells below each other, the last one as long as it is.
 pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    // What stands in a file must not command a terminal.
+    let rows: Vec<_> =
+        rows.iter().map(|row| row.each_ref().map(|cell| visible::line(cell))).collect();
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (at, cell) in row.iter().enumerate() {
             let gap = if at > 0 { "  " } else { "" };
             line.push_str(&format!("{gap}{cell:0$}", widths[at]));
         }
-        // What stands in a file must not command a terminal.
-        out.push_str(&line.trim_end().replace(char::is_control, "?"));
+        out.push_str(line.trim_end());
         out.push('\n');
     }
     out

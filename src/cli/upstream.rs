@@ -6,8 +6,11 @@ use super::output::Format;
 use super::{Call, Failure, output};
 use crate::config::servers::{self, ChangeError, ServerEntry, Transport};
 use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue, Which};
+use crate::machine;
 use crate::node::Node;
+use mcpproxy_platform::files;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
 type Members = Vec<(String, NewValue)>;
@@ -19,6 +22,14 @@ pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
     let (name, members) = new_entry(call).map_err(usage)?;
     servers::check(&name, &members).map_err(usage)?;
     let replaced = edit(call, &name, |e| servers::add(e, &name, members, call.has("replace")))?;
+    if let Some(option) = ["env", "header"].into_iter().find(|option| call.has(option))
+        && files::is_readable_by_others(&call.dir()?.config())
+    {
+        machine::complain(&format!(
+            "mcpproxy: others on this machine may read {DISPLAY_NAME}, which holds the values of --{option} now: make it \
+             0600, or write ${{NAME}} in place of a secret"
+        ));
+    }
     let done = if replaced { "Replaced" } else { "Added" };
     output::print(&format!("{done} {name:?} in {DISPLAY_NAME}.\n"))
 }
@@ -48,11 +59,12 @@ pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
     let servers = servers::servers(&dir).map_err(|why| {
         Failure::failed(format!("{why}; repair it or move it away, then try again"))
     })?;
+    let listed: Vec<Listed> = listed(servers, servers::faults::read(&dir));
     output::print(&match format {
-        Format::Table => table(&servers),
-        Format::Json => node(&servers).to_json(),
+        Format::Table => table(&listed),
+        Format::Json => node(&listed).to_json(),
         #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&servers))?,
+        Format::Yaml => output::yaml(&node(&listed))?,
     })
 }
 
@@ -112,10 +124,26 @@ fn stdio(call: &Call, command: &str, args: &[String]) -> Result<Members, String>
     if !env.is_empty() {
         members.push(("env".into(), NewValue::Object(env)));
     }
-    if let Some(cwd) = call.value("cwd") {
-        members.push(("cwd".into(), NewValue::text(&directory(text("--cwd", cwd)?)?)));
+    let cwd = match call.value("cwd") {
+        Some(cwd) => Some(directory(text("--cwd", cwd)?)?),
+        None if is_from_here(command, args) => Some(directory(".".into())?),
+        None => None,
+    };
+    if let Some(cwd) = cwd {
+        members.push(("cwd".into(), NewValue::text(&cwd)));
     }
     Ok(members)
+}
+
+/// Whether the command or an argument is a path that is relative to the current directory: a word that begins with
+/// a dot and a slash, a command with a slash, or the name of a file that is here.
+fn is_from_here(command: &str, args: &[String]) -> bool {
+    let is_relative =
+        |word: &str| Path::new(word).is_relative() && !word.starts_with(['~', '$', '-']);
+    let is_dotted = |word: &str| word.starts_with("./") || word.starts_with("../");
+    let is_here = |word: &str| is_dotted(word) || Path::new(word).is_file();
+    is_relative(command) && command.contains('/')
+        || args.iter().any(|arg| is_relative(arg) && is_here(arg))
 }
 
 /// A relative directory is meant from here, not from wherever the gateway will run.
@@ -167,8 +195,23 @@ fn text(what: &str, value: &OsStr) -> Result<String, String> {
     value.to_str().map(str::to_owned).ok_or_else(|| format!("{what} is not UTF-8"))
 }
 
-fn node(servers: &[ServerEntry]) -> Node {
-    let server = |server: &ServerEntry| {
+/// A server, and what the gateway found to be off in what it offers.
+type Listed = (ServerEntry, Vec<String>);
+
+fn listed(servers: Vec<ServerEntry>, mut found: Vec<(String, Vec<String>)>) -> Vec<Listed> {
+    let mut of = |name: &str| {
+        let at = found.iter().position(|(of, _)| of == name)?;
+        Some(found.swap_remove(at).1)
+    };
+    let with_faults = |server: ServerEntry| {
+        let faults = of(&server.name).filter(|_| server.enabled).unwrap_or_default();
+        (server, faults)
+    };
+    servers.into_iter().map(with_faults).collect()
+}
+
+fn node(servers: &[Listed]) -> Node {
+    let server = |(server, faults): &Listed| {
         let shown = |is_command: bool| match &server.transport {
             Ok(transport) => (matches!(transport, Transport::Stdio { .. }) == is_command)
                 .then(|| transport.shown()),
@@ -181,20 +224,22 @@ fn node(servers: &[ServerEntry]) -> Node {
             ("command", shown(true).into()),
             ("url_origin", shown(false).into()),
             ("problem", server.trouble().into()),
+            ("faults", Node::List(faults.iter().map(|fault| fault.as_str().into()).collect())),
         ])
     };
     Node::Object(vec![("servers", Node::List(servers.iter().map(server).collect()))])
 }
 
-fn table(servers: &[ServerEntry]) -> String {
+fn table(servers: &[Listed]) -> String {
     if servers.is_empty() {
         return "No servers; `mcpproxy upstream add` adds one.\n".to_owned();
     }
     let head = ["NAME", "PROTOCOL", "ENABLED", "SERVER"].map(str::to_owned);
-    let row = |server: &ServerEntry| {
+    let row = |(server, faults): &Listed| {
         let shown = server.transport.as_ref().map(Transport::shown).ok();
         let problem = server.trouble().map(|why| format!("problem: {why}"));
-        let cells: Vec<String> = shown.into_iter().chain(problem).collect();
+        let faults = faults.iter().map(|fault| format!("fault: {fault}"));
+        let cells: Vec<String> = shown.into_iter().chain(problem).chain(faults).collect();
         let enabled = if server.enabled { "yes" } else { "no" };
         [server.name.clone(), server.spoken().as_str().into(), enabled.into(), cells.join("; ")]
     };

@@ -4,6 +4,8 @@
 
 mod edit;
 mod file;
+#[cfg(feature = "servers")]
+pub(crate) mod halves;
 pub(crate) mod layout;
 mod products;
 mod reader;

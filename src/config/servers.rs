@@ -5,6 +5,7 @@
 mod change;
 mod entry;
 mod expand;
+pub mod faults;
 mod fields;
 mod names;
 #[cfg(test)]

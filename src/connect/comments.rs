@@ -34,7 +34,7 @@ impl Text {
 
     /// The root, with places in the original.
     pub(super) fn root(&self) -> Result<Value<'_>, String> {
-        let root = json::parse(self.strict.as_bytes());
+        let root = json::parse_of_others(self.strict.as_bytes());
         let root = root.map_err(|e| format!("it is not valid JSON: {e}"))?;
         match root.members() {
             Some(_) => Ok(root),

@@ -2,6 +2,7 @@
 //!
 //! One rule: only lines that change, and of those only what changes. The rest can hold secrets.
 
+use crate::visible;
 use similar::{DiffOp, TextDiff};
 use std::fmt::Write as _;
 
@@ -35,7 +36,7 @@ pub fn unified(name: &str, before: &[u8], after: &[u8]) -> String {
 fn show(out: &mut String, sign: char, line: &str, other: Option<&str>) {
     let line = line.trim_end_matches(['\n', '\r']);
     let shown = other.map_or_else(|| line.to_owned(), |other| without_common(line, other));
-    let _ = writeln!(out, "{sign}{}", shown.replace(|c: char| c.is_control() && c != '\t', "?"));
+    let _ = writeln!(out, "{sign}{}", visible::lines(&shown));
 }
 
 /// The line without what it shares with the other, unless that holds no value.

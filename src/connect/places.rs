@@ -25,10 +25,14 @@ impl fmt::Debug for Places {
 }
 
 impl Places {
-    /// Those of this process's user; `None` without a home directory. A variable of this process counts,
-    /// and `XDG_CONFIG_HOME` also of an ancestor: clients start servers with less than they have.
+    /// Those of this process's user; `None` without a home directory that exists: making it is not ours. A
+    /// variable of this process counts, and `XDG_CONFIG_HOME` also of an ancestor: clients start servers with less
+    /// than they have.
     pub fn here() -> Option<Self> {
-        let home = std::env::var_os(HOME_VARIABLE).filter(|home| !home.is_empty())?;
+        let home = std::env::var_os(HOME_VARIABLE).map(PathBuf::from)?;
+        if !home.is_absolute() || !home.exists() {
+            return None;
+        }
         let variable = |name: &str| {
             std::env::var_os(name).filter(|value| !value.is_empty()).or_else(|| {
                 let around = Surroundings::of_this_process();
@@ -36,7 +40,7 @@ impl Places {
                 found.map(OsString::from)
             })
         };
-        Some(Self::new(std::env::consts::OS, home.into(), variable))
+        Some(Self::new(std::env::consts::OS, home, variable))
     }
 
     /// Those of a user of `system` with that home directory and those variables.

@@ -31,10 +31,11 @@ pub(super) fn enabled() -> Option<bool> {
     }
 }
 
-/// The user's home directory.
+/// The user's home directory, if it exists: making it is not ours.
 pub fn home() -> Option<PathBuf> {
-    let home = Surroundings::of_this_process().nearest("HOME").filter(|home| !home.is_empty());
-    home.map(PathBuf::from).or_else(|| host::user().map(|user| user.home.into()))
+    let home = Surroundings::of_this_process().nearest("HOME").map(PathBuf::from);
+    let home = home.filter(|home| home.is_absolute());
+    home.or_else(|| host::user().map(|user| user.home.into())).filter(|home| home.exists())
 }
 
 /// `$XDG_CONFIG_HOME`, else `~/.config`.

@@ -2,10 +2,10 @@
 //!
 //! One rule: pure. A tool or prompt `x` of server `s` is `s:x`; a resource `u` is `mcpproxy://s/u`.
 
-use super::connection::Offer;
+use super::offer::{Item, Offer, Tool};
 use super::search::{SearchIndex, ToolText};
 use crate::config::servers::SEPARATOR;
-use rmcp::model::{Prompt, Resource, ResourceTemplate, Tool};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -57,21 +57,24 @@ impl Catalog {
     pub fn new(mut offers: Vec<(Arc<str>, Arc<Offer>)>) -> Self {
         offers.retain(|(server, _)| !server.contains(SEPARATOR));
         let (tools, tools_by_name) =
-            places(&offers, |offer| offer.tools.iter().map(|tool| tool.name.as_ref()).collect());
+            places(&offers, |offer| offer.tools.iter().map(|tool| tool.name.as_str()).collect());
         let (prompts, prompts_by_name) =
-            places(&offers, |offer| offer.prompts.iter().map(|p| p.name.as_str()).collect());
-        let texts = tools.iter().filter_map(|place| {
+            places(&offers, |offer| offer.prompts.iter().map(|p| p.key.as_str()).collect());
+        let listed = tools.iter().filter_map(|place| {
             let (server, offer) = offers.get(place.offer)?;
             let tool = offer.tools.get(place.at)?;
-            Some(ToolText {
-                server,
-                name: &tool.name,
-                title: tool.title.as_deref(),
-                description: tool.description.as_deref(),
-                input_schema: &tool.input_schema,
-            })
+            Some((server, tool, schema(tool)))
         });
-        let index = SearchIndex::new(texts);
+        // Schemas are text but for this.
+        let listed: Vec<_> = listed.collect();
+        let index = SearchIndex::new(listed.iter().map(|(server, tool, schema)| ToolText {
+            server,
+            name: &tool.name,
+            title: tool.title.as_deref(),
+            description: tool.description.as_deref(),
+            input_schema: schema,
+        }));
+        drop(listed);
         Self { offers, tools, prompts, tools_by_name, prompts_by_name, index }
     }
 
@@ -103,42 +106,69 @@ impl Catalog {
     pub fn prompt(&self, full_name: &str) -> Option<Owner<'_>> {
         let place = self.prompts.get(*self.prompts_by_name.get(full_name)?)?;
         let (server, offer) = self.offers.get(place.offer)?;
-        Some(Owner { server, name: &offer.prompts.get(place.at)?.name })
+        Some(Owner { server, name: &offer.prompts.get(place.at)?.key })
     }
 
     /// All prompts, under their full names.
-    pub fn prompts(&self) -> Vec<Prompt> {
+    pub fn prompts(&self) -> Vec<Value> {
         let full = self.prompts.iter().filter_map(|place| {
             let (_, offer) = self.offers.get(place.offer)?;
-            let mut prompt = offer.prompts.get(place.at)?.clone();
-            prompt.name.clone_from(&place.full_name);
-            Some(prompt)
+            let mut prompt = offer.prompts.get(place.at)?.members();
+            prompt.insert("name".into(), place.full_name.as_str().into());
+            Some(Value::Object(prompt))
         });
         full.collect()
     }
 
     /// All resources, under their full addresses.
-    pub fn resources(&self) -> Vec<Resource> {
-        let of = |(server, offer): &(Arc<str>, Arc<Offer>)| {
-            let full = offer.resources.iter().cloned().map(|mut resource| {
-                resource.uri = full_uri(server, &resource.uri);
-                resource
-            });
-            full.collect::<Vec<_>>()
-        };
-        self.offers.iter().flat_map(of).collect()
+    pub fn resources(&self) -> Vec<Value> {
+        self.addressed("uri", |offer| &offer.resources)
     }
 
     /// All resource templates, under their full addresses.
-    pub fn templates(&self) -> Vec<ResourceTemplate> {
-        let of = |(server, offer): &(Arc<str>, Arc<Offer>)| {
-            let full = offer.templates.iter().cloned().map(|mut template| {
-                template.uri_template = full_uri(server, &template.uri_template);
-                template
-            });
-            full.collect::<Vec<_>>()
+    pub fn templates(&self) -> Vec<Value> {
+        self.addressed("uriTemplate", |offer| &offer.templates)
+    }
+
+    fn addressed(&self, key: &str, items: impl Fn(&Offer) -> &[Item]) -> Vec<Value> {
+        let mut full = Vec::new();
+        for (server, offer) in &self.offers {
+            full.extend(items(offer).iter().map(|item| {
+                let mut members = item.members();
+                members.insert(key.into(), full_uri(server, &item.key).into());
+                Value::Object(members)
+            }));
+        }
+        full
+    }
+
+    /// How the servers want to be used, those that say so.
+    pub fn instructions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.offers
+            .iter()
+            .filter_map(|(server, offer)| Some((&**server, offer.instructions.as_deref()?)))
+    }
+
+    /// Whether `other` has the same prompts.
+    pub fn has_prompts_of(&self, other: &Self) -> bool {
+        self.is_alike(other, |offer| [&offer.prompts, &[]])
+    }
+
+    /// Whether `other` has the same resources and templates.
+    pub fn has_resources_of(&self, other: &Self) -> bool {
+        self.is_alike(other, |offer| [&offer.resources, &offer.templates])
+    }
+
+    fn is_alike<'a>(
+        &'a self,
+        other: &'a Self,
+        items: impl Fn(&'a Offer) -> [&'a [Item]; 2],
+    ) -> bool {
+        let of = |catalog: &'a Self| {
+            let named = catalog.offers.iter().map(|(server, offer)| (server, items(offer)));
+            named.filter(|(_, lists)| lists.iter().any(|list| !list.is_empty())).collect::<Vec<_>>()
         };
-        self.offers.iter().flat_map(of).collect()
+        of(self) == of(other)
     }
 
     /// Who has the resource or template of that address: a full one, or (because results of tools hold
@@ -152,13 +182,20 @@ impl Catalog {
             return Some(Owner { server: name, name: own });
         }
         let lists = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
-            offer.resources.iter().any(|resource| resource.uri == uri)
+            offer.resources.iter().any(|resource| resource.key == uri)
         };
         let fits = |(_, offer): &&(Arc<str>, Arc<Offer>)| {
-            offer.templates.iter().any(|template| fits(&template.uri_template, uri))
+            offer.templates.iter().any(|template| fits(&template.key, uri))
         };
         let (name, _) = self.offers.iter().find(lists).or_else(|| self.offers.iter().find(fits))?;
         Some(Owner { server: name, name: uri })
+    }
+}
+
+fn schema(tool: &Tool) -> Map<String, Value> {
+    match tool.members().remove("inputSchema") {
+        Some(Value::Object(schema)) => schema,
+        _ => Map::new(),
     }
 }
 
@@ -240,19 +277,23 @@ mod tests {
     use serde_json::json;
 
     fn offer() -> Arc<Offer> {
-        let tool = |name: &str| {
-            serde_json::from_value::<Tool>(json!({"name": name, "inputSchema": {}})).unwrap()
-        };
         Arc::new(Offer {
             tools: vec![tool("read"), tool("a:b"), tool("read")],
-            prompts: vec![serde_json::from_value(json!({"name": "greet"})).unwrap()],
-            resources: vec![
-                serde_json::from_value(json!({"uri": "file:///a?b#c", "name": "a"})).unwrap(),
-            ],
-            templates: vec![
-                serde_json::from_value(json!({"uriTemplate": "demo://{id}", "name": "t"})).unwrap(),
-            ],
+            prompts: vec![item("name", "greet")],
+            resources: vec![item("uri", "file:///a?b#c")],
+            templates: vec![item("uriTemplate", "demo://{id}")],
+            ..Offer::default()
         })
+    }
+
+    fn tool(name: &str) -> Tool {
+        let text = json!({"name": name, "inputSchema": {}}).to_string().into();
+        Tool { name: name.into(), title: None, description: None, text }
+    }
+
+    fn item(key: &str, named: &str) -> Item {
+        let text = json!({key: named, "name": "n", "icons": [{"src": "x"}]}).to_string().into();
+        Item { key: named.into(), text }
     }
 
     fn catalog() -> Catalog {
@@ -267,7 +308,9 @@ mod tests {
         assert_eq!(catalog.tool("one:read"), owner("one", "read"));
         assert_eq!(catalog.tool("my server:a:b"), owner("my server", "a:b"));
         assert_eq!(catalog.prompt("one:greet"), owner("one", "greet"));
-        assert_eq!(catalog.prompts()[1].name, "my server:greet");
+        assert_eq!(catalog.prompts()[1]["name"], "my server:greet");
+        // All else that its server says of it stays.
+        assert_eq!(catalog.prompts()[1]["icons"], json!([{"src": "x"}]));
         for missing in ["read", "one:", ":read", "two:read", "one:Read"] {
             assert_eq!(catalog.tool(missing), None, "{missing}");
         }
@@ -277,12 +320,10 @@ mod tests {
     fn a_server_takes_nothing_of_another_by_what_it_calls_its_own() {
         let of = |tool: &str, uri: &str| {
             Arc::new(Offer {
-                tools: vec![
-                    serde_json::from_value(json!({"name": tool, "inputSchema": {}})).unwrap(),
-                ],
-                prompts: vec![serde_json::from_value(json!({"name": tool})).unwrap()],
-                resources: vec![serde_json::from_value(json!({"uri": uri, "name": "r"})).unwrap()],
-                templates: vec![],
+                tools: vec![self::tool(tool)],
+                prompts: vec![item("name", tool)],
+                resources: vec![item("uri", uri)],
+                ..Offer::default()
             })
         };
         let catalog = Catalog::new(vec![
@@ -306,13 +347,13 @@ mod tests {
     fn addresses_of_resources_lead_back_to_the_servers_own() {
         let catalog = catalog();
         let full = catalog.resources();
-        assert_eq!(full[0].uri, "mcpproxy://one/file:///a?b#c");
-        assert_eq!(full[1].uri, "mcpproxy://my%20server/file:///a?b#c");
+        assert_eq!(full[0]["uri"], "mcpproxy://one/file:///a?b#c");
+        assert_eq!(full[1]["uri"], "mcpproxy://my%20server/file:///a?b#c");
         let own = Owner { server: "my server", name: "file:///a?b#c" };
-        assert_eq!(catalog.resource(&full[1].uri), Some(own));
+        assert_eq!(catalog.resource(full[1]["uri"].as_str().unwrap()), Some(own));
         let first = Owner { server: "one", name: "file:///a?b#c" };
         assert_eq!(catalog.resource("file:///a?b#c"), Some(first));
-        assert_eq!(catalog.templates()[0].uri_template, "mcpproxy://one/demo://{id}");
+        assert_eq!(catalog.templates()[0]["uriTemplate"], "mcpproxy://one/demo://{id}");
         let expanded = Owner { server: "one", name: "demo://7" };
         assert_eq!(catalog.resource("mcpproxy://one/demo://7"), Some(expanded));
         assert_eq!(catalog.resource("mcpproxy://nobody/demo://7"), None);

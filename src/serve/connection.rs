@@ -4,24 +4,24 @@
 
 use super::backpressure::{Answers, Bounded, PATIENCE, Source};
 use super::child::Processes;
+use super::era::{self, Begin, Beginning};
+use super::events::LONGEST;
 use super::http_client::{HttpClient, Probe};
+use super::lines::Lines;
+use super::listener::Listener;
+use super::messages::OfServer;
+use super::post::PACKED;
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
-use crate::build_info;
+use super::unreachable;
 use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
+use axum::http::header::ACCEPT_ENCODING;
 use mcpproxy_platform::group;
-use rmcp::ClientHandler;
-use rmcp::model::{
-    ClientCapabilities, ClientConfig, ErrorCode, Implementation, PaginatedRequestParams, Prompt,
-    ProtocolVersion, Resource, ResourceTemplate, SubscriptionFilter, Tool,
-};
-use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer,
-    RoleClient, RunningService, ServiceError,
-};
+use rmcp::model::{ErrorCode, ProtocolVersion, SubscriptionFilter};
+use rmcp::service::{ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
-use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
     HttpStatusError, StreamableHttpClientTransportConfig, StreamableHttpError,
 };
@@ -32,41 +32,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// No server has more tools, prompts or resources than this; what comes after is left out.
-const MOST_ITEMS: usize = 10_000;
-/// A list that does not end is ended after so many pages.
-const MOST_PAGES: usize = 1_000;
 /// How often a server may send us to another path for one request.
 const MOST_REDIRECTS: usize = 5;
 /// Calls to one HTTP server that are open at once; the SDK keeps further ones waiting, quick ones as well.
 const MOST_CALLS: usize = 1024;
 /// What a tool of an HTTP server may answer at most.
 const MOST_BYTES: usize = 128 << 20;
-
-/// Hears that lists changed.
-#[derive(Clone, Default)]
-pub struct Listener {
-    changed: Arc<Notify>,
-}
-
-impl ClientHandler for Listener {
-    fn get_info(&self) -> ClientConfig {
-        let me = Implementation::new("mcpproxy", build_info::VERSION);
-        ClientConfig::new(ClientCapabilities::default(), me)
-    }
-
-    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-
-    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-
-    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-}
 
 /// A connection that is established. Ends when `service` is dropped or cancelled.
 pub struct Connection {
@@ -82,66 +53,49 @@ pub struct Connection {
     pub answers: Answers,
     /// Asks an HTTP server of the modern era whether it is there.
     pub probe: Probe,
+    /// Reads what the server sends.
+    pub reader: OfServer,
 }
 
-/// What a server offers.
-#[derive(Clone, Debug, Default)]
-pub struct Offer {
-    /// Its tools.
-    pub tools: Vec<Tool>,
-    /// Its prompts.
-    pub prompts: Vec<Prompt>,
-    /// Its resources.
-    pub resources: Vec<Resource>,
-    /// Its resource templates.
-    pub templates: Vec<ResourceTemplate>,
-}
-
-/// Connects, in the era that the server speaks. The error is one sentence without values. What is started
-/// for it is among `processes`.
+/// Connects, in the era that the server speaks, which `memory` may know. The error is one sentence without
+/// values. What is started for it is among `processes`; all has to be done within `startup`.
 pub async fn connect(
     transport: &Transport,
     processes: &Processes,
     show_stderr: bool,
+    memory: &era::Memory,
+    startup: Duration,
 ) -> Result<Connection, String> {
-    match transport {
-        Transport::Stdio { .. } => {
-            let child =
-                || Ok::<_, String>(Link::over_streams(start(transport, processes, show_stderr)?));
-            let mode = match establish(child()?, modern_first()).await {
-                // A server that ended at the sight of the modern probe gets a second life without it.
-                Err(Trouble::Closed) => ClientLifecycleMode::Initialize,
-                Err(Trouble::ModernOnly) => modern_only(),
-                result => return result.map_err(Trouble::into_words),
-            };
-            processes.end().await;
-            establish(child()?, mode).await
-        }
-        Transport::Http { url, headers } => {
-            let http = || http(url, headers);
-            match establish(http()?, modern_first()).await {
-                // Servers of the older era refuse the probe in many ways, not all of them by the book.
-                Err(Trouble::Refused(_)) => {
-                    establish(http()?, ClientLifecycleMode::Initialize).await
-                }
-                Err(Trouble::ModernOnly) => establish(http()?, modern_only()).await,
-                result => result,
+    let mut begin = memory.begin();
+    loop {
+        let silence = begin.silence(startup);
+        let reader = OfServer::default();
+        let result = match transport {
+            Transport::Stdio { .. } => {
+                let streams = start(transport, processes, show_stderr, reader.clone())?;
+                let streams = Beginning::new(streams, memory.clone(), silence);
+                establish(Link::over_streams(streams, reader), begin).await
             }
-        }
+            Transport::Http { url, headers } => {
+                establish(http(url, headers, silence, reader)?, begin).await
+            }
+        };
+        let trouble = match result {
+            Ok(connection) => {
+                let info = connection.service.peer().peer_info();
+                memory.learn(info.as_ref().map(|info| &info.protocol_version));
+                return Ok(connection);
+            }
+            Err(trouble) => trouble,
+        };
+        let is_http = matches!(transport, Transport::Http { .. });
+        let Some(next) = trouble.otherwise(begin, is_http, memory.answered_late()) else {
+            memory.forget();
+            return Err(trouble.into_words(is_http));
+        };
+        begin = next;
+        processes.end().await;
     }
-    .map_err(Trouble::into_words)
-}
-
-fn modern_first() -> ClientLifecycleMode {
-    ClientLifecycleMode::Auto {
-        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
-        legacy_version: None,
-    }
-}
-
-/// For a server that refuses to shake hands: it was too slow for the probe, which the SDK gives ten seconds.
-fn modern_only() -> ClientLifecycleMode {
-    ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
 }
 
 /// A transport, and what is known of it beside what it carries.
@@ -149,17 +103,18 @@ struct Link<T> {
     transport: Bounded<T>,
     answers: Answers,
     probe: Probe,
+    reader: OfServer,
 }
 
 impl<T> Link<T> {
-    fn over_streams(transport: T) -> Self {
+    fn over_streams(transport: T, reader: OfServer) -> Self {
         let answers = Answers::new(PATIENCE);
         let transport = Bounded::new(transport, answers.clone(), Source::Stream);
-        Self { transport, answers, probe: Probe::default() }
+        Self { transport, answers, probe: Probe::default(), reader }
     }
 }
 
-async fn establish<T>(link: Link<T>, mode: ClientLifecycleMode) -> Result<Connection, Trouble>
+async fn establish<T>(link: Link<T>, begin: Begin) -> Result<Connection, Trouble>
 where
     T: rmcp::transport::Transport<RoleClient> + 'static,
 {
@@ -167,10 +122,11 @@ where
     let listener = Listener::default();
     let changed = listener.changed.clone();
     let nameless = Arc::new(Notify::new());
-    let Link { transport, answers, probe } = link;
+    let Link { transport, answers, probe, reader } = link;
     let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
-    let service = listener.serve_with_lifecycle(transport, mode).await.map_err(Trouble::of)?;
-    Ok(Connection { service, routes, changed, nameless, answers, probe })
+    let service =
+        listener.serve_with_lifecycle(transport, begin.lifecycle()).await.map_err(Trouble::of)?;
+    Ok(Connection { service, routes, changed, nameless, answers, probe, reader })
 }
 
 /// Starts the child process of a stdio server, in a process group of its own, so that Ctrl-C at our
@@ -179,6 +135,7 @@ fn start(
     transport: &Transport,
     processes: &Processes,
     show_stderr: bool,
+    reader: OfServer,
 ) -> Result<impl rmcp::transport::Transport<RoleClient> + use<>, String> {
     let Transport::Stdio { command, args, env, cwd } = transport else {
         return Err("it is not a child process".into());
@@ -197,7 +154,7 @@ fn start(
         }
         _ => cannot_start(&e),
     });
-    started.map(|(output, input)| AsyncRwTransport::new_client(output, input))
+    started.map(|(output, input)| Lines::new(output, input, reader))
 }
 
 fn is_passed(name: &std::ffi::OsStr) -> bool {
@@ -220,6 +177,8 @@ fn cannot_start(error: &io::Error) -> String {
 fn http(
     url: &str,
     headers: &[(String, String)],
+    silence: Option<Duration>,
+    reader: OfServer,
 ) -> Result<Link<StreamableHttpClientTransport<HttpClient>>, String> {
     let mut custom = std::collections::HashMap::new();
     for (name, value) in headers {
@@ -234,24 +193,31 @@ fn http(
         custom.insert(name, value);
     }
     // Connecting is bounded here; how long an answer may take is the call's own time-out.
+    let mut plain = axum::http::HeaderMap::new();
+    // Nothing here unpacks an answer; without this, a server may pack it.
+    plain.insert(ACCEPT_ENCODING, axum::http::HeaderValue::from_static("identity"));
     let client = builder_for(url)
+        .default_headers(plain)
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("mcpproxy/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::custom(only_to_itself))
         .build()
         .map_err(|_| "no HTTP client could be made on this system".to_owned())?;
-    let config = StreamableHttpClientTransportConfig::with_uri(url)
+    let mut config = StreamableHttpClientTransportConfig::with_uri(url)
         .custom_headers(custom)
         .max_json_response_size(MOST_BYTES)
         .max_sse_event_size(MOST_BYTES)
         .max_concurrent_requests(MOST_CALLS)
         .reinit_on_expired_session(true);
+    let mut pauses = ExponentialBackoff::default();
+    pauses.max_delay = Some(LONGEST);
+    config.retry_config = Arc::new(pauses);
     let answers = Answers::new(PATIENCE);
-    let client = HttpClient::new(client, answers.clone());
+    let client = HttpClient::new(client, answers.clone(), silence, reader.clone());
     let probe = client.probe();
     let transport = StreamableHttpClientTransport::with_client(client, config);
     let transport = Bounded::new(transport, answers.clone(), Source::Events);
-    Ok(Link { transport, answers, probe })
+    Ok(Link { transport, answers, probe, reader })
 }
 
 /// A client that goes through the proxy of the environment, if the server is elsewhere: headers and bodies for a
@@ -268,12 +234,14 @@ fn builder_for(url: &str) -> reqwest::ClientBuilder {
 /// A server may send us to another path of its own. Elsewhere, the headers that are for it would go along,
 /// and what answers only to this machine would be asked in its name.
 fn only_to_itself(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+    // With these a POST becomes a GET, and the message is lost.
+    let keeps_method = !matches!(attempt.status().as_u16(), 301..=303);
     let is_its_own = attempt.previous().first().is_some_and(|first| {
         first.scheme() == attempt.url().scheme()
             && first.host_str() == attempt.url().host_str()
             && first.port_or_known_default() == attempt.url().port_or_known_default()
     });
-    if is_its_own && attempt.previous().len() <= MOST_REDIRECTS {
+    if keeps_method && is_its_own && attempt.previous().len() <= MOST_REDIRECTS {
         attempt.follow()
     } else {
         attempt.stop()
@@ -296,13 +264,21 @@ enum Trouble {
     Other(String),
 }
 
-impl From<String> for Trouble {
-    fn from(words: String) -> Self {
-        Self::Other(words)
-    }
-}
-
 impl Trouble {
+    /// How else the session may be begun.
+    fn otherwise(&self, begin: Begin, is_http: bool, answered_late: bool) -> Option<Begin> {
+        match (begin, self) {
+            (Begin::Probing | Begin::Older, Self::ModernOnly) => Some(Begin::Modern),
+            // It was too slow for the probe, and knows no handshake.
+            (Begin::Probing, Self::Refused(_)) if answered_late => Some(Begin::Modern),
+            // A server that ended at the sight of the probe gets a second life without it.
+            (Begin::Probing, Self::Closed) => Some(Begin::Older),
+            // Servers of the older era refuse the probe in many ways, not all of them by the book.
+            (Begin::Probing, Self::Refused(_)) if is_http => Some(Begin::Older),
+            _ => None,
+        }
+    }
+
     fn of(error: ClientInitializeError) -> Self {
         if error.is_authorization_required() {
             return Self::Unauthorized;
@@ -334,10 +310,13 @@ impl Trouble {
             if let Some(status) = cause.downcast_ref::<HttpStatusError>() {
                 return Self::of_status(status.status);
             }
+            if let Some(words) = unreachable::words(cause) {
+                return Self::Unreachable(words);
+            }
             if let Some(error) = cause.downcast_ref::<io::Error>() {
                 return match error.kind() {
                     io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => Self::Closed,
-                    kind => Self::Unreachable(format!("it cannot be reached: {kind}")),
+                    _ => Self::Unreachable(unreachable::of_system(error)),
                 };
             }
             source = match cause.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
@@ -345,6 +324,14 @@ impl Trouble {
                 Some(StreamableHttpError::Client(error)) => Some(error),
                 Some(StreamableHttpError::HttpStatus(status)) => {
                     return Self::of_status(status.status);
+                }
+                Some(StreamableHttpError::UnexpectedServerResponse(words)) => {
+                    return Self::of_answer(words);
+                }
+                Some(StreamableHttpError::UnexpectedContentType(_)) => {
+                    return Self::Refused(
+                        "by its Content-Type, its answer is neither JSON nor events".into(),
+                    );
                 }
                 _ => cause.source(),
             };
@@ -357,15 +344,32 @@ impl Trouble {
         Self::Refused("it did not answer as an MCP server does".into())
     }
 
+    /// What the SDK says of an answer: it has no other place for the status, and quotes the body.
+    fn of_answer(words: &str) -> Self {
+        let status = words.strip_prefix("HTTP ").and_then(|rest| rest.get(..3)?.parse().ok());
+        match status {
+            Some(status) => Self::of_status(status),
+            None if words.contains(PACKED) => {
+                Self::Refused(format!("its answer cannot be read: {PACKED}"))
+            }
+            None => Self::Refused("it did not answer as an MCP server does".into()),
+        }
+    }
+
     fn of_status(status: u16) -> Self {
         match status {
             401 | 403 => Self::Unauthorized,
+            300..=399 => Self::Refused(format!(
+                "it redirects (HTTP status {status}) and is not followed there, because its headers are for its \
+                 own address alone: put the address it redirects to into `url` of its entry"
+            )),
             _ => Self::Refused(format!("it answered with HTTP status {status}")),
         }
     }
 
-    fn into_words(self) -> String {
+    fn into_words(self, is_http: bool) -> String {
         match self {
+            Self::Closed if is_http => "it did not answer as an MCP server does".into(),
             Self::Closed => "it ended before it answered; run its command by hand, or see \
                              `mcpproxy serve --server-stderr`"
                 .into(),
@@ -374,51 +378,6 @@ impl Trouble {
             Self::Refused(words) | Self::Unreachable(words) | Self::Other(words) => words,
         }
     }
-}
-
-/// All pages of one list, as far as they are bounded.
-// A macro: a function over the four requests would need closures whose futures are not `Send`.
-macro_rules! pages {
-    ($peer:expr, $request:ident, $items:ident) => {{
-        let mut all = Vec::new();
-        let mut cursor = None;
-        for _ in 0..MOST_PAGES {
-            let page = PaginatedRequestParams::default().with_cursor(cursor.take());
-            let answer = $peer.$request(Some(page)).await?;
-            all.extend(answer.$items);
-            cursor = answer.next_cursor;
-            if cursor.is_none() || all.len() >= MOST_ITEMS {
-                break;
-            }
-        }
-        all.truncate(MOST_ITEMS);
-        Ok::<_, ServiceError>(all)
-    }};
-}
-
-/// Asks for everything a server says it offers.
-pub async fn list(peer: &Peer<RoleClient>) -> Result<Offer, ServiceError> {
-    let Some(info) = peer.peer_info() else { return Ok(Offer::default()) };
-    let mut offer = Offer::default();
-    if info.capabilities.tools.is_some() {
-        offer.tools = pages!(peer, list_tools, tools)?;
-    }
-    if info.capabilities.prompts.is_some() {
-        offer.prompts = pages!(peer, list_prompts, prompts)?;
-    }
-    if info.capabilities.resources.is_some() {
-        offer.resources = pages!(peer, list_resources, resources)?;
-        offer.templates = match templates(peer).await {
-            // Many servers with resources do not know the request for templates.
-            Err(ServiceError::McpError(_)) => Vec::new(),
-            result => result?,
-        };
-    }
-    Ok(offer)
-}
-
-async fn templates(peer: &Peer<RoleClient>) -> Result<Vec<ResourceTemplate>, ServiceError> {
-    pages!(peer, list_resource_templates, resource_templates)
 }
 
 /// Asks a server of the modern era to say when lists change; what it does not offer is not asked for.

@@ -3,15 +3,18 @@
 //! One rule: what the server answers is what the client gets, errors as well; what goes wrong on the way
 //! is told in our own words.
 
+use super::exact::Exact;
 use super::hub::{Live, Server, Status};
+use super::messages::Answer;
 use super::progress::route;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
-    GetExtensions as _, MetaObject, ProgressNotificationParam, ProgressToken, RequestId,
-    RequestMetaObject, ServerResult,
+    GetExtensions as _, ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId,
+    RequestMetaObject,
 };
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
 use rmcp::{RoleClient, RoleServer};
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -24,8 +27,9 @@ const OF_ONE_HOP: &[&str] = &[
     "io.modelcontextprotocol/logLevel",
     "io.modelcontextprotocol/subscriptionId",
 ];
-/// The same in an answer: to the client, we are the server.
-const SERVER_OF_ONE_HOP: &str = "io.modelcontextprotocol/serverInfo";
+/// What the client can be asked; the rest of what it says of itself is between it and us.
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const ASKED: &[&str] = &["elicitation", "sampling", "roots"];
 
 /// Why there is no answer.
 pub enum Failed {
@@ -50,7 +54,7 @@ pub async fn forward(
     live: &Live,
     mut request: ClientRequest,
     context: &RequestContext<RoleServer>,
-) -> Result<ServerResult, Failed> {
+) -> Result<Exact, Failed> {
     let token = context.meta.get_progress_token();
     let progress = token.is_some().then(|| {
         let (route, progress) = route();
@@ -59,7 +63,7 @@ pub async fn forward(
     });
     let mut options =
         PeerRequestOptions::with_timeout(server.entry.tool_timeout).reset_timeout_on_progress();
-    options.meta = passed_on(&context.meta);
+    options.meta = passed_on(&context.meta, &live.peer);
     let sent = live.peer.send_cancellable_request(request, options).await;
     let handle = sent.map_err(|error| failed(server, error))?;
     let mut pending = Pending {
@@ -85,27 +89,28 @@ pub async fn forward(
     while let Some(step) = echo.progress.as_mut().and_then(|progress| progress.try_recv().ok()) {
         echo.pass(step).await;
     }
-    let mut result = result.map_err(|error| failed(server, error))?;
-    without_hop(&mut result);
-    Ok(result)
+    let unreadable = |why: String| {
+        let name = &server.name;
+        Failed::OnTheWay(format!("server `{name}` gave an answer that cannot be read: {why}"))
+    };
+    match Answer::of(result.map_err(|error| failed(server, error))?) {
+        Answer::Text(text) => match Exact::read(&text).map_err(unreadable)? {
+            Some(mut result) => {
+                result.for_client(is_modern(context.protocol_version().as_ref()));
+                Ok(result)
+            }
+            None => Err(Failed::OnTheWay(format!(
+                "server `{}` gave an answer that is no result: it is no object",
+                server.name
+            ))),
+        },
+        Answer::Unreadable(why) => Err(unreadable(why)),
+    }
 }
 
-/// Takes out of an answer what is true between the server and us only.
-fn without_hop(result: &mut ServerResult) {
-    let meta: &mut Option<MetaObject> = match result {
-        ServerResult::CallToolResult(result) => &mut result.meta,
-        ServerResult::GetPromptResult(result) => &mut result.meta,
-        ServerResult::ReadResourceResult(result) => &mut result.meta,
-        ServerResult::CompleteResult(result) => &mut result.meta,
-        ServerResult::InputRequiredResult(result) => &mut result.meta,
-        _ => return,
-    };
-    if let Some(members) = meta
-        && members.0.remove(SERVER_OF_ONE_HOP).is_some()
-        && members.0.is_empty()
-    {
-        *meta = None;
-    }
+/// Whether a peer speaks the modern era.
+pub fn is_modern(version: Option<&ProtocolVersion>) -> bool {
+    version.is_some_and(|it| it.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// The client's side of progress.
@@ -180,11 +185,18 @@ fn failed(server: &Server, error: ServiceError) -> Failed {
     })
 }
 
-/// What of a client's `_meta` is for the server, too.
-fn passed_on(meta: &RequestMetaObject) -> Option<RequestMetaObject> {
+/// What of a client's `_meta` is for the server, and what the client can be asked: in the modern era a server puts
+/// its question into its answer, and the client asks again with what it was told.
+fn passed_on(meta: &RequestMetaObject, peer: &Peer<RoleClient>) -> Option<RequestMetaObject> {
     let mut meta = meta.clone();
+    let of_client = meta.get(CAPABILITIES).cloned();
     for key in OF_ONE_HOP {
         meta.remove(*key);
+    }
+    let is_modern = peer.peer_info().is_some_and(|info| !info.protocol_version.has_initialize());
+    if is_modern && let Some(Value::Object(mut of_client)) = of_client {
+        of_client.retain(|name, _| ASKED.contains(&name.as_str()));
+        meta.insert(CAPABILITIES.to_owned(), of_client.into());
     }
     (!meta.is_empty()).then_some(meta)
 }

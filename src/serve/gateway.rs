@@ -4,48 +4,43 @@
 //! clients of both protocol eras.
 
 use super::catalog::{self, Catalog};
-use super::forward::{self, Failed, forward};
+use super::exact::Exact;
+use super::forward::{self, Failed, forward, is_modern};
 use super::hub::{Hub, Live, Server};
 use super::recorder::Happened;
 use super::report;
 use super::tools::{self, Order, Question};
+use super::unknown;
 use crate::activation::{BuiltinTool, clients};
 use crate::build_info;
 use crate::config::servers::SEPARATOR;
 use crate::paths::DataDir;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
-    CompleteRequest, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorCode,
-    ErrorData, GetPromptRequest, GetPromptRequestParams, GetPromptResponse, Implementation,
-    InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequest, ReadResourceRequestParams, ReadResourceResponse, Reference,
-    ResourceContents, ResultType, ServerCapabilities, ServerConfig, ServerResult,
-    SubscriptionFilter, Tool,
+    CompleteRequest, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorData,
+    GetPromptRequest, GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation,
+    InitializeRequestParams, InitializeResult, InputRequiredResult, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+    PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, Reference, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
+use serde_json::{Map, Value};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What clients are told about us.
 const INSTRUCTIONS: &str = "This gateway stands in front of many MCP servers. Find a tool with `retrieve_tools`, then run it with \
      `call_tool`. Prompts of a server are named `server:prompt`; its resources are `mcpproxy://server/...`.";
 
-/// What is answered here: requests of these names that the SDK cannot read have wrong parameters. (Not
-/// `initialize`: to a client of the modern era it is a method that does not exist.)
-const METHODS: [&str; 8] = [
-    "tools/list",
-    "tools/call",
-    "prompts/list",
-    "prompts/get",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "completion/complete",
-];
+/// Bytes of instructions that a session begins with: they are in the mind of the model all the time.
+const MOST_INSTRUCTIONS: usize = 8 * 1024;
+/// How long what is cut off may take to say so.
+const CUT_OFF: Duration = Duration::from_millis(500);
 
 /// The handler; one for each session, cheap to make.
 #[derive(Clone)]
@@ -53,6 +48,8 @@ pub struct Gateway {
     hub: Arc<Hub>,
     dir: DataDir,
     busy: watch::Sender<usize>,
+    /// Cancelled when what is under way has to end.
+    cut: CancellationToken,
     /// Ends what runs beside the session when the handler goes, which is when the session ends.
     beside: Arc<OnceLock<DropGuard>>,
 }
@@ -69,7 +66,8 @@ impl Drop for Busy {
 impl Gateway {
     /// In front of the servers of `hub`.
     pub fn new(hub: Arc<Hub>, dir: DataDir) -> Self {
-        Self { hub, dir, busy: watch::Sender::new(0), beside: Arc::default() }
+        let (busy, cut) = (watch::Sender::new(0), CancellationToken::new());
+        Self { hub, dir, busy, cut, beside: Arc::default() }
     }
 
     /// The handler of another session.
@@ -77,10 +75,33 @@ impl Gateway {
         Self { beside: Arc::default(), ..self.clone() }
     }
 
-    /// Waits until no request is being handled, at most that long. Whether none is.
-    pub async fn finished(&self, within: Duration) -> bool {
+    /// Waits until no request is being handled; those that are when the time comes end with an error in words.
+    /// Whether all ended by themselves.
+    pub async fn finish(&self, until: Instant) -> bool {
+        let is_idle = self.is_idle_by(until).await;
+        if !is_idle {
+            self.cut.cancel();
+            self.is_idle_by(Instant::now() + CUT_OFF).await;
+        }
+        is_idle
+    }
+
+    async fn is_idle_by(&self, until: Instant) -> bool {
         let mut busy = self.busy.subscribe();
-        tokio::time::timeout(within, busy.wait_for(|count| *count == 0)).await.is_ok()
+        tokio::time::timeout_at(until, busy.wait_for(|count| *count == 0)).await.is_ok()
+    }
+
+    /// What clients are told about us, and what servers that are connected by then say of themselves. Those of
+    /// others come with their tools.
+    fn instructions(&self) -> String {
+        let mut text = INSTRUCTIONS.to_owned();
+        for (server, said) in self.hub.catalog().instructions() {
+            let section = format!("\n\n## {server}\n\n{said}");
+            if text.len() + section.len() <= MOST_INSTRUCTIONS {
+                text.push_str(&section);
+            }
+        }
+        text
     }
 
     fn begin(&self, context: &RequestContext<RoleServer>) -> Busy {
@@ -143,28 +164,35 @@ impl Gateway {
         params.request_state = request.request_state;
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         match self.ask(&server, request, context).await {
-            Ok(ServerResult::CallToolResult(mut result)) => {
-                self.note_result(&result);
-                complete(&mut result.result_type);
-                Ok(CallToolResponse::Complete(result))
-            }
-            Ok(ServerResult::InputRequiredResult(result)) => {
-                Ok(CallToolResponse::InputRequired(result))
-            }
-            Ok(other) => {
-                let result = recovered(&server, other);
-                self.note_result(&result);
-                Ok(result.into())
+            Ok(mut result) => {
+                let kind = result.get("resultType").and_then(Value::as_str).unwrap_or_default();
+                if kind == INPUT_REQUIRED && !is_modern(context.protocol_version().as_ref()) {
+                    return Ok(tools::refusal(unanswerable(&server)).into());
+                }
+                if kind == INPUT_REQUIRED {
+                    return asks_back(&server, result).map(CallToolResponse::InputRequired);
+                }
+                if kind == "task" {
+                    let words = format!(
+                        "server `{server}` answered with a task, and no task is followed here"
+                    );
+                    return Ok(tools::refusal(words).into());
+                }
+                if result.get("isError") != Some(&Value::Bool(true)) {
+                    self.hub.recorder.record(Happened::UpstreamResult);
+                }
+                if self.hub.is_modern(&server) && !is_modern(context.protocol_version().as_ref()) {
+                    result.without_bare_structure();
+                }
+                if result.get("content").is_none() {
+                    result.set("content", Value::Array(Vec::new()));
+                }
+                let mut carrier = CallToolResult::default();
+                carrier.meta = Some(result.carried());
+                Ok(CallToolResponse::Complete(carrier))
             }
             Err(Failed::ByServer(error)) => Err(error),
             Err(Failed::OnTheWay(words)) => Ok(tools::refusal(words).into()),
-        }
-    }
-
-    /// Notes that a tool of a server returned a result. Questions and tasks in its place do not come here.
-    fn note_result(&self, result: &CallToolResult) {
-        if result.is_error != Some(true) {
-            self.hub.recorder.record(Happened::UpstreamResult);
         }
     }
 
@@ -205,46 +233,66 @@ impl Gateway {
         server: &str,
         request: ClientRequest,
         context: &RequestContext<RoleServer>,
-    ) -> Result<ServerResult, Failed> {
+    ) -> Result<Exact, Failed> {
         let (server, live): (Arc<Server>, Arc<Live>) =
             forward::reach(self.hub.server(server), server)?;
-        forward(&server, &live, request, context).await
+        tokio::select! {
+            result = forward(&server, &live, request, context) => result,
+            () = self.cut.cancelled() => Err(Failed::OnTheWay(format!(
+                "the gateway stopped before server `{}` answered; what was asked of it may be done or not",
+                server.name
+            ))),
+        }
     }
 
     /// Tells a client of the older era when lists change, for as long as it is there.
     async fn announce(mut catalogs: watch::Receiver<Arc<Catalog>>, peer: Peer<RoleServer>) {
-        catalogs.mark_unchanged();
+        let mut before = catalogs.borrow_and_update().clone();
         while catalogs.changed().await.is_ok() {
-            let prompts = peer.notify_prompt_list_changed().await;
-            let resources = peer.notify_resource_list_changed().await;
-            if prompts.and(resources).is_err() {
+            let now = catalogs.borrow_and_update().clone();
+            let mut told = Ok(());
+            if !now.has_prompts_of(&before) {
+                told = peer.notify_prompt_list_changed().await;
+            }
+            if told.is_ok() && !now.has_resources_of(&before) {
+                told = peer.notify_resource_list_changed().await;
+            }
+            if told.is_err() {
                 return;
             }
+            before = now;
         }
     }
 }
 
-/// A result that the SDK took for another kind because it has no `content`.
-fn recovered(server: &str, result: ServerResult) -> CallToolResult {
-    let value = serde_json::to_value(&result).unwrap_or_default();
-    let only_meta = value.as_object().is_some_and(|object| {
-        object.keys().all(|key| matches!(key.as_str(), "_meta" | "resultType"))
-    });
-    match serde_json::from_value::<CallToolResult>(value) {
-        Ok(mut result)
-            if only_meta || !result.content.is_empty() || result.structured_content.is_some() =>
-        {
-            complete(&mut result.result_type);
-            result
-        }
-        _ => tools::refusal(format!("server `{server}` gave an answer that is no tool result")),
-    }
+/// What a server says that asks back.
+const INPUT_REQUIRED: &str = "input_required";
+
+/// Questions of a server in the place of a result.
+fn asks_back(server: &str, result: Exact) -> Result<InputRequiredResult, ErrorData> {
+    serde_json::from_value(result.into_value()).map_err(|_| unexpected(server))
 }
 
-/// Servers of the older era do not say that a result is one; clients of the modern era insist on it. (For
-/// clients of the older era the SDK takes it out again.)
-fn complete(kind: &mut Option<ResultType>) {
-    kind.get_or_insert(ResultType::COMPLETE);
+fn is_asking_back(result: &Exact) -> bool {
+    result.get("resultType").is_some_and(|kind| kind == INPUT_REQUIRED)
+}
+
+/// A list of ours, as servers wrote its items.
+fn listed(
+    member: &str,
+    items: Vec<Value>,
+    context: &RequestContext<RoleServer>,
+) -> Option<MetaObject> {
+    let mut list = Exact::read(
+        &Value::Object(Map::from_iter([(member.to_owned(), items.into())])).to_string(),
+    )
+    .ok()??;
+    let is_modern = is_modern(context.protocol_version().as_ref());
+    list.for_client(is_modern);
+    if is_modern {
+        list.with_cache_hints();
+    }
+    Some(list.carried())
 }
 
 /// Everything is on the first page.
@@ -253,6 +301,12 @@ fn first_page(request: &Option<PaginatedRequestParams>) -> Result<(), ErrorData>
         None => Ok(()),
         Some(_) => Err(ErrorData::invalid_params("unknown cursor: there is only one page", None)),
     }
+}
+
+fn unanswerable(server: &str) -> String {
+    format!(
+        "server `{server}` asks for input, which only a client of protocol version 2026-07-28 can give"
+    )
 }
 
 fn unexpected(server: &str) -> ErrorData {
@@ -283,7 +337,9 @@ impl ServerHandler for Gateway {
             self.hub.recorder.record(Happened::Client(request.client_info.name.clone()));
         }
         context.peer.set_peer_info(request.clone());
-        self.negotiate_initialize(&request)
+        let mut result = self.negotiate_initialize(&request)?;
+        result.instructions = Some(self.instructions());
+        Ok(result)
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -306,23 +362,28 @@ impl ServerHandler for Gateway {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let mut changes = self.hub.catalogs();
-        changes.mark_unchanged();
+        let mut before = changes.borrow_and_update().clone();
         let wants = context.accepted().clone();
         loop {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
             }
+            let now = changes.borrow_and_update().clone();
             let mut sent = Ok(());
-            if wants.prompts_list_changed == Some(true) {
+            if wants.prompts_list_changed == Some(true) && !now.has_prompts_of(&before) {
                 sent = context.sink().notify_prompt_list_changed().await;
             }
-            if sent.is_ok() && wants.resources_list_changed == Some(true) {
+            if sent.is_ok()
+                && wants.resources_list_changed == Some(true)
+                && !now.has_resources_of(&before)
+            {
                 sent = context.sink().notify_resource_list_changed().await;
             }
             if sent.is_err() {
                 return Ok(());
             }
+            before = now;
         }
     }
 
@@ -347,11 +408,11 @@ impl ServerHandler for Gateway {
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method = request.method;
-        if METHODS.contains(&method.as_str()) {
+        if unknown::ANSWERED.contains(&method.as_str()) {
             let words = format!("the parameters of {method} are missing or malformed");
             return Err(ErrorData::invalid_params(words, None));
         }
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
+        Err(unknown::method(&method))
     }
 
     async fn call_tool(
@@ -383,7 +444,8 @@ impl ServerHandler for Gateway {
     ) -> Result<ListPromptsResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        Ok(ListPromptsResult::with_all_items(self.hub.settled().await.prompts()))
+        let meta = listed("prompts", self.hub.settled().await.prompts(), &context);
+        Ok(ListPromptsResult { meta, ..Default::default() })
     }
 
     async fn get_prompt(
@@ -400,16 +462,13 @@ impl ServerHandler for Gateway {
         request.name = owner.name.to_owned();
         request.meta = None;
         let request = ClientRequest::GetPromptRequest(GetPromptRequest::new(request));
-        match self.ask(&server, request, &context).await? {
-            ServerResult::GetPromptResult(mut result) => {
-                complete(&mut result.result_type);
-                Ok(GetPromptResponse::Complete(result))
-            }
-            ServerResult::InputRequiredResult(result) => {
-                Ok(GetPromptResponse::InputRequired(result))
-            }
-            _ => Err(unexpected(&server)),
+        let result = self.ask(&server, request, &context).await?;
+        if is_asking_back(&result) {
+            return asks_back(&server, result).map(GetPromptResponse::InputRequired);
         }
+        let mut carrier = GetPromptResult::new(Vec::new());
+        carrier.meta = Some(result.carried());
+        Ok(GetPromptResponse::Complete(carrier))
     }
 
     async fn list_resources(
@@ -419,7 +478,8 @@ impl ServerHandler for Gateway {
     ) -> Result<ListResourcesResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        Ok(ListResourcesResult::with_all_items(self.hub.settled().await.resources()))
+        let meta = listed("resources", self.hub.settled().await.resources(), &context);
+        Ok(ListResourcesResult { meta, ..Default::default() })
     }
 
     async fn list_resource_templates(
@@ -429,7 +489,8 @@ impl ServerHandler for Gateway {
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let _busy = self.begin(&context);
         first_page(&request)?;
-        Ok(ListResourceTemplatesResult::with_all_items(self.hub.settled().await.templates()))
+        let meta = listed("resourceTemplates", self.hub.settled().await.templates(), &context);
+        Ok(ListResourceTemplatesResult { meta, ..Default::default() })
     }
 
     async fn read_resource(
@@ -450,26 +511,25 @@ impl ServerHandler for Gateway {
         request.uri = own;
         request.meta = None;
         let request = ClientRequest::ReadResourceRequest(ReadResourceRequest::new(request));
-        match self.ask(&server, request, &context).await? {
-            ServerResult::ReadResourceResult(mut result) => {
-                complete(&mut result.result_type);
-                for contents in &mut result.contents {
-                    let (ResourceContents::TextResourceContents { uri, .. }
-                    | ResourceContents::BlobResourceContents { uri, .. }) = contents
-                    else {
-                        continue;
-                    };
-                    if is_full {
-                        *uri = catalog::full_uri(&server, uri);
-                    }
-                }
-                Ok(ReadResourceResponse::Complete(result))
-            }
-            ServerResult::InputRequiredResult(result) => {
-                Ok(ReadResourceResponse::InputRequired(result))
-            }
-            _ => Err(unexpected(&server)),
+        let mut result = self.ask(&server, request, &context).await?;
+        if is_asking_back(&result) {
+            return asks_back(&server, result).map(ReadResourceResponse::InputRequired);
         }
+        if is_full && let Some(Value::Array(contents)) = result.get("contents") {
+            let mut contents = contents.clone();
+            for content in &mut contents {
+                if let Some(Value::String(uri)) = content.get_mut("uri") {
+                    *uri = catalog::full_uri(&server, uri);
+                }
+            }
+            result.set("contents", Value::Array(contents));
+        }
+        if is_modern(context.protocol_version().as_ref()) {
+            result.with_cache_hints();
+        }
+        let mut carrier = ReadResourceResult::new(Vec::new());
+        carrier.meta = Some(result.carried());
+        Ok(ReadResourceResponse::Complete(carrier))
     }
 
     async fn complete(
@@ -497,12 +557,8 @@ impl ServerHandler for Gateway {
         };
         request.meta = None;
         let request = ClientRequest::CompleteRequest(CompleteRequest::new(request));
-        match self.ask(&server, request, &context).await? {
-            ServerResult::CompleteResult(mut result) => {
-                complete(&mut result.result_type);
-                Ok(result)
-            }
-            _ => Err(unexpected(&server)),
-        }
+        let mut carrier = CompleteResult::default();
+        carrier.meta = Some(self.ask(&server, request, &context).await?.carried());
+        Ok(carrier)
     }
 }

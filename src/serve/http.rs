@@ -2,11 +2,13 @@
 //!
 //! One rule: every answer of the API is `{"success":..}`, and nothing is answered that the guard refuses.
 
+use super::exact;
 use super::gateway::Gateway;
 use super::hub::Hub;
 use super::limits::{self, Limits, limited};
 use super::recorder::Happened;
 use super::sessions::Sessions;
+use super::wire::polite;
 use super::{page, report};
 use crate::paths::DataDir;
 use crate::web::answer::{self, answer, failure};
@@ -59,15 +61,14 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
         .disable_allowed_origins()
         .with_max_request_body_bytes(limits::MOST_BYTES)
         .with_cancellation_token(sessions);
-    let mcp = StreamableHttpService::new(
-        move || Ok(gateway.for_session()),
-        Arc::new(Sessions::default()),
-        config,
-    );
+    let known = Arc::new(Sessions::default());
+    let mcp = StreamableHttpService::new(move || Ok(gateway.for_session()), known.clone(), config);
     let limits = Arc::new(Limits::default());
     let mcp = Router::new()
         .route_service("/mcp", mcp.clone())
         .route_service("/mcp/", mcp)
+        .route_layer(middleware::from_fn(exact::put_in_place))
+        .route_layer(middleware::from_fn_with_state(known, polite))
         .route_layer(middleware::from_fn_with_state(limits, limited));
     Router::new()
         .route("/", get(index))

@@ -7,29 +7,35 @@
 //! answered. A look of ours would wait for the slowest call, and every other call for the look.
 
 use super::backpressure::{Answers, Gate};
+use super::era;
+use super::events::{Events, Tidy};
+use super::messages::OfServer;
+use super::post::{Post, Read};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId};
 use rmcp::transport::streamable_http_client::{
-    SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+    StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
     StreamableHttpResponseLimits,
 };
-use sse_stream::Sse;
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_stream::Stream;
+use std::time::Duration;
 
-type Events = Pin<Box<dyn Stream<Item = Result<Sse, SseError>> + Send>>;
 /// How a request to a server fails.
 pub type Failed = StreamableHttpError<reqwest::Error>;
-type Headers = HashMap<HeaderName, HeaderValue>;
+/// Headers of a request.
+pub type Headers = HashMap<HeaderName, HeaderValue>;
 
 /// A client whose answers are counted.
 #[derive(Clone)]
 pub struct HttpClient {
-    inner: reqwest::Client,
+    inner: Tidy<reqwest::Client>,
     answers: Answers,
     probe: Probe,
+    /// How long the answer to `server/discover` is waited for, as [`era::Begin::silence`] has it.
+    silence: Option<Duration>,
+    reader: OfServer,
 }
 
 /// The question with which the SDK found out that the server speaks the modern era: any answer to it shows
@@ -44,23 +50,24 @@ struct Question {
     message: ClientJsonRpcMessage,
     authorization: Option<String>,
     headers: Headers,
-    limits: StreamableHttpResponseLimits,
 }
 
 impl Probe {
-    /// Asks beside the SDK's queue. `None` for a server that was never asked so.
-    pub async fn ask(&self) -> Option<Result<(), Failed>> {
+    /// Asks beside the SDK's queue: whether the server is there for us, or that it was not reached. `None` for
+    /// a server that was never asked so.
+    pub async fn ask(&self) -> Option<Result<bool, reqwest::Error>> {
         let question = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let Question { client, uri, message, authorization, headers, limits } = question;
-        let answer = client.post_message_with_response_limits(
-            uri,
-            message,
-            None,
-            authorization,
-            headers,
-            limits,
-        );
-        Some(answer.await.map(drop))
+        let Question { client, uri, message, authorization, headers } = question;
+        let body = serde_json::to_vec(&message).unwrap_or_default();
+        let mut request = client.post(&*uri).body(body).header(CONTENT_TYPE, "application/json");
+        request = request.header(ACCEPT, "text/event-stream, application/json");
+        if let Some(token) = authorization {
+            request = request.bearer_auth(token);
+        }
+        request =
+            headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        // The SDK makes an answer out of a refusal, and keeps nothing of its status.
+        Some(request.send().await.map(|answer| !REFUSED.contains(&answer.status().as_u16())))
     }
 
     fn keep(&self, question: impl FnOnce() -> Question) {
@@ -69,14 +76,25 @@ impl Probe {
 }
 
 impl HttpClient {
-    /// Counts into `answers`.
-    pub fn new(inner: reqwest::Client, answers: Answers) -> Self {
-        Self { inner, answers, probe: Probe::default() }
+    /// Counts into `answers`, and reads what comes as `reader` does.
+    pub fn new(
+        inner: reqwest::Client,
+        answers: Answers,
+        silence: Option<Duration>,
+        reader: OfServer,
+    ) -> Self {
+        Self { inner: Tidy::new(inner), answers, probe: Probe::default(), silence, reader }
     }
 
     /// The question whether the server is there.
     pub fn probe(&self) -> Probe {
         self.probe.clone()
+    }
+
+    /// Sends; the events that answer are tidied like those of a stream.
+    async fn sent(&self, post: Post) -> Result<StreamableHttpPostResponse, Failed> {
+        let answer = post.send(self.inner.inner(), &self.reader).await?;
+        Ok(self.inner.tidied(answer))
     }
 
     fn gated(&self, events: Events) -> Events {
@@ -86,6 +104,7 @@ impl HttpClient {
 
 /// What a server answers that is there and not (or no longer) for us.
 const REFUSALS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
+const REFUSED: [u16; 4] = [401, 403, 404, 410];
 
 /// Whether the server answered, if only that it is busy or broken; not if it refused us.
 pub fn was_answered(error: &Failed) -> bool {
@@ -100,8 +119,30 @@ pub fn was_answered(error: &Failed) -> bool {
     }
 }
 
-fn is_discovery(message: &ClientJsonRpcMessage) -> bool {
-    matches!(message, JsonRpcMessage::Request(it) if matches!(it.request, ClientRequest::DiscoverRequest(_)))
+/// The requests that begin a session, each with its id.
+enum Beginning {
+    Discovery(RequestId),
+    Handshake,
+}
+
+impl Beginning {
+    fn of(message: &ClientJsonRpcMessage) -> Option<Self> {
+        let JsonRpcMessage::Request(it) = message else { return None };
+        match it.request {
+            ClientRequest::DiscoverRequest(_) => Some(Self::Discovery(it.id.clone())),
+            ClientRequest::InitializeRequest(_) => Some(Self::Handshake),
+            _ => None,
+        }
+    }
+}
+
+/// The first answer, whether it is among events or not.
+async fn first(answer: StreamableHttpPostResponse) -> Result<StreamableHttpPostResponse, Failed> {
+    if let StreamableHttpPostResponse::Accepted = answer {
+        return Ok(answer);
+    }
+    let (message, session) = answer.expect_initialized().await?;
+    Ok(StreamableHttpPostResponse::Json(message, session))
 }
 
 impl StreamableHttpClient for HttpClient {
@@ -136,30 +177,45 @@ impl StreamableHttpClient for HttpClient {
         headers: Headers,
         limits: StreamableHttpResponseLimits,
     ) -> Result<StreamableHttpPostResponse, Failed> {
-        if is_discovery(&message) {
+        let beginning = Beginning::of(&message);
+        if let Some(Beginning::Discovery(_)) = beginning {
             self.probe.keep(|| Question {
-                client: self.inner.clone(),
+                client: self.inner.inner().clone(),
                 uri: uri.clone(),
                 message: message.clone(),
                 authorization: authorization.clone(),
                 headers: headers.clone(),
-                limits,
             });
         }
-        let answer = self.inner.post_message_with_response_limits(
-            uri,
-            message,
-            session,
-            authorization,
-            headers,
-            limits,
-        );
-        Ok(match answer.await? {
-            StreamableHttpPostResponse::Sse(events, session) => {
-                StreamableHttpPostResponse::Sse(self.gated(events), session)
+        let post = Post { uri, message, session, authorization, headers, limits };
+        let answer = self.sent(post);
+        match beginning {
+            None => Ok(match answer.await? {
+                StreamableHttpPostResponse::Sse(events, session) => {
+                    StreamableHttpPostResponse::Sse(self.gated(events), session)
+                }
+                answer => answer,
+            }),
+            Some(Beginning::Discovery(id)) => {
+                let refused = || StreamableHttpPostResponse::Json(era::refusal(id), None);
+                let answer = async { first(answer.await?).await };
+                let answer = match self.silence {
+                    Some(silence) => tokio::time::timeout(silence, answer).await,
+                    None => Ok(answer.await),
+                };
+                match answer {
+                    Ok(Ok(StreamableHttpPostResponse::Accepted)) | Err(_) => Ok(refused()),
+                    Ok(answer) => answer,
+                }
             }
-            answer => answer,
-        })
+            Some(Beginning::Handshake) => {
+                let mut answer = first(answer.await?).await?;
+                if let StreamableHttpPostResponse::Json(message, _) = &mut answer {
+                    era::without_modern_version(message);
+                }
+                Ok(answer)
+            }
+        }
     }
 
     async fn delete_session(
@@ -181,7 +237,7 @@ impl StreamableHttpClient for HttpClient {
         headers: Headers,
     ) -> Result<Events, Failed> {
         let events = self.inner.get_stream(uri, session, last_event, authorization, headers);
-        Ok(self.gated(events.await?))
+        Ok(self.gated(Box::pin(Read::new(events.await?, self.reader.clone()))))
     }
 
     async fn get_stream_with_max_sse_event_size(
@@ -201,6 +257,6 @@ impl StreamableHttpClient for HttpClient {
             headers,
             largest,
         );
-        Ok(self.gated(events.await?))
+        Ok(self.gated(Box::pin(Read::new(events.await?, self.reader.clone()))))
     }
 }

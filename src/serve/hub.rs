@@ -3,17 +3,19 @@
 //! One rule: every server has a task of its own, and nothing one does or fails to do reaches another.
 
 use super::catalog::Catalog;
-use super::connection::Offer;
+use super::forward::is_modern;
+use super::offer::Offer;
 use super::progress::Routes;
 use super::recorder::Recorder;
 use super::supervisor;
-use crate::config::servers::{Protocol, ServerEntry};
+use crate::config::servers::{Protocol, ServerEntry, faults};
 use crate::contract::ServerProtocolCounts;
 use crate::heartbeat::host::LiveCounts;
+use crate::paths::DataDir;
 use rmcp::RoleClient;
 use rmcp::service::Peer;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -132,6 +134,8 @@ pub struct Hub {
     /// First attempts that have not ended.
     starting: watch::Sender<usize>,
     pub(super) recorder: Arc<Recorder>,
+    /// Where what is off in what servers offer is kept.
+    faults_in: OnceLock<DataDir>,
     pub(super) show_stderr: bool,
     /// How often a server behind HTTP is asked whether it is there.
     pub(super) look: Duration,
@@ -157,6 +161,7 @@ impl Hub {
             started: Instant::now(),
             starting: watch::Sender::new(0),
             recorder,
+            faults_in: OnceLock::new(),
             show_stderr,
             look,
             stop: CancellationToken::new(),
@@ -164,6 +169,21 @@ impl Hub {
         });
         hub.tasks.spawn(merge(hub.clone()));
         hub
+    }
+
+    /// Keeps what is off in what servers offer in this data directory as well.
+    pub fn keep_faults_in(&self, dir: DataDir) {
+        let _ = self.faults_in.set(dir);
+    }
+
+    /// Takes over what is off in what `server` offers.
+    pub(super) fn note_faults(&self, server: &Server, faults: Vec<String>) {
+        let Some(dir) = self.faults_in.get().cloned() else { return };
+        let name = server.name.clone();
+        let all: Vec<Arc<str>> = self.servers().iter().map(|server| server.name.clone()).collect();
+        tokio::task::spawn_blocking(move || {
+            faults::keep(&dir, &name, faults, &all.iter().map(|name| &**name).collect::<Vec<_>>());
+        });
     }
 
     /// The servers, in the order of the config.
@@ -175,6 +195,13 @@ impl Hub {
     pub fn server(&self, name: &str) -> Option<Arc<Server>> {
         let servers = self.servers.read().unwrap_or_else(PoisonError::into_inner);
         servers.iter().find(|server| *server.name == *name).cloned()
+    }
+
+    /// Whether the server of that name speaks the modern era.
+    pub fn is_modern(&self, name: &str) -> bool {
+        let live = self.server(name).and_then(|server| server.live());
+        let info = live.and_then(|live| live.peer.peer_info());
+        is_modern(info.map(|info| info.protocol_version.clone()).as_ref())
     }
 
     /// What all of them offer, as far as it is merged.

@@ -3,12 +3,14 @@
 //! One rule: at a bound a new request gets 503 and when to come again; what is open is not touched. A place is for
 //! what is really there: a body that does not come gives its place back.
 
+use super::messages::unreadable_request;
 use super::sessions::Refusal;
+use crate::config::halves::replace_halves;
 use crate::web::answer::failure;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
@@ -118,17 +120,24 @@ async fn whole(request: Request, pace: Pace) -> Result<Request, Response> {
     }
     let (head, body) = request.into_parts();
     match tokio::time::timeout(pace.in_all, read(body, pace.silence)).await {
-        Ok(body) => Ok(Request::from_parts(head, Body::from(body?))),
+        Ok(body) => {
+            let mut body = body?;
+            replace_halves(&mut body);
+            match unreadable_request(&body) {
+                Some(answer) => Err(unreadable(answer)),
+                None => Ok(Request::from_parts(head, Body::from(body))),
+            }
+        }
         Err(_) => Err(too_slow()),
     }
 }
 
-async fn read(body: Body, silence: Duration) -> Result<Bytes, Response> {
+async fn read(body: Body, silence: Duration) -> Result<Vec<u8>, Response> {
     let mut parts = body.into_data_stream();
     let mut whole = Vec::new();
     loop {
         match tokio::time::timeout(silence, parts.next()).await {
-            Ok(None) => return Ok(whole.into()),
+            Ok(None) => return Ok(whole),
             Ok(Some(Ok(part))) if whole.len() + part.len() > MOST_BYTES => return Err(too_large()),
             Ok(Some(Ok(part))) => whole.extend_from_slice(&part),
             Ok(Some(Err(_))) => {
@@ -137,6 +146,13 @@ async fn read(body: Body, silence: Duration) -> Result<Bytes, Response> {
             Err(_) => return Err(too_slow()),
         }
     }
+}
+
+fn unreadable(answer: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(answer));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn too_large() -> Response {
@@ -158,6 +174,7 @@ fn busy(wait: Duration, words: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Bytes;
 
     use axum::middleware::from_fn_with_state;
     use axum::routing::any;

@@ -7,14 +7,27 @@ mod backpressure;
 mod catalog;
 mod child;
 mod connection;
+mod doorstep;
+mod era;
+mod events;
+mod exact;
+mod faults;
 mod forward;
 mod gateway;
+mod greeting;
+mod handshake;
 mod http;
 mod http_client;
 mod hub;
 pub(crate) mod key;
 mod limits;
+mod lines;
+mod listener;
+mod messages;
+mod offer;
+mod outline;
 mod page;
+mod post;
 mod progress;
 mod recorder;
 mod report;
@@ -23,6 +36,9 @@ mod sessions;
 mod stray;
 mod supervisor;
 mod tools;
+mod unknown;
+mod unreachable;
+mod wire;
 
 use crate::config::{self, servers};
 use crate::connect;
@@ -37,13 +53,15 @@ use crate::web::key::ApiKey;
 use crate::web::listen::Front;
 use crate::web::log;
 use backpressure::{Answers, Bounded, Source};
+use doorstep::Doorstep;
 use gateway::Gateway;
 use http::Shared;
 use hub::Hub;
+use lines::Lines;
 use mcpproxy_platform::{group, memory, service};
+use messages::OfClient;
 use recorder::Recorder;
-use rmcp::transport::IntoTransport;
-use rmcp::{RoleServer, ServiceExt as _};
+use rmcp::ServiceExt as _;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -52,6 +70,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -210,6 +229,7 @@ async fn serve(
     }));
     let recorder = Recorder::new(telemetry.clone());
     let hub = Hub::new(recorder.clone(), options.server_stderr);
+    hub.keep_faults_in(options.dir.clone());
     // Before they are counted: no heartbeat says that there are none.
     hub.apply(entries);
     // Weak: the provider lives in what the hub holds.
@@ -231,15 +251,22 @@ async fn serve(
         }
     };
     service::notify("READY=1");
+    let ending = CancellationToken::new();
+    let mut streams =
+        tokio::spawn(standard_streams(options.stdio, gateway.clone(), ending.clone()));
     tokio::select! {
         () = stop.notified() => info!("stopping: calls that are under way finish"),
-        () = standard_streams(options.stdio, gateway.clone()) => {}
+        _ = &mut streams => {}
     }
     service::notify("STOPPING=1");
     watching.abort();
     closing.cancel();
-    if !gateway.finished(GRACE).await {
+    if !gateway.finish(Instant::now() + GRACE).await {
         warn!("stopping: some calls did not finish within {} s", GRACE.as_secs());
+    }
+    ending.cancel();
+    if !streams.is_finished() {
+        let _ = tokio::time::timeout(LAST, streams).await;
     }
     if let Some(mut served) = served {
         // The last answers are still being written; streams that only wait would not end by themselves.
@@ -268,16 +295,34 @@ async fn listen(
     }
 }
 
-/// Serves one client on the standard streams until it is gone; without `--stdio`, waits forever.
-async fn standard_streams(is_wanted: bool, gateway: Gateway) {
+/// Serves one client on the standard streams until it is gone, or until `ending`; without `--stdio`, only until
+/// then.
+async fn standard_streams(is_wanted: bool, gateway: Gateway, ending: CancellationToken) {
     if !is_wanted {
-        return std::future::pending().await;
+        return ending.cancelled().await;
     }
     let answers = Answers::new(backpressure::PATIENCE);
-    let streams = IntoTransport::<RoleServer, _, _>::into_transport(rmcp::transport::stdio());
-    match gateway.serve(Bounded::new(streams, answers.clone(), Source::Stream)).await {
+    let (input, output) = rmcp::transport::stdio();
+    let streams = Lines::new(input, output, OfClient);
+    let streams = Bounded::new(streams, answers.clone(), Source::Stream);
+    let streams = Doorstep::new(streams, gateway.clone(), GRACE);
+    let session = tokio::select! {
+        session = gateway.serve(streams) => session,
+        () = ending.cancelled() => return,
+    };
+    match session {
         Ok(session) => {
-            let _ = session.waiting().await;
+            let close = session.cancellation_token();
+            let ended = session.waiting();
+            tokio::pin!(ended);
+            tokio::select! {
+                _ = &mut ended => {}
+                () = ending.cancelled() => {
+                    close.cancel();
+                    // The last answers are still being written.
+                    let _ = ended.await;
+                }
+            }
         }
         Err(_) => warn!("the client on standard input ended before a session began"),
     }

@@ -79,17 +79,21 @@ pub async fn status(hub: &Hub, dir: DataDir, started_at: u64) -> Result<Node, St
 fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
     let counts = hub.counts();
     let list = hub.servers().into_iter().map(|server| {
+        let live = server.live();
+        let faults = live.as_ref().map(|live| live.offer.faults.sentences()).unwrap_or_default();
         let (detail, retry_at) = match server.status() {
             ServerStatus::Failed(why) => (Some(why), None),
             ServerStatus::Waiting { reason, retry_at } => (Some(reason), Some(retry_at)),
+            _ if !faults.is_empty() => (Some(faults.join("; ")), None),
             _ => (None, None),
         };
-        let tools = server.live().map_or(0, |live| live.offer.tools.len() as u64);
+        let tools = live.map_or(0, |live| live.offer.tools.len() as u64);
         Node::Object(vec![
             ("name", server.name.as_ref().into()),
             ("protocol", server.protocol().as_str().into()),
             ("state", server.status().as_str().into()),
             ("detail", detail.into()),
+            ("faults", Node::List(faults.into_iter().map(Into::into).collect())),
             ("tool_count", tools.into()),
             ("retry_at", retry_at.map(timestamp::format).into()),
         ])

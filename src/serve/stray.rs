@@ -2,7 +2,7 @@
 //!
 //! One rule: such an answer is not the answer to the next question, and not nothing either.
 //!
-//! Late: the SDK gives its probe for the modern era ten seconds and then shakes hands; a server that needs
+//! Late: the probe for the modern era is given up after a while and hands are shaken; a server that needs
 //! longer to start answers both, and the SDK would take the first answer for a wrong one. Nameless: many HTTP
 //! servers that were restarted answer requests of the lost session with an error without an id (and status
 //! 400, not 404); the SDK drops it, and the question would wait for its time-out.

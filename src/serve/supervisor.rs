@@ -4,8 +4,11 @@
 
 use super::child::Processes;
 use super::connection::{self, Connection};
+use super::era;
 use super::http_client::{Failed, Probe, was_answered};
 use super::hub::{Hub, Live, Server, Status};
+use super::messages::OfServer;
+use super::offer::{self, Offer};
 use super::recorder::Happened;
 use crate::config::servers::Transport;
 use crate::machine;
@@ -45,17 +48,19 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
         earlier.cancelled().await;
     }
     let processes = Processes::default();
+    let memory = era::Memory::default();
     let mut pause = FIRST_PAUSE;
     let mut is_first = true;
     loop {
         let began = Instant::now();
         let attempt = tokio::select! {
             () = server.stop.cancelled() => Err(String::new()),
-            result = attempt(&hub, &server, &processes) => result,
+            result = attempt(&hub, &server, &processes, &memory) => result,
         };
         let reason = match attempt {
             Ok((connection, live)) => {
                 info!(server = %server.name, tools = live.offer.tools.len(), "server connected");
+                tell_faults(&hub, &server, &live.offer);
                 hub.set(&server, Status::Connected, Some(Arc::new(live)));
                 hub.recorder.record(Happened::ServerConnected);
                 first_is_over(&hub, &mut is_first);
@@ -63,6 +68,15 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             }
             Err(reason) => reason,
         };
+        if began.elapsed() > STEADY {
+            pause = FIRST_PAUSE;
+        }
+        let wait = pause + jitter(pause);
+        if !server.stop.is_cancelled() {
+            warn!(server = %server.name, retry_in_seconds = wait.as_secs(), "server not connected: {reason}");
+            let retry_at = machine::now() + wait.as_secs();
+            hub.set(&server, Status::Waiting { reason, retry_at }, None);
+        }
         first_is_over(&hub, &mut is_first);
         // Whatever became of the connection: before anything is started again, or given up, all is gone.
         processes.end().await;
@@ -70,13 +84,6 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             hub.set(&server, Status::Disabled, None);
             return;
         }
-        if began.elapsed() > STEADY {
-            pause = FIRST_PAUSE;
-        }
-        let wait = pause + jitter(pause);
-        warn!(server = %server.name, retry_in_seconds = wait.as_secs(), "server not connected: {reason}");
-        let retry_at = machine::now() + wait.as_secs();
-        hub.set(&server, Status::Waiting { reason, retry_at }, None);
         tokio::select! {
             () = server.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
@@ -103,22 +110,23 @@ async fn attempt(
     hub: &Hub,
     server: &Server,
     processes: &Processes,
+    memory: &era::Memory,
 ) -> Result<(Connection, Live), String> {
     let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
     let within = server.entry.startup_timeout;
+    let began = Instant::now();
     let started = async {
-        let connection = connection::connect(&transport, processes, hub.show_stderr).await?;
+        let connection =
+            connection::connect(&transport, processes, hub.show_stderr, memory, within).await?;
         let peer = connection.service.peer().clone();
-        let offer = connection::list(&peer).await.map_err(|error| match error {
-            ServiceError::McpError(error) => {
-                format!("it did not say what it offers (error {})", error.code.0)
-            }
-            _ => "it ended before it said what it offers".to_owned(),
-        })?;
+        let left = within.saturating_sub(began.elapsed());
+        let offer = offer::list(&peer, connection.reader.faults(), left).await;
+        let offer = offer.map_err(|error| error.to_string())?;
         let live = Live { peer, routes: connection.routes.clone(), offer: Arc::new(offer) };
         Ok((connection, live))
     };
     tokio::time::timeout(within, started).await.unwrap_or_else(|_| {
+        memory.forget();
         let seconds = within.as_secs_f64();
         Err(format!(
             "it did not start within {seconds} s; a larger `startup_timeout_sec` in its entry gives it more time"
@@ -133,7 +141,7 @@ async fn follow(
     processes: &Processes,
     connection: Connection,
 ) -> String {
-    let Connection { service, routes, changed, nameless, answers, probe } = connection;
+    let Connection { service, routes, changed, nameless, answers, probe, reader } = connection;
     let peer = service.peer().clone();
     let close = service.cancellation_token();
     let ended = service.waiting();
@@ -148,7 +156,7 @@ async fn follow(
         loop {
             let health = tokio::select! {
                 () = changed.notified() => {
-                    refresh(hub, server, &peer, &routes).await;
+                    refresh(hub, server, &peer, &routes, &reader).await;
                     continue;
                 }
                 () = server.suspect.notified() => is_there(&peer, &probe).await,
@@ -168,7 +176,8 @@ async fn follow(
     let reason = tokio::select! {
         () = server.stop.cancelled() => String::new(),
         _ = &mut ended => return answers.given_up().unwrap_or("its connection ended").into(),
-        reason = watched => reason,
+        // A look that comes upon a connection that was given up finds it gone; why is known better.
+        reason = watched => answers.given_up().map_or(reason, str::to_owned),
     };
     tokio::join!(farewell(close, ended), processes.end());
     reason
@@ -182,18 +191,30 @@ async fn farewell(
     let _ = tokio::time::timeout(FAREWELL, ended).await;
 }
 
+/// Says what is left out of what a server offers, unless it was said before.
+fn tell_faults(hub: &Hub, server: &Server, offer: &Offer) {
+    let is_known = server.live().is_some_and(|before| before.offer.faults == offer.faults);
+    if !offer.faults.is_empty() && !is_known {
+        warn!(server = %server.name, "server connected, not all of it is used: {}", offer.faults);
+    }
+    hub.note_faults(server, offer.faults.sentences());
+}
+
 /// Asks again what is offered.
 async fn refresh(
     hub: &Hub,
     server: &Server,
     peer: &Peer<RoleClient>,
     routes: &super::progress::Routes,
+    reader: &OfServer,
 ) {
     tokio::time::sleep(TOGETHER).await;
-    let listed = tokio::time::timeout(server.entry.startup_timeout, connection::list(peer)).await;
+    let within = server.entry.startup_timeout;
+    let listed = tokio::time::timeout(within, offer::list(peer, reader.faults(), within)).await;
     match listed {
         Ok(Ok(offer)) => {
             info!(server = %server.name, tools = offer.tools.len(), "server changed what it offers");
+            tell_faults(hub, server, &offer);
             let live = Live { peer: peer.clone(), routes: routes.clone(), offer: Arc::new(offer) };
             hub.set(server, Status::Connected, Some(Arc::new(live)));
         }
@@ -238,8 +259,8 @@ async fn is_there(peer: &Peer<RoleClient>, probe: &Probe) -> Option<&'static str
     });
     if modern {
         match tokio::time::timeout(ANSWER, probe.ask()).await {
-            Ok(Some(Ok(()))) => return None,
-            Ok(Some(Err(error))) => return (!was_answered(&error)).then_some(GONE),
+            Ok(Some(Ok(is_for_us))) => return (!is_for_us).then_some(GONE),
+            Ok(Some(Err(_))) => return Some(GONE),
             Err(_) => return Some(SILENT),
             // Over standard streams there is no queue to wait in.
             Ok(None) => {}

@@ -154,6 +154,12 @@ pub fn answer(
     answer.insert("query".into(), question.query.as_str().into());
     answer.insert("total".into(), found.len().into());
     answer.insert("total_indexed_tools".into(), catalog.tool_count().into());
+    let of_found = |(server, _): &(&str, &str)| found.iter().any(|found| found.server == *server);
+    let said = catalog.instructions().filter(of_found);
+    let said: Map<String, Value> = said.map(|(server, it)| (server.into(), it.into())).collect();
+    if !said.is_empty() {
+        answer.insert("instructions".into(), said.into());
+    }
     if starting {
         let note = "Some servers are still being connected and were not searched; ask again in a few seconds.";
         answer.insert("note".into(), note.into());
@@ -161,24 +167,26 @@ pub fn answer(
     structured(Value::Object(answer))
 }
 
-/// One tool, as a model needs it to call it.
+/// One tool, as a model needs it to call it: all that its server says of it, under its full name.
 fn described(found: &Found<'_>) -> Value {
     let mut out = Map::new();
     out.insert("name".into(), found.full_name.into());
     out.insert("server".into(), found.server.into());
-    // As its server describes it, whatever members the protocol may add.
-    if let Ok(Value::Object(tool)) = serde_json::to_value(found.tool) {
-        let kept = tool.into_iter().filter(|(key, _)| {
-            matches!(
-                key.as_str(),
-                "title" | "description" | "inputSchema" | "outputSchema" | "annotations"
-            )
-        });
-        out.extend(kept);
+    let members = found.tool.members();
+    let needs_task = members.get("execution").is_some_and(|it| it["taskSupport"] == "required");
+    out.extend(members.into_iter().filter(|(key, _)| !OURS.contains(&key.as_str())));
+    if needs_task {
+        out.insert("note".into(), NEEDS_TASK.into());
     }
     out.insert("score".into(), f64::from(found.score).into());
     Value::Object(out)
 }
+
+/// Members of a tool in an answer that are not its server's.
+const OURS: [&str; 3] = ["name", "server", "score"];
+/// The mark of a tool that only runs as a task.
+const NEEDS_TASK: &str =
+    "This tool runs only as a task, and `call_tool` starts no tasks: its server will refuse.";
 
 /// A result as structured content and, for clients that do not know it, as text.
 pub fn structured(value: Value) -> CallToolResult {

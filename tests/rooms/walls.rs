@@ -34,6 +34,7 @@ pub const ROOMS: &[&str] = &[
     "status",
     "tap",
     "telemetry",
+    "visible",
     "web",
 ];
 
@@ -51,6 +52,7 @@ enum Wall {
 /// The room, its wall, and where the thing belongs that needs more.
 const WALLS: &[(&str, Wall, &str)] = &[
     ("json", Wall::Only(&[]), "in the room that reads or writes such JSON"),
+    ("visible", Wall::Only(&[]), "in the room that shows the text"),
     (
         "contract",
         Wall::Only(&["json"]),
@@ -69,7 +71,7 @@ const WALLS: &[(&str, Wall, &str)] = &[
     ),
     (
         "machine",
-        Wall::Only(&["contract", "environment", "json"]),
+        Wall::Only(&["contract", "environment", "json", "visible"]),
         "in the caller: machine reads and returns plain data; types of the gate, the store and the data \
          directory are made above it",
     ),
@@ -98,7 +100,7 @@ const WALLS: &[(&str, Wall, &str)] = &[
     ),
     (
         "web",
-        Wall::Only(&["build_info", "contract", "diagnostics", "json", "node"]),
+        Wall::Only(&["build_info", "contract", "diagnostics", "json", "node", "visible"]),
         "in the surface that is served, which passes it in as data",
     ),
     ("gateway", Wall::Never(&["collector"]), "in web, if every HTTP surface needs it"),

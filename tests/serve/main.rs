@@ -3,15 +3,18 @@
 mod api;
 mod calls;
 mod clients;
+mod eras;
 #[cfg(target_os = "linux")]
 mod facts;
 mod fake;
+mod field;
 mod floods;
 mod gateway;
 mod operations;
 #[cfg(target_os = "linux")]
 mod processes;
 mod proxies;
+mod questions;
 #[cfg(target_os = "linux")]
 #[path = "../support/receiver.rs"]
 #[allow(dead_code)]
@@ -19,3 +22,4 @@ mod receiver;
 mod sessions;
 mod telemetry;
 mod upstreams;
+mod wire;

@@ -59,7 +59,8 @@ impl<'a> Data<'a> {
         }
         if self.is_all {
             let sidecar = (self.dir.autostart_sidecar(), "whether it starts at login");
-            found.extend([sidecar].into_iter().filter(|(path, _)| exists(path)));
+            let faults = (self.dir.upstream_faults(), "what is off in what servers offer");
+            found.extend([sidecar, faults].into_iter().filter(|(path, _)| exists(path)));
         }
         if let ConfigState::Loaded(telemetry) = config::read(self.dir) {
             let own = self.places.iter().any(Place::is_own);
@@ -98,6 +99,7 @@ impl<'a> Data<'a> {
         failed.extend(self.edit_config().err());
         if self.is_all {
             failed.extend(remove(&self.dir.autostart_sidecar()).err());
+            failed.extend(remove(&self.dir.upstream_faults()).err());
             // Others may wait for a lock that is still there.
             let products = self.dir.products();
             if fs::read_dir(&products).is_ok_and(|entries| entries.count() <= 1) {

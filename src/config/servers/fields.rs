@@ -3,6 +3,7 @@
 //! One rule: a wrong value costs its own key and no other, and the first trouble is kept, as a sentence that
 //! names the key and the fix.
 
+use crate::config::halves::replace_halves;
 use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -42,9 +43,11 @@ pub(super) struct RawEntry {
 pub(super) type Named<'r> = (&'static str, &'r Given<String>);
 
 impl RawEntry {
-    /// The entry that `text` holds; the strict reader has passed it as an object.
+    /// The entry that `text` holds; our own reader has passed it as an object.
     pub(super) fn read(text: &[u8]) -> Self {
-        serde_json::from_slice(text).unwrap_or_default()
+        let mut text = text.to_vec();
+        replace_halves(&mut text);
+        serde_json::from_slice(&text).unwrap_or_default()
     }
 
     /// The keys that say how a server is spoken to.

@@ -4,6 +4,7 @@
 //! compares bytes, by a model, and by a person.
 
 use super::MAX_NAME;
+use crate::visible::is_invisible;
 
 /// What stands between the name of a server and its own name for a tool or prompt.
 pub const SEPARATOR: char = ':';
@@ -78,16 +79,6 @@ fn is_plain(name: &str) -> bool {
         && !name
             .chars()
             .any(|c| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' '))
-}
-
-/// Characters without width: joiners, directions, fillers, selectors, tags.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Marks that combine with the letter before them.

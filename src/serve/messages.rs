@@ -1,0 +1,351 @@
+//! Messages of peers as they come over a pipe or in a body: read as generously as JavaScript reads JSON.
+//!
+//! One rule: what has the id of a request is the answer to it, readable or not: no request waits for an answer
+//! that came. What cannot be read is told in our own words, without a part of it.
+//!
+//! The SDK would read every result as one of its own kinds, which costs what those kinds do not know, and
+//! whole answers for one member that is off. So results pass through it as text; see [`Answer`].
+
+use super::handshake::{self, Opening};
+use super::outline::{About, Outline};
+use crate::config::halves::replace_halves;
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientRequest, CustomResult, ErrorCode, ErrorData, JsonRpcMessage,
+    ListToolsResult, MetaObject, RequestId, ServerJsonRpcMessage, ServerResult, Tool,
+};
+use rmcp::service::{RoleClient, RoleServer, RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a message comes to.
+pub enum Heard<R: ServiceRole> {
+    /// It is handed on.
+    Message(RxJsonRpcMessage<R>),
+    /// It is not, and its sender is told why.
+    Reply(ErrorData, Option<RequestId>),
+}
+
+/// Reads the messages of one peer.
+pub trait Reader<R: ServiceRole>: Send + Sync + 'static {
+    /// The messages in `text`: one, or a batch.
+    fn read(&self, text: Vec<u8>) -> Vec<Heard<R>>;
+
+    /// What becomes of a message that was not read, for this reason.
+    fn unreadable(&self, about: About, why: &str) -> Option<Heard<R>>;
+
+    /// Sees a message on its way to the peer.
+    fn sends(&self, _: &TxJsonRpcMessage<R>) {}
+}
+
+/// The result of a server on its way through the SDK.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Its text, as the server wrote it.
+    Text(String),
+    /// Why it cannot be read.
+    Unreadable(String),
+}
+
+/// Where the text of a list of tools stands, when the SDK has to see the list as well.
+const TEXT: &str = "mcpproxy/text";
+/// No JSON text begins so.
+const UNREADABLE: char = '!';
+
+impl Answer {
+    /// As the SDK lets it pass: a string is none of its own kinds.
+    pub fn wrapped(self) -> ServerResult {
+        ServerResult::CustomResult(CustomResult(Value::String(match self {
+            Self::Text(text) => text,
+            Self::Unreadable(why) => format!("{UNREADABLE}{why}"),
+        })))
+    }
+
+    /// What the SDK let pass.
+    pub fn of(result: ServerResult) -> Self {
+        match result {
+            ServerResult::CustomResult(CustomResult(Value::String(text))) => {
+                match text.strip_prefix(UNREADABLE) {
+                    Some(why) => Self::Unreadable(why.to_owned()),
+                    None => Self::Text(text),
+                }
+            }
+            ServerResult::ListToolsResult(mut list) => {
+                match list.meta.as_mut().and_then(|meta| meta.0.remove(TEXT)) {
+                    Some(Value::String(text)) => Self::Text(text),
+                    _ => Self::of_kind(&list),
+                }
+            }
+            result => Self::of_kind(&result),
+        }
+    }
+
+    fn of_kind(result: &impl serde::Serialize) -> Self {
+        match serde_json::to_string(result) {
+            Ok(text) => Self::Text(text),
+            Err(error) => Self::Unreadable(why(&error)),
+        }
+    }
+}
+
+/// Why a text cannot be read, without a part of it.
+pub fn why(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    if words.starts_with("recursion limit") {
+        "it is nested deeper than 127 levels".into()
+    } else if words.starts_with("number out of range") {
+        "it holds a number that is larger than any that can be read".into()
+    } else {
+        format!("it is not valid JSON: {} at byte {}", kind_of(error), error.column())
+    }
+}
+
+fn kind_of(error: &serde_json::Error) -> &'static str {
+    if error.is_eof() { "ends in the middle of a value" } else { "unexpected character" }
+}
+
+/// The members of an object, as they are written. Of two with one name the last counts, as in JavaScript.
+type Members<'t> = HashMap<String, &'t RawValue>;
+
+/// Reads what a server sends.
+#[derive(Clone, Default)]
+pub struct OfServer {
+    /// Requests whose answers the SDK itself has to read.
+    openings: Arc<Mutex<HashMap<RequestId, Opening>>>,
+    faults: Arc<Mutex<Vec<String>>>,
+}
+
+impl OfServer {
+    /// What was off in what the server said of itself.
+    pub fn faults(&self) -> Vec<String> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn one(&self, text: &str) -> Option<Heard<RoleClient>> {
+        let members: Members = match serde_json::from_str(text) {
+            Ok(members) => members,
+            Err(error) => return self.unreadable(Outline::of(text.as_bytes()), &why(&error)),
+        };
+        let member = |name| members.get(name).map(|value| value.get());
+        let id = member("id").and_then(|id| serde_json::from_str::<RequestId>(id).ok());
+        if members.contains_key("method") {
+            return match serde_json::from_str(text) {
+                Ok(message) => Some(Heard::Message(message)),
+                Err(error) => id.map(|id| refused(&why(&error), Some(id))),
+            };
+        }
+        let error = member("error");
+        match (error.filter(|error| *error != "null"), member("result"), id) {
+            (Some(error), _, id) if id.is_some() || members.contains_key("jsonrpc") => {
+                Some(Heard::Message(ServerJsonRpcMessage::error(read_error(error), id)))
+            }
+            (None, Some(result), Some(id)) => Some(Heard::Message(self.answer(result, id))),
+            (None, None, Some(id)) if error.is_some() => {
+                self.unreadable(About::Answer(id), "it has neither a result nor an error")
+            }
+            _ => None,
+        }
+    }
+
+    fn answer(&self, text: &str, id: RequestId) -> ServerJsonRpcMessage {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let opening =
+            self.openings.lock().unwrap_or_else(PoisonError::into_inner).remove(&numbered(&id));
+        let result = match opening {
+            Some(opening) => handshake::read(opening, text, &mut faults),
+            None => Answer::Text(text.to_owned()).wrapped(),
+        };
+        ServerJsonRpcMessage::response(result, id)
+    }
+}
+
+/// Some servers answer with the number of a request as text, which the SDK takes for the same.
+fn numbered(id: &RequestId) -> RequestId {
+    match id {
+        RequestId::String(text) => text.parse().map_or_else(|_| id.clone(), RequestId::Number),
+        RequestId::Number(_) => id.clone(),
+    }
+}
+
+impl Reader<RoleClient> for OfServer {
+    fn read(&self, mut text: Vec<u8>) -> Vec<Heard<RoleClient>> {
+        replace_halves(&mut text);
+        let Some(text) = trimmed(&text) else {
+            return self.unreadable(Outline::of(&text), NOT_UTF8).into_iter().collect();
+        };
+        match batch(text) {
+            Some(batch) => batch.iter().filter_map(|message| self.one(message.get())).collect(),
+            None => self.one(text).into_iter().collect(),
+        }
+    }
+
+    fn unreadable(&self, about: About, why: &str) -> Option<Heard<RoleClient>> {
+        match about {
+            About::Answer(id) => {
+                let answer = Answer::Unreadable(why.to_owned()).wrapped();
+                Some(Heard::Message(ServerJsonRpcMessage::response(answer, id)))
+            }
+            About::Request(id) => Some(refused(why, Some(id))),
+            About::Nothing => None,
+        }
+    }
+
+    fn sends(&self, message: &TxJsonRpcMessage<RoleClient>) {
+        if let JsonRpcMessage::Request(asked) = message
+            && let Some(opening) = Opening::of(&asked.request)
+        {
+            let mut openings = self.openings.lock().unwrap_or_else(PoisonError::into_inner);
+            openings.insert(asked.id.clone(), opening);
+        }
+    }
+}
+
+/// Reads what a client sends.
+#[derive(Clone, Copy)]
+pub struct OfClient;
+
+impl Reader<RoleServer> for OfClient {
+    fn read(&self, mut text: Vec<u8>) -> Vec<Heard<RoleServer>> {
+        replace_halves(&mut text);
+        let heard = match trimmed(&text) {
+            Some("") => None,
+            Some(text) => match serde_json::from_str::<ClientJsonRpcMessage>(text) {
+                Ok(message) => Some(Heard::Message(message)),
+                Err(_) => self.off(text),
+            },
+            None => self.unreadable(Outline::of(&text), NOT_UTF8).or(Some(no_json(NOT_UTF8, None))),
+        };
+        heard.into_iter().collect()
+    }
+
+    fn unreadable(&self, about: About, why: &str) -> Option<Heard<RoleServer>> {
+        match about {
+            // The handler that asked hears of it.
+            About::Answer(id) => {
+                let words = format!("the answer cannot be read: {why}");
+                let error = ErrorData::new(ErrorCode::INTERNAL_ERROR, words, None);
+                Some(Heard::Message(ClientJsonRpcMessage::error(error, Some(id))))
+            }
+            About::Request(id) => Some(refused(why, Some(id))),
+            About::Nothing => None,
+        }
+    }
+}
+
+impl OfClient {
+    /// What becomes of a text that is no message the SDK can read.
+    fn off(&self, text: &str) -> Option<Heard<RoleServer>> {
+        let about = Outline::of(text.as_bytes());
+        if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+            let id = match about {
+                About::Request(id) => Some(id),
+                about => match self.unreadable(about, &why(&error)) {
+                    Some(heard) => return Some(heard),
+                    None => None,
+                },
+            };
+            return Some(no_json(&why(&error), id));
+        }
+        // JSON, but not as the SDK reads it: too deep, a number too large, or no message at all.
+        let why = match serde_json::from_str::<Value>(text) {
+            Err(error) => why(&error),
+            Ok(value) if value["method"].is_string() && value.get("id").is_none() => return None,
+            Ok(_) => "it is not a JSON-RPC 2.0 message".to_owned(),
+        };
+        self.unreadable(about, &why).or_else(|| Some(refused(&why, None)))
+    }
+}
+
+/// A byte order mark.
+pub const BOM: &[u8] = b"\xef\xbb\xbf";
+const NOT_UTF8: &str = "it is not UTF-8";
+
+/// The text without byte order mark and white space around it.
+fn trimmed(text: &[u8]) -> Option<&str> {
+    Some(std::str::from_utf8(text).ok()?.trim_start_matches('\u{feff}').trim())
+}
+
+fn batch(text: &str) -> Option<Vec<&RawValue>> {
+    if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
+}
+
+fn refused<R: ServiceRole>(why: &str, id: Option<RequestId>) -> Heard<R> {
+    Heard::Reply(ErrorData::invalid_request(format!("the message cannot be read: {why}"), None), id)
+}
+
+fn no_json<R: ServiceRole>(why: &str, id: Option<RequestId>) -> Heard<R> {
+    Heard::Reply(ErrorData::parse_error(format!("the message cannot be read: {why}"), None), id)
+}
+
+/// An error as a server wrote it, whatever it took for one. What has no place of its own is in `data`.
+fn read_error(text: &str) -> ErrorData {
+    let internal = |words: String| ErrorData::new(ErrorCode::INTERNAL_ERROR, words, None);
+    let members = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(members)) => members,
+        Ok(Value::String(words)) => return internal(words),
+        Ok(other) => return internal(other.to_string()),
+        Err(error) => return internal(format!("its error cannot be read: {}", why(&error))),
+    };
+    let number = members.get("code").and_then(Value::as_f64).filter(|code| code.fract() == 0.0);
+    let code = number.filter(|code| (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(code));
+    let words = members.get("message").and_then(Value::as_str);
+    let is_known = |key: &String| matches!(key.as_str(), "code" | "message" | "data");
+    let is_whole = code.is_some() && words.is_some() && members.keys().all(is_known);
+    let message = words.unwrap_or("the server gave no message").to_owned();
+    let code = code.map_or(ErrorCode::INTERNAL_ERROR, |code| ErrorCode(code as i32));
+    let data = match members.get("data") {
+        Some(Value::Null) | None if is_whole => None,
+        Some(Value::Null) | None => Some(Value::Object(members)),
+        Some(data) => Some(data.clone()),
+    };
+    ErrorData::new(code, message, data)
+}
+
+/// A request in a body that has an id and cannot be read, with the error that answers it.
+pub fn unreadable_request(body: &[u8]) -> Option<Vec<u8>> {
+    if body.starts_with(BOM) {
+        // It has words of its own.
+        return None;
+    }
+    let error = serde_json::from_slice::<Value>(body).err()?;
+    let About::Request(id) = Outline::of(body) else { return None };
+    let words = format!("the message cannot be read: {}", why(&error));
+    let error = ServerJsonRpcMessage::error(ErrorData::parse_error(words, None), Some(id));
+    serde_json::to_vec(&error).ok()
+}
+
+/// The answer to `tools/list` over HTTP. The SDK learns from it which arguments are sent as headers as well;
+/// it sees the tools that say so, and none that it would refuse.
+pub fn with_headers(message: ServerJsonRpcMessage) -> ServerJsonRpcMessage {
+    let JsonRpcMessage::Response(mut response) = message else { return message };
+    response.result = match Answer::of(response.result) {
+        Answer::Text(text) if text.contains("x-mcp-header") => {
+            let tools = tools_with_headers(&text).unwrap_or_default();
+            let mut list = ListToolsResult::with_all_items(tools);
+            list.meta
+                .get_or_insert_with(MetaObject::new)
+                .0
+                .insert(TEXT.to_owned(), Value::String(text));
+            ServerResult::ListToolsResult(list)
+        }
+        answer => answer.wrapped(),
+    };
+    JsonRpcMessage::Response(response)
+}
+
+fn tools_with_headers(text: &str) -> Option<Vec<Tool>> {
+    let members: Members = serde_json::from_str(text).ok()?;
+    let tools: Vec<&RawValue> = serde_json::from_str(members.get("tools")?.get()).ok()?;
+    let named = tools.into_iter().filter(|tool| tool.get().contains("x-mcp-header"));
+    Some(named.filter_map(|tool| serde_json::from_str(tool.get()).ok()).collect())
+}
+
+/// Whether the request is one for tools.
+pub fn asks_for_tools(message: &ClientJsonRpcMessage) -> bool {
+    matches!(message, JsonRpcMessage::Request(it) if matches!(it.request, ClientRequest::ListToolsRequest(_)))
+}
+
+#[cfg(test)]
+mod tests;

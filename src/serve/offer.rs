@@ -1,0 +1,468 @@
+//! What a server offers: its lists, page by page and item by item.
+//!
+//! One rule: what is wrong with one item costs that item, what is wrong with one list costs that list, and both are
+//! named. What a server says of an item is kept as it wrote it.
+
+use super::faults::{Faults, shown};
+use super::messages::{Answer, why};
+use rmcp::RoleClient;
+use rmcp::model::{
+    ClientRequest, ErrorCode, ListPromptsRequest, ListResourceTemplatesRequest,
+    ListResourcesRequest, ListToolsRequest, PaginatedRequestParams,
+};
+use rmcp::service::{Peer, PeerRequestOptions, ServiceError};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::time::Duration;
+
+/// No server has more tools, prompts or resources than this; what comes after is left out.
+const MOST_ITEMS: usize = 10_000;
+/// A list that does not end is ended after so many pages.
+const MOST_PAGES: usize = 1_000;
+/// How long prompts and resources may take to be listed: a server that never says has its tools all the same.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a server offers.
+#[derive(Clone, Debug, Default)]
+pub struct Offer {
+    /// Its tools.
+    pub tools: Vec<Tool>,
+    /// Its prompts.
+    pub prompts: Vec<Item>,
+    /// Its resources.
+    pub resources: Vec<Item>,
+    /// Its resource templates.
+    pub templates: Vec<Item>,
+    /// How it wants to be used.
+    pub instructions: Option<String>,
+    /// What was left out or taken otherwise than it is written.
+    pub faults: Faults,
+}
+
+/// A tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// Its name on its server.
+    pub name: String,
+    /// Its human-readable title.
+    pub title: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// All that its server says of it, as JSON.
+    pub text: Box<str>,
+}
+
+impl Tool {
+    /// All that its server says of it.
+    pub fn members(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// Reads one, and says what was taken otherwise than it is written.
+    fn read(text: &str) -> Result<(Self, Option<String>), String> {
+        let mut members = object(text)?;
+        let own = |key: &str| members.get(key).and_then(Value::as_str).map(str::to_owned);
+        let name = own("name").filter(|name| !name.is_empty()).ok_or("it has no name")?;
+        let (title, description) = (own("title"), own("description"));
+        let fault = match members.get("inputSchema") {
+            Some(Value::Object(_)) => None,
+            None => Some("it has no input schema, so any arguments are passed".to_owned()),
+            Some(other) => Some(format!(
+                "its input schema is {}, not an object, so any arguments are passed",
+                kind(other)
+            )),
+        };
+        let text = match fault {
+            None => text.into(),
+            Some(_) => {
+                members.insert("inputSchema".into(), json!({"type": "object"}));
+                Value::Object(members).to_string().into()
+            }
+        };
+        Ok((Self { name, title, description, text }, fault))
+    }
+}
+
+/// A prompt, a resource or a resource template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its name or address on its server.
+    pub key: String,
+    /// All that its server says of it, as JSON.
+    pub text: Box<str>,
+}
+
+impl Item {
+    /// All that its server says of it.
+    pub fn members(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    fn read(key: &str, text: &str) -> Result<(Self, Option<String>), String> {
+        let members = object(text)?;
+        let own = members.get(key).and_then(Value::as_str).filter(|own| !own.is_empty());
+        let key = own.ok_or_else(|| format!("it has no `{key}`"))?.to_owned();
+        Ok((Self { key, text: text.into() }, None))
+    }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(other) => Err(format!("it is {}, not an object", kind(&other))),
+        Err(error) => Err(why(&error)),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A kind of list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum List {
+    Tools,
+    Prompts,
+    Resources,
+    Templates,
+}
+
+impl List {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+        }
+    }
+
+    fn request(self, cursor: Option<String>) -> ClientRequest {
+        let page = Some(PaginatedRequestParams::default().with_cursor(cursor));
+        match self {
+            Self::Tools => ListToolsRequest { params: page, ..Default::default() }.into(),
+            Self::Prompts => ListPromptsRequest { params: page, ..Default::default() }.into(),
+            Self::Resources => ListResourcesRequest { params: page, ..Default::default() }.into(),
+            Self::Templates => {
+                ListResourceTemplatesRequest { params: page, ..Default::default() }.into()
+            }
+        }
+    }
+
+    /// Under which member the items stand, and what names one of them.
+    fn members(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tools => ("tools", "name"),
+            Self::Prompts => ("prompts", "name"),
+            Self::Resources => ("resources", "uri"),
+            Self::Templates => ("resourceTemplates", "uriTemplate"),
+        }
+    }
+
+    /// In words: all of them, and one.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Tools => ("tools", "tool"),
+            Self::Prompts => ("prompts", "prompt"),
+            Self::Resources => ("resources", "resource"),
+            Self::Templates => ("resource templates", "resource template"),
+        }
+    }
+}
+
+/// Why a list was not read.
+#[derive(Debug)]
+pub enum ListError {
+    /// The server refused to list.
+    Refused(ErrorCode),
+    /// It answered with something else.
+    Malformed(&'static str, String),
+    /// It did not answer in time.
+    Silent,
+    /// The connection ended.
+    Ended,
+}
+
+impl fmt::Display for ListError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(code) => write!(f, "it did not say what it offers (error {})", code.0),
+            Self::Malformed(method, why) => write!(f, "its answer to {method} is malformed: {why}"),
+            Self::Silent => f.write_str("it did not say in time what it offers"),
+            Self::Ended => f.write_str("it ended before it said what it offers"),
+        }
+    }
+}
+
+/// Asks for everything a server says it offers. `known`: what was off before. `within`: how long it may take.
+pub async fn list(
+    peer: &Peer<RoleClient>,
+    known: Vec<String>,
+    within: Duration,
+) -> Result<Offer, ListError> {
+    let Some(info) = peer.peer_info() else { return Ok(Offer::default()) };
+    let offered = &info.capabilities;
+    let mut offer = Offer { instructions: info.instructions.clone(), ..Offer::default() };
+    offer.instructions.take_if(|text| text.trim().is_empty());
+    offer.faults.extend(known);
+    let mut refused = None;
+    if offered.tools.is_some() {
+        match pages(peer, List::Tools, Tool::read, &mut offer.faults).await {
+            Ok(tools) => offer.tools = tools,
+            Err(error) => refused = Some(error),
+        }
+    }
+    let patience = PATIENCE.min(within / 3);
+    let of = |list, is_offered| other(peer, list, is_offered, patience);
+    let has_resources = offered.resources.is_some();
+    let (prompts, resources, templates) = tokio::join!(
+        of(List::Prompts, offered.prompts.is_some()),
+        of(List::Resources, has_resources),
+        of(List::Templates, has_resources),
+    );
+    for (items, (listed, faults)) in [
+        (&mut offer.prompts, prompts),
+        (&mut offer.resources, resources),
+        (&mut offer.templates, templates),
+    ] {
+        *items = listed;
+        offer.faults.append(faults);
+    }
+    let has_others =
+        !(offer.prompts.is_empty() && offer.resources.is_empty() && offer.templates.is_empty());
+    match refused {
+        None => Ok(offer),
+        Some(error) if has_others && !peer.is_transport_closed() => {
+            offer.faults.add(format!("its tools are left out: {error}"));
+            Ok(offer)
+        }
+        Some(error) => Err(error),
+    }
+}
+
+/// A list whose absence costs nothing else.
+async fn other(
+    peer: &Peer<RoleClient>,
+    list: List,
+    is_offered: bool,
+    patience: Duration,
+) -> (Vec<Item>, Faults) {
+    let mut faults = Faults::default();
+    if !is_offered {
+        return (Vec::new(), faults);
+    }
+    let (_, key) = list.members();
+    let read = |text: &str| Item::read(key, text);
+    let listed = tokio::time::timeout(patience, pages(peer, list, read, &mut faults)).await;
+    let error = match listed.unwrap_or(Err(ListError::Silent)) {
+        Ok(items) => return (items, faults),
+        Err(error) => error,
+    };
+    let is_unknown = matches!(error, ListError::Refused(ErrorCode::METHOD_NOT_FOUND));
+    // Many servers with resources do not know the request for templates.
+    if !(list == List::Templates && is_unknown) {
+        faults.add(format!("its {} are left out: {error}", list.words().0));
+    }
+    (Vec::new(), faults)
+}
+
+/// All pages of one list, as far as they are bounded. What was read before a page that cannot be read stays.
+async fn pages<T: Named>(
+    peer: &Peer<RoleClient>,
+    list: List,
+    read: impl Fn(&str) -> Result<(T, Option<String>), String>,
+    faults: &mut Faults,
+) -> Result<Vec<T>, ListError> {
+    let mut items = Items {
+        list,
+        read,
+        faults,
+        all: Vec::new(),
+        places: HashMap::new(),
+        place: 0,
+        last: String::new(),
+    };
+    let mut cursors = HashSet::new();
+    let mut cursor: Option<String> = None;
+    for number in 1..=MOST_PAGES {
+        let page = match ask(peer, list, cursor.take()).await {
+            Ok(text) => items.page(&text).map_err(|why| ListError::Malformed(list.method(), why)),
+            Err(error) => Err(error),
+        };
+        match page {
+            Err(error) if number == 1 => return Err(error),
+            Err(error) => {
+                let (all, _) = list.words();
+                items.faults.add(format!(
+                    "page {number} of its {all}, and what follows, is left out: {error}"
+                ));
+                break;
+            }
+            Ok(next) => cursor = next,
+        }
+        // A cursor that was there before leads round in a circle.
+        match &cursor {
+            Some(next) if cursors.insert(next.clone()) => {}
+            _ => break,
+        }
+        if items.all.len() >= MOST_ITEMS {
+            let (all, _) = list.words();
+            items
+                .faults
+                .add(format!("of its {all} those after the first {MOST_ITEMS} are left out"));
+            break;
+        }
+    }
+    items.all.truncate(MOST_ITEMS);
+    Ok(items.all)
+}
+
+async fn ask(
+    peer: &Peer<RoleClient>,
+    list: List,
+    cursor: Option<String>,
+) -> Result<String, ListError> {
+    let (method, request) = (list.method(), list.request(cursor));
+    let error = |error| match error {
+        ServiceError::McpError(error) => ListError::Refused(error.code),
+        _ => ListError::Ended,
+    };
+    let sent = peer.send_request_with_option(request, PeerRequestOptions::no_options()).await;
+    match sent.map_err(error)?.await_response().await {
+        Ok(result) => match Answer::of(result) {
+            Answer::Text(text) => Ok(text),
+            Answer::Unreadable(why) => Err(ListError::Malformed(method, why)),
+        },
+        Err(other) => Err(error(other)),
+    }
+}
+
+/// Something with a name, as it is written.
+trait Named {
+    fn key(&self) -> &str;
+    fn text(&self) -> &str;
+}
+
+impl Named for Tool {
+    fn key(&self) -> &str {
+        &self.name
+    }
+
+    fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Named for Item {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The items of the pages that were read.
+struct Items<'f, T, F> {
+    list: List,
+    read: F,
+    faults: &'f mut Faults,
+    all: Vec<T>,
+    /// Where each name was first.
+    places: HashMap<String, usize>,
+    /// Counted from 1, over all pages.
+    place: usize,
+    /// The page before.
+    last: String,
+}
+
+impl<T: Named, F: Fn(&str) -> Result<(T, Option<String>), String>> Items<'_, T, F> {
+    /// Reads a page; the cursor of the next one.
+    fn page(&mut self, text: &str) -> Result<Option<String>, String> {
+        if self.last == text {
+            return Ok(None);
+        }
+        text.clone_into(&mut self.last);
+        let members: HashMap<String, &RawValue> =
+            serde_json::from_str(text).map_err(|_| "it is no object".to_owned())?;
+        let (member, _) = self.list.members();
+        let items = members.get(member).ok_or_else(|| format!("`{member}` is missing"))?.get();
+        // Programs in Go write an empty list so.
+        if items != "null" {
+            let items: Vec<&RawValue> =
+                serde_json::from_str(items).map_err(|_| format!("`{member}` is no array"))?;
+            items.iter().for_each(|item| self.item(item.get()));
+        }
+        let cursor = members.get("nextCursor").map(|cursor| serde_json::from_str(cursor.get()));
+        Ok(match cursor {
+            None | Some(Ok(Value::Null)) => None,
+            Some(Ok(Value::String(cursor))) => Some(cursor).filter(|cursor| !cursor.is_empty()),
+            Some(Ok(Value::Number(cursor))) => Some(cursor.to_string()),
+            Some(_) => {
+                let (all, _) = self.list.words();
+                self.faults.add(format!("its {all} end where `nextCursor` is no text"));
+                None
+            }
+        })
+    }
+
+    fn item(&mut self, text: &str) {
+        self.place += 1;
+        match (self.read)(text) {
+            Err(why) => {
+                let which = self.which(named(self.list, text).as_deref());
+                self.faults.add(format!("{which} is left out: {why}"));
+            }
+            Ok((item, fault)) => {
+                if let Some(fault) = fault {
+                    let which = self.which(Some(item.key()));
+                    self.faults.add(format!("{which}: {fault}"));
+                }
+                self.keep(item);
+            }
+        }
+    }
+
+    fn keep(&mut self, item: T) {
+        match self.places.get(item.key()).and_then(|at| self.all.get(*at)) {
+            // A page that came twice.
+            Some(first) if first.text() == item.text() => {}
+            Some(_) => {
+                let which = self.which(Some(item.key()));
+                self.faults.add(format!("{which} is left out: another one has its name"));
+            }
+            None => {
+                self.places.insert(item.key().to_owned(), self.all.len());
+                self.all.push(item);
+            }
+        }
+    }
+
+    fn which(&self, name: Option<&str>) -> String {
+        let (_, one) = self.list.words();
+        match name {
+            Some(name) => format!("{one} `{}` (place {})", shown(name), self.place),
+            None => format!("the {one} at place {}", self.place),
+        }
+    }
+}
+
+/// The name of an item that cannot be read.
+fn named(list: List, text: &str) -> Option<String> {
+    let members: HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+    let (_, key) = list.members();
+    serde_json::from_str(members.get(key)?.get()).ok()
+}
+
+#[cfg(test)]
+mod tests;
