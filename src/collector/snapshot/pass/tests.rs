@@ -102,7 +102,6 @@ fn what_has_not_changed_is_taken_and_every_number_is_that_of_a_reading_of_all() 
         while expiry.step().expect("a step") != Expired::Nothing {}
     });
     // A Saturday: of the next day other days matter, and a week later all is read.
-    let mut before = before;
     for (later, is_week) in [(1, false), (1, false), (2, true), (5, false), (8, false), (9, true)] {
         let then = Now(now.0 + later * DAY);
         let again = before.read_again(&reader, then).expect("a snapshot");
