@@ -20,9 +20,14 @@ pub fn line(text: &str) -> Cow<'_, str> {
     spelled(text, |c| c.is_control() || is_invisible(c))
 }
 
-/// `text` on as many lines as it has, tabs included.
+/// `text` on as many lines as it has, tabs included. Lines of CSV end with `\r\n`.
 pub fn lines(text: &str) -> Cow<'_, str> {
-    spelled(text, |c| c.is_control() && !matches!(c, '\n' | '\t') || is_invisible(c))
+    let is_hidden = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || is_invisible(c);
+    if !text.contains("\r\n") {
+        return spelled(text, is_hidden);
+    }
+    let parts: Vec<_> = text.split("\r\n").map(|part| spelled(part, is_hidden)).collect();
+    Cow::Owned(parts.join("\r\n"))
 }
 
 fn spelled(text: &str, is_hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -60,5 +65,6 @@ mod tests {
             assert_eq!(line(text), shown);
         }
         assert_eq!(lines("a\tb\nc\u{202e}\r"), "a\tb\nc\\u202e\\u000d");
+        assert_eq!(lines("a,b\r\nc\u{202e}\rd\r\n"), "a,b\r\nc\\u202e\\u000dd\r\n");
     }
 }
