@@ -3,17 +3,19 @@
 //! One rule: what is wrong with one item costs that item, what is wrong with one list costs that list, and both are
 //! named. What a server says of an item is kept as it wrote it.
 
-use super::faults::{Faults, shown};
+mod items;
+
+use super::faults::Faults;
 use super::messages::{Answer, why};
+use items::{Items, Named};
 use rmcp::RoleClient;
 use rmcp::model::{
     ClientRequest, ErrorCode, ListPromptsRequest, ListResourceTemplatesRequest,
     ListResourcesRequest, ListToolsRequest, PaginatedRequestParams,
 };
 use rmcp::service::{Peer, PeerRequestOptions, ServiceError};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -282,15 +284,7 @@ async fn pages<T: Named>(
     read: impl Fn(&str) -> Result<(T, Option<String>), String>,
     faults: &mut Faults,
 ) -> Result<Vec<T>, ListError> {
-    let mut items = Items {
-        list,
-        read,
-        faults,
-        all: Vec::new(),
-        places: HashMap::new(),
-        place: 0,
-        last: String::new(),
-    };
+    let mut items = Items::new(list, read, faults);
     let mut cursors = HashSet::new();
     let mut cursor: Option<String> = None;
     for number in 1..=MOST_PAGES {
@@ -344,124 +338,6 @@ async fn ask(
         },
         Err(other) => Err(error(other)),
     }
-}
-
-/// Something with a name, as it is written.
-trait Named {
-    fn key(&self) -> &str;
-    fn text(&self) -> &str;
-}
-
-impl Named for Tool {
-    fn key(&self) -> &str {
-        &self.name
-    }
-
-    fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-impl Named for Item {
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-/// The items of the pages that were read.
-struct Items<'f, T, F> {
-    list: List,
-    read: F,
-    faults: &'f mut Faults,
-    all: Vec<T>,
-    /// Where each name was first.
-    places: HashMap<String, usize>,
-    /// Counted from 1, over all pages.
-    place: usize,
-    /// The page before.
-    last: String,
-}
-
-impl<T: Named, F: Fn(&str) -> Result<(T, Option<String>), String>> Items<'_, T, F> {
-    /// Reads a page; the cursor of the next one.
-    fn page(&mut self, text: &str) -> Result<Option<String>, String> {
-        if self.last == text {
-            return Ok(None);
-        }
-        text.clone_into(&mut self.last);
-        let members: HashMap<String, &RawValue> =
-            serde_json::from_str(text).map_err(|_| "it is no object".to_owned())?;
-        let (member, _) = self.list.members();
-        let items = members.get(member).ok_or_else(|| format!("`{member}` is missing"))?.get();
-        // Programs in Go write an empty list so.
-        if items != "null" {
-            let items: Vec<&RawValue> =
-                serde_json::from_str(items).map_err(|_| format!("`{member}` is no array"))?;
-            items.iter().for_each(|item| self.item(item.get()));
-        }
-        let cursor = members.get("nextCursor").map(|cursor| serde_json::from_str(cursor.get()));
-        Ok(match cursor {
-            None | Some(Ok(Value::Null)) => None,
-            Some(Ok(Value::String(cursor))) => Some(cursor).filter(|cursor| !cursor.is_empty()),
-            Some(Ok(Value::Number(cursor))) => Some(cursor.to_string()),
-            Some(_) => {
-                let (all, _) = self.list.words();
-                self.faults.add(format!("its {all} end where `nextCursor` is no text"));
-                None
-            }
-        })
-    }
-
-    fn item(&mut self, text: &str) {
-        self.place += 1;
-        match (self.read)(text) {
-            Err(why) => {
-                let which = self.which(named(self.list, text).as_deref());
-                self.faults.add(format!("{which} is left out: {why}"));
-            }
-            Ok((item, fault)) => {
-                if let Some(fault) = fault {
-                    let which = self.which(Some(item.key()));
-                    self.faults.add(format!("{which}: {fault}"));
-                }
-                self.keep(item);
-            }
-        }
-    }
-
-    fn keep(&mut self, item: T) {
-        match self.places.get(item.key()).and_then(|at| self.all.get(*at)) {
-            // A page that came twice.
-            Some(first) if first.text() == item.text() => {}
-            Some(_) => {
-                let which = self.which(Some(item.key()));
-                self.faults.add(format!("{which} is left out: another one has its name"));
-            }
-            None => {
-                self.places.insert(item.key().to_owned(), self.all.len());
-                self.all.push(item);
-            }
-        }
-    }
-
-    fn which(&self, name: Option<&str>) -> String {
-        let (_, one) = self.list.words();
-        match name {
-            Some(name) => format!("{one} `{}` (place {})", shown(name), self.place),
-            None => format!("the {one} at place {}", self.place),
-        }
-    }
-}
-
-/// The name of an item that cannot be read.
-fn named(list: List, text: &str) -> Option<String> {
-    let members: HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
-    let (_, key) = list.members();
-    serde_json::from_str(members.get(key)?.get()).ok()
 }
 
 #[cfg(test)]

@@ -4,28 +4,16 @@ fn read(list: List, pages: &[&str]) -> (Vec<String>, Vec<String>, Vec<Option<Str
     let mut faults = Faults::default();
     let mut cursors = Vec::new();
     let all = if list == List::Tools {
-        let mut items = items(list, Tool::read, &mut faults);
+        let mut items = Items::new(list, Tool::read, &mut faults);
         cursors.extend(pages.iter().map(|page| items.page(page).expect("a page")));
         items.all.iter().map(|tool| tool.name.clone()).collect()
     } else {
         let (_, key) = list.members();
-        let mut items = items(list, |text: &str| Item::read(key, text), &mut faults);
+        let mut items = Items::new(list, |text: &str| Item::read(key, text), &mut faults);
         cursors.extend(pages.iter().map(|page| items.page(page).expect("a page")));
         items.all.iter().map(|item| item.key.clone()).collect()
     };
     (all, faults.sentences(), cursors)
-}
-
-fn items<T, F>(list: List, read: F, faults: &mut Faults) -> Items<'_, T, F> {
-    Items {
-        list,
-        read,
-        faults,
-        all: Vec::new(),
-        places: HashMap::new(),
-        place: 0,
-        last: String::new(),
-    }
 }
 
 #[test]
@@ -78,7 +66,7 @@ fn a_list_that_is_null_is_empty_and_one_that_is_none_is_malformed() {
     assert_eq!(read(List::Prompts, &[r#"{"prompts":null}"#]), (vec![], vec![], vec![None]));
     for page in ["{}", r#"{"tools":{"echo":{}}}"#, "[]", "null", r#"{"tools":1}"#] {
         let mut faults = Faults::default();
-        assert!(items(List::Tools, Tool::read, &mut faults).page(page).is_err(), "{page}");
+        assert!(Items::new(List::Tools, Tool::read, &mut faults).page(page).is_err(), "{page}");
     }
 }
 
