@@ -90,6 +90,7 @@ impl Call {
     }
 
     /// An option that was given twice: the second would silently win.
+    #[cfg(feature = "collector")]
     fn repeated(&self) -> Option<&'static str> {
         let names = self.options.iter().map(|(name, _)| *name);
         let mut before = names.clone().enumerate();
