@@ -216,7 +216,7 @@ fn an_id_that_is_no_uuid_is_reported_and_not_shown() {
 
 #[test]
 fn without_a_place_to_write_status_says_that_nothing_is_sent() {
-    let status = status(Path::new("/proc/nobody"), &[]);
+    let status = status(home().path(), &[("MCPPROXY_HOME", "/proc/nobody")]);
     assert_eq!(
         status["store"]["state"],
         if cfg!(feature = "activation") { "remote" } else { "not_built" }
