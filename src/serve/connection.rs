@@ -17,7 +17,6 @@ use super::unreachable;
 use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
 use axum::http::header::ACCEPT_ENCODING;
-use mcpproxy_platform::group;
 use rmcp::model::{ErrorCode, ProtocolVersion, SubscriptionFilter};
 use rmcp::service::{ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -27,7 +26,7 @@ use rmcp::transport::streamable_http_client::{
 };
 use std::error::Error;
 use std::io;
-use std::process::Stdio;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -62,7 +61,6 @@ pub struct Connection {
 pub async fn connect(
     transport: &Transport,
     processes: &Processes,
-    show_stderr: bool,
     memory: &era::Memory,
     startup: Duration,
 ) -> Result<Connection, String> {
@@ -72,7 +70,7 @@ pub async fn connect(
         let reader = OfServer::default();
         let result = match transport {
             Transport::Stdio { .. } => {
-                let streams = start(transport, processes, show_stderr, reader.clone())?;
+                let streams = start(transport, processes, reader.clone())?;
                 let streams = Beginning::new(streams, memory.clone(), silence);
                 establish(Link::over_streams(streams, reader), begin).await
             }
@@ -134,26 +132,26 @@ where
 fn start(
     transport: &Transport,
     processes: &Processes,
-    show_stderr: bool,
     reader: OfServer,
 ) -> Result<impl rmcp::transport::Transport<RoleClient> + use<>, String> {
     let Transport::Stdio { command, args, env, cwd } = transport else {
         return Err("it is not a child process".into());
     };
-    let mut child = group::command(command.as_ref());
-    child.env_clear();
-    child.envs(std::env::vars_os().filter(|(name, _)| is_passed(name)));
-    child.args(args).envs(env.iter().map(|(name, value)| (name, value)));
-    if let Some(cwd) = cwd {
-        child.current_dir(cwd);
-    }
-    child.stderr(if show_stderr { Stdio::inherit() } else { Stdio::null() });
-    let started = processes.start(&mut child).map_err(|e| match (e.kind(), cwd) {
-        (io::ErrorKind::NotFound, Some(dir)) if !dir.is_dir() => {
-            "its working directory (`cwd`) does not exist".to_owned()
+    let dress = |child: &mut Command| {
+        child.env_clear();
+        child.envs(std::env::vars_os().filter(|(name, _)| is_passed(name)));
+        child.envs(env.iter().map(|(name, value)| (name, value)));
+        if let Some(cwd) = cwd {
+            child.current_dir(cwd);
         }
-        _ => cannot_start(&e),
-    });
+    };
+    let started =
+        processes.start(command.as_ref(), args, dress).map_err(|e| match (e.kind(), cwd) {
+            (io::ErrorKind::NotFound, Some(dir)) if !dir.is_dir() => {
+                "its working directory (`cwd`) does not exist".to_owned()
+            }
+            _ => cannot_start(&e),
+        });
     started.map(|(output, input)| Lines::new(output, input, reader))
 }
 
