@@ -30,6 +30,8 @@ const LONGEST_LOOK: Duration = Duration::from_millis(100);
 /// How long after the end of the first process its output is still looked at. The end may be heard of before the
 /// system's word that there is something to read.
 const LAST_LOOK: Duration = Duration::from_millis(100);
+/// How long its last words on standard error are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A longer line on standard error is shown as several.
 const LONGEST_LINE: usize = 8 << 10;
 /// A thread that only waits, or copies lines.
@@ -94,13 +96,13 @@ impl Processes {
             keep(group, first, pipe, token, over).await;
             // The last words; others that hold the pipe open are not waited for.
             if let Some(shown) = shown {
-                let _ = timeout(LAST_LOOK, shown).await;
+                let _ = timeout(LAST_WORDS, shown).await;
             }
         });
         Ok((output, input))
     }
 
-    /// Ends all of them; returns when nothing of them lives any more, after 8 s at the latest.
+    /// Ends all of them; returns when nothing of them lives any more, after 9 s at the latest.
     pub async fn end(&self) {
         let stop = std::mem::take(&mut *self.stop.lock().unwrap_or_else(PoisonError::into_inner));
         stop.cancel();

@@ -14,6 +14,7 @@ use super::post::PACKED;
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
 use super::unreachable;
+use crate::config::servers::relative::is_relative_command;
 use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
 use axum::http::header::ACCEPT_ENCODING;
@@ -89,7 +90,10 @@ pub async fn connect(
         let is_http = matches!(transport, Transport::Http { .. });
         let Some(next) = trouble.otherwise(begin, is_http, memory.answered_late()) else {
             memory.forget();
-            return Err(trouble.into_words(is_http));
+            // A process that answered was started right.
+            let may_be_of_entry = is_http || matches!(trouble, Trouble::Closed);
+            let words = trouble.into_words(is_http);
+            return Err(if may_be_of_entry { with_hint(&words, transport) } else { words });
         };
         begin = next;
         processes.end().await;
@@ -137,6 +141,12 @@ fn start(
     let Transport::Stdio { command, args, env, cwd } = transport else {
         return Err("it is not a child process".into());
     };
+    // Where the system looks for a relative one depends on the system.
+    let program = match cwd {
+        Some(cwd) if is_relative_command(command) => std::path::absolute(cwd.join(command)).ok(),
+        _ => None,
+    };
+    let program = program.unwrap_or_else(|| command.into());
     let dress = |child: &mut Command| {
         child.env_clear();
         child.envs(std::env::vars_os().filter(|(name, _)| is_passed(name)));
@@ -146,13 +156,24 @@ fn start(
         }
     };
     let started =
-        processes.start(command.as_ref(), args, dress).map_err(|e| match (e.kind(), cwd) {
+        processes.start(program.as_ref(), args, dress).map_err(|e| match (e.kind(), cwd) {
             (io::ErrorKind::NotFound, Some(dir)) if !dir.is_dir() => {
-                "its working directory (`cwd`) does not exist".to_owned()
+                with_hint("its working directory (`cwd`) does not exist", transport)
+            }
+            (io::ErrorKind::NotFound, _) if is_relative_command(command) => {
+                with_hint("its command cannot be started: no such file", transport)
             }
             _ => cannot_start(&e),
         });
     started.map(|(output, input)| Lines::new(output, input, reader))
+}
+
+/// With what may be wrong with the entry.
+fn with_hint(words: &str, transport: &Transport) -> String {
+    match transport.hint() {
+        Some(hint) => format!("{words}; {hint}"),
+        None => words.to_owned(),
+    }
 }
 
 fn is_passed(name: &std::ffi::OsStr) -> bool {

@@ -129,8 +129,9 @@ async fn attempt(
     tokio::time::timeout(within, started).await.unwrap_or_else(|_| {
         memory.forget();
         let seconds = within.as_secs_f64();
+        let hint = transport.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
         Err(format!(
-            "it did not start within {seconds} s; a larger `startup_timeout_sec` in its entry gives it more time"
+            "it did not start within {seconds} s; a larger `startup_timeout_sec` in its entry gives it more time{hint}"
         ))
     })
 }
