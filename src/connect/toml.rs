@@ -39,6 +39,7 @@ pub(super) fn servers(client: &Client, bytes: &[u8]) -> Result<Vec<Server>, Prob
     let table = table
         .ok_or_else(|| Problem::Malformed(format!("`{}` must be a table", client.container)))?;
     let server = |(name, item): (&str, &Item)| Server {
+        project: None,
         name: name.to_owned(),
         launch: launch(text, item),
         url: item.get("url").and_then(Item::as_str).map(str::to_owned),

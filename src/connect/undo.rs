@@ -61,7 +61,10 @@ fn replay(client: &Client, original: &[u8], changes: &[Change]) -> Option<Vec<u8
 fn same(one: &Change, other: &Change) -> bool {
     match (one, other) {
         (Change::Add(_), Change::Add(_)) => true,
-        (Change::Wrap { name, .. }, Change::Wrap { name: other, .. }) => name == other,
+        (
+            Change::Wrap { project, name, .. },
+            Change::Wrap { project: other_project, name: other, .. },
+        ) => project == other_project && name == other,
         _ => false,
     }
 }
