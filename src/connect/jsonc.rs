@@ -4,9 +4,10 @@
 
 use super::clients::{Client, Members, URL_KEYS};
 use super::comments::Text;
-use super::document::{ENTRY, Problem, Server};
+use super::document::{ENTRY, Server};
 use super::launch::{Form, Launch, Word};
 use super::patch::{self, Patch};
+use super::problem::Problem;
 use crate::config::NewValue;
 use crate::config::layout::{Layout, elements, write_member};
 use crate::json::{self, Data, Member, Value};

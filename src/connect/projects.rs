@@ -3,9 +3,10 @@
 //! One rule: only directories that the client's own file names, the user names or stands in are looked at.
 
 use super::clients::Client;
-use super::document::{self, Problem, Server};
+use super::document::{self, Server};
 use super::file;
 use super::places::Places;
+use super::problem::Problem;
 use super::wiring::{self, Found, Trouble};
 use std::path::{Path, PathBuf};
 

@@ -4,9 +4,10 @@
 //! turn every line end into its own, and drop a byte order mark.)
 
 use super::clients::{Client, Members};
-use super::document::{ENTRY, Problem, Server};
+use super::document::{ENTRY, Server};
 use super::launch::{Form, Launch, Word};
 use super::patch::{self, Patch};
+use super::problem::Problem;
 use crate::json;
 use std::ops::Range;
 use toml_edit::{Document, Item, TableLike, Value};

@@ -4,7 +4,8 @@
 //! file as it is now. Otherwise somebody else has written since, and only what is ours is taken out.
 
 use super::clients::Client;
-use super::document::{self, Change, Problem};
+use super::document::{self, Change};
+use super::problem::Problem;
 
 /// The text without `change`; `None` when that is nothing at all, because we `made` the file. `original` is
 /// the copy that was put aside.

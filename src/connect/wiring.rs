@@ -3,9 +3,10 @@
 //! One rule: a plan changes nothing; only [`Plan::carry_out`] writes.
 
 use super::clients::Client;
-use super::document::{self, Change, Entry, Problem, Server};
+use super::document::{self, Change, Entry, Server};
 use super::file;
 use super::places::Places;
+use super::problem::Problem;
 use super::record::{self, Record};
 use super::undo;
 use std::fmt;
