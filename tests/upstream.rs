@@ -445,7 +445,7 @@ fn what_may_be_wrong_with_an_entry_is_said_and_keeps_it_from_nothing() {
         dir.path(),
         &format!(
             r#"{{"mcpServers":{{"old":{{"url":"{old}"}},"node":{{"command":"node","args":["-r","./SECRET.js"]}},
-            "there":{{"command":"./SECRET","cwd":"/SECRET"}}}}}}"#
+            "there":{{"command":"./there","cwd":"/SECRET"}}}}}}"#
         ),
     );
     let listed: Value =

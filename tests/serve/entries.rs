@@ -85,7 +85,8 @@ async fn an_entry_that_is_added_in_a_project_works_wherever_the_gateway_is_start
     write_script(&project.join("server"));
     let add = |words: &[&str]| {
         let mut command = home.command(&[&["upstream", "add"], words].concat());
-        assert!(command.current_dir(&project).status().expect("it starts").success(), "{words:?}");
+        let added = command.current_dir(&project).output().expect("it starts");
+        assert!(added.status.success(), "{words:?}: {added:?}");
     };
     add(&["direct", "./server"]);
     add(&["shell", "--", "sh", "./server"]);
