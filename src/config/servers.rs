@@ -37,7 +37,7 @@ pub const MAX_NAME: usize = 128;
 pub const SSE_UNSUPPORTED: &str =
     "HTTP with SSE (2024-11-05) is not supported; use streamable HTTP";
 
-/// What there is to say about an URL that ends as those of [`Protocol::Sse`] do.
+/// What there is to say about a URL that ends as those of [`Protocol::Sse`] do.
 pub const SSE_ADDRESS: &str = "its URL ends in /sse, as those of HTTP with SSE (2024-11-05) do, which is not supported; \
                                if the server speaks streamable HTTP, give that URL, which often ends in /mcp";
 
