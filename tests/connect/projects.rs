@@ -100,7 +100,7 @@ fn a_file_of_a_project_is_wrapped_and_given_back() {
     home.fails(&["connect", "claude-code", "--wrap", "other"], 1, &["no server of that name"]);
     home.out(&["connect", "claude-code", "--wrap", "other", "--project", "five"]);
     let mut here = home.command(&["disconnect", "claude-code", "--wrap", "other"]);
-    assert!(here.current_dir(home.path("five")).status().expect("it starts").success());
+    assert!(here.current_dir(home.path("five")).output().expect("it starts").status.success());
     assert_eq!(home.read("five/.mcp.json"), PROJECT_FILE.replace("team", "other"));
 }
 
