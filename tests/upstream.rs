@@ -394,6 +394,7 @@ fn relative_paths_are_meant_from_where_the_entry_is_added() {
     let here = dir.path().join("here");
     fs::create_dir(&here).expect("a directory");
     fs::write(here.join("server.py"), "").expect("a file");
+    fs::create_dir(here.join("notes")).expect("a directory");
     let cwd_of = |words: &[&str]| {
         let mut command = Command::new(BIN);
         command.arg("--data-dir").arg(dir.path()).args(["upstream", "add", "--replace", "s"]);
@@ -408,6 +409,9 @@ fn relative_paths_are_meant_from_where_the_entry_is_added() {
         &["--", "./run"],
         &["--", "bin/run"],
         &["--", "node", "../x.js"],
+        &["--", "npx", "-y", "@scope/files", "."],
+        &["--", "npx", "-y", "@scope/files", "notes"],
+        &["--", "x", "--config=./x.json"],
     ] {
         assert_eq!(cwd_of(words), here, "{words:?}");
     }
@@ -419,4 +423,38 @@ fn relative_paths_are_meant_from_where_the_entry_is_added() {
         assert_eq!(cwd_of(words), None, "{words:?}");
     }
     assert_eq!(cwd_of(&["--cwd", "/srv", "--", "./run"]).as_deref(), Some("/srv"));
+    // What was added so names nothing that depends on where the gateway is started.
+    assert!(!out(dir.path(), &["list"]).contains("fault"));
+}
+
+#[test]
+fn what_may_be_wrong_with_an_entry_is_said_and_keeps_it_from_nothing() {
+    let dir = tempfile::tempdir().expect("dir");
+    for url in ["https://SECRET:SECRET@h.example/SECRET/sse?SECRET", "http://h:1/SSE/"] {
+        let output = run(dir.path(), &["add", "--replace", "old", "--url", url]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("\"old\"") && said.contains("/sse"), "{said}");
+        assert!(said.contains("streamable HTTP") && !said.contains("SECRET"), "{said}");
+    }
+    for url in ["http://h/mcp", "http://h/sse/mcp", "http://h/x?to=/sse", "http://sse"] {
+        out(dir.path(), &["add", "--replace", "new", "--url", url]);
+    }
+    let old = "https://h/sse";
+    write(
+        dir.path(),
+        &format!(
+            r#"{{"mcpServers":{{"old":{{"url":"{old}"}},"node":{{"command":"node","args":["-r","./SECRET.js"]}},
+            "there":{{"command":"./there","cwd":"/SECRET"}}}}}}"#
+        ),
+    );
+    let listed: Value =
+        serde_json::from_str(&out(dir.path(), &["list", "-o", "json"])).expect("JSON");
+    let faults = |at: usize| listed["servers"][at]["faults"].to_string();
+    assert!(faults(0).contains("/sse") && faults(1).contains("`args[1]` is a relative path"));
+    assert_eq!(faults(2), "[]");
+    assert!(!listed.to_string().contains("SECRET"), "{listed}");
+    for server in listed["servers"].as_array().expect("servers") {
+        assert_eq!(server["problem"], Value::Null, "{server}");
+    }
 }

@@ -10,25 +10,29 @@ use std::ffi::OsStr;
 use std::io;
 use std::process::{ChildStdin, ChildStdout, Command};
 
-/// A command for [`Group::start`]. On Windows `program` is looked up as a command prompt does: `npx` is
-/// `npx.cmd` there.
-pub fn command(program: &OsStr) -> Command {
-    backend::command(program)
-}
-
 /// A running group. Dropping it kills what is left of it.
 #[derive(Debug)]
 pub struct Group(backend::Group);
 
 impl Group {
-    /// Starts `command` in a group of its own, with pipes for its standard input and output. Of our
-    /// descriptors it gets the standard streams, and no variable that tells of others.
+    /// Starts `program` in a group of its own, with pipes for its standard input and output. `dress` gives the
+    /// command its environment, its directory and its standard error; a script without `#!` takes two. Of our
+    /// descriptors it gets the standard streams, and no variable that tells of others. On Windows `program` is
+    /// looked up as a command prompt does: `npx` is `npx.cmd` there.
     ///
     /// # Errors
     /// `NotFound` when there is no such program, any other kind when it cannot be started.
-    pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
-        crate::forget_descriptors(command);
-        let (group, input, output) = backend::Group::start(command)?;
+    pub fn start(
+        program: &OsStr,
+        arguments: &[String],
+        mut dress: impl FnMut(&mut Command) -> io::Result<()>,
+    ) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+        let dress = |command: &mut Command| {
+            dress(command)?;
+            crate::forget_descriptors(command);
+            Ok(())
+        };
+        let (group, input, output) = backend::Group::start(program, arguments, dress)?;
         Ok((Self(group), input, output))
     }
 

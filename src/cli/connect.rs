@@ -1,12 +1,12 @@
 //! `mcpproxy connect` and `disconnect`: our entry in the configurations of MCP clients.
 //!
-//! One rule: of a client's file only names of servers are shown, and only to its user.
+//! One rule: of a client's file only names of servers and directories of projects are shown, and only to its user.
 
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::connect::{
-    self as wiring, CLIENTS, Change, Client, Entry, Found, IDS, Outcome, Places, Plan, Server,
-    Trouble, unified,
+    self as wiring, CLIENTS, Change, Client, Entry, Found, IDS, Outcome, Places, Plan, Project,
+    Server, Spot, Trouble, unified,
 };
 use crate::node::Node;
 use crate::paths::HOME_VARIABLE;
@@ -33,19 +33,24 @@ pub(super) fn connect(call: &Call) -> Result<ExitCode, Failure> {
     if call.has("output") {
         return Err(Failure::usage(place, "--output is for --list"));
     }
-    let change = match wrapped(call, place)? {
-        Some(name) => Change::Wrap { name, through: through(call)? },
-        None => Change::Add(entry(call)?),
-    };
     let places = places()?;
     let create = call.has("create");
-    let plan = wiring::connect(client, &places, config(call, place)?.as_deref(), &change, create);
+    let (config, change) = match wrapped(call, place)? {
+        Some(name) => {
+            let spot = spot(call, client, &places, &name, false)?;
+            (spot.config, Change::Wrap { project: spot.project, name, through: through(call)? })
+        }
+        None => (config(call, place)?, Change::Add(entry(call)?)),
+    };
+    let plan = wiring::connect(client, &places, config.as_deref(), &change, create);
     let (path, outcome, shown) = carry_out(call, client, &places, plan)?;
     let what = match &change {
         Change::Add(_) => format!("{} is connected", client.name),
-        Change::Wrap { name, .. } => {
-            format!("{name:?} of {} runs through `mcpproxy tap`", client.name)
-        }
+        Change::Wrap { name, project, .. } => format!(
+            "{name:?} of {}{} runs through `mcpproxy tap`",
+            client.name,
+            for_project(&places, project.as_deref())
+        ),
     };
     output::print(&match (shown, outcome) {
         (Some(diff), _) => diff,
@@ -63,17 +68,20 @@ pub(super) fn connect(call: &Call) -> Result<ExitCode, Failure> {
 pub(super) fn disconnect(call: &Call) -> Result<ExitCode, Failure> {
     let place = "disconnect";
     let client = named(call.operand(), place)?;
-    let change = match wrapped(call, place)? {
-        Some(name) => Change::Wrap { name, through: Vec::new() },
-        None => Change::Add(Entry::Command(Vec::new())),
-    };
     let places = places()?;
-    let config = config(call, place)?;
+    let (config, change) = match wrapped(call, place)? {
+        Some(name) => {
+            let spot = spot(call, client, &places, &name, true)?;
+            let project = spot.project;
+            (spot.config, Change::Wrap { project, name, through: Vec::new() })
+        }
+        None => (config(call, place)?, Change::Add(Entry::Command(Vec::new()))),
+    };
     let plan = wiring::disconnect(client, &places, config.as_deref(), &change);
     let is_foreign = plan.as_ref().is_ok_and(Plan::is_foreign);
     let (path, outcome, shown) = carry_out(call, client, &places, plan)?;
     let left = wiring::look(client, &places, config.as_deref());
-    let left = left.wrapped();
+    let left: Vec<&str> = left.taps().map(|server| server.name.as_str()).collect();
     let hint = match (&change, left.as_slice()) {
         (Change::Add(_), [_, ..]) => {
             format!(" Still wrapped: {}; see `mcpproxy disconnect --wrap NAME`.", left.join(", "))
@@ -82,9 +90,11 @@ pub(super) fn disconnect(call: &Call) -> Result<ExitCode, Failure> {
     };
     let what = match &change {
         Change::Add(_) => format!("{} is not connected", client.name),
-        Change::Wrap { name, .. } => {
-            format!("{name:?} of {} does not run through `mcpproxy tap`", client.name)
-        }
+        Change::Wrap { name, project, .. } => format!(
+            "{name:?} of {}{} does not run through `mcpproxy tap`",
+            client.name,
+            for_project(&places, project.as_deref())
+        ),
     };
     output::print(&match (shown, outcome) {
         (Some(diff), _) => diff,
@@ -107,10 +117,7 @@ fn carry_out(
     places: &Places,
     plan: Result<Plan, (PathBuf, Trouble)>,
 ) -> Result<(String, Outcome, Option<String>), Failure> {
-    let failed = |path: &Path, trouble: &Trouble| {
-        Failure::failed(format!("{}, {}: {trouble}", client.name, places.shown(path)))
-    };
-    let plan = plan.map_err(|(path, trouble)| failed(&path, &trouble))?;
+    let plan = plan.map_err(|(path, trouble)| failed(client, places, &path, &trouble))?;
     let path = plan.path.clone();
     let shown = places.shown(&path);
     if call.has("dry-run") {
@@ -119,8 +126,34 @@ fn carry_out(
         let diff = changes.then(|| unified(&shown, before, after));
         return Ok((shown, Outcome::Nothing, diff));
     }
-    let outcome = plan.carry_out().map_err(|trouble| failed(&path, &trouble))?;
+    let outcome = plan.carry_out().map_err(|trouble| failed(client, places, &path, &trouble))?;
     Ok((shown, outcome, None))
+}
+
+/// Where the server stands that `--wrap` names.
+fn spot(
+    call: &Call,
+    client: &Client,
+    places: &Places,
+    name: &str,
+    is_undone: bool,
+) -> Result<Spot, Failure> {
+    let place = if is_undone { "disconnect" } else { "connect" };
+    let project = call.value("project").map(std::path::absolute).transpose();
+    let project = project.map_err(|_| Failure::usage(place, "--project needs a directory"))?;
+    let config = config(call, place)?;
+    let what = (name, project.as_deref());
+    wiring::spot(client, places, config.as_deref(), what, is_undone)
+        .map_err(|(path, trouble)| failed(client, places, &path, &trouble))
+}
+
+/// The project, as words that follow the client's name.
+fn for_project(places: &Places, project: Option<&str>) -> String {
+    project.map(|it| format!(" for {}", places.shown(Path::new(it)))).unwrap_or_default()
+}
+
+fn failed(client: &Client, places: &Places, path: &Path, trouble: &Trouble) -> Failure {
+    Failure::failed(format!("{}, {}: {trouble}", client.name, places.shown(path)))
 }
 
 fn named(id: &OsStr, place: &str) -> Result<&'static Client, Failure> {
@@ -141,7 +174,12 @@ fn places() -> Result<Places, Failure> {
 
 /// The value of `--wrap`.
 fn wrapped(call: &Call, place: &str) -> Result<Option<String>, Failure> {
-    let Some(name) = call.value("wrap") else { return Ok(None) };
+    let Some(name) = call.value("wrap") else {
+        return match call.has("project") {
+            true => Err(Failure::usage(place, "--project is for --wrap")),
+            false => Ok(None),
+        };
+    };
     if call.has("http") || call.has("url") {
         return Err(Failure::usage(
             place,
@@ -223,8 +261,12 @@ fn list(call: &Call) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(place, "--config is the file of one client; name the client"));
     }
     let asked = CLIENTS.iter().filter(|client| only.is_none_or(|only| only.id == client.id));
-    let found: Vec<(&Client, Found)> =
-        asked.map(|client| (client, wiring::look(client, &places, config.as_deref()))).collect();
+    let found = asked.map(|client| Listed {
+        client,
+        found: wiring::look(client, &places, config.as_deref()),
+        projects: wiring::projects(client, &places, config.as_deref()),
+    });
+    let found: Vec<Listed> = found.collect();
     output::print(&match format {
         Format::Table => table(&found, &places),
         Format::Json => node(&found).to_json(),
@@ -233,48 +275,115 @@ fn list(call: &Call) -> Result<ExitCode, Failure> {
     })
 }
 
-fn servers(found: &Found) -> &[Server] {
-    found.servers.as_ref().ok().and_then(Option::as_deref).unwrap_or_default()
+/// A client, and what was found of it.
+struct Listed {
+    client: &'static Client,
+    found: Found,
+    projects: Vec<Project>,
 }
 
-fn node(found: &[(&Client, Found)]) -> Node {
-    let client = |(client, found): &(&Client, Found)| {
-        let names = |names: Vec<&str>| Node::List(names.into_iter().map(Node::from).collect());
-        let others = servers(found).iter().filter(|s| !s.is_wrapped() && !s.is_gateway());
+impl Listed {
+    /// Of each project, its servers in each file.
+    fn in_projects(&self) -> impl Iterator<Item = InProject<'_>> {
+        self.projects.iter().flat_map(|project| {
+            let own = (!project.own.is_empty()).then(|| InProject {
+                directory: &project.directory,
+                path: &self.found.path,
+                servers: Ok(project.own.iter().collect()),
+            });
+            let beside = project.file.as_ref().map(|file| InProject {
+                directory: &project.directory,
+                path: &file.path,
+                servers: file.servers.as_ref().map(|_| file.for_all().collect()),
+            });
+            own.into_iter().chain(beside)
+        })
+    }
+}
+
+/// The servers of one project in one file.
+struct InProject<'a> {
+    directory: &'a str,
+    path: &'a Path,
+    servers: Result<Vec<&'a Server>, &'a Trouble>,
+}
+
+/// The names of those that run through `tap`, and of the others that are not our gateway.
+fn names<'a>(servers: impl Iterator<Item = &'a Server> + Clone) -> [(&'static str, Node); 2] {
+    let names = |is_wrapped: bool| {
+        let of_kind = servers.clone().filter(|server| {
+            server.is_wrapped() == is_wrapped && (is_wrapped || !server.is_gateway())
+        });
+        Node::List(of_kind.map(|server| server.name.as_str().into()).collect())
+    };
+    [("wrapped", names(true)), ("unwrapped", names(false))]
+}
+
+fn node(found: &[Listed]) -> Node {
+    let client = |listed: &Listed| {
+        let Listed { client, found, .. } = listed;
+        let [wrapped, unwrapped] = names(found.for_all());
         Node::Object(vec![
             ("client", client.id.into()),
             ("name", client.name.into()),
             ("config", found.path.to_string_lossy().as_ref().into()),
             ("exists", (!matches!(found.servers, Ok(None))).into()),
             ("connected", found.has_entry().into()),
-            ("wrapped", names(found.wrapped())),
-            ("unwrapped", names(others.map(|server| server.name.as_str()).collect())),
+            wrapped,
+            unwrapped,
             ("problem", found.servers.as_ref().err().map(Trouble::to_string).into()),
+            ("projects", Node::List(listed.in_projects().map(project_node).collect())),
         ])
     };
     Node::Object(vec![("clients", Node::List(found.iter().map(client).collect()))])
 }
 
-fn table(found: &[(&Client, Found)], places: &Places) -> String {
-    let head = ["CLIENT", "CONNECTED", "CONFIGURATION", "SERVERS"].map(str::to_owned);
-    let row = |(client, found): &(&Client, Found)| {
+fn project_node(project: InProject<'_>) -> Node {
+    let servers = project.servers.as_deref().unwrap_or_default();
+    let [wrapped, unwrapped] = names(servers.iter().copied());
+    Node::Object(vec![
+        ("directory", project.directory.into()),
+        ("config", project.path.to_string_lossy().as_ref().into()),
+        wrapped,
+        unwrapped,
+        ("problem", project.servers.as_ref().err().map(|why| why.to_string()).into()),
+    ])
+}
+
+fn table(found: &[Listed], places: &Places) -> String {
+    let mut rows = vec![["CLIENT", "CONNECTED", "CONFIGURATION", "SERVERS"].map(str::to_owned)];
+    for listed in found {
+        let Listed { client, found, .. } = listed;
         let (state, servers) = match &found.servers {
             Ok(None) => ("no file", String::new()),
-            Ok(Some(_)) => (if found.has_entry() { "yes" } else { "no" }, named_servers(found)),
+            Ok(Some(_)) => {
+                (if found.has_entry() { "yes" } else { "no" }, named_servers(found.for_all()))
+            }
             Err(trouble) => ("unknown", format!("problem: {trouble}")),
         };
-        [client.id.to_owned(), state.to_owned(), places.shown(&found.path), servers]
-    };
-    let rows: Vec<[String; 4]> = std::iter::once(head).chain(found.iter().map(row)).collect();
+        rows.push([client.id.to_owned(), state.to_owned(), places.shown(&found.path), servers]);
+        rows.extend(listed.in_projects().map(|project| {
+            let directory = places.shown(Path::new(project.directory));
+            let place = match project.path == found.path {
+                true => format!("{} for {directory}", places.shown(project.path)),
+                false => places.shown(project.path),
+            };
+            let servers = match project.servers {
+                Ok(servers) => named_servers(servers.into_iter()),
+                Err(trouble) => format!("problem: {trouble}"),
+            };
+            [client.id.to_owned(), "project".to_owned(), place, servers]
+        }));
+    }
     output::columns(&rows)
 }
 
 /// The client's own servers, and which of them are wrapped.
-fn named_servers(found: &Found) -> String {
-    let others = servers(found).iter().filter(|server| !server.is_gateway());
+fn named_servers<'a>(servers: impl Iterator<Item = &'a Server>) -> String {
     let name = |server: &Server| match server.is_wrapped() {
         true => format!("{} (wrapped)", server.name),
         false => server.name.clone(),
     };
+    let others = servers.filter(|server| !server.is_gateway());
     others.map(name).collect::<Vec<_>>().join(", ")
 }

@@ -4,6 +4,7 @@
 
 use super::output::Format;
 use super::{Call, Failure, output};
+use crate::config::servers::relative::{is_dotted, is_relative, is_relative_command};
 use crate::config::servers::{self, ChangeError, ServerEntry, Transport};
 use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue, Which};
 use crate::machine;
@@ -28,6 +29,14 @@ pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
         machine::complain(&format!(
             "mcpproxy: others on this machine may read {DISPLAY_NAME}, which holds the values of --{option} now: make it \
              0600, or write ${{NAME}} in place of a secret"
+        ));
+    }
+    if let Some(url) = call.value("url").and_then(OsStr::to_str)
+        && servers::is_sse_address(url)
+    {
+        machine::complain(&format!(
+            "mcpproxy: {name:?} may never be connected: {}",
+            servers::SSE_ADDRESS
         ));
     }
     let done = if replaced { "Replaced" } else { "Added" };
@@ -136,14 +145,10 @@ fn stdio(call: &Call, command: &str, args: &[String]) -> Result<Members, String>
 }
 
 /// Whether the command or an argument is a path that is relative to the current directory: a word that begins with
-/// a dot and a slash, a command with a slash, or the name of a file that is here.
+/// a dot and a slash, a command with a slash, or the name of a file or directory that is here.
 fn is_from_here(command: &str, args: &[String]) -> bool {
-    let is_relative =
-        |word: &str| Path::new(word).is_relative() && !word.starts_with(['~', '$', '-']);
-    let is_dotted = |word: &str| word.starts_with("./") || word.starts_with("../");
-    let is_here = |word: &str| is_dotted(word) || Path::new(word).is_file();
-    is_relative(command) && command.contains('/')
-        || args.iter().any(|arg| is_relative(arg) && is_here(arg))
+    let is_here = |arg: &String| is_dotted(arg) || is_relative(arg) && Path::new(arg).exists();
+    is_relative_command(command) || args.iter().any(is_here)
 }
 
 /// A relative directory is meant from here, not from wherever the gateway will run.
@@ -195,7 +200,7 @@ fn text(what: &str, value: &OsStr) -> Result<String, String> {
     value.to_str().map(str::to_owned).ok_or_else(|| format!("{what} is not UTF-8"))
 }
 
-/// A server, and what the gateway found to be off in what it offers.
+/// A server, what the gateway found to be off in what it offers, and what may be wrong with its entry.
 type Listed = (ServerEntry, Vec<String>);
 
 fn listed(servers: Vec<ServerEntry>, mut found: Vec<(String, Vec<String>)>) -> Vec<Listed> {
@@ -204,7 +209,8 @@ fn listed(servers: Vec<ServerEntry>, mut found: Vec<(String, Vec<String>)>) -> V
         Some(found.swap_remove(at).1)
     };
     let with_faults = |server: ServerEntry| {
-        let faults = of(&server.name).filter(|_| server.enabled).unwrap_or_default();
+        let mut faults = of(&server.name).filter(|_| server.enabled).unwrap_or_default();
+        faults.extend(server.transport.as_ref().ok().and_then(Transport::hint));
         (server, faults)
     };
     servers.into_iter().map(with_faults).collect()

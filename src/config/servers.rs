@@ -8,12 +8,14 @@ mod expand;
 pub mod faults;
 mod fields;
 mod names;
+pub mod relative;
 #[cfg(test)]
 mod tests;
 mod url;
 
 pub use change::{ChangeError, add, check, remove, set_enabled};
 pub use names::SEPARATOR;
+pub use url::is_sse_address;
 
 use super::{DISPLAY_NAME, reader};
 use crate::environment::names::OBJECTIONS;
@@ -34,6 +36,10 @@ pub const MAX_NAME: usize = 128;
 /// What there is to say about a server of [`Protocol::Sse`].
 pub const SSE_UNSUPPORTED: &str =
     "HTTP with SSE (2024-11-05) is not supported; use streamable HTTP";
+
+/// What there is to say about a URL that ends as those of [`Protocol::Sse`] do.
+pub const SSE_ADDRESS: &str = "its URL ends in /sse, as those of HTTP with SSE (2024-11-05) do, which is not supported; \
+                               if the server speaks streamable HTTP, give that URL, which often ends in /mcp";
 
 /// How many of [`VARIABLES`] are for every system.
 const EVERYWHERE: usize = 24;
@@ -217,6 +223,16 @@ impl Transport {
                 trouble("url", url).or_else(|| pairs("headers", headers))
             }
         }
+    }
+
+    /// Whether the URL ends as those of [`Protocol::Sse`] do.
+    pub fn is_sse_address(&self) -> bool {
+        matches!(self, Self::Http { url, .. } if is_sse_address(url))
+    }
+
+    /// What may be wrong with how it is reached, if it is not.
+    pub fn hint(&self) -> Option<String> {
+        self.relative_path().or_else(|| self.is_sse_address().then(|| SSE_ADDRESS.to_owned()))
     }
 
     fn expanded(&self, lookup: expand::Lookup<'_>) -> Result<Self, String> {

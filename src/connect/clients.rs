@@ -21,6 +21,8 @@ pub struct Client {
     pub(super) container: &'static str,
     /// What an entry looks like.
     shape: Shape,
+    /// Where servers of single projects are, if the client has such.
+    pub(super) projects: Option<Projects>,
     /// See [`Self::files`].
     places: fn(&Places) -> Vec<PathBuf>,
 }
@@ -30,6 +32,15 @@ impl Client {
     pub fn files(&self, places: &Places) -> Vec<PathBuf> {
         (self.places)(places)
     }
+}
+
+/// Where the servers of single projects are, beside those of all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Projects {
+    /// The member of the root that holds an object for each directory; that one's servers are in the container.
+    pub(super) member: &'static str,
+    /// The file in the directory itself, which is written as the client's own.
+    pub(super) file: &'static str,
 }
 
 /// How a file is written.
@@ -79,6 +90,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         container: "mcpServers",
         shape: Shape::Both { first: STDIO, url: (HTTP, "url") },
+        projects: Some(Projects { member: "projects", file: ".mcp.json" }),
         // With the variable, the file moves into that directory.
         places: |at| {
             vec![
@@ -92,6 +104,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         container: "mcpServers",
         shape: Shape::Commands,
+        projects: None,
         places: |at| vec![at.application_data().join("Claude").join("claude_desktop_config.json")],
     },
     Client {
@@ -100,6 +113,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         container: "mcpServers",
         shape: Shape::Both { first: &[], url: (&[], "url") },
+        projects: None,
         places: |at| vec![at.home.join(".cursor").join("mcp.json")],
     },
     Client {
@@ -108,6 +122,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         container: "mcpServers",
         shape: Shape::Both { first: &[], url: (&[], "serverUrl") },
+        projects: None,
         places: |at| vec![at.home.join(".codeium").join("windsurf").join("mcp_config.json")],
     },
     Client {
@@ -116,6 +131,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         container: "servers",
         shape: Shape::Both { first: STDIO, url: (HTTP, "url") },
+        projects: None,
         places: |at| {
             let portable = at.dir("VSCODE_PORTABLE").map(|dir| dir.join("user-data"));
             let data = portable.unwrap_or_else(|| at.application_data().join("Code"));
@@ -128,6 +144,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Toml,
         container: "mcp_servers",
         shape: Shape::Both { first: &[], url: (&[], "url") },
+        projects: None,
         places: |at| {
             let home = at.dir("CODEX_HOME").unwrap_or_else(|| at.home.join(".codex"));
             vec![home.join("config.toml")]
@@ -139,6 +156,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         container: "mcpServers",
         shape: Shape::Both { first: &[], url: (&[], "httpUrl") },
+        projects: None,
         // The variable stands for the home directory, not for `.gemini`.
         places: |at| {
             let home = at.dir("GEMINI_CLI_HOME").unwrap_or_else(|| at.home.clone());
@@ -151,6 +169,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         container: "mcp",
         shape: Shape::OpenCode,
+        projects: None,
         // All of them are read; the directory is the same on every system.
         places: |at| {
             let dir = at.config_home().join("opencode");
@@ -163,6 +182,7 @@ pub const CLIENTS: &[Client] = &[
         format: Format::Json,
         container: "context_servers",
         shape: Shape::Both { first: &[("source", "custom")], url: (&[], "url") },
+        projects: None,
         places: |at| {
             let dir = match at.system {
                 "windows" => at.application_data().join("Zed"),

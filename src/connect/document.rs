@@ -5,6 +5,7 @@
 
 use super::clients::{Client, Format};
 use super::launch::{Launch, Word};
+use super::problem::Problem;
 use super::program::is_ours;
 use super::{jsonc, toml};
 use crate::config::NewValue;
@@ -16,6 +17,8 @@ pub const ENTRY: &str = "mcpproxy";
 /// One server of a client's file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Server {
+    /// The directory that it is for, as the file spells it, where it is not for all.
+    pub project: Option<String>,
     /// Its name.
     pub name: String,
     pub(super) launch: Option<Launch>,
@@ -30,6 +33,11 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
+    /// Whether it is the one of that name, for all or for one project.
+    pub(super) fn is(&self, project: Option<&str>, name: &str) -> bool {
+        self.name == name && self.project.as_deref() == project
+    }
+
     /// Whether it is our gateway: the program's `serve`, or the entry of our name at an `/mcp` of this machine.
     pub fn is_gateway(&self) -> bool {
         match (&self.launch, &self.url) {
@@ -90,63 +98,14 @@ pub enum Change {
     Add(Entry),
     /// A server that runs through these words from now on.
     Wrap {
+        /// The directory that the server is for, where it is not for all.
+        project: Option<String>,
         /// The server.
         name: String,
         /// Our program, `tap`, its options, `--`.
         through: Vec<String>,
     },
 }
-
-/// Why a file cannot be changed as asked. Never holds a value of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// It cannot be read as what it should be; what is wrong.
-    Malformed(String),
-    /// There is an entry of our name that is not ours.
-    Taken,
-    /// Our entry was changed after `connect` wrote it.
-    Edited,
-    /// There is no server of that name.
-    NoServer,
-    /// The server is reached by URL.
-    NotStdio,
-    /// The server is our gateway itself.
-    OwnEntry,
-    /// It is wrapped in a way that we cannot take apart.
-    ForeignWrap,
-    /// The client knows no such entry.
-    NoUrl,
-    /// It is written in a way that cannot be added to safely.
-    Form,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(why) => write!(f, "{why}; repair it, then try again"),
-            Self::Taken => write!(
-                f,
-                "it has an entry `{ENTRY}` that does not start this program or that `connect` did not write; rename or remove it by hand first"
-            ),
-            Self::Edited => write!(
-                f,
-                "its entry `{ENTRY}` was changed after `connect` wrote it, and stays as it is; remove it by hand"
-            ),
-            Self::NoServer => f.write_str("it has no server of that name; see `mcpproxy connect --list`"),
-            Self::NotStdio => f.write_str("that server is not started by a command; only those can be wrapped"),
-            Self::OwnEntry => f.write_str("that server is mcpproxy itself; it needs no tap"),
-            Self::ForeignWrap => f.write_str(
-                "that server runs through `mcpproxy tap` with options and without `--`; take it apart by hand",
-            ),
-            Self::NoUrl => f.write_str("this client only starts servers; leave out --http and --url"),
-            Self::Form => f.write_str(
-                "its servers are written in a form that cannot be changed without touching the rest; change it by hand",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Problem {}
 
 /// The servers of a text.
 pub(super) fn servers(client: &Client, bytes: &[u8]) -> Result<Vec<Server>, Problem> {
@@ -158,7 +117,20 @@ pub(super) fn servers(client: &Client, bytes: &[u8]) -> Result<Vec<Server>, Prob
 
 /// Whether the text has an entry of our name.
 pub(super) fn has_entry(client: &Client, bytes: &[u8]) -> Result<bool, Problem> {
-    Ok(servers(client, bytes)?.iter().any(|server| server.name == ENTRY))
+    Ok(own_entry(&servers(client, bytes)?).is_some())
+}
+
+/// The entry of our name.
+fn own_entry(servers: &[Server]) -> Option<&Server> {
+    servers.iter().find(|server| server.is(None, ENTRY))
+}
+
+/// The directories that a text keeps something for.
+pub(super) fn projects(client: &Client, bytes: &[u8]) -> Vec<String> {
+    match client.format {
+        Format::Json => jsonc::projects(client, bytes),
+        Format::Toml => Vec::new(),
+    }
 }
 
 /// Whether the entry of our name says what `entry` (a JSON object) says, and nothing else.
@@ -172,18 +144,14 @@ pub(super) fn is_entry(client: &Client, bytes: &[u8], entry: &str) -> bool {
 /// Whether the entry of our name leads where `entry` leads; what else it says does not count.
 pub(super) fn leads_there(client: &Client, bytes: &[u8], entry: &Entry) -> bool {
     let servers = servers(client, bytes).unwrap_or_default();
-    let own = servers.iter().find(|server| server.name == ENTRY);
-    own.and_then(entry_of).as_ref() == Some(entry)
+    own_entry(&servers).and_then(entry_of).as_ref() == Some(entry)
 }
 
 /// Whether the entry of our name starts this program as a gateway, wherever the program is, and says nothing else:
 /// writing it anew takes nothing from its user.
 pub(super) fn starts_us_alone(client: &Client, bytes: &[u8]) -> bool {
     let servers = servers(client, bytes).unwrap_or_default();
-    let Some(own) = servers.iter().find(|server| server.name == ENTRY && server.is_gateway())
-    else {
-        return false;
-    };
+    let Some(own) = own_entry(&servers).filter(|own| own.is_gateway()) else { return false };
     let words = own.words();
     let is_plain = match words.get(1..).unwrap_or_default() {
         [serve] => serve == "serve",
@@ -198,9 +166,8 @@ pub(super) fn starts_us_alone(client: &Client, bytes: &[u8]) -> bool {
 /// program or leads to a gateway is replaced: the caller knows whether it is ours.
 pub(super) fn apply(client: &Client, bytes: &[u8], change: &Change) -> Result<Vec<u8>, Problem> {
     let before = servers(client, bytes)?;
-    let find = |name: &str| before.iter().find(|server| server.name == name);
     let new = match change {
-        Change::Add(entry) => match find(ENTRY) {
+        Change::Add(entry) => match own_entry(&before) {
             Some(own) if entry_of(own).as_ref() == Some(entry) => return Ok(bytes.to_vec()),
             Some(own) if own.is_gateway() => {
                 let cleared = remove(client, bytes)?;
@@ -209,8 +176,9 @@ pub(super) fn apply(client: &Client, bytes: &[u8], change: &Change) -> Result<Ve
             Some(_) => return Err(Problem::Taken),
             None => add(client, bytes, entry)?,
         },
-        Change::Wrap { name, through } => {
-            let server = find(name).ok_or(Problem::NoServer)?;
+        Change::Wrap { project, name, through } => {
+            let server = before.iter().find(|server| server.is(project.as_deref(), name));
+            let server = server.ok_or(Problem::NoServer)?;
             let launch = server.launch.as_ref().ok_or(Problem::NotStdio)?;
             if server.is_gateway() {
                 return Err(Problem::OwnEntry);
@@ -229,17 +197,22 @@ pub(super) fn apply(client: &Client, bytes: &[u8], change: &Change) -> Result<Ve
 pub(super) fn take_out(client: &Client, bytes: &[u8], change: &Change) -> Result<Vec<u8>, Problem> {
     match change {
         Change::Add(_) => remove(client, bytes),
-        Change::Wrap { name, .. } => {
+        Change::Wrap { project, name, .. } => {
             let before = servers(client, bytes)?;
-            let server = before.iter().find(|server| server.name == *name);
+            let project = project.as_deref();
+            let server = before.iter().find(|server| server.is(project, name));
             let launch =
                 server.and_then(|server| server.launch.as_ref()).ok_or(Problem::NoServer)?;
             let patches = launch.unwrap().ok_or(Problem::ForeignWrap)?;
             let new = patched(client, bytes, patches)?;
             let kept: Vec<_> = launch.inner().iter().map(|word| word.text.clone()).collect();
             let after = servers(client, &new)?;
-            let is_it = |server: &Server| server.name == *name && server.words() == kept;
-            match same_besides(&before, &after, name) && after.iter().any(is_it) {
+            let is_it = |server: &Server| server.is(project, name) && server.words() == kept;
+            let is_the_rest = same_rest(client, bytes, &new);
+            match is_the_rest
+                && same_besides(&before, &after, project, name)
+                && after.iter().any(is_it)
+            {
                 true => Ok(new),
                 false => Err(Problem::Form),
             }
@@ -253,8 +226,8 @@ pub(super) fn changes(client: &Client, bytes: &[u8]) -> Result<Vec<Change>, Prob
     for server in servers(client, bytes)? {
         if server.is_wrapped() {
             let through = server.launch.as_ref().map(Launch::outer).unwrap_or_default();
-            found.push(Change::Wrap { name: server.name, through });
-        } else if server.name == ENTRY
+            found.push(Change::Wrap { project: server.project, name: server.name, through });
+        } else if server.is(None, ENTRY)
             && server.is_gateway()
             && let Some(entry) = entry_of(&server)
         {
@@ -297,8 +270,8 @@ fn remove(client: &Client, bytes: &[u8]) -> Result<Vec<u8>, Problem> {
         Format::Toml => toml::remove(client, bytes, ENTRY)?,
     };
     let after = servers(client, &new)?;
-    let is_gone = after.iter().all(|server| server.name != ENTRY);
-    match is_gone && same_besides(&before, &after, ENTRY) && same_rest(client, bytes, &new) {
+    let is_gone = own_entry(&after).is_none();
+    match is_gone && same_besides(&before, &after, None, ENTRY) && same_rest(client, bytes, &new) {
         true => Ok(new),
         false => Err(Problem::Form),
     }
@@ -308,7 +281,8 @@ fn remove(client: &Client, bytes: &[u8]) -> Result<Vec<u8>, Problem> {
 pub(super) fn remove_container(client: &Client, bytes: Vec<u8>) -> Result<Vec<u8>, Problem> {
     match client.format {
         Format::Json
-            if servers(client, &bytes)?.is_empty() && jsonc::has(&bytes, client.container) =>
+            if servers(client, &bytes)?.iter().all(|server| server.project.is_some())
+                && jsonc::has(&bytes, client.container) =>
         {
             jsonc::remove(client, &bytes, &[client.container])
         }
@@ -339,41 +313,41 @@ fn patched(
 fn confirm(client: &Client, before: &[Server], new: &[u8], change: &Change) -> Result<(), Problem> {
     // A text that nobody could read any more is not what was meant.
     let after = servers(client, new).map_err(|_| Problem::Form)?;
-    let (name, is_meant): (&str, bool) = match change {
+    let (project, name, is_meant) = match change {
         Change::Add(entry) => {
-            let own = after.iter().find(|server| server.name == ENTRY);
-            (ENTRY, own.and_then(entry_of).as_ref() == Some(entry))
+            (None, ENTRY, own_entry(&after).and_then(entry_of).as_ref() == Some(entry))
         }
-        Change::Wrap { name, through } => {
+        Change::Wrap { project, name, through } => {
+            let project = project.as_deref();
             let words = |servers: &[Server]| {
-                servers
-                    .iter()
-                    .find(|server| server.name == *name)
-                    .map(Server::words)
-                    .unwrap_or_default()
+                let server = servers.iter().find(|server| server.is(project, name));
+                server.map(Server::words).unwrap_or_default()
             };
-            (name, words(&after) == [through.clone(), words(before)].concat())
+            (project, name.as_str(), words(&after) == [through.clone(), words(before)].concat())
         }
     };
-    match is_meant && same_besides(before, &after, name) {
+    match is_meant && same_besides(before, &after, project, name) {
         true => Ok(()),
         false => Err(Problem::Form),
     }
 }
 
-/// Whether all servers but `name` are the same, wherever they stand now.
-fn same_besides(before: &[Server], after: &[Server], name: &str) -> bool {
-    let others = |servers: &[Server]| -> Vec<(String, Vec<String>, Option<String>)> {
-        let others = servers.iter().filter(|server| server.name != name);
-        others.map(|s| (s.name.clone(), s.words(), s.url.clone())).collect()
+/// Whether all servers but one are the same, wherever they stand now.
+fn same_besides(before: &[Server], after: &[Server], project: Option<&str>, name: &str) -> bool {
+    let is_other = |server: &&Server| !server.is(project, name);
+    let is_same = |(one, other): (&Server, &Server)| {
+        one.is(other.project.as_deref(), &other.name)
+            && one.words() == other.words()
+            && one.url == other.url
     };
-    others(before) == others(after)
+    let (before, after) = (before.iter().filter(is_other), after.iter().filter(is_other));
+    before.clone().count() == after.clone().count() && before.zip(after).all(is_same)
 }
 
 /// Whether everything but the servers is the same.
 fn same_rest(client: &Client, before: &[u8], after: &[u8]) -> bool {
     match client.format {
-        Format::Json => jsonc::same_besides(before, after, client.container),
+        Format::Json => jsonc::same_besides(client, before, after),
         Format::Toml => toml::same_besides(before, after, client.container),
     }
 }

@@ -4,12 +4,13 @@
 
 use super::clients::{Client, Members, URL_KEYS};
 use super::comments::Text;
-use super::document::{ENTRY, Problem, Server};
+use super::document::{ENTRY, Server};
 use super::launch::{Form, Launch, Word};
 use super::patch::{self, Patch};
+use super::problem::Problem;
 use crate::config::NewValue;
 use crate::config::layout::{Layout, elements, write_member};
-use crate::json::{self, Data, Value};
+use crate::json::{self, Data, Member, Value};
 use std::ops::Range;
 
 fn text_of(bytes: &[u8]) -> Result<Text, Problem> {
@@ -24,14 +25,36 @@ fn root(text: &Text) -> Result<Value<'_>, Problem> {
 pub(super) fn servers(client: &Client, bytes: &[u8]) -> Result<Vec<Server>, Problem> {
     let text = text_of(bytes)?;
     let root = root(&text)?;
-    let Some(container) = root.get(client.container) else { return Ok(Vec::new()) };
-    let Some(members) = container.members() else { return Err(not_an_object(client)) };
-    let server = |member: &crate::json::Member<'_>| Server {
+    let server = |project: Option<&str>, member: &Member<'_>| Server {
+        project: project.map(str::to_owned),
         name: member.key.clone().into_owned(),
         launch: launch(&text, &member.value),
         url: URL_KEYS.iter().find_map(|key| member.value.get(key)?.as_str()).map(str::to_owned),
     };
-    Ok(members.iter().map(server).collect())
+    let mut all = Vec::new();
+    if let Some(container) = root.get(client.container) {
+        let members = container.members().ok_or_else(|| not_an_object(client))?;
+        all.extend(members.iter().map(|member| server(None, member)));
+    }
+    for project in projects_of(client, &root) {
+        // One that is written otherwise is the client's own affair.
+        let container = project.value.get(client.container).and_then(Value::members);
+        let members = container.unwrap_or_default().iter();
+        all.extend(members.map(|member| server(Some(&*project.key), member)));
+    }
+    Ok(all)
+}
+
+/// The directories that a text keeps something for.
+pub(super) fn projects(client: &Client, bytes: &[u8]) -> Vec<String> {
+    let Ok(text) = text_of(bytes) else { return Vec::new() };
+    let Ok(root) = text.root() else { return Vec::new() };
+    projects_of(client, &root).iter().map(|project| project.key.to_string()).collect()
+}
+
+fn projects_of<'v, 't>(client: &Client, root: &'v Value<'t>) -> &'v [Member<'t>] {
+    let projects = client.projects.and_then(|projects| root.get(projects.member));
+    projects.and_then(Value::members).unwrap_or_default()
 }
 
 fn not_an_object(client: &Client) -> Problem {
@@ -264,15 +287,33 @@ fn finish(text: &Text, patches: Vec<Patch>) -> Result<Vec<u8>, Problem> {
     Ok([mark, new.as_bytes()].concat())
 }
 
-/// Whether two texts say the same in every member of the root but `key`.
-pub(super) fn same_besides(before: &[u8], after: &[u8], key: &str) -> bool {
+/// Whether two texts say the same in everything but the servers.
+pub(super) fn same_besides(client: &Client, before: &[u8], after: &[u8]) -> bool {
     let (Ok(before), Ok(after)) = (text_of(before), text_of(after)) else { return false };
     let (Ok(before), Ok(after)) = (before.root(), after.root()) else { return false };
     let others = |root: &Value<'_>| -> Vec<(String, Value<'static>)> {
-        let members = root.members().unwrap_or_default().iter().filter(|m| m.key != key);
-        members.map(|m| (m.key.to_string(), placeless(&m.value))).collect()
+        let is_other = |m: &&Member<'_>| m.key != client.container;
+        let members = root.members().unwrap_or_default().iter().filter(is_other);
+        let other = |m: &Member<'_>| {
+            let mut value = placeless(&m.value);
+            if client.projects.is_some_and(|projects| m.key == projects.member) {
+                take_out_servers(client, &mut value);
+            }
+            (m.key.to_string(), value)
+        };
+        members.map(other).collect()
     };
     others(&before) == others(&after)
+}
+
+/// Takes the servers out of all projects.
+fn take_out_servers(client: &Client, projects: &mut Value<'_>) {
+    let Data::Object(projects) = &mut projects.data else { return };
+    for project in projects {
+        if let Data::Object(members) = &mut project.value.data {
+            members.retain(|m| m.key != client.container || m.value.members().is_none());
+        }
+    }
 }
 
 /// A value that forgot where it stood, to be compared.
@@ -288,7 +329,7 @@ fn placeless(value: &Value<'_>) -> Value<'static> {
         Data::Object(members) => Data::Object(
             members
                 .iter()
-                .map(|m| crate::json::Member {
+                .map(|m| Member {
                     key: m.key.to_string().into(),
                     key_span: 0..0,
                     value: placeless(&m.value),

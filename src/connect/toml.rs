@@ -4,9 +4,10 @@
 //! turn every line end into its own, and drop a byte order mark.)
 
 use super::clients::{Client, Members};
-use super::document::{ENTRY, Problem, Server};
+use super::document::{ENTRY, Server};
 use super::launch::{Form, Launch, Word};
 use super::patch::{self, Patch};
+use super::problem::Problem;
 use crate::json;
 use std::ops::Range;
 use toml_edit::{Document, Item, TableLike, Value};
@@ -39,6 +40,7 @@ pub(super) fn servers(client: &Client, bytes: &[u8]) -> Result<Vec<Server>, Prob
     let table = table
         .ok_or_else(|| Problem::Malformed(format!("`{}` must be a table", client.container)))?;
     let server = |(name, item): (&str, &Item)| Server {
+        project: None,
         name: name.to_owned(),
         launch: launch(text, item),
         url: item.get("url").and_then(Item::as_str).map(str::to_owned),

@@ -4,7 +4,8 @@
 //! file as it is now. Otherwise somebody else has written since, and only what is ours is taken out.
 
 use super::clients::Client;
-use super::document::{self, Change, Problem};
+use super::document::{self, Change};
+use super::problem::Problem;
 
 /// The text without `change`; `None` when that is nothing at all, because we `made` the file. `original` is
 /// the copy that was put aside.
@@ -61,7 +62,10 @@ fn replay(client: &Client, original: &[u8], changes: &[Change]) -> Option<Vec<u8
 fn same(one: &Change, other: &Change) -> bool {
     match (one, other) {
         (Change::Add(_), Change::Add(_)) => true,
-        (Change::Wrap { name, .. }, Change::Wrap { name: other, .. }) => name == other,
+        (
+            Change::Wrap { project, name, .. },
+            Change::Wrap { project: other_project, name: other, .. },
+        ) => project == other_project && name == other,
         _ => false,
     }
 }

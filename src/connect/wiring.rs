@@ -3,9 +3,10 @@
 //! One rule: a plan changes nothing; only [`Plan::carry_out`] writes.
 
 use super::clients::Client;
-use super::document::{self, Change, Entry, Problem, Server};
+use super::document::{self, Change, Entry, Server};
 use super::file;
 use super::places::Places;
+use super::problem::Problem;
 use super::record::{self, Record};
 use super::undo;
 use std::fmt;
@@ -52,30 +53,36 @@ pub struct Found {
 }
 
 impl Found {
-    fn servers(&self) -> &[Server] {
+    /// All servers of the file, those of single projects as well.
+    pub fn servers(&self) -> &[Server] {
         self.servers.as_ref().ok().and_then(Option::as_deref).unwrap_or_default()
+    }
+
+    /// The servers that are for all projects.
+    pub fn for_all(&self) -> impl Iterator<Item = &Server> + Clone {
+        self.servers().iter().filter(|server| server.project.is_none())
     }
 
     /// Whether our entry is there.
     pub fn has_entry(&self) -> bool {
-        self.servers().iter().any(Server::is_gateway)
+        self.for_all().any(Server::is_gateway)
+    }
+
+    /// Whether anything of ours is there.
+    pub fn is_wired(&self) -> bool {
+        self.has_entry() || self.taps().next().is_some()
     }
 
     /// Our entry, by its name if there are several that start us.
     pub fn entry(&self) -> Option<&Server> {
-        let mut all = self.servers().iter().filter(|server| server.is_gateway());
+        let mut all = self.for_all().filter(|server| server.is_gateway());
         let first = all.clone().next();
         all.find(|server| server.name == document::ENTRY).or(first)
     }
 
-    /// The servers that run through `tap`.
+    /// The servers that run through `tap`, for all projects or for one.
     pub fn taps(&self) -> impl Iterator<Item = &Server> {
         self.servers().iter().filter(|server| server.is_wrapped())
-    }
-
-    /// The names of the servers that run through `tap`.
-    pub fn wrapped(&self) -> Vec<&str> {
-        self.taps().map(|server| server.name.as_str()).collect()
     }
 }
 
@@ -95,10 +102,12 @@ pub fn look(client: &Client, places: &Places, config: Option<&Path>) -> Found {
     };
     let mut all: Vec<Found> = candidates.into_iter().map(look).collect();
     let is_known = |found: &Found| found.has_entry() && Record::of(&found.path).is_some();
-    let is_ours = |found: &Found| found.has_entry() || !found.wrapped().is_empty();
     let is_there = |found: &Found| !matches!(found.servers, Ok(None));
     let first = |is: &dyn Fn(&Found) -> bool| all.iter().position(is);
-    let at = first(&is_known).or_else(|| first(&is_ours)).or_else(|| first(&is_there)).unwrap_or(0);
+    let at = first(&is_known)
+        .or_else(|| first(&Found::is_wired))
+        .or_else(|| first(&is_there))
+        .unwrap_or(0);
     all.swap_remove(at)
 }
 
@@ -297,7 +306,7 @@ fn is_installed(client: &Client, path: &Path) -> bool {
     }
 }
 
-/// Plans to take a change back; of an [`Change::Add`] and a [`Change::Wrap`] only the kind and the name
+/// Plans to take a change back; of an [`Change::Add`] and a [`Change::Wrap`] only the kind, the project and the name
 /// count. The plan does nothing where the change is not there, and where no record proves that an entry of our
 /// name is ours.
 pub fn disconnect(
@@ -338,9 +347,9 @@ fn taken_back(client: &Client, path: &Path, change: &Change) -> Result<Plan, Tro
             Some(known) if !known.proves(client, &text) => return Err(Problem::Edited.into()),
             Some(_) => {}
         },
-        Change::Wrap { name, .. } => {
+        Change::Wrap { project, name, .. } => {
             let servers = document::servers(client, &text)?;
-            let server = servers.iter().find(|server| server.name == *name);
+            let server = servers.iter().find(|server| server.is(project.as_deref(), name));
             if !server.ok_or(Problem::NoServer)?.is_wrapped() {
                 return Ok(nothing(before, Note::Keep, false));
             }

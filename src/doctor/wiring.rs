@@ -38,7 +38,7 @@ pub(super) fn check() -> Vec<Check> {
                 format!("`mcpproxy connect {id}{again}` writes the path anew"),
             ));
         }
-        if found.has_entry() || !found.wrapped().is_empty() {
+        if found.is_wired() {
             wired.push(client.name);
         }
     }

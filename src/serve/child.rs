@@ -3,10 +3,12 @@
 //! One rule: nothing of a process group outlives what it was started for. Whatever the SDK is busy with, a
 //! task of ours closes the group's standard input, asks it to end, and kills it.
 
+use crate::web::log;
 use mcpproxy_platform::group::Group;
-use std::io;
+use std::ffi::OsStr;
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::pin::Pin;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -28,21 +30,51 @@ const LONGEST_LOOK: Duration = Duration::from_millis(100);
 /// How long after the end of the first process its output is still looked at. The end may be heard of before the
 /// system's word that there is something to read.
 const LAST_LOOK: Duration = Duration::from_millis(100);
-/// A thread that only waits.
+/// How long its last words on standard error are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// A longer line on standard error is shown as several.
+const LONGEST_LINE: usize = 8 << 10;
+/// A thread that only waits, or copies lines.
 const STACK: usize = 64 << 10;
 
 /// All processes that are started for one server.
 #[derive(Default)]
 pub struct Processes {
+    /// The name before each line of what they write on standard error, where that is shown.
+    shown_as: Option<Arc<str>>,
     stop: Mutex<CancellationToken>,
     keepers: TaskTracker,
 }
 
 impl Processes {
-    /// Starts `command` in a group of its own, which ends when both of the pipes are dropped, when its first
-    /// process has ended, or with [`Self::end`].
-    pub fn start(&self, command: &mut Command) -> io::Result<(Output, Input)> {
-        let (group, input, output) = Group::start(command)?;
+    /// What they write on standard error goes to ours, each line with `name` before it.
+    pub fn shown_as(name: Arc<str>) -> Self {
+        Self { shown_as: Some(name), ..Self::default() }
+    }
+
+    /// Starts `program` in a group of its own, which ends when both of the pipes are dropped, when its first
+    /// process has ended, or with [`Self::end`]. `dress` gives it its environment and its directory.
+    pub fn start(
+        &self,
+        program: &OsStr,
+        arguments: &[String],
+        dress: impl Fn(&mut Command),
+    ) -> io::Result<(Output, Input)> {
+        let (said, by) = match self.shown_as {
+            Some(_) => io::pipe().map(|(said, by)| (Some(said), Some(by)))?,
+            None => (None, None),
+        };
+        let dress = |command: &mut Command| {
+            dress(command);
+            command.stderr(match &by {
+                Some(by) => Stdio::from(by.try_clone()?),
+                None => Stdio::null(),
+            });
+            Ok(())
+        };
+        let (group, input, output) = Group::start(program, arguments, dress)?;
+        // The end of the lines is that of the processes.
+        drop(by);
         let group = Arc::new(group);
         let (input, output) = (ChildStdin::from_std(input)?, ChildStdout::from_std(output)?);
         let token = self.stop.lock().unwrap_or_else(PoisonError::into_inner).child_token();
@@ -56,17 +88,69 @@ impl Processes {
         };
         let input = Input { pipe: pipe.clone(), _ends: output._ends.clone() };
         let first = first_end(group.clone())?;
-        self.keepers.spawn(keep(group, first, pipe, token, over));
+        let shown = match (&self.shown_as, said) {
+            (Some(name), Some(said)) => Some(show(name.clone(), said)?),
+            _ => None,
+        };
+        self.keepers.spawn(async move {
+            keep(group, first, pipe, token, over).await;
+            // The last words; others that hold the pipe open are not waited for.
+            if let Some(shown) = shown {
+                let _ = timeout(LAST_WORDS, shown).await;
+            }
+        });
         Ok((output, input))
     }
 
-    /// Ends all of them; returns when nothing of them lives any more, after 8 s at the latest.
+    /// Ends all of them; returns when nothing of them lives any more, after 9 s at the latest.
     pub async fn end(&self) {
         let stop = std::mem::take(&mut *self.stop.lock().unwrap_or_else(PoisonError::into_inner));
         stop.cancel();
         self.keepers.close();
         self.keepers.wait().await;
         self.keepers.reopen();
+    }
+}
+
+/// Copies lines to our standard error until none can come any more, and tells when that is. A thread of its own: no
+/// system lets a runtime wait for every pipe, and one server's lines wait for no other's.
+fn show(name: Arc<str>, said: io::PipeReader) -> io::Result<oneshot::Receiver<()>> {
+    let (ended, shown) = oneshot::channel();
+    let copy = move || {
+        each_line(said, |line| {
+            // In one piece, so that lines of several servers do not mix.
+            let _ = io::stderr().write_all(log::line_of(&name, line).as_bytes());
+        });
+        let _ = ended.send(());
+    };
+    thread::Builder::new().name("mcpproxy-stderr".into()).stack_size(STACK).spawn(copy)?;
+    Ok(shown)
+}
+
+/// Visits the lines of `said`; longer ones in parts that are cut between characters.
+fn each_line(said: impl io::Read, mut visit: impl FnMut(&str)) {
+    let mut said = io::BufReader::new(said);
+    let (mut line, mut was_cut) = (Vec::new(), false);
+    loop {
+        let room = LONGEST_LINE.saturating_sub(line.len()) as u64;
+        let read = said.by_ref().take(room).read_until(b'\n', &mut line).unwrap_or(0);
+        let is_cut = read > 0 && line.last() != Some(&b'\n') && line.len() >= LONGEST_LINE;
+        // The beginning of a character whose rest is still to come.
+        let rest = match str::from_utf8(&line) {
+            Err(error) if is_cut && error.error_len().is_none() => {
+                line.split_off(error.valid_up_to())
+            }
+            _ => Vec::new(),
+        };
+        if read == 0 && line.is_empty() {
+            return;
+        }
+        let shown = line.strip_suffix(b"\n").unwrap_or(&line);
+        let shown = shown.strip_suffix(b"\r").unwrap_or(shown);
+        if !(was_cut && shown.is_empty()) {
+            visit(&String::from_utf8_lossy(shown));
+        }
+        (line, was_cut) = (rest, is_cut);
     }
 }
 
@@ -214,6 +298,25 @@ mod tests {
     use super::*;
     use std::process::Stdio;
     use tokio::io::AsyncReadExt as _;
+
+    #[test]
+    fn lines_are_bounded_and_cut_between_characters() {
+        let lines = |said: &[u8]| {
+            let mut lines = Vec::new();
+            each_line(said, |line| lines.push(line.to_owned()));
+            lines
+        };
+        assert_eq!(lines(b"one\r\n\ntwo\xff\nend"), ["one", "", "two\u{fffd}", "end"]);
+        assert_eq!(lines(b""), [""; 0]);
+        let long = format!("x{}", "\u{e4}".repeat(LONGEST_LINE));
+        let cut = lines(format!("{long}\nnext\n").as_bytes());
+        assert_eq!((cut.len(), cut.concat()), (4, format!("{long}next")));
+        assert!(cut.iter().all(|line| line.len() <= LONGEST_LINE));
+        let whole = "y".repeat(LONGEST_LINE);
+        assert_eq!(lines(format!("{whole}\nnext").as_bytes()), [whole.as_str(), "next"]);
+        // A character that is never finished is shown as what it is.
+        assert_eq!(lines(b"\xe2\x82"), ["\u{fffd}"]);
+    }
 
     /// One thread: while it is blocked, the runtime hears nothing of the pipe.
     #[tokio::test]

@@ -14,10 +14,10 @@ use super::post::PACKED;
 use super::progress::{Routed, Routes};
 use super::stray::Sorted;
 use super::unreachable;
+use crate::config::servers::relative::is_relative_command;
 use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
 use axum::http::header::ACCEPT_ENCODING;
-use mcpproxy_platform::group;
 use rmcp::model::{ErrorCode, ProtocolVersion, SubscriptionFilter};
 use rmcp::service::{ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -27,7 +27,7 @@ use rmcp::transport::streamable_http_client::{
 };
 use std::error::Error;
 use std::io;
-use std::process::Stdio;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -62,7 +62,6 @@ pub struct Connection {
 pub async fn connect(
     transport: &Transport,
     processes: &Processes,
-    show_stderr: bool,
     memory: &era::Memory,
     startup: Duration,
 ) -> Result<Connection, String> {
@@ -72,7 +71,7 @@ pub async fn connect(
         let reader = OfServer::default();
         let result = match transport {
             Transport::Stdio { .. } => {
-                let streams = start(transport, processes, show_stderr, reader.clone())?;
+                let streams = start(transport, processes, reader.clone())?;
                 let streams = Beginning::new(streams, memory.clone(), silence);
                 establish(Link::over_streams(streams, reader), begin).await
             }
@@ -91,7 +90,10 @@ pub async fn connect(
         let is_http = matches!(transport, Transport::Http { .. });
         let Some(next) = trouble.otherwise(begin, is_http, memory.answered_late()) else {
             memory.forget();
-            return Err(trouble.into_words(is_http));
+            // A process that answered was started right.
+            let may_be_of_entry = is_http || matches!(trouble, Trouble::Closed);
+            let words = trouble.into_words(is_http);
+            return Err(if may_be_of_entry { with_hint(&words, transport) } else { words });
         };
         begin = next;
         processes.end().await;
@@ -134,27 +136,44 @@ where
 fn start(
     transport: &Transport,
     processes: &Processes,
-    show_stderr: bool,
     reader: OfServer,
 ) -> Result<impl rmcp::transport::Transport<RoleClient> + use<>, String> {
     let Transport::Stdio { command, args, env, cwd } = transport else {
         return Err("it is not a child process".into());
     };
-    let mut child = group::command(command.as_ref());
-    child.env_clear();
-    child.envs(std::env::vars_os().filter(|(name, _)| is_passed(name)));
-    child.args(args).envs(env.iter().map(|(name, value)| (name, value)));
-    if let Some(cwd) = cwd {
-        child.current_dir(cwd);
-    }
-    child.stderr(if show_stderr { Stdio::inherit() } else { Stdio::null() });
-    let started = processes.start(&mut child).map_err(|e| match (e.kind(), cwd) {
-        (io::ErrorKind::NotFound, Some(dir)) if !dir.is_dir() => {
-            "its working directory (`cwd`) does not exist".to_owned()
+    // Where the system looks for a relative one depends on the system.
+    let program = match cwd {
+        Some(cwd) if is_relative_command(command) => std::path::absolute(cwd.join(command)).ok(),
+        _ => None,
+    };
+    let program = program.unwrap_or_else(|| command.into());
+    let dress = |child: &mut Command| {
+        child.env_clear();
+        child.envs(std::env::vars_os().filter(|(name, _)| is_passed(name)));
+        child.envs(env.iter().map(|(name, value)| (name, value)));
+        if let Some(cwd) = cwd {
+            child.current_dir(cwd);
         }
-        _ => cannot_start(&e),
-    });
+    };
+    let started =
+        processes.start(program.as_ref(), args, dress).map_err(|e| match (e.kind(), cwd) {
+            (io::ErrorKind::NotFound, Some(dir)) if !dir.is_dir() => {
+                with_hint("its working directory (`cwd`) does not exist", transport)
+            }
+            (io::ErrorKind::NotFound, _) if is_relative_command(command) => {
+                with_hint("its command cannot be started: no such file", transport)
+            }
+            _ => cannot_start(&e),
+        });
     started.map(|(output, input)| Lines::new(output, input, reader))
+}
+
+/// With what may be wrong with the entry.
+fn with_hint(words: &str, transport: &Transport) -> String {
+    match transport.hint() {
+        Some(hint) => format!("{words}; {hint}"),
+        None => words.to_owned(),
+    }
 }
 
 fn is_passed(name: &std::ffi::OsStr) -> bool {

@@ -13,11 +13,15 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// The longest line that is read.
 pub const MOST_BYTES: usize = 16 << 20;
+/// How long the end of a line may stay away before what is there is looked at.
+const SILENCE: Duration = Duration::from_secs(1);
 /// What is read at once.
 const BUFFER: usize = 64 << 10;
 
@@ -26,6 +30,7 @@ pub struct Lines<R: ServiceRole, I, O, D> {
     input: BufReader<I>,
     output: Arc<Mutex<Option<O>>>,
     reader: D,
+    silence: Duration,
     line: Vec<u8>,
     /// What is known of a line that is too long, and how long it is so far.
     skipped: Option<(Outline, usize)>,
@@ -55,6 +60,7 @@ where
             input: BufReader::with_capacity(BUFFER, input),
             output: Arc::new(Mutex::new(Some(output))),
             reader,
+            silence: SILENCE,
             line: Vec::new(),
             skipped: None,
             heard: VecDeque::new(),
@@ -64,8 +70,21 @@ where
 
     /// Reads to the end of a line. Dropped, it goes on where it was.
     async fn line(&mut self) -> Ended {
+        // How much of the line was looked at in vain.
+        let mut looked = 0;
         loop {
-            let Ok(part) = self.input.fill_buf().await else { return Ended::Closed };
+            let more = self.input.fill_buf();
+            let part = if self.line.len() == looked || self.skipped.is_some() {
+                more.await
+            } else if let Ok(part) = timeout(self.silence, more).await {
+                part
+            } else if self.reader.is_whole(&self.line) {
+                return Ended::Whole;
+            } else {
+                looked = self.line.len();
+                continue;
+            };
+            let Ok(part) = part else { return Ended::Closed };
             if part.is_empty() {
                 return if self.line.is_empty() { Ended::Closed } else { Ended::Whole };
             }
@@ -206,6 +225,35 @@ mod tests {
             assert!(text.contains(part), "{id}: {text}");
         }
         assert!(lines.receive().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_message_whose_line_does_not_end_is_read_once_it_is_whole() {
+        let (ours, mut theirs) = duplex(1 << 16);
+        let reader = OfServer::default();
+        let mut lines = Lines::<RoleClient, _, _, _>::new(ours, sink(), reader.clone());
+        lines.silence = Duration::from_millis(20);
+        for (parts, id) in [
+            ([r#"{"jsonrpc":"2.0","id":1,"#, r#""result":{}}"#], 1),
+            (["Starting...", r#"{"jsonrpc":"2.0","id":2,"result":{}} Ready"#], 2),
+            (["\n", "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n"], 3),
+        ] {
+            let hear = async {
+                for part in parts {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    theirs.write_all(part.as_bytes()).await.expect("a reader");
+                }
+                // Dropped and begun anew, as the SDK does it.
+                std::future::pending::<()>().await;
+            };
+            let answer = tokio::select! {
+                () = hear => None,
+                answer = lines.receive() => answer,
+            };
+            let Some(JsonRpcMessage::Response(answer)) = answer else { panic!("{id}") };
+            assert_eq!(answer.id, RequestId::Number(id));
+        }
+        assert_eq!(reader.faults().len(), 2, "{:?}", reader.faults());
     }
 
     #[tokio::test]

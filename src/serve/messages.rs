@@ -7,6 +7,7 @@
 //! whole answers for one member that is off. So results pass through it as text; see [`Answer`].
 
 use super::handshake::{self, Opening};
+use super::joined;
 use super::outline::{About, Outline};
 use crate::config::halves::replace_halves;
 use rmcp::model::{
@@ -19,6 +20,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
 
 /// What a message comes to.
 pub enum Heard<R: ServiceRole> {
@@ -35,6 +37,11 @@ pub trait Reader<R: ServiceRole>: Send + Sync + 'static {
 
     /// What becomes of a message that was not read, for this reason.
     fn unreadable(&self, about: About, why: &str) -> Option<Heard<R>>;
+
+    /// Whether `line`, whose end does not come, holds a whole message.
+    fn is_whole(&self, _line: &[u8]) -> bool {
+        false
+    }
 
     /// Sees a message on its way to the peer.
     fn sends(&self, _: &TxJsonRpcMessage<R>) {}
@@ -115,6 +122,7 @@ pub struct OfServer {
     /// Requests whose answers the SDK itself has to read.
     openings: Arc<Mutex<HashMap<RequestId, Opening>>>,
     faults: Arc<Mutex<Vec<String>>>,
+    found: Arc<Notify>,
 }
 
 impl OfServer {
@@ -123,11 +131,34 @@ impl OfServer {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn one(&self, text: &str) -> Option<Heard<RoleClient>> {
-        let members: Members = match serde_json::from_str(text) {
-            Ok(members) => members,
-            Err(error) => return self.unreadable(Outline::of(text.as_bytes()), &why(&error)),
+    /// Waits until something is off in how the server writes.
+    pub async fn found_fault(&self) {
+        self.found.notified().await;
+    }
+
+    fn add_fault(&self, fault: &str) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        if faults.iter().all(|known| known != fault) {
+            faults.push(fault.to_owned());
+            self.found.notify_one();
+        }
+    }
+
+    fn each(&self, text: &str) -> Vec<Heard<RoleClient>> {
+        let error = match serde_json::from_str::<Members>(text) {
+            Ok(members) => return self.one(text, &members).into_iter().collect(),
+            Err(error) => error,
         };
+        let answers = joined::answers(text);
+        if answers.is_empty() {
+            let about = Outline::of(text.as_bytes());
+            return self.unreadable(about, &why(&error)).into_iter().collect();
+        }
+        self.add_fault(joined::JOINED);
+        answers.into_iter().flat_map(|answer| self.each(answer)).collect()
+    }
+
+    fn one(&self, text: &str, members: &Members<'_>) -> Option<Heard<RoleClient>> {
         let member = |name| members.get(name).map(|value| value.get());
         let id = member("id").and_then(|id| serde_json::from_str::<RequestId>(id).ok());
         if members.contains_key("method") {
@@ -176,9 +207,17 @@ impl Reader<RoleClient> for OfServer {
             return self.unreadable(Outline::of(&text), NOT_UTF8).into_iter().collect();
         };
         match batch(text) {
-            Some(batch) => batch.iter().filter_map(|message| self.one(message.get())).collect(),
-            None => self.one(text).into_iter().collect(),
+            Some(batch) => batch.iter().flat_map(|message| self.each(message.get())).collect(),
+            None => self.each(text),
         }
+    }
+
+    fn is_whole(&self, line: &[u8]) -> bool {
+        let is_whole = trimmed(line).is_some_and(|text| !joined::answers(text).is_empty());
+        if is_whole {
+            self.add_fault(joined::UNENDED);
+        }
+        is_whole
     }
 
     fn unreadable(&self, about: About, why: &str) -> Option<Heard<RoleClient>> {

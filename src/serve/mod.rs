@@ -19,6 +19,7 @@ mod handshake;
 mod http;
 mod http_client;
 mod hub;
+mod joined;
 pub(crate) mod key;
 mod limits;
 mod lines;

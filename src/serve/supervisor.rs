@@ -47,7 +47,10 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
     for earlier in before {
         earlier.cancelled().await;
     }
-    let processes = Processes::default();
+    let processes = match hub.show_stderr {
+        true => Processes::shown_as(server.name.clone()),
+        false => Processes::default(),
+    };
     let memory = era::Memory::default();
     let mut pause = FIRST_PAUSE;
     let mut is_first = true;
@@ -55,7 +58,7 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
         let began = Instant::now();
         let attempt = tokio::select! {
             () = server.stop.cancelled() => Err(String::new()),
-            result = attempt(&hub, &server, &processes, &memory) => result,
+            result = attempt(&server, &processes, &memory) => result,
         };
         let reason = match attempt {
             Ok((connection, live)) => {
@@ -107,7 +110,6 @@ fn jitter(pause: Duration) -> Duration {
 
 /// Connects and asks for everything that is offered.
 async fn attempt(
-    hub: &Hub,
     server: &Server,
     processes: &Processes,
     memory: &era::Memory,
@@ -116,8 +118,7 @@ async fn attempt(
     let within = server.entry.startup_timeout;
     let began = Instant::now();
     let started = async {
-        let connection =
-            connection::connect(&transport, processes, hub.show_stderr, memory, within).await?;
+        let connection = connection::connect(&transport, processes, memory, within).await?;
         let peer = connection.service.peer().clone();
         let left = within.saturating_sub(began.elapsed());
         let offer = offer::list(&peer, connection.reader.faults(), left).await;
@@ -128,8 +129,9 @@ async fn attempt(
     tokio::time::timeout(within, started).await.unwrap_or_else(|_| {
         memory.forget();
         let seconds = within.as_secs_f64();
+        let hint = transport.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
         Err(format!(
-            "it did not start within {seconds} s; a larger `startup_timeout_sec` in its entry gives it more time"
+            "it did not start within {seconds} s; a larger `startup_timeout_sec` in its entry gives it more time{hint}"
         ))
     })
 }
@@ -157,6 +159,10 @@ async fn follow(
             let health = tokio::select! {
                 () = changed.notified() => {
                     refresh(hub, server, &peer, &routes, &reader).await;
+                    continue;
+                }
+                () = reader.found_fault() => {
+                    note_faults(hub, server, &reader);
                     continue;
                 }
                 () = server.suspect.notified() => is_there(&peer, &probe).await,
@@ -198,6 +204,26 @@ fn tell_faults(hub: &Hub, server: &Server, offer: &Offer) {
         warn!(server = %server.name, "server connected, not all of it is used: {}", offer.faults);
     }
     hub.note_faults(server, offer.faults.sentences());
+}
+
+/// Takes over what turned out to be off since it was asked what is offered.
+fn note_faults(hub: &Hub, server: &Server, reader: &OfServer) {
+    let Some(live) = server.live() else { return };
+    let known = live.offer.faults.sentences();
+    let mut new = reader.faults();
+    new.retain(|fault| !known.contains(fault));
+    if new.is_empty() {
+        return;
+    }
+    let mut offer = Offer::clone(&live.offer);
+    offer.faults.extend(new);
+    tell_faults(hub, server, &offer);
+    let (peer, routes) = (live.peer.clone(), live.routes.clone());
+    hub.set(
+        server,
+        Status::Connected,
+        Some(Arc::new(Live { peer, routes, offer: Arc::new(offer) })),
+    );
 }
 
 /// Asks again what is offered.

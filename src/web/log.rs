@@ -3,8 +3,9 @@
 //! One rule: only our own events, in characters that can be seen. The SDK logs whole messages, and messages are the
 //! user's.
 
-use crate::visible;
+use crate::{json, visible};
 use std::io;
+use std::sync::OnceLock;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -49,8 +50,33 @@ impl<W: io::Write> io::Write for Seen<W> {
     }
 }
 
+/// How lines are written, once that was begun.
+static FORMAT: OnceLock<Format> = OnceLock::new();
+
+/// A line that `name`, a process of ours, wrote on its standard error, as it stands beside the log.
+pub fn line_of(name: &str, line: &str) -> String {
+    written(FORMAT.get().copied().unwrap_or_default(), name, line)
+}
+
+fn written(format: Format, name: &str, line: &str) -> String {
+    let mut text = match format {
+        Format::Text => format!("{name}: {line}"),
+        Format::Json => {
+            let mut text = String::from("{\"server\":");
+            json::write_str(&mut text, name);
+            text.push_str(",\"stderr\":");
+            json::write_str(&mut text, line);
+            text + "}"
+        }
+    };
+    text = visible::line(&text).into_owned();
+    text.push('\n');
+    text
+}
+
 /// Begins to log events of at least `level`. A second call changes nothing.
 pub fn begin(format: Format, level: LevelFilter) {
+    let _ = FORMAT.set(format);
     let ours = Targets::new().with_target("mcpproxy", level);
     let layer = match format {
         Format::Text => fmt::layer().with_target(false).with_writer(|| Seen(io::stderr())).boxed(),
@@ -77,5 +103,16 @@ mod tests {
         assert_eq!(str::from_utf8(&seen.0), Ok("{\"server\":\"a\\u202eb\"}\n"));
         let value: serde_json::Value = serde_json::from_slice(&seen.0).expect("JSON");
         assert_eq!(value["server"], "a\u{202e}b");
+    }
+
+    #[test]
+    fn lines_of_servers_carry_their_names_in_either_form() {
+        let line = "\u{1b}[31mno \"file\"\u{202e}";
+        let text = written(Format::Text, "files", line);
+        assert_eq!(text, "files: \\u001b[31mno \"file\"\\u202e\n");
+        let text = written(Format::Json, "a\"b", line);
+        assert_eq!((text.lines().count(), text.contains('\u{202e}')), (1, false));
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&value["server"], &value["stderr"]), (&"a\"b".into(), &line.into()));
     }
 }

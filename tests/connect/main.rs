@@ -4,6 +4,7 @@
 mod counting;
 mod files;
 mod home;
+mod projects;
 mod proof;
 mod undo;
 mod usage;

@@ -3,6 +3,7 @@
 mod api;
 mod calls;
 mod clients;
+mod entries;
 mod eras;
 #[cfg(target_os = "linux")]
 mod facts;

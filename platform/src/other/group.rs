@@ -6,15 +6,17 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-pub fn command(program: &OsStr) -> Command {
-    Command::new(program)
-}
-
 #[derive(Debug)]
 pub struct Group(Mutex<Child>);
 
 impl Group {
-    pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+    pub fn start(
+        program: &OsStr,
+        arguments: &[String],
+        mut dress: impl FnMut(&mut Command) -> io::Result<()>,
+    ) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+        let mut command = Command::new(program);
+        dress(command.args(arguments))?;
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         match (child.stdin.take(), child.stdout.take()) {
             (Some(input), Some(output)) => Ok((Self(Mutex::new(child)), input, output)),

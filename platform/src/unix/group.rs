@@ -5,7 +5,7 @@ mod guardian;
 pub use guardian::{Guard, guard};
 
 use crate::backend::lives;
-use crate::unix::descriptors;
+use crate::unix::{descriptors, script};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -36,16 +36,20 @@ fn groups() -> MutexGuard<'static, Groups> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub fn command(program: &OsStr) -> Command {
-    Command::new(program)
-}
-
 /// The number of the group, which is the pid of its first process.
 #[derive(Debug)]
 pub struct Group(libc::pid_t);
 
 impl Group {
-    pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+    pub fn start(
+        program: &OsStr,
+        arguments: &[String],
+        dress: impl FnMut(&mut Command) -> io::Result<()>,
+    ) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+        script::start(program, arguments, dress, Self::start_one)
+    }
+
+    fn start_one(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
         see_children_end();
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let start = guardian::Start::new();
@@ -192,20 +196,19 @@ mod tests {
 
     /// The number of a group that is given up while its first process runs.
     fn given_up() -> libc::pid_t {
-        let mut command = command("sleep".as_ref());
-        let (group, ..) = Group::start(command.arg("600")).unwrap();
+        let (group, ..) = Group::start_one(Command::new("sleep").arg("600")).unwrap();
         group.0
     }
 
     #[test]
     fn a_program_that_is_slow_to_start_keeps_no_other_group_from_its_end() {
         let (slow, mut release) = std::io::pipe().unwrap();
-        let mut waiting = command("true".as_ref());
+        let mut waiting = Command::new("true");
         // SAFETY: the closure only reads, into memory of its own.
         unsafe {
             waiting.pre_exec(move || std::io::Read::read(&mut &slow, &mut [0]).map(drop));
         }
-        let start = std::thread::spawn(move || Group::start(&mut waiting).map(drop));
+        let start = std::thread::spawn(move || Group::start_one(&mut waiting).map(drop));
         while groups().starting == 0 {
             std::thread::sleep(PAUSE);
         }

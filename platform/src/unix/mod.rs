@@ -10,4 +10,6 @@ pub mod login;
 pub mod owners;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(any(feature = "process", feature = "service"))]
+mod script;
 mod stderr;

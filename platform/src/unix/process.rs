@@ -10,7 +10,7 @@ pub use input::Input;
 use crate::backend::lives;
 use crate::backend::signals::Signals;
 use crate::process::{End, Spawned};
-use crate::unix::descriptors;
+use crate::unix::{descriptors, script};
 use dispositions::{FORWARDED, Received};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -64,26 +64,28 @@ pub fn spawn(
 ) -> io::Result<Spawned> {
     keep_large_blocks_apart();
     let signals = Signals::take()?;
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    for name in kept_back {
-        command.env_remove(name);
-    }
-    crate::forget_descriptors(&mut command);
     // SAFETY: getpid only returns a number.
     let parent = unsafe { libc::getpid() };
-    let for_child = signals.clone();
-    // SAFETY: the closure calls only functions that are safe between fork and exec (prctl, getppid,
-    // _exit, sigaction, pthread_sigmask, close_range and in its place open, getdents64, getrlimit, fcntl and
-    // close) and allocates nothing.
-    unsafe {
-        command.pre_exec(move || {
-            for_child.give_back();
-            descriptors::keep_from_exec();
-            lives::die_with(parent)
-        });
-    }
-    let mut child = command.spawn()?;
+    let dress = |command: &mut Command| {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        for name in kept_back {
+            command.env_remove(name);
+        }
+        crate::forget_descriptors(command);
+        let for_child = signals.clone();
+        // SAFETY: the closure calls only functions that are safe between fork and exec (prctl, getppid,
+        // _exit, sigaction, pthread_sigmask, close_range and in its place open, getdents64, getrlimit, fcntl
+        // and close) and allocates nothing.
+        unsafe {
+            command.pre_exec(move || {
+                for_child.give_back();
+                descriptors::keep_from_exec();
+                lives::die_with(parent)
+            });
+        }
+        Ok(())
+    };
+    let mut child = script::start(program, arguments, dress, Command::spawn)?;
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(io::Error::other("the child has no pipes"));
     };

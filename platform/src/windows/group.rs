@@ -24,10 +24,6 @@ use windows_sys::Win32::System::Threading::{
     THREAD_SUSPEND_RESUME, WaitForSingleObject,
 };
 
-pub fn command(program: &OsStr) -> Command {
-    Command::new(lookup::find(program).unwrap_or_else(|| program.to_owned()))
-}
-
 #[derive(Debug)]
 pub struct Group {
     job: OwnedHandle,
@@ -36,7 +32,14 @@ pub struct Group {
 
 impl Group {
     /// The first process runs no instruction before it is in the job: so is all that it starts.
-    pub fn start(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+    pub fn start(
+        program: &OsStr,
+        arguments: &[String],
+        mut dress: impl FnMut(&mut Command) -> io::Result<()>,
+    ) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+        let found = lookup::find(program).unwrap_or_else(|| program.to_owned());
+        let mut command = Command::new(found);
+        dress(command.args(arguments))?;
         let job = new_job()?;
         command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP);
         let mut first = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

@@ -25,6 +25,13 @@ const CONFIG: Opt = Opt {
     help: "The client's configuration, if it is not where the client looks by default",
 };
 
+const PROJECT: Opt = Opt {
+    long: "project",
+    short: None,
+    value: Some("DIR"),
+    help: "With --wrap: the server is one that Claude Code keeps for this project",
+};
+
 const DRY_RUN: Opt = Opt {
     long: "dry-run",
     short: None,
@@ -53,6 +60,7 @@ pub(super) const CONNECT: Command = Command {
             value: Some("NAME"),
             help: "Let this server of the client run through `mcpproxy tap`",
         },
+        PROJECT,
         Opt {
             long: "http",
             short: None,
@@ -92,6 +100,7 @@ pub(super) const DISCONNECT: Command = Command {
             value: Some("NAME"),
             help: "Let this server run without `mcpproxy tap` again; our entry stays",
         },
+        PROJECT,
         CONFIG,
         DRY_RUN,
     ],

@@ -107,8 +107,14 @@ mod clients {
             let (shown, name) = (places.shown(path), client.name);
             let words = |change: &Change| match change {
                 Change::Add(_) => format!("{shown}: the entry `mcpproxy` of {name}"),
-                Change::Wrap { name: server, .. } => {
-                    format!("{shown}: `mcpproxy tap` in front of {server:?} of {name}")
+                Change::Wrap { project, name: server, .. } => {
+                    let of = project
+                        .as_deref()
+                        .map(|project| format!(" for {}", places.shown(Path::new(project))));
+                    format!(
+                        "{shown}: `mcpproxy tap` in front of {server:?} of {name}{}",
+                        of.unwrap_or_default()
+                    )
                 }
             };
             found.goes.extend(review.changes.iter().map(words));
@@ -146,7 +152,7 @@ mod clients {
     fn each(mut visit: impl FnMut(&Client, &Places, &Path)) {
         let Some(places) = Places::here() else { return };
         for client in CLIENTS {
-            for path in client.files(&places) {
+            for path in connect::files(client, &places) {
                 visit(client, &places, &path);
             }
         }
@@ -198,8 +204,11 @@ mod clients {
 
     /// What of ours stands in a client's file, and the data directory that each names.
     fn changes(look: &Found) -> Vec<(Change, Option<&str>)> {
-        let wrap =
-            |server: &Server| Change::Wrap { name: server.name.clone(), through: Vec::new() };
+        let wrap = |server: &Server| Change::Wrap {
+            project: server.project.clone(),
+            name: server.name.clone(),
+            through: Vec::new(),
+        };
         let taps = look.taps().map(|server| (wrap(server), server.data_dir()));
         let add = || Change::Add(Entry::Command(Vec::new()));
         taps.chain(look.entry().map(|server| (add(), server.data_dir()))).collect()

@@ -48,6 +48,12 @@ pub(super) fn origin(url: &str) -> String {
     }
 }
 
+/// Whether the path ends in `/sse`, as it does for servers of HTTP with SSE (2024-11-05).
+pub fn is_sse_address(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    path.len() > 4 && path.to_ascii_lowercase().ends_with("/sse") && !path.ends_with("//sse")
+}
+
 fn after_scheme(url: &str) -> Option<&str> {
     ["http://", "https://"].into_iter().find_map(|scheme| {
         let start = url.get(..scheme.len())?;

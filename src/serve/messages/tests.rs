@@ -45,6 +45,21 @@ fn half_a_surrogate_pair_costs_itself() {
     assert_eq!(cut, Ok(Answer::Text(r#"{"text":"cut \ufffd"}"#.to_owned())));
 }
 
+#[tokio::test]
+async fn text_on_the_line_of_an_answer_is_named_once_and_costs_nothing() {
+    let reader = OfServer::default();
+    let good = r#"{"jsonrpc":"2.0","id":7,"result":{"a":1}}"#;
+    assert_eq!((reader.read(good.into()).len(), reader.faults().len()), (1, 0));
+    for line in [format!("Starting...{good}"), format!("{good}Ready"), format!("[1] {good}\r")] {
+        let heard = reader.read(line.clone().into_bytes());
+        let [Heard::Message(JsonRpcMessage::Response(answer))] = &*heard else { panic!("{line}") };
+        assert_eq!(Answer::of(answer.result.clone()), Answer::Text("{\"a\":1}".into()), "{line}");
+        assert_eq!(reader.faults(), [joined::JOINED]);
+    }
+    // Whoever waits is told, also if it was found before.
+    reader.found_fault().await;
+}
+
 #[test]
 fn what_cannot_be_read_and_has_the_id_ends_the_request() {
     for (text, expected) in [
