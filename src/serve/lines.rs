@@ -162,7 +162,7 @@ where
                     self.heard.extend(self.reader.read(line));
                 }
                 Ended::TooLong(outline, length) => {
-                    let why = too_long(length, MOST_BYTES);
+                    let why = Length::Exactly(length).words(MOST_BYTES);
                     self.heard.extend(self.reader.unreadable(outline.about(), &why));
                 }
                 Ended::Closed => return None,
@@ -176,9 +176,28 @@ where
     }
 }
 
-/// What is said of a message that is longer than `most` bytes.
-pub fn too_long(length: usize, most: usize) -> String {
-    format!("it is {length} bytes long, and at most {} MiB are read", most >> 20)
+/// The length of a message that is longer than may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Length {
+    /// So many bytes.
+    Exactly(usize),
+    /// More than that: its end was not waited for.
+    MoreThan(usize),
+}
+
+impl Length {
+    /// What is said of the message, where at most `most` bytes are read.
+    pub fn words(self, most: usize) -> String {
+        let most = most >> 20;
+        match self {
+            Self::Exactly(length) => {
+                format!("it is {length} bytes long, and at most {most} MiB are read")
+            }
+            Self::MoreThan(length) => {
+                format!("it is more than {length} bytes long, and at most {most} MiB are read")
+            }
+        }
+    }
 }
 
 #[cfg(test)]
