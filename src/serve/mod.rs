@@ -4,6 +4,7 @@
 //! gone is that server's trouble.
 
 mod backpressure;
+mod batches;
 mod catalog;
 mod child;
 mod connection;
@@ -305,7 +306,7 @@ async fn standard_streams(is_wanted: bool, gateway: Gateway, ending: Cancellatio
     }
     let answers = Answers::new(backpressure::PATIENCE);
     let (input, output) = rmcp::transport::stdio();
-    let streams = Lines::new(input, output, OfClient);
+    let streams = Lines::new(input, output, OfClient::default());
     let streams = Bounded::new(streams, answers.clone(), Source::Stream);
     let streams = Doorstep::new(streams, gateway.clone(), GRACE);
     let session = tokio::select! {

@@ -235,7 +235,7 @@ fn answer(reader: &OfServer, body: Vec<u8>, asked: &RequestId) -> ServerJsonRpcM
     let heard = reader.read(body).into_iter();
     let message = heard.filter_map(|heard| match heard {
         Heard::Message(message) => Some(message),
-        Heard::Reply(..) => None,
+        Heard::Reply(..) | Heard::Text(_) => None,
     });
     let is_answer = |it: &ServerJsonRpcMessage| {
         matches!(it, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_))

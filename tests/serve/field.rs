@@ -3,21 +3,19 @@
 use crate::clients::{is_told_of_changes, over_http};
 use crate::fake::Fake;
 use crate::gateway::{Gateway, Home, PATIENCE, status_of};
-use axum::body::{Body, Bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use rmcp::service::ClientLifecycleMode;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc;
-use tokio_stream::StreamExt as _;
 
 /// A stdio server in `sh` that answers with files: `initialize`, `tools_list`, and for calls those of the tools'
 /// names. In them `@ID@` is the id of the request. Methods that were asked for are in the file `asked`.
-struct Files(tempfile::TempDir);
+pub struct Files(tempfile::TempDir);
 
 const SCRIPT: &str = r#"
     cd "$FILES"
@@ -38,7 +36,7 @@ const SCRIPT: &str = r#"
     done"#;
 
 impl Files {
-    fn new(files: &[(&str, &[u8])]) -> Self {
+    pub fn new(files: &[(&str, &[u8])]) -> Self {
         let this = Self(tempfile::tempdir().expect("a directory"));
         this.write("initialize", &result(&initialized(json!({"tools": {}}))));
         files.iter().for_each(|(name, bytes)| this.write(name, bytes));
@@ -50,16 +48,16 @@ impl Files {
         std::fs::write(self.0.path().join(name), bytes).expect("a file");
     }
 
-    fn entry(&self) -> Value {
+    pub fn entry(&self) -> Value {
         json!({"command": "sh", "args": ["-c", SCRIPT], "env": {"FILES": self.0.path()}})
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.0.path().join(name)).unwrap_or_default()
     }
 }
 
-fn initialized(capabilities: Value) -> String {
+pub fn initialized(capabilities: Value) -> String {
     let info = json!({"name": "files", "version": "1"});
     let result = json!({
         "protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": info,
@@ -68,18 +66,18 @@ fn initialized(capabilities: Value) -> String {
     result.to_string()
 }
 
-fn result(text: &str) -> Vec<u8> {
+pub fn result(text: &str) -> Vec<u8> {
     format!(r#"{{"result":{text},"jsonrpc":"2.0","id":@ID@}}"#).into_bytes()
 }
 
 /// A list with a tool for each name.
-fn tools<'n>(names: impl Iterator<Item = &'n str>) -> Vec<u8> {
+pub fn tools<'n>(names: impl Iterator<Item = &'n str>) -> Vec<u8> {
     let tool = |name: &str| json!({"name": name, "description": "fits", "inputSchema": {}});
     result(&json!({"tools": names.map(tool).collect::<Vec<_>>()}).to_string())
 }
 
 /// A client that writes what it likes to a gateway of its own.
-struct Raw {
+pub struct Raw {
     child: Child,
     input: Option<ChildStdin>,
     lines: mpsc::Receiver<String>,
@@ -87,7 +85,12 @@ struct Raw {
 }
 
 impl Raw {
-    fn start(config: &Value) -> Self {
+    pub fn start(config: &Value) -> Self {
+        Self::speaking("2025-06-18", config)
+    }
+
+    /// One that asks for this version of the protocol.
+    pub fn speaking(version: &str, config: &Value) -> Self {
         let home = Home::with(config);
         let mut command = home.command(&["serve", "--stdio"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -100,37 +103,36 @@ impl Raw {
         let input = child.stdin.take();
         let mut this = Self { child, input, lines, _home: home };
         let client = json!({"name": "zed", "version": "1"});
-        let params =
-            json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
+        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": client});
         this.ask(request(0, "initialize", params));
         this.send(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         this
     }
 
-    fn send(&mut self, line: &[u8]) {
+    pub fn send(&mut self, line: &[u8]) {
         let input = self.input.as_mut().expect("a pipe");
         input.write_all(&[line, b"\n"].concat()).expect("a reader");
     }
 
     /// The next line: nothing here waits for a time limit of a call, which is longer.
     #[track_caller]
-    fn line(&self) -> String {
+    pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("an answer in time")
     }
 
     #[track_caller]
-    fn ask(&mut self, line: impl AsRef<[u8]>) -> String {
+    pub fn ask(&mut self, line: impl AsRef<[u8]>) -> String {
         self.send(line.as_ref());
         self.line()
     }
 
     #[track_caller]
-    fn call(&mut self, name: &str) -> String {
+    pub fn call(&mut self, name: &str) -> String {
         let order = json!({"name": "call_tool", "arguments": {"name": name, "arguments": {}}});
         self.ask(request(1, "tools/call", order))
     }
 
-    fn end(mut self) {
+    pub fn end(mut self) {
         self.input = None;
         assert!(self.child.wait().expect("an end").success());
     }
@@ -143,7 +145,7 @@ impl Drop for Raw {
     }
 }
 
-fn request(id: u64, method: &str, params: Value) -> String {
+pub fn request(id: u64, method: &str, params: Value) -> String {
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
 }
 
@@ -412,79 +414,6 @@ async fn over_http_it_is_the_same() {
         ] {
             let answer = client.call(&format!("s:{name}"));
             assert!(answer.contains(words), "{name}: {words} is not in {answer}");
-        }
-        client.end();
-    });
-    asked.await.expect("all of it");
-}
-
-/// What an HTTP server may answer at most.
-const MOST: usize = 128 << 20;
-
-/// A server over HTTP whose answers are longer than may be; none of them ever ends.
-async fn endless_server() -> String {
-    async fn answer(body: Bytes) -> Response {
-        let asked: Value = serde_json::from_slice(&body).expect("JSON");
-        let id = &asked["id"];
-        let with = |kind: &str| Response::builder().header(CONTENT_TYPE, kind);
-        let json = |text: String| with("application/json").body(text.into()).expect("one");
-        // Of one length, whatever the id.
-        let padded = format!("{:>4}", id.to_string());
-        let begun = format!(r#"{{"jsonrpc":"2.0","id":{padded},"result":{{"text":""#);
-        let never = || tokio_stream::pending::<Result<Bytes, Infallible>>();
-        let part = Bytes::from(vec![b'x'; 1 << 20]);
-        let parts = move |count| tokio_stream::iter(std::iter::repeat_n(Ok(part.clone()), count));
-        let once = |text: String| tokio_stream::once(Ok::<_, Infallible>(Bytes::from(text)));
-        let called = asked["params"]["name"].as_str().unwrap_or_default();
-        match (asked["method"].as_str().unwrap_or_default(), called) {
-            ("initialize", _) => json(format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"result":{}}}"#,
-                initialized(json!({"tools": {}}))
-            )),
-            ("tools/list", _) => {
-                let tools = tools(["declared", "chunked", "event"].into_iter());
-                json(String::from_utf8(tools).expect("text").replace("@ID@", &id.to_string()))
-            }
-            (_, "declared") => with("application/json")
-                .header(CONTENT_LENGTH, MOST + 1)
-                .body(Body::from_stream(never()))
-                .expect("one"),
-            (_, "chunked") => {
-                let parts = once(begun).chain(parts(MOST >> 20)).chain(never());
-                with("application/json").body(Body::from_stream(parts)).expect("one")
-            }
-            (_, "event") => {
-                let (begun, end) = (format!("data: {begun}"), once("\"}}\n\n".to_owned()));
-                let parts = once(begun).chain(parts(MOST >> 20)).chain(end).chain(never());
-                with("text/event-stream").body(Body::from_stream(parts)).expect("one")
-            }
-            _ if id.is_null() => with("text/plain").body(Body::empty()).expect("one"),
-            _ => json(format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"no"}}}}"#
-            )),
-        }
-    }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("its address");
-    let router = axum::Router::new().route("/mcp", axum::routing::post(answer));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    format!("http://{address}/mcp")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_over_http_that_is_too_long_ends_its_call_at_once_with_its_size() {
-    let url = endless_server().await;
-    let asked = tokio::task::spawn_blocking(move || {
-        let mut client = Raw::start(&json!({"mcpServers": {"s": {"url": url}}}));
-        for (name, words) in [
-            ("declared", format!("it is {} bytes long", MOST + 1)),
-            ("chunked", format!("it is more than {MOST} bytes long")),
-            // With `{"jsonrpc":"2.0","id":   2,"result":{"text":""}}` around it.
-            ("event", format!("it is {} bytes long", MOST + 48)),
-        ] {
-            let answer = client.call(&format!("s:{name}"));
-            assert!(answer.contains(&words), "{name}: {words} is not in {answer}");
-            assert!(answer.contains("at most 128 MiB are read"), "{name}: {answer}");
         }
         client.end();
     });
