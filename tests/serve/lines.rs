@@ -1,6 +1,6 @@
-//! Lines of a client on standard streams that hold several messages.
+//! Lines of a client on standard streams: several messages in one, and arguments as they were written.
 
-use crate::field::{Files, Raw, request, tools};
+use crate::field::{Files, Raw, request, result, tools};
 use serde_json::{Value, json};
 
 fn order(id: u64, name: &str, arguments: &Value) -> Value {
@@ -62,4 +62,21 @@ fn batches_are_answered_as_over_http_where_the_protocol_has_them() {
     assert_eq!(answer["error"]["code"], -32600);
     assert!(answer["error"]["message"].as_str().expect("words").contains("no batches"), "{answer}");
     newer.end();
+}
+
+#[test]
+fn arguments_reach_the_server_with_all_that_javascript_would_keep() {
+    let files = Files::new(&[
+        ("tools_list", &tools(["echo"].into_iter())),
+        ("echo", &result(r#"{"content":[]}"#)),
+    ]);
+    let mut client = Raw::start(&json!({"mcpServers": {"s": files.entry()}}));
+    // Doubles that are read wrong by one in the last place where they are read quickly; the largest and the smallest.
+    let text = r#"{"z":[31.245270191439438,9.5367431640625e-7,0.1,1e22,1.7976931348623157e308,5e-324,-0.0],"whole":[9007199254740993,18446744073709551615,-9223372036854775808],"a":{"":null,"__proto__":true,"text":"\u2028\u0000\ud83d\ude00 caf\u00e9"}}"#;
+    let arguments = read(text);
+    let answer = client.ask(order(1, "s:echo", &arguments).to_string());
+    assert!(answer.contains(r#""content":[]"#), "{answer}");
+    client.end();
+    let called = read(files.read("calls").trim());
+    assert_eq!(called["params"]["arguments"].to_string(), arguments.to_string());
 }
