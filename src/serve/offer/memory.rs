@@ -63,7 +63,7 @@ fn large_schemas_stay_text() {
             (0..8).map(|_| json!({"type": ["null", "integer"], "minimum": at})).collect();
         (format!("parameter_{at}"), json!({"anyOf": parts, "enum": [1, 2, 3, 4, 5, null]}))
     };
-    let schema = json!({"type": "object", "properties": Map::from_iter((0..20).map(property))});
+    let schema = json!({"type": "object", "properties": Map::from_iter((0..6).map(property))});
     let tool = |at: usize| json!({"name": format!("tool_{at}"), "inputSchema": schema, "outputSchema": schema});
     let tools: Vec<Value> = (0..400).map(tool).collect();
     is_bounded("large schemas", &[("s".to_owned(), json!({"tools": tools}).to_string())]);

@@ -36,6 +36,7 @@ async fn an_event_that_is_too_long_ends_its_request_while_the_stream_goes_on() {
         headers: Headers::new(),
         largest: 4096,
     };
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let mut events = get.send(client, OfServer::default()).await.expect("a stream");
     let mut next = async || events.next().await.expect("one").expect("an event");
