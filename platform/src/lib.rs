@@ -32,6 +32,8 @@ cfg_if::cfg_if! {
     }
 }
 
+#[cfg(feature = "yardstick")]
+pub mod counting;
 pub mod files;
 #[cfg(feature = "service")]
 pub mod group;

@@ -5,8 +5,8 @@
 use super::offer::{Item, Offer, Tool};
 use super::search::{SearchIndex, ToolText};
 use crate::config::servers::SEPARATOR;
-use serde_json::{Map, Value};
-use std::collections::HashMap;
+use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What stands before the server in the address of a resource.
@@ -36,18 +36,23 @@ pub struct Found<'a> {
 
 /// Where something of a server stands in its offer.
 struct Place {
-    full_name: String,
-    offer: usize,
-    at: usize,
+    full_name: Box<str>,
+    offer: u32,
+    at: u32,
+}
+
+/// Places of one kind, each under a name that no other has.
+struct Places {
+    all: Vec<Place>,
+    /// Which of them come in which order of their names.
+    by_name: Vec<u32>,
 }
 
 /// The merged offers.
 pub struct Catalog {
     offers: Vec<(Arc<str>, Arc<Offer>)>,
-    tools: Vec<Place>,
-    prompts: Vec<Place>,
-    tools_by_name: HashMap<String, usize>,
-    prompts_by_name: HashMap<String, usize>,
+    tools: Places,
+    prompts: Places,
     index: SearchIndex,
 }
 
@@ -56,40 +61,41 @@ impl Catalog {
     /// with the separator in its name has nothing: the config knows no such server.
     pub fn new(mut offers: Vec<(Arc<str>, Arc<Offer>)>) -> Self {
         offers.retain(|(server, _)| !server.contains(SEPARATOR));
-        let (tools, tools_by_name) =
-            places(&offers, |offer| offer.tools.iter().map(|tool| tool.name.as_str()).collect());
-        let (prompts, prompts_by_name) =
-            places(&offers, |offer| offer.prompts.iter().map(|p| p.key.as_str()).collect());
-        let listed = tools.iter().filter_map(|place| {
-            let (server, offer) = offers.get(place.offer)?;
-            let tool = offer.tools.get(place.at)?;
-            Some((server, tool, schema(tool)))
+        let tools = Places::of(&offers, |offer| {
+            offer.tools.iter().map(|tool| tool.name.as_str()).collect()
         });
-        // Schemas are text but for this.
+        let prompts =
+            Places::of(&offers, |offer| offer.prompts.iter().map(|p| p.key.as_str()).collect());
+        let listed = tools.all.iter().filter_map(|place| {
+            let (server, offer) = place.offer(&offers)?;
+            let tool = offer.tools.get(place.at as usize)?;
+            Some((&**server, tool.name.as_str(), tool.searched()))
+        });
+        // For as long as it takes; schemas are text in it as well.
         let listed: Vec<_> = listed.collect();
-        let index = SearchIndex::new(listed.iter().map(|(server, tool, schema)| ToolText {
+        let index = SearchIndex::new(listed.iter().map(|(server, name, searched)| ToolText {
             server,
-            name: &tool.name,
-            title: tool.title.as_deref(),
-            description: tool.description.as_deref(),
-            input_schema: schema,
+            name,
+            title: searched.title.as_deref(),
+            description: searched.description.as_deref(),
+            input_schema: searched.input_schema,
         }));
         drop(listed);
-        Self { offers, tools, prompts, tools_by_name, prompts_by_name, index }
+        Self { offers, tools, prompts, index }
     }
 
     /// How many tools can be found.
     pub fn tool_count(&self) -> usize {
-        self.tools.len()
+        self.tools.all.len()
     }
 
     /// At most `limit` tools that fit `query`, best first.
     pub fn search(&self, query: &str, limit: usize) -> Vec<Found<'_>> {
         let hits = self.index.search(query, limit).into_iter();
         hits.filter_map(|hit| {
-            let place = self.tools.get(hit.position)?;
-            let (server, offer) = self.offers.get(place.offer)?;
-            let tool = offer.tools.get(place.at)?;
+            let place = self.tools.all.get(hit.position)?;
+            let (server, offer) = place.offer(&self.offers)?;
+            let tool = offer.tools.get(place.at as usize)?;
             Some(Found { full_name: &place.full_name, server, tool, score: hit.score })
         })
         .collect()
@@ -97,24 +103,24 @@ impl Catalog {
 
     /// The tool of that full name.
     pub fn tool(&self, full_name: &str) -> Option<Owner<'_>> {
-        let place = self.tools.get(*self.tools_by_name.get(full_name)?)?;
-        let (server, offer) = self.offers.get(place.offer)?;
-        Some(Owner { server, name: &offer.tools.get(place.at)?.name })
+        let place = self.tools.named(full_name)?;
+        let (server, offer) = place.offer(&self.offers)?;
+        Some(Owner { server, name: &offer.tools.get(place.at as usize)?.name })
     }
 
     /// The prompt of that full name.
     pub fn prompt(&self, full_name: &str) -> Option<Owner<'_>> {
-        let place = self.prompts.get(*self.prompts_by_name.get(full_name)?)?;
-        let (server, offer) = self.offers.get(place.offer)?;
-        Some(Owner { server, name: &offer.prompts.get(place.at)?.key })
+        let place = self.prompts.named(full_name)?;
+        let (server, offer) = place.offer(&self.offers)?;
+        Some(Owner { server, name: &offer.prompts.get(place.at as usize)?.key })
     }
 
     /// All prompts, under their full names.
     pub fn prompts(&self) -> Vec<Value> {
-        let full = self.prompts.iter().filter_map(|place| {
-            let (_, offer) = self.offers.get(place.offer)?;
-            let mut prompt = offer.prompts.get(place.at)?.members();
-            prompt.insert("name".into(), place.full_name.as_str().into());
+        let full = self.prompts.all.iter().filter_map(|place| {
+            let (_, offer) = place.offer(&self.offers)?;
+            let mut prompt = offer.prompts.get(place.at as usize)?.members();
+            prompt.insert("name".into(), (*place.full_name).into());
             Some(Value::Object(prompt))
         });
         full.collect()
@@ -192,29 +198,37 @@ impl Catalog {
     }
 }
 
-fn schema(tool: &Tool) -> Map<String, Value> {
-    match tool.members().remove("inputSchema") {
-        Some(Value::Object(schema)) => schema,
-        _ => Map::new(),
+type Offers = [(Arc<str>, Arc<Offer>)];
+
+impl Place {
+    fn offer<'o>(&self, offers: &'o Offers) -> Option<&'o (Arc<str>, Arc<Offer>)> {
+        offers.get(self.offer as usize)
     }
 }
 
-fn places(
-    offers: &[(Arc<str>, Arc<Offer>)],
-    names: impl Fn(&Offer) -> Vec<&str>,
-) -> (Vec<Place>, HashMap<String, usize>) {
-    let mut places = Vec::new();
-    let mut by_name = HashMap::new();
-    for (offer, (server, offered)) in offers.iter().enumerate() {
-        for (at, name) in names(offered).into_iter().enumerate() {
-            let full_name = full_name(server, name);
-            if !by_name.contains_key(&full_name) {
-                by_name.insert(full_name.clone(), places.len());
-                places.push(Place { full_name, offer, at });
+impl Places {
+    fn of(offers: &Offers, names: impl Fn(&Offer) -> Vec<&str>) -> Self {
+        let mut all = Vec::new();
+        let mut known = HashSet::new();
+        for (offer, (server, offered)) in (0..).zip(offers) {
+            for (at, name) in (0..).zip(names(offered)) {
+                // A server's name is in the configuration once.
+                if known.insert((&**server, name)) {
+                    all.push(Place { full_name: full_name(server, name).into(), offer, at });
+                }
             }
         }
+        all.shrink_to_fit();
+        let mut by_name: Vec<u32> = (0..all.len() as u32).collect();
+        by_name.sort_unstable_by_key(|at| &*all[*at as usize].full_name);
+        Self { all, by_name }
     }
-    (places, by_name)
+
+    fn named(&self, full_name: &str) -> Option<&Place> {
+        let name = |at: &u32| self.all.get(*at as usize).map(|place| &*place.full_name);
+        let at = self.by_name.binary_search_by(|at| name(at).cmp(&Some(full_name))).ok()?;
+        self.all.get(*self.by_name.get(at)? as usize)
+    }
 }
 
 /// The name under which a client reaches the tool or prompt `name` of `server`. No server has the separator in
@@ -288,7 +302,7 @@ mod tests {
 
     fn tool(name: &str) -> Tool {
         let text = json!({"name": name, "inputSchema": {}}).to_string().into();
-        Tool { name: name.into(), title: None, description: None, text }
+        Tool { name: name.into(), text }
     }
 
     fn item(key: &str, named: &str) -> Item {

@@ -6,12 +6,7 @@
 //! The SDK reads the first answer out of any event, waits exactly as long as `retry` says, even nothing, and
 //! does not wait at all after a stream that broke.
 
-use axum::http::{HeaderName, HeaderValue};
-use rmcp::model::ClientJsonRpcMessage;
-use rmcp::transport::streamable_http_client::{
-    SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
-    StreamableHttpResponseLimits,
-};
+use rmcp::transport::streamable_http_client::{SseError, StreamableHttpPostResponse};
 use sse_stream::Sse;
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -22,7 +17,6 @@ use tokio_stream::Stream;
 
 /// The events of one stream.
 pub type Events = Pin<Box<dyn Stream<Item = Result<Sse, SseError>> + Send>>;
-type Headers = HashMap<HeaderName, HeaderValue>;
 
 /// The shortest pause before a stream is opened again, whatever the server says.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -36,16 +30,9 @@ const MOST_ENDED: usize = 1024;
 /// What time it is.
 type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// A client whose events are put in order.
+/// Puts the events of one client in order: the pauses, by one clock.
 #[derive(Clone)]
-pub struct Tidy<C> {
-    inner: C,
-    times: Times,
-}
-
-/// The pauses of one client, by one clock.
-#[derive(Clone)]
-struct Times {
+pub struct Tidy {
     pauses: Arc<Mutex<Pauses>>,
     clock: Clock,
 }
@@ -76,13 +63,32 @@ impl Pauses {
     }
 }
 
-impl Times {
+impl Tidy {
+    /// Of streams that were not opened yet.
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(Instant::now))
+    }
+
+    fn with_clock(clock: Clock) -> Self {
+        Self { pauses: Arc::default(), clock }
+    }
+
+    /// An answer whose events, if it has some, are in order.
+    pub fn tidied(&self, answer: StreamableHttpPostResponse) -> StreamableHttpPostResponse {
+        match answer {
+            StreamableHttpPostResponse::Sse(events, session) => {
+                StreamableHttpPostResponse::Sse(self.in_order(events, None, 0), session)
+            }
+            answer => answer,
+        }
+    }
+
     fn locked<R>(&self, work: impl FnOnce(&mut Pauses) -> R) -> R {
         work(&mut self.pauses.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Opens a stream, or opens it again, when it is time.
-    async fn open<E>(
+    /// Opens a stream, or opens it again after its event `last`, when it is time.
+    pub async fn open<E>(
         &self,
         last: Option<String>,
         open: impl Future<Output = Result<Events, E>>,
@@ -94,7 +100,7 @@ impl Times {
         match open.await {
             Ok(events) => {
                 self.locked(|it| it.0.remove(&last));
-                Ok(self.tidied(events, Some(last), in_vain))
+                Ok(self.in_order(events, Some(last), in_vain))
             }
             Err(error) => {
                 let ended = Ended { at: (self.clock)(), in_vain: in_vain.saturating_add(1) };
@@ -105,43 +111,17 @@ impl Times {
     }
 
     /// `last`: the last event of a stream that was opened with it, or without one.
-    fn tidied(&self, events: Events, last: Option<Option<String>>, in_vain: u32) -> Events {
+    fn in_order(&self, events: Events, last: Option<Option<String>>, in_vain: u32) -> Events {
         let began = (self.clock)();
-        let times = self.clone();
-        Box::pin(Tidied { events, times, last, in_vain, brought: false, began })
-    }
-}
-
-impl<C> Tidy<C> {
-    /// In front of `inner`.
-    pub fn new(inner: C) -> Self {
-        Self::with_clock(inner, Arc::new(Instant::now))
-    }
-
-    fn with_clock(inner: C, clock: Clock) -> Self {
-        Self { inner, times: Times { pauses: Arc::default(), clock } }
-    }
-
-    /// An answer of `inner`, if it was sent without us, in the order that ours have.
-    pub fn tidied(&self, answer: StreamableHttpPostResponse) -> StreamableHttpPostResponse {
-        match answer {
-            StreamableHttpPostResponse::Sse(events, session) => {
-                StreamableHttpPostResponse::Sse(self.times.tidied(events, None, 0), session)
-            }
-            answer => answer,
-        }
-    }
-
-    /// What is behind it.
-    pub fn inner(&self) -> &C {
-        &self.inner
+        let tidy = self.clone();
+        Box::pin(Tidied { events, tidy, last, in_vain, brought: false, began })
     }
 }
 
 /// A stream on its way to the SDK.
 struct Tidied {
     events: Events,
-    times: Times,
+    tidy: Tidy,
     /// How it is known when it is opened again; not at all, when it is an answer without ids.
     last: Option<Option<String>>,
     in_vain: u32,
@@ -183,98 +163,10 @@ impl Tidied {
 impl Drop for Tidied {
     fn drop(&mut self) {
         let Some(last) = self.last.take() else { return };
-        let now = (self.times.clock)();
+        let now = (self.tidy.clock)();
         let was_good = self.brought || now.saturating_duration_since(self.began) >= STEADY;
         let in_vain = if was_good { 0 } else { self.in_vain.saturating_add(1) };
-        self.times.locked(|it| it.put(last, Ended { at: now, in_vain }));
-    }
-}
-
-impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Tidy<C> {
-    type Error = C::Error;
-
-    async fn post_message(
-        &self,
-        uri: Arc<str>,
-        message: ClientJsonRpcMessage,
-        session: Option<Arc<str>>,
-        authorization: Option<String>,
-        headers: Headers,
-    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<C::Error>> {
-        let limits = StreamableHttpResponseLimits::default();
-        self.post_message_with_response_limits(
-            uri,
-            message,
-            session,
-            authorization,
-            headers,
-            limits,
-        )
-        .await
-    }
-
-    async fn post_message_with_response_limits(
-        &self,
-        uri: Arc<str>,
-        message: ClientJsonRpcMessage,
-        session: Option<Arc<str>>,
-        authorization: Option<String>,
-        headers: Headers,
-        limits: StreamableHttpResponseLimits,
-    ) -> Result<StreamableHttpPostResponse, StreamableHttpError<C::Error>> {
-        let answer = self.inner.post_message_with_response_limits(
-            uri,
-            message,
-            session,
-            authorization,
-            headers,
-            limits,
-        );
-        Ok(self.tidied(answer.await?))
-    }
-
-    async fn delete_session(
-        &self,
-        uri: Arc<str>,
-        session: Arc<str>,
-        authorization: Option<String>,
-        headers: Headers,
-    ) -> Result<(), StreamableHttpError<C::Error>> {
-        self.inner.delete_session(uri, session, authorization, headers).await
-    }
-
-    async fn get_stream(
-        &self,
-        uri: Arc<str>,
-        session: Option<Arc<str>>,
-        last_event: Option<String>,
-        authorization: Option<String>,
-        headers: Headers,
-    ) -> Result<Events, StreamableHttpError<C::Error>> {
-        let last = last_event.clone();
-        let events = self.inner.get_stream(uri, session, last_event, authorization, headers);
-        self.times.open(last, events).await
-    }
-
-    async fn get_stream_with_max_sse_event_size(
-        &self,
-        uri: Arc<str>,
-        session: Option<Arc<str>>,
-        last_event: Option<String>,
-        authorization: Option<String>,
-        headers: Headers,
-        largest: usize,
-    ) -> Result<Events, StreamableHttpError<C::Error>> {
-        let last = last_event.clone();
-        let events = self.inner.get_stream_with_max_sse_event_size(
-            uri,
-            session,
-            last_event,
-            authorization,
-            headers,
-            largest,
-        );
-        self.times.open(last, events).await
+        self.tidy.locked(|it| it.put(last, Ended { at: now, in_vain }));
     }
 }
 

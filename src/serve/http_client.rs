@@ -10,7 +10,8 @@ use super::backpressure::{Answers, Gate};
 use super::era;
 use super::events::{Events, Tidy};
 use super::messages::OfServer;
-use super::post::{Post, Read};
+use super::post::Post;
+use super::streams::Get;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId};
@@ -30,7 +31,8 @@ pub type Headers = HashMap<HeaderName, HeaderValue>;
 /// A client whose answers are counted.
 #[derive(Clone)]
 pub struct HttpClient {
-    inner: Tidy<reqwest::Client>,
+    inner: reqwest::Client,
+    tidy: Tidy,
     answers: Answers,
     probe: Probe,
     /// How long the answer to `server/discover` is waited for, as [`era::Begin::silence`] has it.
@@ -83,7 +85,8 @@ impl HttpClient {
         silence: Option<Duration>,
         reader: OfServer,
     ) -> Self {
-        Self { inner: Tidy::new(inner), answers, probe: Probe::default(), silence, reader }
+        let (tidy, probe) = (Tidy::new(), Probe::default());
+        Self { inner, tidy, answers, probe, silence, reader }
     }
 
     /// The question whether the server is there.
@@ -93,8 +96,8 @@ impl HttpClient {
 
     /// Sends; the events that answer are tidied like those of a stream.
     async fn sent(&self, post: Post) -> Result<StreamableHttpPostResponse, Failed> {
-        let answer = post.send(self.inner.inner(), &self.reader).await?;
-        Ok(self.inner.tidied(answer))
+        let answer = post.send(&self.inner, &self.reader).await?;
+        Ok(self.tidy.tidied(answer))
     }
 
     fn gated(&self, events: Events) -> Events {
@@ -180,7 +183,7 @@ impl StreamableHttpClient for HttpClient {
         let beginning = Beginning::of(&message);
         if let Some(Beginning::Discovery(_)) = beginning {
             self.probe.keep(|| Question {
-                client: self.inner.inner().clone(),
+                client: self.inner.clone(),
                 uri: uri.clone(),
                 message: message.clone(),
                 authorization: authorization.clone(),
@@ -236,8 +239,16 @@ impl StreamableHttpClient for HttpClient {
         authorization: Option<String>,
         headers: Headers,
     ) -> Result<Events, Failed> {
-        let events = self.inner.get_stream(uri, session, last_event, authorization, headers);
-        Ok(self.gated(Box::pin(Read::new(events.await?, self.reader.clone()))))
+        let largest = StreamableHttpResponseLimits::default().max_sse_event_size;
+        self.get_stream_with_max_sse_event_size(
+            uri,
+            session,
+            last_event,
+            authorization,
+            headers,
+            largest,
+        )
+        .await
     }
 
     async fn get_stream_with_max_sse_event_size(
@@ -249,14 +260,9 @@ impl StreamableHttpClient for HttpClient {
         headers: Headers,
         largest: usize,
     ) -> Result<Events, Failed> {
-        let events = self.inner.get_stream_with_max_sse_event_size(
-            uri,
-            session,
-            last_event,
-            authorization,
-            headers,
-            largest,
-        );
-        Ok(self.gated(Box::pin(Read::new(events.await?, self.reader.clone()))))
+        let last = last_event.clone();
+        let get = Get { uri, session, last_event, authorization, headers, largest };
+        let events = self.tidy.open(last, get.send(self.inner.clone(), self.reader.clone()));
+        Ok(self.gated(events.await?))
     }
 }

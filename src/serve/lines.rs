@@ -119,15 +119,24 @@ where
     ) -> impl Future<Output = io::Result<()>> + use<R, I, O, D> {
         let line = serde_json::to_vec(message).map(|line| {
             let is_answer = matches!(message, TxJsonRpcMessage::<R>::Response(_));
-            let mut line = is_answer.then(|| exact::unwrapped(&line)).flatten().unwrap_or(line);
-            line.push(b'\n');
-            line
+            let line = is_answer.then(|| exact::unwrapped(&line)).flatten().unwrap_or(line);
+            self.reader.placed(message, line)
         });
+        self.put(line)
+    }
+
+    /// Writes a line, if there is one.
+    fn put(
+        &self,
+        line: serde_json::Result<Option<Vec<u8>>>,
+    ) -> impl Future<Output = io::Result<()>> + use<R, I, O, D> {
         let output = self.output.clone();
         async move {
+            let Some(mut line) = line? else { return Ok(()) };
+            line.push(b'\n');
             let mut output = output.lock().await;
             let Some(output) = &mut *output else { return Err(io::ErrorKind::NotConnected.into()) };
-            output.write_all(&line?).await?;
+            output.write_all(&line).await?;
             output.flush().await
         }
     }
@@ -173,6 +182,10 @@ where
                     self.reply = Some(Box::pin(self.reply(error, id)));
                     continue;
                 }
+                Some(Heard::Text(text)) => {
+                    self.reply = Some(Box::pin(self.put(Ok(Some(text.into_bytes())))));
+                    continue;
+                }
                 None => {}
             }
             match self.line().await {
@@ -181,7 +194,7 @@ where
                     self.heard.extend(self.reader.read(line));
                 }
                 Ended::TooLong(outline, length) => {
-                    let why = too_long(length, MOST_BYTES);
+                    let why = Length::Exactly(length).words(MOST_BYTES);
                     self.heard.extend(self.reader.unreadable(outline.about(), &why));
                 }
                 Ended::Closed => return None,
@@ -195,9 +208,28 @@ where
     }
 }
 
-/// What is said of a message that is longer than `most` bytes.
-pub fn too_long(length: usize, most: usize) -> String {
-    format!("it is {length} bytes long, and at most {} MiB are read", most >> 20)
+/// The length of a message that is longer than may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Length {
+    /// So many bytes.
+    Exactly(usize),
+    /// More than that: its end was not waited for.
+    MoreThan(usize),
+}
+
+impl Length {
+    /// What is said of the message, where at most `most` bytes are read.
+    pub fn words(self, most: usize) -> String {
+        let most = most >> 20;
+        match self {
+            Self::Exactly(length) => {
+                format!("it is {length} bytes long, and at most {most} MiB are read")
+            }
+            Self::MoreThan(length) => {
+                format!("it is more than {length} bytes long, and at most {most} MiB are read")
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -260,14 +292,14 @@ mod tests {
     async fn a_client_that_writes_no_json_is_told_so_and_goes_on() {
         let (ours, mut theirs) = duplex(1 << 16);
         let text = b"hello\n\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
-        let mut lines = Lines::<RoleServer, _, _, _>::new(&text[..], ours, OfClient);
+        let mut lines = Lines::<RoleServer, _, _, _>::new(&text[..], ours, OfClient::default());
         assert!(matches!(lines.receive().await, Some(JsonRpcMessage::Notification(_))));
         lines.close().await.expect("an end");
         let mut written = String::new();
         drop(lines);
         theirs.read_to_string(&mut written).await.expect("text");
         assert!(written.contains("-32700") && written.lines().count() == 1, "{written}");
-        let mut none = Lines::<RoleServer, _, _, _>::new(empty(), sink(), OfClient);
+        let mut none = Lines::<RoleServer, _, _, _>::new(empty(), sink(), OfClient::default());
         assert!(none.receive().await.is_none());
     }
 }

@@ -6,6 +6,10 @@
 //! The SDK would read every result as one of its own kinds, which costs what those kinds do not know, and
 //! whole answers for one member that is off. So results pass through it as text; see [`Answer`].
 
+mod of_client;
+
+pub use of_client::OfClient;
+
 use super::handshake::{self, Opening};
 use super::joined;
 use super::outline::{About, Outline};
@@ -14,8 +18,7 @@ use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, CustomResult, ErrorCode, ErrorData, JsonRpcMessage,
     ListToolsResult, MetaObject, RequestId, ServerJsonRpcMessage, ServerResult, Tool,
 };
-use rmcp::service::{RoleClient, RoleServer, RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
-use serde::de::IgnoredAny;
+use rmcp::service::{RoleClient, RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -28,6 +31,8 @@ pub enum Heard<R: ServiceRole> {
     Message(RxJsonRpcMessage<R>),
     /// It is not, and its sender is told why.
     Reply(ErrorData, Option<RequestId>),
+    /// Nothing is handed on, and this is written.
+    Text(String),
 }
 
 /// Reads the messages of one peer.
@@ -45,6 +50,11 @@ pub trait Reader<R: ServiceRole>: Send + Sync + 'static {
 
     /// Sees a message on its way to the peer.
     fn sends(&self, _: &TxJsonRpcMessage<R>) {}
+
+    /// What is written for a message, whose line is `line`: nothing yet, where it waits for others of its batch.
+    fn placed(&self, _: &TxJsonRpcMessage<R>, line: Vec<u8>) -> Option<Vec<u8>> {
+        Some(line)
+    }
 }
 
 /// The result of a server on its way through the SDK.
@@ -238,62 +248,6 @@ impl Reader<RoleClient> for OfServer {
             let mut openings = self.openings.lock().unwrap_or_else(PoisonError::into_inner);
             openings.insert(asked.id.clone(), opening);
         }
-    }
-}
-
-/// Reads what a client sends.
-#[derive(Clone, Copy)]
-pub struct OfClient;
-
-impl Reader<RoleServer> for OfClient {
-    fn read(&self, mut text: Vec<u8>) -> Vec<Heard<RoleServer>> {
-        replace_halves(&mut text);
-        let heard = match trimmed(&text) {
-            Some("") => None,
-            Some(text) => match serde_json::from_str::<ClientJsonRpcMessage>(text) {
-                Ok(message) => Some(Heard::Message(message)),
-                Err(_) => self.off(text),
-            },
-            None => self.unreadable(Outline::of(&text), NOT_UTF8).or(Some(no_json(NOT_UTF8, None))),
-        };
-        heard.into_iter().collect()
-    }
-
-    fn unreadable(&self, about: About, why: &str) -> Option<Heard<RoleServer>> {
-        match about {
-            // The handler that asked hears of it.
-            About::Answer(id) => {
-                let words = format!("the answer cannot be read: {why}");
-                let error = ErrorData::new(ErrorCode::INTERNAL_ERROR, words, None);
-                Some(Heard::Message(ClientJsonRpcMessage::error(error, Some(id))))
-            }
-            About::Request(id) => Some(refused(why, Some(id))),
-            About::Nothing => None,
-        }
-    }
-}
-
-impl OfClient {
-    /// What becomes of a text that is no message the SDK can read.
-    fn off(&self, text: &str) -> Option<Heard<RoleServer>> {
-        let about = Outline::of(text.as_bytes());
-        if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
-            let id = match about {
-                About::Request(id) => Some(id),
-                about => match self.unreadable(about, &why(&error)) {
-                    Some(heard) => return Some(heard),
-                    None => None,
-                },
-            };
-            return Some(no_json(&why(&error), id));
-        }
-        // JSON, but not as the SDK reads it: too deep, a number too large, or no message at all.
-        let why = match serde_json::from_str::<Value>(text) {
-            Err(error) => why(&error),
-            Ok(value) if value["method"].is_string() && value.get("id").is_none() => return None,
-            Ok(_) => "it is not a JSON-RPC 2.0 message".to_owned(),
-        };
-        self.unreadable(about, &why).or_else(|| Some(refused(&why, None)))
     }
 }
 

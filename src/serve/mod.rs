@@ -4,11 +4,13 @@
 //! gone is that server's trouble.
 
 mod backpressure;
+mod batches;
 mod catalog;
 mod child;
 mod connection;
 mod doorstep;
 mod era;
+mod event_stream;
 mod events;
 mod exact;
 mod faults;
@@ -35,6 +37,7 @@ mod report;
 pub mod search;
 mod sessions;
 mod stray;
+mod streams;
 mod supervisor;
 mod tools;
 mod unknown;
@@ -304,7 +307,7 @@ async fn standard_streams(is_wanted: bool, gateway: Gateway, ending: Cancellatio
     }
     let answers = Answers::new(backpressure::PATIENCE);
     let (input, output) = rmcp::transport::stdio();
-    let streams = Lines::new(input, output, OfClient);
+    let streams = Lines::new(input, output, OfClient::default());
     let streams = Bounded::new(streams, answers.clone(), Source::Stream);
     let streams = Doorstep::new(streams, gateway.clone(), GRACE);
     let session = tokio::select! {

@@ -14,8 +14,9 @@ use rmcp::model::{
     ListResourcesRequest, ListToolsRequest, PaginatedRequestParams,
 };
 use rmcp::service::{Peer, PeerRequestOptions, ServiceError};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -48,12 +49,19 @@ pub struct Offer {
 pub struct Tool {
     /// Its name on its server.
     pub name: String,
+    /// All that its server says of it, as JSON. It is read when it is needed: as values it takes many times as much.
+    pub text: Box<str>,
+}
+
+/// What of a tool is searched.
+#[derive(Default)]
+pub struct Searched<'t> {
     /// Its human-readable title.
     pub title: Option<String>,
     /// What it does.
     pub description: Option<String>,
-    /// All that its server says of it, as JSON.
-    pub text: Box<str>,
+    /// Its input schema, as JSON.
+    pub input_schema: &'t str,
 }
 
 impl Tool {
@@ -62,12 +70,20 @@ impl Tool {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
+    /// What of it is searched.
+    pub fn searched(&self) -> Searched<'_> {
+        let members: HashMap<String, &RawValue> =
+            serde_json::from_str(&self.text).unwrap_or_default();
+        let text = |name| serde_json::from_str(members.get(name)?.get()).ok();
+        let input_schema = members.get("inputSchema").map_or("", |schema| schema.get());
+        Searched { title: text("title"), description: text("description"), input_schema }
+    }
+
     /// Reads one, and says what was taken otherwise than it is written.
     fn read(text: &str) -> Result<(Self, Option<String>), String> {
         let mut members = object(text)?;
         let own = |key: &str| members.get(key).and_then(Value::as_str).map(str::to_owned);
         let name = own("name").filter(|name| !name.is_empty()).ok_or("it has no name")?;
-        let (title, description) = (own("title"), own("description"));
         let fault = match members.get("inputSchema") {
             Some(Value::Object(_)) => None,
             None => Some("it has no input schema, so any arguments are passed".to_owned()),
@@ -83,7 +99,7 @@ impl Tool {
                 Value::Object(members).to_string().into()
             }
         };
-        Ok((Self { name, title, description, text }, fault))
+        Ok((Self { name, text }, fault))
     }
 }
 
@@ -340,5 +356,7 @@ async fn ask(
     }
 }
 
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod tests;

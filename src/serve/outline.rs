@@ -50,8 +50,17 @@ impl Outline {
     }
 
     /// Reads the next part.
-    pub fn feed(&mut self, part: &[u8]) {
-        part.iter().for_each(|byte| self.step(*byte));
+    pub fn feed(&mut self, mut part: &[u8]) {
+        while !part.is_empty() {
+            // Most of what is long is text, of which nothing is kept.
+            if self.in_string && !self.is_escaped && self.depth != 1 {
+                let end = memchr::memchr2(b'"', b'\\', part).unwrap_or(part.len());
+                part = &part[end..];
+            }
+            let Some((byte, rest)) = part.split_first() else { return };
+            self.step(*byte);
+            part = rest;
+        }
     }
 
     /// What is known so far.
@@ -60,6 +69,16 @@ impl Outline {
             Some(id) if self.has_method => About::Request(id),
             Some(id) if self.has_outcome => About::Answer(id),
             _ => About::Nothing,
+        }
+    }
+
+    /// The same, of what came where the answer to `asked` is expected: without an id it is that answer, unless it
+    /// tells something.
+    pub fn about_answer(self, asked: Option<RequestId>) -> About {
+        let is_told = self.has_method;
+        match (self.about(), asked) {
+            (About::Nothing, Some(asked)) if !is_told => About::Answer(asked),
+            (about, _) => about,
         }
     }
 
@@ -153,6 +172,22 @@ mod tests {
         let named = r#"{"id":"a\"b","result":1}"#;
         assert_eq!(Outline::of(named.as_bytes()), Answer(RequestId::String("a\"b".into())));
         assert_eq!(Outline::of(b"{\"id\":7,\"result\":\"\xff\"}"), Answer(number(7)));
+    }
+
+    #[test]
+    fn without_an_id_it_is_the_answer_that_is_expected_unless_it_tells_something() {
+        for (text, expected) in [
+            (r#"{"result":"cut in"#, Answer(number(7))),
+            (r#"{"result":1,"id":8}"#, Answer(number(8))),
+            (r#"{"method":"notifications/message","params":"cut in"#, Nothing),
+            (r#"{"id":3,"method":"ping"}"#, Request(number(3))),
+            ("", Answer(number(7))),
+        ] {
+            let mut outline = Outline::default();
+            outline.feed(text.as_bytes());
+            assert_eq!(outline.about_answer(Some(number(7))), expected, "{text}");
+        }
+        assert_eq!(Outline::default().about_answer(None), Nothing);
     }
 
     #[test]

@@ -4,27 +4,22 @@
 //! of a request ends it.
 
 use super::http_client::{Failed, Headers};
-use super::lines::too_long;
+use super::lines::Length;
 use super::messages::{Heard, OfServer, Reader as _, asks_for_tools, with_headers};
 use super::outline::Outline;
+use super::streams::Read;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
-use reqwest::Response;
+use reqwest::{RequestBuilder, Response};
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, RequestId, ServerJsonRpcMessage,
 };
-use rmcp::service::RoleClient;
 use rmcp::transport::streamable_http_client::{
-    AuthRequiredError, HttpStatusError, InsufficientScopeError, SseError, StreamableHttpError,
+    AuthRequiredError, HttpStatusError, InsufficientScopeError, StreamableHttpError,
     StreamableHttpPostResponse, StreamableHttpResponseLimits,
 };
-use sse_stream::{Sse, SseStream};
-use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use tokio_stream::{Stream, StreamExt as _};
+use tokio_stream::StreamExt as _;
 
 const SESSION: &str = "mcp-session-id";
 /// Headers that the protocol has for itself.
@@ -59,23 +54,12 @@ impl Post {
         reader: &OfServer,
     ) -> Result<StreamableHttpPostResponse, Failed> {
         reader.sends(&self.message);
-        let mut request = client
+        let request = client
             .post(&*self.uri)
-            .header(ACCEPT, "text/event-stream, application/json")
             .header(CONTENT_TYPE, "application/json")
             .body(serde_json::to_vec(&self.message)?);
-        if let Some(token) = &self.authorization {
-            request = request.bearer_auth(token);
-        }
-        for (name, value) in &self.headers {
-            if RESERVED.contains(&name.as_str()) {
-                return Err(StreamableHttpError::ReservedHeaderConflict(name.to_string()));
-            }
-            request = request.header(name, value);
-        }
-        if let Some(session) = &self.session {
-            request = request.header(SESSION, &**session);
-        }
+        let session = self.session.as_deref();
+        let request = for_us(request, session, self.authorization.as_deref(), &self.headers)?;
         self.received(request.send().await?, reader).await
     }
 
@@ -108,10 +92,7 @@ impl Post {
         let is_for_tools = asks_for_tools(&self.message);
         if is(headers, "text/event-stream") {
             let largest = self.limits.max_sse_event_size;
-            let parts = Bounded::new(response.bytes_stream(), largest);
-            let events = Box::pin(SseStream::from_bytes_stream(parts));
-            let events =
-                Read { events, reader: reader.clone(), is_for_tools, read: VecDeque::new() };
+            let events = Read::answering(response, largest, reader.clone(), asked, is_for_tools);
             return Ok(StreamableHttpPostResponse::Sse(Box::pin(events), session));
         }
         let Some(asked) = asked else {
@@ -132,11 +113,8 @@ impl Post {
             }
             Body::Whole(body) => answer(reader, body, &asked),
             Body::TooLong(outline, length) => {
-                let about = match outline.about() {
-                    super::outline::About::Nothing => super::outline::About::Answer(asked),
-                    about => about,
-                };
-                match reader.unreadable(about, &too_long(length, most)) {
+                let about = outline.about_answer(Some(asked));
+                match reader.unreadable(about, &length.words(most)) {
                     Some(Heard::Message(message)) => message,
                     _ => return Err(StreamableHttpError::ResponseBodyTooLarge { max_size: most }),
                 }
@@ -154,8 +132,7 @@ impl Post {
     ) -> Result<StreamableHttpPostResponse, Failed> {
         let (status, headers) = (response.status(), response.headers());
         let is_json = is(headers, "application/json");
-        let failure = (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error())
-            .then(|| HttpStatusError::new(status.as_u16(), retry_after(headers)));
+        let failure = busy(status, headers);
         let failure = match failure {
             Some(error) if !is_json || status == StatusCode::TOO_MANY_REQUESTS => {
                 return Err(error.into());
@@ -217,6 +194,29 @@ impl Post {
     }
 }
 
+/// A request that says what we read, and who we are.
+pub fn for_us(
+    mut request: RequestBuilder,
+    session: Option<&str>,
+    authorization: Option<&str>,
+    headers: &Headers,
+) -> Result<RequestBuilder, Failed> {
+    request = request.header(ACCEPT, "text/event-stream, application/json");
+    if let Some(token) = authorization {
+        request = request.bearer_auth(token);
+    }
+    for (name, value) in headers {
+        if RESERVED.contains(&name.as_str()) {
+            return Err(StreamableHttpError::ReservedHeaderConflict(name.to_string()));
+        }
+        request = request.header(name, value);
+    }
+    if let Some(session) = session {
+        request = request.header(SESSION, session);
+    }
+    Ok(request)
+}
+
 fn begins_session(message: &ClientJsonRpcMessage) -> bool {
     matches!(message, JsonRpcMessage::Request(it) if matches!(
         it.request,
@@ -235,7 +235,7 @@ fn answer(reader: &OfServer, body: Vec<u8>, asked: &RequestId) -> ServerJsonRpcM
     let heard = reader.read(body).into_iter();
     let message = heard.filter_map(|heard| match heard {
         Heard::Message(message) => Some(message),
-        Heard::Reply(..) => None,
+        Heard::Reply(..) | Heard::Text(_) => None,
     });
     let is_answer = |it: &ServerJsonRpcMessage| {
         matches!(it, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_))
@@ -248,7 +248,14 @@ fn answer(reader: &OfServer, body: Vec<u8>, asked: &RequestId) -> ServerJsonRpcM
     })
 }
 
-fn is(headers: &HeaderMap, kind: &str) -> bool {
+/// A failure that may pass.
+pub fn busy(status: StatusCode, headers: &HeaderMap) -> Option<HttpStatusError> {
+    (status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error())
+        .then(|| HttpStatusError::new(status.as_u16(), retry_after(headers)))
+}
+
+/// Whether a response is of that type.
+pub fn is(headers: &HeaderMap, kind: &str) -> bool {
     let essence = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = essence.and_then(|value| value.split(';').next());
     essence.is_some_and(|value| value.trim().eq_ignore_ascii_case(kind))
@@ -259,7 +266,7 @@ fn retry_after(headers: &HeaderMap) -> Option<String> {
 }
 
 /// What the server asks of a client that it does not let in.
-fn challenge(status: StatusCode, headers: &HeaderMap) -> Result<Option<Failed>, Failed> {
+pub fn challenge(status: StatusCode, headers: &HeaderMap) -> Result<Option<Failed>, Failed> {
     let Some(asked) = headers.get(WWW_AUTHENTICATE) else { return Ok(None) };
     if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         return Ok(None);
@@ -282,14 +289,14 @@ fn challenge(status: StatusCode, headers: &HeaderMap) -> Result<Option<Failed>, 
 
 enum Body {
     Whole(Vec<u8>),
-    TooLong(Outline, usize),
+    TooLong(Outline, Length),
 }
 
-/// The body, at most `most` bytes of it. What is longer is looked through as far as it says how long it is.
+/// The body, at most `most` bytes of it. One that does not say how long it is is not read to its end.
 async fn body(response: Response, most: usize) -> Result<Body, Failed> {
     let declared = response.content_length().and_then(|length| usize::try_from(length).ok());
     if let Some(length) = declared.filter(|length| *length > most) {
-        return Ok(Body::TooLong(Outline::default(), length));
+        return Ok(Body::TooLong(Outline::default(), Length::Exactly(length)));
     }
     let mut parts = response.bytes_stream();
     let mut whole = Vec::new();
@@ -299,117 +306,9 @@ async fn body(response: Response, most: usize) -> Result<Body, Failed> {
             let mut outline = Outline::default();
             outline.feed(&whole);
             outline.feed(&part);
-            return Ok(Body::TooLong(outline, whole.len() + part.len()));
+            return Ok(Body::TooLong(outline, Length::MoreThan(most)));
         }
         whole.extend_from_slice(&part);
     }
     Ok(Body::Whole(whole))
-}
-
-/// Events whose messages are read, and written anew as the SDK reads them.
-pub struct Read<S> {
-    events: S,
-    reader: OfServer,
-    is_for_tools: bool,
-    read: VecDeque<Sse>,
-}
-
-impl<S> Read<S> {
-    /// Of a stream that answers nothing.
-    pub fn new(events: S, reader: OfServer) -> Self {
-        Self { events, reader, is_for_tools: false, read: VecDeque::new() }
-    }
-
-    fn take(&mut self, event: Sse) {
-        let is_message = event.event.as_deref().is_none_or(|kind| matches!(kind, "" | "message"));
-        let data = event.data.as_deref().unwrap_or_default();
-        if !is_message || data.trim().is_empty() {
-            return self.read.push_back(event);
-        }
-        let heard = self.reader.read(data.as_bytes().to_vec());
-        let messages: Vec<String> = heard.into_iter().filter_map(|it| self.written(it)).collect();
-        let Some((last, others)) = messages.split_last() else {
-            // It is none; its id counts all the same.
-            return self.read.push_back(Sse { data: None, ..event });
-        };
-        let alone = |data: &String| Sse { data: Some(data.clone()), ..Sse::default() };
-        self.read.extend(others.iter().map(alone));
-        self.read.push_back(Sse { data: Some(last.clone()), ..event });
-    }
-
-    fn written(&self, heard: Heard<RoleClient>) -> Option<String> {
-        let Heard::Message(message) = heard else { return None };
-        let message = if self.is_for_tools { with_headers(message) } else { message };
-        serde_json::to_string(&message).ok()
-    }
-}
-
-impl<S: Stream<Item = Result<Sse, SseError>> + Unpin> Stream for Read<S> {
-    type Item = Result<Sse, SseError>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        loop {
-            if let Some(event) = this.read.pop_front() {
-                return Poll::Ready(Some(Ok(event)));
-            }
-            match ready!(Pin::new(&mut this.events).poll_next(context)) {
-                Some(Ok(event)) => this.take(event),
-                other => return Poll::Ready(other),
-            }
-        }
-    }
-}
-
-/// The bytes of events, each of which has an end.
-struct Bounded<S> {
-    parts: Pin<Box<S>>,
-    largest: usize,
-    /// Bytes since the last empty line.
-    length: usize,
-    ended_line: bool,
-}
-
-impl<S> Bounded<S> {
-    fn new(parts: S, largest: usize) -> Self {
-        Self { parts: Box::pin(parts), largest, length: 0, ended_line: false }
-    }
-
-    fn is_too_long(&mut self, part: &[u8]) -> bool {
-        for byte in part {
-            self.length += 1;
-            match byte {
-                b'\n' if self.ended_line => self.length = 0,
-                b'\n' => self.ended_line = true,
-                b'\r' => {}
-                _ => self.ended_line = false,
-            }
-            if self.length > self.largest {
-                return true;
-            }
-        }
-        false
-    }
-}
-
-impl<S, B> Stream for Bounded<S>
-where
-    S: Stream<Item = Result<B, reqwest::Error>>,
-    B: AsRef<[u8]>,
-{
-    type Item = Result<B, io::Error>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if this.length > this.largest {
-            return Poll::Ready(None);
-        }
-        Poll::Ready(ready!(this.parts.as_mut().poll_next(context)).map(|part| match part {
-            Ok(part) if this.is_too_long(part.as_ref()) => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, too_long(this.length, this.largest)))
-            }
-            Ok(part) => Ok(part),
-            Err(error) => Err(io::Error::other(error)),
-        }))
-    }
 }

@@ -40,8 +40,8 @@ pub struct ToolText<'a> {
     pub title: Option<&'a str>,
     /// Its description.
     pub description: Option<&'a str>,
-    /// Its `inputSchema`: names and descriptions of parameters are searched.
-    pub input_schema: &'a serde_json::Map<String, serde_json::Value>,
+    /// Its `inputSchema`, as JSON: names and descriptions of parameters are searched.
+    pub input_schema: &'a str,
 }
 
 /// One tool that fits.
@@ -88,7 +88,7 @@ const WEIGHTS: Weights = Weights {
 pub struct SearchIndex {
     count: usize,
     vocabulary: Vocabulary,
-    meanings: Meanings,
+    meanings: &'static Meanings,
     names: Names,
     /// Numbers in names of tools.
     numbers: HashSet<String>,
@@ -96,8 +96,7 @@ pub struct SearchIndex {
     servers: (Vec<u32>, Vec<u32>),
     /// What names and first sentences mean.
     tool_meanings: Vec<Meaning>,
-    /// For each term the tools that have it, and how much they are about it.
-    postings: Vec<Vec<(u32, f32)>>,
+    postings: Postings,
     weights: Weights,
 }
 
@@ -116,7 +115,6 @@ impl SearchIndex {
 
     fn with_weights<'a>(tools: impl IntoIterator<Item = ToolText<'a>>, weights: Weights) -> Self {
         let mut builder = VocabularyBuilder::new();
-        let mut names = Names::default();
         let mut lengths: Vec<[u32; FIELDS]> = Vec::new();
         let mut named_numbers = HashSet::new();
         let mut numbers: HashMap<&str, u32> = HashMap::new();
@@ -129,7 +127,6 @@ impl SearchIndex {
         for (position, tool) in tools.iter().enumerate() {
             // Positions beyond would not fit a posting; no list of tools is that long.
             let Ok(number) = u32::try_from(position) else { break };
-            names.add(position, tool.server, tool.name);
             words::split(bounded(tool.name, fields::NAME_BOUND), |word| {
                 if word.bytes().all(|b| b.is_ascii_digit()) {
                     named_numbers.insert(word.to_owned());
@@ -162,8 +159,9 @@ impl SearchIndex {
         let stems = vocabulary.stems();
         let meaning = |head: &Vec<Term>| Meaning::of(head.iter().map(|term| stems[*term as usize]));
         let tool_meanings = heads.iter().map(meaning).collect();
-        let postings = postings(terms, &lengths, &occurrences, &weights);
-        let meanings = Meanings::new(vocabulary.stemmer());
+        let postings = Postings::new(terms, &lengths, &occurrences, &weights);
+        let names = Names::new(tools.iter().map(|tool| (tool.server, tool.name)));
+        let meanings = Meanings::shared();
         Self {
             count: lengths.len(),
             vocabulary,
@@ -223,7 +221,7 @@ impl SearchIndex {
         let mut all = 0.0;
         for concept in self.concepts(query) {
             for (term, weight) in concept {
-                for (tool, score) in &self.postings[term as usize] {
+                for (tool, score) in self.postings.of(term) {
                     let (best, weight_of_best) = &mut best[*tool as usize];
                     if *best == 0.0 {
                         touched.push(*tool);
@@ -364,30 +362,54 @@ fn rarity(count: usize, tools: usize) -> f32 {
     (1.0 + (count as f32 - tools as f32 + 0.5) / (tools as f32 + 0.5)).ln()
 }
 
-fn postings(
-    terms: usize,
-    lengths: &[[u32; FIELDS]],
-    occurrences: &[Occurrences],
-    weights: &Weights,
-) -> Vec<Vec<(u32, f32)>> {
-    let averages: [f32; FIELDS] = std::array::from_fn(|field| {
-        let sum: f64 = lengths.iter().map(|length| f64::from(length[field])).sum();
-        (sum / lengths.len().max(1) as f64) as f32
-    });
-    let mut postings = vec![Vec::new(); terms];
-    for Occurrences { term, tool, counts } in occurrences {
-        let lengths = &lengths[*tool as usize];
-        let mut frequency = 0.0;
-        for field in 0..FIELDS {
-            if counts[field] > 0 {
-                let longer = lengths[field] as f32 / averages[field] - 1.0;
-                let length = 1.0 + weights.length[field] * longer;
-                frequency += weights.field[field] * f32::from(counts[field]) / length;
-            }
+/// For each term the tools that have it, and how much they are about it: all in one piece.
+struct Postings {
+    /// Where those of each term begin; one more, where the last ones end.
+    starts: Vec<u32>,
+    entries: Vec<(u32, f32)>,
+}
+
+impl Postings {
+    fn new(
+        terms: usize,
+        lengths: &[[u32; FIELDS]],
+        occurrences: &[Occurrences],
+        weights: &Weights,
+    ) -> Self {
+        let averages: [f32; FIELDS] = std::array::from_fn(|field| {
+            let sum: f64 = lengths.iter().map(|length| f64::from(length[field])).sum();
+            (sum / lengths.len().max(1) as f64) as f32
+        });
+        let mut starts = vec![0_u32; terms + 1];
+        for Occurrences { term, .. } in occurrences {
+            starts[*term as usize + 1] += 1;
         }
-        let saturation = weights.saturation;
-        let score = frequency * (saturation + 1.0) / (frequency + saturation);
-        postings[*term as usize].push((*tool, score));
+        for term in 0..terms {
+            starts[term + 1] += starts[term];
+        }
+        let mut next = starts.clone();
+        let mut entries = vec![(0, 0.0); occurrences.len()];
+        for Occurrences { term, tool, counts } in occurrences {
+            let lengths = &lengths[*tool as usize];
+            let mut frequency = 0.0;
+            for field in 0..FIELDS {
+                if counts[field] > 0 {
+                    let longer = lengths[field] as f32 / averages[field] - 1.0;
+                    let length = 1.0 + weights.length[field] * longer;
+                    frequency += weights.field[field] * f32::from(counts[field]) / length;
+                }
+            }
+            let saturation = weights.saturation;
+            let score = frequency * (saturation + 1.0) / (frequency + saturation);
+            let at = &mut next[*term as usize];
+            entries[*at as usize] = (*tool, score);
+            *at += 1;
+        }
+        Self { starts, entries }
     }
-    postings
+
+    fn of(&self, term: Term) -> &[(u32, f32)] {
+        let at = |term: usize| self.starts[term] as usize;
+        &self.entries[at(term as usize)..at(term as usize + 1)]
+    }
 }

@@ -4,7 +4,6 @@ mod promises;
 mod relevance;
 
 use mcpproxy::serve::search::{SearchIndex, ToolText};
-use serde_json::{Map, Value};
 
 /// A tool with its texts.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +12,8 @@ struct Tool {
     name: String,
     title: Option<String>,
     description: Option<String>,
-    input_schema: Map<String, Value>,
+    /// JSON.
+    input_schema: String,
 }
 
 impl Tool {

@@ -92,7 +92,7 @@ fn parameters_are_searched_wherever_they_are() {
         "recipient_list": {"type": "array", "items": {"type": "object", "properties": {
             "postcode": {"type": "string", "description": "of the parcel"}}}},
         "mode": {"anyOf": [{"enum": ["overnight", 3]}, {"description": "a drone"}]}}});
-    tools[6].input_schema = schema.as_object().expect("an object").clone();
+    tools[6].input_schema = schema.to_string();
     let index = index(&tools);
     for query in ["recipient", "postcode", "parcel", "overnight", "drone"] {
         assert_eq!(found(&index, &tools, query, 9), ["shop:running-totals"], "{query}");
@@ -122,8 +122,8 @@ fn huge_texts_cost_a_bounded_time() {
     let wide: Map<String, Value> = (0..100_000).map(|n| (format!("p{n}"), json!({}))).collect();
     let mut tools = some_tools();
     tools[0].description = Some("word ".repeat(100_000));
-    tools[1].input_schema = deep.as_object().expect("an object").clone();
-    tools[2].input_schema = Map::from_iter([("properties".to_owned(), Value::Object(wide))]);
+    tools[1].input_schema = deep.to_string();
+    tools[2].input_schema = json!({"properties": wide}).to_string();
     tools[3].name = "n".repeat(1 << 20);
     let index = index(&tools);
     for unit in ["create_issue ", "a:", "日", "word", "\u{301}", "e\u{301}x ", "🍕", "delete v2 "]
@@ -152,7 +152,7 @@ fn tool() -> impl Strategy<Value = Tool> {
     ];
     let texts = any::<(String, String, Option<String>, Option<String>)>();
     (texts, schema).prop_map(|((server, name, title, description), schema)| {
-        let input_schema = schema.as_object().expect("an object").clone();
+        let input_schema = schema.to_string();
         Tool { server, name, title, description, input_schema }
     })
 }

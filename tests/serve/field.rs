@@ -15,7 +15,7 @@ use std::sync::mpsc;
 
 /// A stdio server in `sh` that answers with files: `initialize`, `tools_list`, and for calls those of the tools'
 /// names. In them `@ID@` is the id of the request. Methods that were asked for are in the file `asked`.
-struct Files(tempfile::TempDir);
+pub struct Files(tempfile::TempDir);
 
 const SCRIPT: &str = r#"
     cd "$FILES"
@@ -36,7 +36,7 @@ const SCRIPT: &str = r#"
     done"#;
 
 impl Files {
-    fn new(files: &[(&str, &[u8])]) -> Self {
+    pub fn new(files: &[(&str, &[u8])]) -> Self {
         let this = Self(tempfile::tempdir().expect("a directory"));
         this.write("initialize", &result(&initialized(json!({"tools": {}}))));
         files.iter().for_each(|(name, bytes)| this.write(name, bytes));
@@ -48,16 +48,16 @@ impl Files {
         std::fs::write(self.0.path().join(name), bytes).expect("a file");
     }
 
-    fn entry(&self) -> Value {
+    pub fn entry(&self) -> Value {
         json!({"command": "sh", "args": ["-c", SCRIPT], "env": {"FILES": self.0.path()}})
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.0.path().join(name)).unwrap_or_default()
     }
 }
 
-fn initialized(capabilities: Value) -> String {
+pub fn initialized(capabilities: Value) -> String {
     let info = json!({"name": "files", "version": "1"});
     let result = json!({
         "protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": info,
@@ -66,18 +66,18 @@ fn initialized(capabilities: Value) -> String {
     result.to_string()
 }
 
-fn result(text: &str) -> Vec<u8> {
+pub fn result(text: &str) -> Vec<u8> {
     format!(r#"{{"result":{text},"jsonrpc":"2.0","id":@ID@}}"#).into_bytes()
 }
 
 /// A list with a tool for each name.
-fn tools<'n>(names: impl Iterator<Item = &'n str>) -> Vec<u8> {
+pub fn tools<'n>(names: impl Iterator<Item = &'n str>) -> Vec<u8> {
     let tool = |name: &str| json!({"name": name, "description": "fits", "inputSchema": {}});
     result(&json!({"tools": names.map(tool).collect::<Vec<_>>()}).to_string())
 }
 
 /// A client that writes what it likes to a gateway of its own.
-struct Raw {
+pub struct Raw {
     child: Child,
     input: Option<ChildStdin>,
     lines: mpsc::Receiver<String>,
@@ -85,7 +85,12 @@ struct Raw {
 }
 
 impl Raw {
-    fn start(config: &Value) -> Self {
+    pub fn start(config: &Value) -> Self {
+        Self::speaking("2025-06-18", config)
+    }
+
+    /// One that asks for this version of the protocol.
+    pub fn speaking(version: &str, config: &Value) -> Self {
         let home = Home::with(config);
         let mut command = home.command(&["serve", "--stdio"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -98,37 +103,36 @@ impl Raw {
         let input = child.stdin.take();
         let mut this = Self { child, input, lines, _home: home };
         let client = json!({"name": "zed", "version": "1"});
-        let params =
-            json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
+        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": client});
         this.ask(request(0, "initialize", params));
         this.send(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         this
     }
 
-    fn send(&mut self, line: &[u8]) {
+    pub fn send(&mut self, line: &[u8]) {
         let input = self.input.as_mut().expect("a pipe");
         input.write_all(&[line, b"\n"].concat()).expect("a reader");
     }
 
     /// The next line: nothing here waits for a time limit of a call, which is longer.
     #[track_caller]
-    fn line(&self) -> String {
+    pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("an answer in time")
     }
 
     #[track_caller]
-    fn ask(&mut self, line: impl AsRef<[u8]>) -> String {
+    pub fn ask(&mut self, line: impl AsRef<[u8]>) -> String {
         self.send(line.as_ref());
         self.line()
     }
 
     #[track_caller]
-    fn call(&mut self, name: &str) -> String {
+    pub fn call(&mut self, name: &str) -> String {
         let order = json!({"name": "call_tool", "arguments": {"name": name, "arguments": {}}});
         self.ask(request(1, "tools/call", order))
     }
 
-    fn end(mut self) {
+    pub fn end(mut self) {
         self.input = None;
         assert!(self.child.wait().expect("an end").success());
     }
@@ -141,7 +145,7 @@ impl Drop for Raw {
     }
 }
 
-fn request(id: u64, method: &str, params: Value) -> String {
+pub fn request(id: u64, method: &str, params: Value) -> String {
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
 }
 
@@ -271,6 +275,7 @@ fn headers<'h>(method: &'h str, name: &'h str) -> [(&'h str, &'h str); 5] {
 #[test]
 fn an_answer_that_cannot_be_read_ends_its_call_at_once() {
     let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    let long = format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, "x".repeat(16 << 20));
     let answers: &[(&str, &[u8], &str)] = &[
         ("both", br#"{"id":@ID@,"result":{"content":[]},"error":null}"#, r#""content":[]"#),
         ("text", br#"{"id":@ID@,"error":"it broke"}"#, "it broke"),
@@ -279,6 +284,7 @@ fn an_answer_that_cannot_be_read_ends_its_call_at_once() {
         ("far", &result(r#"{"content":[],"x":1e400}"#), "number"),
         ("nan", &result(r#"{"content":[],"x":NaN}"#), "not valid JSON"),
         ("deep", &result(&deep), "deeper"),
+        ("long", &result(&long), "bytes long, and at most 16 MiB are read"),
         ("latin", b"{\"id\":@ID@,\"result\":{\"x\":\"caf\xe9\"}}", "UTF-8"),
         ("null", &result("null"), "no object"),
         ("neither", br#"{"id":@ID@,"error":null}"#, "neither"),

@@ -11,6 +11,8 @@ mod fake;
 mod field;
 mod floods;
 mod gateway;
+mod lengths;
+mod lines;
 mod operations;
 #[cfg(target_os = "linux")]
 mod processes;

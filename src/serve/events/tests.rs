@@ -1,72 +1,33 @@
 //! Streams that end and come back, by a clock that the tests move.
 
 use super::*;
-use rmcp::transport::streamable_http_client::StreamableHttpError;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_stream::StreamExt as _;
 
-type Failed = StreamableHttpError<std::io::Error>;
-
-/// A server whose every stream holds these events, and is over.
-#[derive(Clone)]
-struct Server {
-    events: Vec<Sse>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl StreamableHttpClient for Server {
-    type Error = std::io::Error;
-
-    async fn post_message(
-        &self,
-        _: Arc<str>,
-        _: ClientJsonRpcMessage,
-        _: Option<Arc<str>>,
-        _: Option<String>,
-        _: Headers,
-    ) -> Result<StreamableHttpPostResponse, Failed> {
-        Ok(StreamableHttpPostResponse::Accepted)
-    }
-
-    async fn delete_session(
-        &self,
-        _: Arc<str>,
-        _: Arc<str>,
-        _: Option<String>,
-        _: Headers,
-    ) -> Result<(), Failed> {
-        Ok(())
-    }
-
-    async fn get_stream(
-        &self,
-        _: Arc<str>,
-        _: Option<Arc<str>>,
-        _: Option<String>,
-        _: Option<String>,
-        _: Headers,
-    ) -> Result<Events, Failed> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let events: Vec<_> = self.events.iter().cloned().map(Ok).collect();
-        Ok(Box::pin(tokio_stream::iter(events)))
-    }
-}
-
-/// A client of such a server, and a clock that is moved by hand.
+/// A client of a server whose every stream holds these events, and a clock that is moved by hand.
 struct Moved {
-    client: Tidy<Server>,
-    asked: Arc<AtomicUsize>,
+    tidy: Tidy,
+    events: Vec<Sse>,
+    asked: AtomicUsize,
     now: Arc<Mutex<Instant>>,
 }
 
 impl Moved {
     fn new(events: &[Sse]) -> Self {
-        let asked = Arc::new(AtomicUsize::new(0));
         let now = Arc::new(Mutex::new(Instant::now()));
         let clock = now.clone();
-        let server = Server { events: events.to_vec(), asked: asked.clone() };
-        let client = Tidy::with_clock(server, Arc::new(move || *clock.lock().unwrap()));
-        Self { client, asked, now }
+        let tidy = Tidy::with_clock(Arc::new(move || *clock.lock().unwrap()));
+        Self { tidy, events: events.to_vec(), asked: AtomicUsize::new(0), now }
+    }
+
+    async fn stream(&self, last: Option<String>) -> Events {
+        let opened = async {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let events: Vec<_> = self.events.iter().cloned().map(Ok).collect();
+            Ok::<Events, Infallible>(Box::pin(tokio_stream::iter(events)))
+        };
+        self.tidy.open(last, opened).await.expect("a stream")
     }
 
     fn pass(&self, time: Duration) {
@@ -75,9 +36,8 @@ impl Moved {
 
     /// The events of a stream, if it is time for one.
     async fn open(&self, last: Option<String>) -> Option<Vec<Sse>> {
-        let stream = self.client.get_stream("".into(), None, last, None, Headers::new());
-        let stream = tokio::time::timeout(Duration::ZERO, stream).await.ok()?;
-        Some(stream.expect("a stream").map(|event| event.expect("an event")).collect().await)
+        let stream = tokio::time::timeout(Duration::ZERO, self.stream(last)).await.ok()?;
+        Some(stream.map(|event| event.expect("an event")).collect().await)
     }
 
     /// How often the server is asked in this time by a client that does not wait by itself.
@@ -140,8 +100,7 @@ async fn a_stream_that_brings_something_or_lasts_is_opened_again_after_a_second(
     assert_eq!(Moved::new(&[numbered]).asked_within(Duration::from_secs(60)).await, 61);
     let quiet = Moved::new(&[]);
     for _ in 0..5 {
-        let stream = quiet.client.get_stream("".into(), None, None, None, Headers::new()).await;
-        let stream = stream.expect("a stream");
+        let stream = quiet.stream(None).await;
         quiet.pass(STEADY);
         drop(stream);
         quiet.pass(SHORTEST);

@@ -7,6 +7,7 @@ fn of_server(text: impl AsRef<[u8]>) -> Vec<ServerJsonRpcMessage> {
     let message = |heard| match heard {
         Heard::Message(message) => message,
         Heard::Reply(error, id) => panic!("a reply: {error:?} {id:?}"),
+        Heard::Text(text) => panic!("a text: {text}"),
     };
     heard.map(message).collect()
 }
@@ -153,9 +154,9 @@ fn a_session_begins_with_what_a_server_can_say() {
 }
 
 fn replied(text: impl AsRef<[u8]>) -> Option<(i32, Option<RequestId>)> {
-    match OfClient.read(text.as_ref().to_vec()).pop() {
+    match OfClient::default().read(text.as_ref().to_vec()).pop() {
         Some(Heard::Reply(error, id)) => Some((error.code.0, id)),
-        Some(Heard::Message(_)) | None => None,
+        Some(Heard::Message(_) | Heard::Text(_)) | None => None,
     }
 }
 
@@ -176,6 +177,7 @@ fn a_client_is_told_what_is_wrong_with_its_line() {
         ),
         (b"{\"id\":3,\"method\":\"x\"}", (-32600, id())),
         (b"[]", (-32600, None)),
+        (b"[{\"id\":3,", (-32700, None)),
         (b"1", (-32600, None)),
     ] {
         assert_eq!(replied(text), Some(expected), "{}", String::from_utf8_lossy(text));
@@ -188,7 +190,8 @@ fn a_client_is_told_what_is_wrong_with_its_line() {
 #[test]
 fn what_a_client_cut_in_half_is_read() {
     let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"t":"\ud83d"}}}"#;
-    let Some(Heard::Message(JsonRpcMessage::Request(asked))) = OfClient.read(text.into()).pop()
+    let Some(Heard::Message(JsonRpcMessage::Request(asked))) =
+        OfClient::default().read(text.into()).pop()
     else {
         panic!()
     };

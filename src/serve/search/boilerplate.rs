@@ -68,13 +68,12 @@ mod tests {
     use super::*;
 
     fn without(server: &str, descriptions: &[&'static str]) -> Vec<String> {
-        let schema = serde_json::Map::new();
         let tool = |description: &&'static str| ToolText {
             server,
             name: "",
             title: None,
             description: Some(description),
-            input_schema: &schema,
+            input_schema: "{}",
         };
         let tools: Vec<ToolText> = descriptions.iter().map(tool).collect();
         let boilerplate = Boilerplate::new(&tools);

@@ -30,8 +30,8 @@ pub enum Field {
 /// How many there are.
 pub const FIELDS: usize = 7;
 
-/// Calls `each` with the texts of `tool`.
-pub fn read<'a>(tool: &ToolText<'a>, mut each: impl FnMut(Field, &'a str)) {
+/// Calls `each` with the texts of `tool`. Its schema is read for that, and only then.
+pub fn read(tool: &ToolText<'_>, mut each: impl FnMut(Field, &str)) {
     each(Field::Server, bounded(tool.server, NAME_BOUND));
     each(Field::Name, bounded(tool.name, NAME_BOUND));
     each(Field::Title, bounded(tool.title.unwrap_or_default(), NAME_BOUND));
@@ -40,7 +40,9 @@ pub fn read<'a>(tool: &ToolText<'a>, mut each: impl FnMut(Field, &'a str)) {
     each(Field::Lead, lead);
     each(Field::Description, rest);
     let mut parameters = Parameters { each, bytes: PARAMETERS_BOUND, schemas: SCHEMAS };
-    parameters.properties(tool.input_schema, DEPTH);
+    if let Ok(Value::Object(schema)) = serde_json::from_str(tool.input_schema) {
+        parameters.properties(&schema, DEPTH);
+    }
 }
 
 /// The first sentence, and what follows it.
@@ -67,14 +69,14 @@ struct Parameters<F> {
     schemas: usize,
 }
 
-impl<'a, F: FnMut(Field, &'a str)> Parameters<F> {
-    fn text(&mut self, field: Field, text: &'a str) {
+impl<F: FnMut(Field, &str)> Parameters<F> {
+    fn text(&mut self, field: Field, text: &str) {
         let text = bounded(text, self.bytes);
         self.bytes -= text.len();
         (self.each)(field, text);
     }
 
-    fn properties(&mut self, schema: &'a Map<String, Value>, depth: usize) {
+    fn properties(&mut self, schema: &Map<String, Value>, depth: usize) {
         let Some(Value::Object(properties)) = schema.get("properties") else { return };
         for (name, property) in properties {
             if self.bytes == 0 || self.schemas == 0 {
@@ -85,7 +87,7 @@ impl<'a, F: FnMut(Field, &'a str)> Parameters<F> {
         }
     }
 
-    fn schema(&mut self, schema: &'a Value, depth: usize) {
+    fn schema(&mut self, schema: &Value, depth: usize) {
         let Value::Object(schema) = schema else { return };
         if depth == 0 || self.schemas == 0 {
             return;
@@ -116,7 +118,7 @@ impl<'a, F: FnMut(Field, &'a str)> Parameters<F> {
         }
     }
 
-    fn each_of(&mut self, schemas: &'a [Value], depth: usize) {
+    fn each_of(&mut self, schemas: &[Value], depth: usize) {
         for schema in schemas {
             if self.schemas == 0 {
                 return;

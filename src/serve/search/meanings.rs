@@ -4,6 +4,7 @@
 
 use super::words::Stemmer;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// Each line is a group; a word may be in several.
 const GROUPS: &[&str] = &[
@@ -131,7 +132,13 @@ pub struct Meanings {
 }
 
 impl Meanings {
-    pub fn new(stemmer: &Stemmer) -> Self {
+    /// They are the same for every index.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<Meanings> = LazyLock::new(|| Meanings::new(&Stemmer::new()));
+        &SHARED
+    }
+
+    fn new(stemmer: &Stemmer) -> Self {
         let stems = |words: &str| -> Vec<String> {
             words.split(' ').flat_map(|word| stemmer.stems(word)).collect()
         };

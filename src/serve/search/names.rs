@@ -2,7 +2,6 @@
 
 use super::fields::{NAME_BOUND, bounded};
 use super::words::folded;
-use std::collections::HashMap;
 
 /// Words of a query that are looked up as names, and prefixes of one word that are taken away.
 const IDENTIFIERS: usize = 64;
@@ -19,28 +18,39 @@ pub enum Precision {
     Qualified = 3,
 }
 
-/// The names of all tools.
+/// The names of all tools, in their order: an entry each, and nothing around it.
 #[derive(Default)]
 pub struct Names {
-    by_name: HashMap<String, Vec<(usize, Precision)>>,
+    sorted: Vec<(Box<str>, u32, Precision)>,
 }
 
 impl Names {
-    /// Adds the tool at `position`.
-    pub fn add(&mut self, position: usize, server: &str, name: &str) {
-        let (server, name) = (bounded(server, NAME_BOUND), bounded(name, NAME_BOUND));
+    /// Of tools with their servers, in the order of their positions.
+    pub fn new<'a>(tools: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut names = Self::default();
+        for (position, (server, name)) in (0..).zip(tools) {
+            names.add(position, bounded(server, NAME_BOUND), bounded(name, NAME_BOUND));
+        }
+        names.sorted.sort_unstable();
+        names.sorted.shrink_to_fit();
+        names
+    }
+
+    fn add(&mut self, position: u32, server: &str, name: &str) {
         let qualified = format!("{server}:{name}");
         // Folded names contain no separator but the space.
         let (folded_name, folded_qualified) = (folded(name), folded(&qualified));
+        if folded_name != name {
+            self.insert(folded_name, position, Precision::Folded);
+        }
         self.insert(name.to_owned(), position, Precision::Exact);
         self.insert(qualified, position, Precision::Qualified);
-        self.insert(folded_name, position, Precision::Folded);
         self.insert(folded_qualified, position, Precision::Qualified);
     }
 
-    fn insert(&mut self, name: String, position: usize, precision: Precision) {
+    fn insert(&mut self, name: String, position: u32, precision: Precision) {
         if !name.is_empty() {
-            self.by_name.entry(name).or_default().push((position, precision));
+            self.sorted.push((name.into(), position, precision));
         }
     }
 
@@ -61,7 +71,9 @@ impl Names {
     }
 
     fn find(&self, name: &str, named: &mut Vec<(usize, Precision)>) {
-        named.extend(self.by_name.get(name).into_iter().flatten().copied());
+        let from = self.sorted.partition_point(|(known, ..)| **known < *name);
+        let same = self.sorted[from..].iter().take_while(|(known, ..)| **known == *name);
+        named.extend(same.map(|(_, position, precision)| (*position as usize, *precision)));
     }
 }
 

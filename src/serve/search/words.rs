@@ -124,7 +124,7 @@ pub type Term = u32;
 pub struct Vocabulary {
     stemmer: Stemmer,
     terms: HashMap<String, Term>,
-    /// Terms by the root of their stems.
+    /// Terms by the root of their stems; not those that are the only one of their root, and are the root.
     family: HashMap<String, Vec<Term>>,
 }
 
@@ -136,7 +136,11 @@ impl Vocabulary {
 
     /// The terms that have the root of `stem`: that of `watch` is also the root of `watcher`.
     pub fn family(&self, stem: &str) -> &[Term] {
-        self.family.get(root(stem)).map_or(&[], Vec::as_slice)
+        let root = root(stem);
+        match self.family.get(root) {
+            Some(family) => family,
+            None => self.terms.get(root).map_or(&[], std::slice::from_ref),
+        }
     }
 
     /// The stems, in the order of their terms.
@@ -198,9 +202,18 @@ impl VocabularyBuilder {
     /// The vocabulary, and how many terms it has.
     pub fn finish(self) -> (Vocabulary, usize) {
         let Self { mut vocabulary, .. } = self;
+        let mut families: HashMap<&str, Vec<Term>> = HashMap::new();
         for (stem, term) in &vocabulary.terms {
-            vocabulary.family.entry(root(stem).to_owned()).or_default().push(*term);
+            families.entry(root(stem)).or_default().push(*term);
         }
+        let is_alone = |root: &str, family: &[Term]| match family {
+            [term] => vocabulary.terms.get(root) == Some(term),
+            _ => false,
+        };
+        families.retain(|root, family| !is_alone(root, family));
+        let owned = families.into_iter().map(|(root, family)| (root.to_owned(), family));
+        vocabulary.family = owned.collect();
+        vocabulary.terms.shrink_to_fit();
         let count = vocabulary.terms.len();
         (vocabulary, count)
     }

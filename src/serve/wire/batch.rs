@@ -1,8 +1,8 @@
-//! Batches: several messages in one POST, as 2025-03-26 has them.
+//! Batches: several messages in one POST.
 //!
-//! One rule: each message is asked for itself, in its order, and the answers come back together as JSON. Later
-//! versions have no batches, and are told so.
+//! One rule: each message is asked for itself, in its order, and the answers come back together as JSON.
 
+use super::super::batches::{self, MOST_ANSWERS, Message};
 use super::{VERSION, error, frames, unread};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -10,32 +10,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use rmcp::model::{ErrorData, ProtocolVersion};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 
-/// More messages in one batch are refused.
-const MOST_MESSAGES: usize = 100;
-/// What the answers to one batch may come to.
-const MOST_ANSWERS: usize = 64 << 20;
-
-/// What is looked at of a message.
-#[derive(Deserialize)]
-struct Message {
-    method: Option<String>,
-}
-
 /// Answers the batch in `body`.
 pub async fn answer(head: Parts, body: &Bytes, next: Next) -> Response {
-    let bad = |words: String| {
-        error(StatusCode::BAD_REQUEST, None, ErrorData::invalid_request(words, None))
-    };
-    let version = head.headers.get(VERSION).and_then(|version| version.to_str().ok());
-    if version.is_some_and(|version| version > ProtocolVersion::V_2025_03_26.as_str()) {
-        return bad("this protocol version has no batches: send each message for itself".into());
-    }
     let messages: Vec<&RawValue> = match serde_json::from_slice(body) {
         Ok(messages) => messages,
         Err(why) => {
@@ -44,16 +24,12 @@ pub async fn answer(head: Parts, body: &Bytes, next: Next) -> Response {
             return error(StatusCode::BAD_REQUEST, None, unread(words));
         }
     };
-    if messages.is_empty() || messages.len() > MOST_MESSAGES {
-        return bad(format!("a batch has from 1 to {MOST_MESSAGES} messages"));
+    let version = head.headers.get(VERSION).and_then(|version| version.to_str().ok());
+    if let Some(why) = batches::refused(&messages, version) {
+        return error(StatusCode::BAD_REQUEST, None, why);
     }
     let mut answers = JoinSet::new();
     for (place, message) in messages.iter().enumerate() {
-        let looked = serde_json::from_str::<Message>(message.get()).ok();
-        let is_greeting = |it: &Message| it.method.as_deref() == Some("initialize");
-        if looked.as_ref().is_some_and(is_greeting) {
-            return bad("initialize begins a session, and is not sent in a batch".into());
-        }
         let text = Bytes::from(message.get().to_owned());
         let response = super::one(alone(&head), text, next.clone()).await;
         if !response.status().is_success() && !is_json(&response) {
