@@ -84,11 +84,29 @@ async function look(colorScheme) {
       await page.setViewportSize({ width, height: 900 });
       const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       must(excess <= 0, `at ${width} px ${name} is ${excess} px too wide`);
+      await fits(page, `${name} at ${width} px`);
       if (pictures) await page.screenshot({ path: `${pictures}/${name}-${width}-${colorScheme}.png`, fullPage: true });
     }
   }
   await page.context().close();
   done(`${colorScheme}: axe finds no violation of WCAG 2.2 A and AA on ${PAGES.length} pages, ${charts} charts have titles and descriptions`);
+}
+
+/** What opens above the numbers moves nothing out of its line, and a table of few columns does not scroll sideways. */
+async function fits(page, where) {
+  const wide = await page.locator(".scroll").evaluateAll((all) => all
+    .filter((box) => [...box.querySelectorAll("thead th")].filter((head) => head.checkVisibility()).length <= 5)
+    .map((box) => [box.getAttribute("aria-label"), box.scrollWidth - box.clientWidth])
+    .filter(([, excess]) => excess > 24)); // letters are wider on some machines
+  must(wide.length === 0, `${where}: tables are too wide for their box: ${wide.join("; ")}`);
+  if (!(await page.locator("details").count())) return;
+  const place = (selector) => page.locator(selector).first().evaluate((node) => node.getBoundingClientRect().bottom);
+  const [nav, date] = [await place(".segments"), await place("input[type=date]")];
+  const isOpen = await page.locator("details").evaluate((node) => node.open);
+  await page.locator("details").evaluate((node) => { node.open = true; });
+  const opened = [await place(".segments"), await place("input[type=date]")];
+  must(opened[0] === nav && opened[1] === date, `${where}: open filters move the others from ${[nav, date]} to ${opened}`);
+  await page.locator("details").evaluate((node, was) => { node.open = was; }, isOpen);
 }
 
 async function accessible(page, where) {
