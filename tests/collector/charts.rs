@@ -150,7 +150,7 @@ fn on_a_small_screen_the_product_stands_above_the_version() {
         let page = shown.page(&format!("/versions?show=all&table={table}"));
         let card = card(&page, table);
         assert!(card.contains(&narrow(PRODUCT)) && card.contains(&narrow("mcpproxy")), "{card}");
-        assert!(card.contains("<th class=\"wide\" scope=\"col\">Product</th>"), "{card}");
+        assert!(card.contains("wide\" scope=\"col\">Product</th>"), "{card}");
     }
     // Of one product it says nothing.
     let page = shown.page(&format!("/versions?show=all&product={PRODUCT}&table=crashes"));

@@ -183,7 +183,7 @@ impl Chart {
         let has_axis = self.panels.iter().any(|panel| !panel.axis.is_empty());
         let left = if has_axis { 60.0 } else { 16.0 };
         let product = view.selection.product.as_deref().unwrap_or("all products");
-        let mut y = 72.0;
+        let mut y = 80.0;
         let body = html! {
             @for panel in &self.panels {
                 @if !panel.title.is_empty() {
