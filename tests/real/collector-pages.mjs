@@ -117,6 +117,28 @@ async function accessible(page, where) {
   must(violations.length === 0, `axe, ${where}: ${told.join("\n")}`);
 }
 
+/** The pages for everybody, if there are: the list, and the first product. */
+async function published(colorScheme) {
+  const page = await tab({ colorScheme, bypassCSP: true });
+  const answer = await page.request.get(`${origin}/public`);
+  const all = answer.status() === 200 ? ["public"] : [];
+  for (const name of all) {
+    await page.goto(`${origin}/${name}`);
+    await accessible(page, `${name}, ${colorScheme}`);
+    for (const width of [1280, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      must(excess <= 0, `at ${width} px ${name} is ${excess} px too wide`);
+      const file = `${pictures}/${name.replaceAll("/", "-")}-${width}-${colorScheme}.png`;
+      if (pictures) await page.screenshot({ path: file, fullPage: true });
+    }
+    const first = page.locator("a[href^='public/']").first();
+    if (name === "public" && (await first.count())) all.push(await first.getAttribute("href"));
+  }
+  await page.context().close();
+  if (all.length) done(`${colorScheme}: the same of ${all.join(", ")}, which need no key`);
+}
+
 /** Each table of each page has an address of its own; its chart is a picture that stands alone. */
 async function tables() {
   const page = await tab();
@@ -196,6 +218,8 @@ let failure = null;
 try {
   await look("light");
   await look("dark");
+  await published("light");
+  await published("dark");
   await tables();
   await keyboard();
 } catch (error) {
