@@ -98,6 +98,13 @@ async function fits(page, where) {
     .filter((box) => [...box.querySelectorAll("thead th")].filter((head) => head.checkVisibility()).length <= 5)
     .map((box) => [box.getAttribute("aria-label"), box.scrollWidth - box.clientWidth])
     .filter(([, excess]) => excess > 24)); // letters are wider on some machines
+  const over = await page.locator("svg.plot g").evaluateAll((all) => all
+    .map((row) => [row.querySelector(".name"), row.querySelector(".value")])
+    .filter((pair) => pair.every(Boolean))
+    .map(([name, value]) => [name.textContent, name.getBoundingClientRect(), value.getBoundingClientRect()])
+    .filter(([, name, value]) => name.right > value.left && name.bottom > value.top + 4)
+    .map(([text]) => text));
+  must(over.length === 0, `${where}: names run into their shares: ${over.join("; ")}`);
   must(wide.length === 0, `${where}: tables are too wide for their box: ${wide.join("; ")}`);
   if (!(await page.locator("details").count())) return;
   const place = (selector) => page.locator(selector).first().evaluate((node) => node.getBoundingClientRect().bottom);
