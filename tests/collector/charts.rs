@@ -122,6 +122,51 @@ fn what_is_open_is_hatched_and_a_week_without_installs_is_no_bar() {
 }
 
 #[test]
+fn days_that_no_install_has_come_to_make_no_plot_and_no_column_on_a_small_screen() {
+    let shown = Shown::of(&[PRODUCT], &a_few());
+    let page = shown.page("/retention");
+    let rolling = card(&page, "rolling");
+    assert!(rolling.contains("id=\"rolling-0-name\""), "{rolling}");
+    assert!(!rolling.contains("id=\"rolling-4-name\""), "{rolling}");
+    assert!(words(rolling).contains("Days 336 to 363 nothing final yet"), "{rolling}");
+    let head =
+        |class: &str, title: &str| format!("<th class=\"{class}\" scope=\"col\">{title}</th>");
+    assert!(rolling.contains(&head("number", "Days 1 to 28")), "{rolling}");
+    assert!(rolling.contains(&head("number wide", "Days 336 to 363")), "{rolling}");
+    let left_out = "Columns of zeros are left out on a small screen.";
+    assert!(words(rolling).contains(left_out), "{rolling}");
+    // Few columns fit, whatever is in them.
+    let cohorts = card(&page, "cohorts");
+    assert!(cohorts.contains(&head("number", "Week 4")), "{cohorts}");
+    assert!(!words(cohorts).contains(left_out), "{cohorts}");
+}
+
+#[test]
+fn on_a_small_screen_the_product_stands_above_the_version() {
+    let narrow =
+        |product: &str| format!("<td class=\"date\"><span class=\"narrow small\">{product}</span>");
+    let shown = Shown::of(&[PRODUCT, "mcpproxy"], &many());
+    for table in ["adoption", "crashes", "by_week"] {
+        let page = shown.page(&format!("/versions?show=all&table={table}"));
+        let card = card(&page, table);
+        assert!(card.contains(&narrow(PRODUCT)) && card.contains(&narrow("mcpproxy")), "{card}");
+        assert!(card.contains("wide\" scope=\"col\">Product</th>"), "{card}");
+    }
+    // Of one product it says nothing.
+    let page = shown.page(&format!("/versions?show=all&product={PRODUCT}&table=crashes"));
+    assert!(!words(card(&page, "crashes")).contains(PRODUCT), "{page}");
+}
+
+#[test]
+fn a_picture_says_the_share_of_all_final_weeks() {
+    let shown = Shown::of(&[PRODUCT], &a_few());
+    let picture = words(&shown.page("/retention.svg?table=cohorts"));
+    assert!(picture.contains("Week 1: days 7 to 13: 19 to 68 %, 5 of 12"), "{picture}");
+    let picture = words(&shown.page("/retention.svg?table=rolling"));
+    assert!(picture.contains("Days 336 to 363: nothing final yet"), "{picture}");
+}
+
+#[test]
 fn parts_of_a_chart_differ_in_more_than_their_colour() {
     let shown = Shown::of(&[PRODUCT], &a_few());
     let page = shown.page("/environments?show=all&table=kinds");
@@ -133,7 +178,9 @@ fn parts_of_a_chart_differ_in_more_than_their_colour() {
     }
     let legend = between(card(&page, "kinds"), "<ul class=\"legend\"", "</ul>").expect("a legend");
     let legend = words(legend);
-    assert!(legend.contains("interactive") && legend.contains("ci"), "{legend}");
+    assert!(legend.contains("interactive: ") && legend.contains("ci: "), "{legend}");
+    // 2026-W48 has a dashed line around it.
+    assert!(legend.contains("still open"), "{legend}");
     assert!(card(&page, "kinds").contains("fill=\"url(#p1)\""));
 }
 

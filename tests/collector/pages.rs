@@ -137,7 +137,7 @@ fn an_empty_page_says_what_to_do_next() {
     for path in PAGES {
         let words = words(&shown.page(path));
         let command = format!(
-            "mcpproxy tap --product {PRODUCT} --product-version 1.0.0 \\ --endpoint http://{} \\ -- node server.js",
+            "mcpproxy tap --product {PRODUCT} \\ --product-version 1.0.0 \\ --endpoint http://{} \\ -- node server.js",
             shown.address()
         );
         assert!(words.contains("No heartbeats yet") && words.contains(&command), "{words}");
@@ -169,6 +169,7 @@ fn a_page_of_a_few_shows_intervals_n_and_what_is_open() {
         overview.contains("Shows people with release versions . Left out: 21 CI jobs. Show all"),
         "{overview}"
     );
+    assert!(overview.contains("All products, as of 2026-11-28"), "{overview}");
     // 7 people of 28 installs that were active in the last 28 days.
     assert!(overview.contains("Share of people 25 % 13 to 43 %, 7 of 28"), "{overview}");
     let machines = words(&shown.page("/?show=machines"));

@@ -84,11 +84,36 @@ async function look(colorScheme) {
       await page.setViewportSize({ width, height: 900 });
       const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       must(excess <= 0, `at ${width} px ${name} is ${excess} px too wide`);
+      await fits(page, `${name} at ${width} px`);
       if (pictures) await page.screenshot({ path: `${pictures}/${name}-${width}-${colorScheme}.png`, fullPage: true });
     }
   }
   await page.context().close();
   done(`${colorScheme}: axe finds no violation of WCAG 2.2 A and AA on ${PAGES.length} pages, ${charts} charts have titles and descriptions`);
+}
+
+/** What opens above the numbers moves nothing out of its line, and a table of few columns does not scroll sideways. */
+async function fits(page, where) {
+  const wide = await page.locator(".scroll").evaluateAll((all) => all
+    .filter((box) => [...box.querySelectorAll("thead th")].filter((head) => head.checkVisibility()).length <= 5)
+    .map((box) => [box.getAttribute("aria-label"), box.scrollWidth - box.clientWidth])
+    .filter(([, excess]) => excess > 24)); // letters are wider on some machines
+  const over = await page.locator("svg.plot g").evaluateAll((all) => all
+    .map((row) => [row.querySelector(".name"), row.querySelector(".value")])
+    .filter((pair) => pair.every(Boolean))
+    .map(([name, value]) => [name.textContent, name.getBoundingClientRect(), value.getBoundingClientRect()])
+    .filter(([, name, value]) => name.right > value.left && name.bottom > value.top + 4)
+    .map(([text]) => text));
+  must(over.length === 0, `${where}: names run into their shares: ${over.join("; ")}`);
+  must(wide.length === 0, `${where}: tables are too wide for their box: ${wide.join("; ")}`);
+  if (!(await page.locator("details").count())) return;
+  const place = (selector) => page.locator(selector).first().evaluate((node) => node.getBoundingClientRect().bottom);
+  const [nav, date] = [await place(".segments"), await place("input[type=date]")];
+  const isOpen = await page.locator("details").evaluate((node) => node.open);
+  await page.locator("details").evaluate((node) => { node.open = true; });
+  const opened = [await place(".segments"), await place("input[type=date]")];
+  must(opened[0] === nav && opened[1] === date, `${where}: open filters move the others from ${[nav, date]} to ${opened}`);
+  await page.locator("details").evaluate((node, was) => { node.open = was; }, isOpen);
 }
 
 async function accessible(page, where) {
@@ -97,6 +122,28 @@ async function accessible(page, where) {
     () => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
   const told = violations.map((v) => `${v.id} (${v.help}): ${v.nodes.map((node) => node.target.join(" ")).join("; ")}`);
   must(violations.length === 0, `axe, ${where}: ${told.join("\n")}`);
+}
+
+/** The pages for everybody, if there are: the list, and the first product. */
+async function published(colorScheme) {
+  const page = await tab({ colorScheme, bypassCSP: true });
+  const answer = await page.request.get(`${origin}/public`);
+  const all = answer.status() === 200 ? ["public"] : [];
+  for (const name of all) {
+    await page.goto(`${origin}/${name}`);
+    await accessible(page, `${name}, ${colorScheme}`);
+    for (const width of [1280, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      must(excess <= 0, `at ${width} px ${name} is ${excess} px too wide`);
+      const file = `${pictures}/${name.replaceAll("/", "-")}-${width}-${colorScheme}.png`;
+      if (pictures) await page.screenshot({ path: file, fullPage: true });
+    }
+    const first = page.locator("a[href^='public/']").first();
+    if (name === "public" && (await first.count())) all.push(await first.getAttribute("href"));
+  }
+  await page.context().close();
+  if (all.length) done(`${colorScheme}: the same of ${all.join(", ")}, which need no key`);
 }
 
 /** Each table of each page has an address of its own; its chart is a picture that stands alone. */
@@ -178,6 +225,8 @@ let failure = null;
 try {
   await look("light");
   await look("dark");
+  await published("light");
+  await published("dark");
   await tables();
   await keyboard();
 } catch (error) {

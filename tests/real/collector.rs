@@ -40,7 +40,8 @@ fn every_page_of_a_collector_passes_axe_and_works_by_keyboard() {
     let Some(chromium) = chromium() else { return };
     let place = tempfile::tempdir().expect("a directory");
     let demo = Collector::start(place.path(), &["--demo"]);
-    let empty = Collector::start(place.path(), &["--ephemeral", "--product", "notes-mcp"]);
+    let empty =
+        Collector::start(place.path(), &["--ephemeral", "--public", "--product", "notes-mcp"]);
     for (collector, query) in [(&demo, "show=all"), (&empty, "")] {
         let mut node = Command::new("node");
         node.arg(file("collector-pages.mjs")).args(["--query", query, &collector.link]);

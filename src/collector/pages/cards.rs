@@ -78,7 +78,8 @@ const CARDS: [(&str, Form, &str); 21] = [
     (
         "error_codes",
         Form::Shares,
-        "Of the installs that reported a version in the last 28 days, those that met an error with it.",
+        "Of the installs that reported a version in the last 28 days, those that met an error with it. “In it” are those \
+         that had a server in its state.",
     ),
     ("adoption", Form::Shares, "The newest version first."),
     ("by_week", Form::Stack, "Which version active installs had at the end of each week."),

@@ -76,6 +76,7 @@ pub fn page(shown: &Shown<'_>, age: u64, alarm: Option<&str>) -> Markup {
                 p.scope { (selection.product.as_deref().unwrap_or("All products"))
                     @if let Some(since) = selection.since { ", installs since " (since.week()) }
                     @for (name, value) in selection.filters.set() { ", " (name) " " (value) }
+                    ", as of " (view.as_of.today())
                 }
             }
             (filters(shown))
@@ -302,7 +303,7 @@ fn empty(shown: &Shown<'_>) -> Markup {
                 ol {
                     li { "Start your server through the wrapper, with this collector as the endpoint:"
                         pre tabindex="0" { code {
-                            "mcpproxy tap --product " (product) " --product-version 1.0.0 \\\n"
+                            "mcpproxy tap --product " (product) " \\\n  --product-version 1.0.0 \\\n"
                             "  --endpoint " (shown.endpoint) " \\\n  -- node server.js"
                         } }
                     }

@@ -41,7 +41,7 @@ pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; img-src d
                       base-uri 'none'; frame-ancestors 'none'";
 const STYLE: &str = concat!(include_str!("chart/chart.css"), include_str!("style.css"));
 /// What it is held to in a picture: the style that stands in it.
-const PICTURE_POLICY: &str = "default-src 'none'; style-src 'sha256-y3ZzpdU40AiwQaLGQTzkanc5dAUkzENTLRxZ9bo2u3Y='; frame-ancestors 'none'";
+const PICTURE_POLICY: &str = "default-src 'none'; style-src 'sha256-dXm6paGQFMDlGSp/zpFg9lvqtajiwYObl/fxdckxsBg='; frame-ancestors 'none'";
 /// A key, and some space for its name and for escapes.
 const MOST_FORM_BYTES: usize = 2048;
 

@@ -5,7 +5,7 @@
 use super::parts;
 use super::query::address;
 use crate::collector::definitions::Measure;
-use crate::collector::report::words::{count_of, grouped, interval, measure, percent};
+use crate::collector::report::words::{NONE_FINAL, count_of, grouped, interval, measure, percent};
 use crate::collector::view::{Topic, View};
 use maud::{Markup, html};
 
@@ -43,7 +43,7 @@ pub fn body(view: &View) -> Markup {
                     @for (kind, pooled) in Measure::ALL.into_iter().zip(view.retention.pooled) {
                         div {
                             dt { (measure(kind)) }
-                            dd { @if pooled.of == 0 { span.wait { "not final yet" } } @else { (parts::share(pooled)) } }
+                            dd { @if pooled.of == 0 { span.wait { (NONE_FINAL) } } @else { (parts::share(pooled)) } }
                         }
                     }
                 }

@@ -3,7 +3,7 @@
 //! One rule: below n = 20 the interval is what is large.
 
 use crate::collector::definitions::{Cell, Day, Share, State};
-use crate::collector::report::tree::{Column, Kind, Row, Table, Value};
+use crate::collector::report::tree::{Kind, Row, Table, Value};
 use crate::collector::report::words::{count_of, edges, grouped, interval, part, percent, state};
 use crate::collector::store::Note;
 use maud::{Markup, html};
@@ -29,13 +29,25 @@ pub fn share(share: Share) -> Markup {
     }
 }
 
-/// A table that scrolls inside its own box, reachable by keyboard; the newest week first.
+/// Columns that a small screen has room for, whatever is in them.
+const NARROW: usize = 5;
+
+/// A table that scrolls inside its own box, reachable by keyboard; the newest week first. On a small screen the columns
+/// that say least are left out.
 pub fn numbers(table: &Table) -> Markup {
+    let product = table.columns.iter().position(|column| column.name == "product");
+    let product = product.filter(|at| !is_the_same(table, *at));
     let shown: Vec<usize> =
         (0..table.columns.len()).filter(|at| !is_the_same(table, *at)).collect();
-    // On a small screen cells of shares leave no room for counts.
     let has_cells = table.columns.iter().any(|column| column.kind == Kind::Cell);
-    let is_wide = |column: &Column| has_cells && column.kind == Kind::Plain;
+    // The first columns stay.
+    let is_of_zeros = |at: usize| {
+        shown.len() > NARROW && at > 2 && table.rows.iter().all(|row| is_zero(&row.values[at]))
+    };
+    let is_wide = |at: usize| {
+        let is_count = has_cells && table.columns[at].kind == Kind::Plain;
+        is_count || Some(at) == product || is_of_zeros(at)
+    };
     let week = |row: &Row| match row.values.first() {
         Some(Value::Week(week)) => Some(*week),
         _ => None,
@@ -51,7 +63,7 @@ pub fn numbers(table: &Table) -> Markup {
                         @for (place, at) in shown.iter().enumerate() {
                             @let column = &table.columns[*at];
                             @let is_number = place > 0 && column.kind != Kind::Week && rows.iter().any(|row| is_number(&row.values[*at]));
-                            th.number[is_number].wide[is_wide(column)] scope="col" { (column.title.replace('_', " ")) }
+                            th.number[is_number].wide[is_wide(*at)] scope="col" { (column.title.replace('_', " ")) }
                         }
                     }
                 }
@@ -61,15 +73,21 @@ pub fn numbers(table: &Table) -> Markup {
                             @for (place, at) in shown.iter().enumerate() {
                                 @let value = &row.values[*at];
                                 @if place == 0 {
-                                    th scope="row" { (head(value)) }
+                                    th.wide[is_wide(*at)] scope="row" { (head(value)) }
+                                } @else if let Some(of) = product.filter(|product| product + 1 == *at) {
+                                    // Where the column of the product is left out.
+                                    td.date { span.narrow.small { (words(&row.values[of])) } (words(value)) }
                                 } @else {
-                                    (cell(value, table.columns[*at].kind, is_wide(&table.columns[*at]), table.name == "transparency" && *at == line + 1))
+                                    (cell(value, table.columns[*at].kind, is_wide(*at), table.name == "transparency" && *at == line + 1))
                                 }
                             }
                         }
                     }
                 }
             }
+        }
+        @if shown.iter().any(|at| is_of_zeros(*at)) {
+            p.note.narrow { "Columns of zeros are left out on a small screen." }
         }
     }
 }
@@ -79,6 +97,14 @@ fn is_the_same(table: &Table, at: usize) -> bool {
     let first = table.rows.first().map(|row| &row.values[at]);
     table.columns[at].name == "product"
         && table.rows.iter().all(|row| Some(&row.values[at]) == first)
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Count(count) => *count == 0,
+        Value::Cell(cell) => cell.state != State::Final && cell.share.count == 0,
+        _ => false,
+    }
 }
 
 fn is_number(value: &Value) -> bool {
@@ -98,14 +124,14 @@ fn cell(value: &Value, kind: Kind, is_wide: bool, is_same: bool) -> Markup {
     let is_share = kind != Kind::Plain;
     html! {
         @match value {
-            Value::Cell(Cell { state: State::Open, share: of }) => td.number.hatched {
+            Value::Cell(Cell { state: State::Open, share: of }) => td.number.hatched.wide[is_wide] {
                 span.share {
                     span.wait { (state(State::Open)) }
                     span.small { span { (count_of(*of)) } " so far" }
                 }
             },
-            Value::Cell(Cell { state: State::Empty, .. }) => td.number.none { (state(State::Empty)) },
-            Value::Cell(Cell { share: of, .. }) | Value::Share(of) => td.number { (share(*of)) },
+            Value::Cell(Cell { state: State::Empty, .. }) => td.number.none.wide[is_wide] { (state(State::Empty)) },
+            Value::Cell(Cell { share: of, .. }) | Value::Share(of) => td.number.wide[is_wide] { (share(*of)) },
             Value::Estimate(value, interval) => td.number {
                 span.share {
                     span.large { (part(*value)) }
@@ -115,7 +141,7 @@ fn cell(value: &Value, kind: Kind, is_wide: bool, is_same: bool) -> Markup {
             Value::Count(count) => td.number.wide[is_wide].same[is_same].none[*count == 0] { (grouped(*count)) },
             Value::None(words) => td.none.number[is_share] { (words) },
             Value::Word("open", words) => td.none { (words) },
-            value => td.date { (words(value)) },
+            value => td.date.wide[is_wide] { (words(value)) },
         }
     }
 }

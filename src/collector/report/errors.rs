@@ -18,7 +18,7 @@ pub(super) fn crashes(of: &[(String, Vec<Crashes>)]) -> Table {
     });
     Table {
         name: "crashes",
-        title: "Installs that said that a host had crashed, in the last 28 days",
+        title: "Installs with a crash, by version, in the last 28 days",
         columns: vec![
             Column::plain("product", "Product"),
             Column::plain("version", "Version"),
@@ -44,7 +44,7 @@ pub(super) fn codes(of: &[(String, Vec<Codes>)]) -> Table {
     });
     Table {
         name: "error_codes",
-        title: "Installs that met an error, in the last 28 days, and that had a server in its state",
+        title: "Installs with an error, by version, in the last 28 days",
         columns: vec![
             Column::plain("product", "Product"),
             Column::plain("version", "Version"),

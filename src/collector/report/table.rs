@@ -5,16 +5,14 @@
 use super::tables;
 use super::tree::{Table, Value};
 use super::words::{
-    EXPIRY_STOPPED, count_of, counted, edges, grouped, interval, measure, part, percent, state,
-    step,
+    EXPIRY_STOPPED, NONE_FINAL, count_of, counted, edges, grouped, interval, measure, part,
+    percent, state, step,
 };
 use crate::collector::definitions::{Audience, Cell, LeftOut, Measure, Share, State};
 use crate::collector::receive::PROXY_ALARM;
 use crate::collector::view::{Topic, View};
 use std::fmt::Write as _;
 
-/// Why a mean over weeks has no share.
-const NONE_FINAL: &str = "nothing final yet";
 /// Why the age-fair form has none: the words of the page.
 const NONE_OLD_ENOUGH: &str = "none is 7 days old";
 /// Why any other has none.

@@ -4,7 +4,7 @@
 
 use super::errors;
 use super::tree::{Column, Kind, Row, Table, Value};
-use super::words::{delay, measure, step};
+use super::words::{NONE_FINAL, delay, measure, step};
 use crate::collector::definitions::{Clients, Delay, Measure, Mix};
 use crate::collector::view::{Environments, Topic, View};
 use crate::contract::{AgentEnv, EnvKind, LaunchSource};
@@ -63,7 +63,7 @@ fn rolling_pooled(view: &View) -> Table {
     let shares = Measure::ROLLING.into_iter().zip(view.rolling.pooled);
     let rows = shares.map(|(kind, share)| {
         let value = match share.of {
-            0 => Value::None("nothing final yet"),
+            0 => Value::None(NONE_FINAL),
             _ => Value::Share(share),
         };
         Row::of(vec![Value::Word(kind.name(), measure(kind)), value])
@@ -73,7 +73,7 @@ fn rolling_pooled(view: &View) -> Table {
         title: "Rolling retention: all final weeks",
         columns: vec![Column::plain("days", "Days"), Column::share("retained", "Retained")],
         rows: rows.collect(),
-        none: "nothing final yet",
+        none: NONE_FINAL,
     }
 }
 

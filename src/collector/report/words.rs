@@ -60,6 +60,9 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
 pub const EXPIRY_STOPPED: &str = "Old rows are kept: two computations of what stays of them differ, or a row does not \
                                   read. Run `mcpproxy collector verify`.";
 
+/// Why a mean over weeks has no share.
+pub const NONE_FINAL: &str = "nothing final yet";
+
 /// The words for a step.
 pub fn step(step: Step) -> &'static str {
     match step {

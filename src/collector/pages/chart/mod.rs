@@ -11,6 +11,7 @@ use super::parts;
 use crate::collector::definitions::Share;
 use crate::collector::report::shown;
 use crate::collector::report::tree::{Row, Table, Value};
+use crate::collector::report::words::{NONE_FINAL, count_of, interval, percent};
 use crate::collector::view::View;
 use maud::{Markup, PreEscaped, html};
 
@@ -71,6 +72,7 @@ struct Panel {
     said: String,
     /// Labels at the left, each with its height in pixels.
     axis: Vec<(String, f64)>,
+    /// 0: there is nothing to draw yet.
     height: f64,
     body: Markup,
     legend: Vec<Entry>,
@@ -144,10 +146,10 @@ impl Chart {
                         @if !panel.title.is_empty() { h3 { (panel.title) } }
                         @if let Some(figure) = panel.figure {
                             p.figure-share {
-                                @if figure.of == 0 { span.wait { "not final yet" } } @else { (parts::share(figure)) }
+                                @if figure.of == 0 { span.wait { (NONE_FINAL) } } @else { (parts::share(figure)) }
                             }
                         }
-                        (self.plot(panel, at))
+                        @if panel.height > 0.0 { (self.plot(panel, at)) }
                         (legend(&panel.legend))
                     }
                 }
@@ -181,11 +183,13 @@ impl Chart {
         let has_axis = self.panels.iter().any(|panel| !panel.axis.is_empty());
         let left = if has_axis { 60.0 } else { 16.0 };
         let product = view.selection.product.as_deref().unwrap_or("all products");
-        let mut y = 72.0;
+        let mut y = 80.0;
         let body = html! {
             @for panel in &self.panels {
                 @if !panel.title.is_empty() {
-                    text.name x="16" y=(y) { (panel.title) }
+                    text.name x="16" y=(y) { (panel.title)
+                        @if let Some(figure) = panel.figure { ": " (said(figure)) }
+                    }
                     ({ y += 12.0; html! {} })
                 }
                 svg.axis x="16" y=(y) width="44" height=(panel.height) { (axis(panel)) }
@@ -216,6 +220,15 @@ impl Chart {
             }
         };
         page.into_string()
+    }
+}
+
+/// A share in one line; of few installs the interval alone.
+fn said(share: Share) -> String {
+    match share.of {
+        0 => NONE_FINAL.to_owned(),
+        _ if share.is_of_few() => format!("{}, {}", interval(share), count_of(share)),
+        _ => format!("{}, {}, {}", percent(share), interval(share), count_of(share)),
     }
 }
 

@@ -10,6 +10,10 @@ use maud::{Markup, html};
 
 /// Height of a row, in pixels.
 const ROW: usize = 54;
+/// What is added to it where the share stands below the name.
+const LINE: usize = 20;
+/// Pixels that a small screen has for a name beside its share.
+const NAME: usize = 170;
 /// Rows that a chart shows.
 const MOST: usize = 16;
 
@@ -52,20 +56,27 @@ pub fn shares(chart: &mut Chart, table: &Table) {
             _ => format!("{name}: {}, {}, {}", percent(*share), interval(*share), count_of(*share)),
         });
         let said = said.collect::<Vec<_>>().join("; ") + ".";
+        let lower = if bars.iter().any(|bar| width(&bar.name) > NAME) { LINE } else { 0 };
+        let row = ROW + lower;
         chart.panels.push(panel(
             title,
             said,
-            bars.len(),
+            bars.len() * row,
             html! {
-                @for (at, bar) in bars.iter().enumerate() { (share_row(bar, at * ROW)) }
+                @for (at, bar) in bars.iter().enumerate() { (share_row(bar, at * row, lower)) }
             },
         ));
     }
 }
 
-fn panel(title: String, said: String, rows: usize, body: Markup) -> Panel {
+/// About how wide a name is, in pixels: capitals take more.
+fn width(name: &str) -> usize {
+    name.chars().map(|letter| if letter.is_uppercase() || letter == '_' { 9 } else { 7 }).sum()
+}
+
+fn panel(title: String, said: String, height: usize, body: Markup) -> Panel {
     #[allow(clippy::cast_precision_loss, reason = "a handful of rows")]
-    let height = (rows * ROW) as f64;
+    let height = height as f64;
     Panel { title, figure: None, said, axis: Vec::new(), height, body, legend: Vec::new() }
 }
 
@@ -97,11 +108,13 @@ fn name(table: &Table, row: &Row) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn share_row(Bar { name, share, within, none }: &Bar, y: usize) -> Markup {
+/// `lower`: how far below its name the share stands.
+fn share_row(Bar { name, share, within, none }: &Bar, y: usize, lower: usize) -> Markup {
+    let (above, y) = (y, y + lower);
     html! {
         g {
             title { (name) ": " (count_of(*share)) ", " (interval(*share)) }
-            text.name x="0" y=(y + 18) { (name) }
+            text.name x="0" y=(above + 18) { (name) }
             text.value x="100%" y=(y + 18) {
                 @if share.of == 0 { tspan.muted { (none) } }
                 @else {
@@ -146,7 +159,7 @@ pub fn parts(chart: &mut Chart, table: &Table) {
             format!("{name}: {}", counted(counts.iter().sum(), "install", "installs"))
         });
         let said = said.collect::<Vec<_>>().join("; ") + ".";
-        chart.panels.push(panel(title, said, rows.len(), html! {
+        chart.panels.push(panel(title, said, rows.len() * ROW, html! {
             @for (at, (name, counts)) in rows.iter().enumerate() {
                 @let y = at * ROW;
                 text.name x="0" y=(y + 18) { (name) }
@@ -167,5 +180,40 @@ pub fn parts(chart: &mut Chart, table: &Table) {
 fn cut(chart: &mut Chart, rows: usize) {
     if rows > MOST {
         chart.rest = Some(format!("The chart shows the first {MOST} rows, the table all."));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collector::report::tree::Column;
+
+    #[test]
+    fn a_share_stands_below_a_name_that_leaves_it_no_room() {
+        let height = |name: &str| {
+            let columns = vec![Column::plain("name", "Name"), Column::share("share", "Share")];
+            let share = Share { count: 5, of: 12 };
+            let rows = vec![Row {
+                values: vec![Value::Text(name.to_owned()), Value::Share(share)],
+                is_brief: true,
+            }];
+            let table = Table { name: "names", title: "", columns, rows, none: "" };
+            let mut chart = Chart {
+                table: "names",
+                title: "",
+                panels: Vec::new(),
+                legend: Vec::new(),
+                rest: None,
+            };
+            shares(&mut chart, &table);
+            let body = chart.panels[0].body.clone().into_string();
+            let y = |class: &str| {
+                let text = body.split_once(&format!("class=\"{class}\"")).expect("a text").1;
+                text.split_once(" y=\"").expect("its place").1.split('"').next().map(str::to_owned)
+            };
+            (y("name") == y("value"), chart.panels[0].height)
+        };
+        assert_eq!(height("Active in a second week"), (true, 54.0));
+        assert_eq!(height("1.10.0 MCPX_STDIO_NOT_FOUND"), (false, 74.0));
     }
 }

@@ -38,6 +38,9 @@ pub fn cells(chart: &mut Chart, table: &Table, view: &View) {
         }
         all.sort_by_key(|(week, _)| *week);
         let all = last(chart, &all);
+        // Days that no install has come to yet make no plot.
+        let is_begun =
+            all.iter().any(|(_, cell)| cell.state == State::Final || cell.share.count > 0);
         chart.panels.push(Panel {
             title: match of.map(|(kind, _)| kind) {
                 Some(Measure::Day1) => "Day 1: the day after".to_owned(),
@@ -49,9 +52,13 @@ pub fn cells(chart: &mut Chart, table: &Table, view: &View) {
             },
             figure: Some(mean),
             said: format!("All final weeks: {}, {}.", percent(mean), count_of(mean)),
-            axis: percents(),
-            height: ABOVE + HEIGHT + BELOW,
-            body: shares(all, mean, &view.notes),
+            axis: if is_begun { percents() } else { Vec::new() },
+            height: if is_begun { ABOVE + HEIGHT + BELOW } else { 0.0 },
+            body: if is_begun {
+                shares(all, mean, &view.notes)
+            } else {
+                html! {}
+            },
             legend: Vec::new(),
         });
     }
@@ -182,11 +189,14 @@ pub fn stack(chart: &mut Chart, table: &Table, view: &View) {
         let parts = series.names.iter().zip(counts).map(|(name, count)| {
             let share = Share { count: *count, of };
             let large = if share.is_of_few() { interval(share) } else { percent(share) };
-            format!("{name} {large}, {}", count_of(share))
+            format!("{name}: {large}, {}", count_of(share))
         });
         let parts: Vec<String> = parts.collect();
         let mut legend = vec![entry("", said.clone())];
         legend.extend(LOOKS.into_iter().zip(&parts).map(|(look, text)| entry(look, text)));
+        if weeks.last().is_some_and(|(week, _)| week.sunday() > yesterday) {
+            legend.push(entry("unfinished", "still open"));
+        }
         chart.panels.push(Panel {
             title,
             figure: None,
