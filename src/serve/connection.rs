@@ -3,6 +3,7 @@
 //! One rule: a failure is told in our own words. What a server answers or writes may hold anything.
 
 use super::backpressure::{Answers, Bounded, PATIENCE, Source};
+use super::changes::Paced;
 use super::child::Processes;
 use super::era::{self, Begin, Beginning};
 use super::events::LONGEST;
@@ -119,13 +120,12 @@ where
     T: rmcp::transport::Transport<RoleClient> + 'static,
 {
     let routes = Routes::default();
-    let listener = Listener::default();
-    let changed = listener.changed.clone();
-    let nameless = Arc::new(Notify::new());
+    let (changed, nameless) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let Link { transport, answers, probe, reader } = link;
-    let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
+    let transport = Sorted::new(Paced::new(transport, changed.clone()), nameless.clone());
+    let transport = Routed::new(transport, routes.clone());
     let service =
-        listener.serve_with_lifecycle(transport, begin.lifecycle()).await.map_err(Trouble::of)?;
+        Listener.serve_with_lifecycle(transport, begin.lifecycle()).await.map_err(Trouble::of)?;
     Ok(Connection { service, routes, changed, nameless, answers, probe, reader })
 }
 

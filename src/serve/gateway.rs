@@ -202,7 +202,7 @@ impl Gateway {
             let owner = catalog.tool(&order.name)?;
             Some((owner.server.to_owned(), owner.name.to_owned()))
         };
-        let mut found = owner(&self.hub.catalog());
+        let mut found = owner(&self.hub.catalog()).or_else(|| self.hub.tool_now(&order.name));
         if found.is_none() {
             // Its server may be one that is still being connected.
             found = owner(self.hub.settled().await.as_ref());

@@ -4,7 +4,9 @@
 //! gone is that server's trouble.
 
 mod backpressure;
+mod brief;
 mod catalog;
+mod changes;
 mod child;
 mod connection;
 mod doorstep;

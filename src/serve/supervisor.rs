@@ -2,6 +2,7 @@
 //!
 //! One rule: it ends only when its entry is gone or the gateway stops.
 
+use super::changes::Pace;
 use super::child::Processes;
 use super::connection::{self, Connection};
 use super::era;
@@ -19,9 +20,10 @@ use rmcp::model::{
 use rmcp::service::{Peer, PeerRequestOptions, QuitReason, ServiceError};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -34,8 +36,6 @@ const STEADY: Duration = Duration::from_secs(60);
 pub(super) const LOOK: Duration = Duration::from_secs(10);
 /// How long it may take to say so.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Changes of lists that come together are asked for together.
-const TOGETHER: Duration = Duration::from_millis(50);
 /// How long a server behind HTTP may take to end its session, and a little longer than the processes of one over
 /// standard streams may take to end.
 pub(super) const FAREWELL: Duration = Duration::from_secs(8);
@@ -152,11 +152,22 @@ async fn follow(
     let mut look = tokio::time::interval(hub.look);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     look.reset();
+    let (mut pace, mut due) = (Pace::default(), None);
     let watched = async {
         loop {
             let health = tokio::select! {
-                () = changed.notified() => {
+                () = changed.notified(), if due.is_none() => {
+                    let now = Instant::now();
+                    due = Some(now + pace.pause(now));
+                    continue;
+                }
+                () = at(due) => {
+                    due = None;
+                    // What changed until now is asked for now.
+                    let _ = tokio::time::timeout(Duration::ZERO, changed.notified()).await;
+                    let began = Instant::now();
                     refresh(hub, server, &peer, &routes, &reader).await;
+                    pace.asked(Instant::now(), began.elapsed());
                     continue;
                 }
                 () = server.suspect.notified() => is_there(&peer, &probe).await,
@@ -200,7 +211,15 @@ fn tell_faults(hub: &Hub, server: &Server, offer: &Offer) {
     hub.note_faults(server, offer.faults.sentences());
 }
 
-/// Asks again what is offered.
+/// At this time; never, without one.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks again what is offered. The same as before is no change.
 async fn refresh(
     hub: &Hub,
     server: &Server,
@@ -208,15 +227,15 @@ async fn refresh(
     routes: &super::progress::Routes,
     reader: &OfServer,
 ) {
-    tokio::time::sleep(TOGETHER).await;
     let within = server.entry.startup_timeout;
     let listed = tokio::time::timeout(within, offer::list(peer, reader.faults(), within)).await;
     match listed {
+        Ok(Ok(offer)) if server.live().is_some_and(|live| *live.offer == offer) => {}
         Ok(Ok(offer)) => {
             info!(server = %server.name, tools = offer.tools.len(), "server changed what it offers");
             tell_faults(hub, server, &offer);
             let live = Live { peer: peer.clone(), routes: routes.clone(), offer: Arc::new(offer) };
-            hub.set(server, Status::Connected, Some(Arc::new(live)));
+            hub.refreshed(server, live);
         }
         _ => server.doubt(),
     }

@@ -1,6 +1,7 @@
 //! The gateway from outside: the built binary, upstream servers in this process, real sockets and pipes.
 
 mod api;
+mod bounds;
 mod calls;
 mod clients;
 mod eras;
