@@ -18,7 +18,7 @@ use super::unreachable;
 use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
 use axum::http::header::ACCEPT_ENCODING;
-use mcpproxy_platform::group;
+use mcpproxy_platform::{group, limits};
 use rmcp::model::{ErrorCode, ProtocolVersion, SubscriptionFilter};
 use rmcp::service::{ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -170,7 +170,10 @@ fn cannot_start(error: &io::Error) -> String {
         io::ErrorKind::NotFound => {
             "its command cannot be started: no such command; is it installed and in PATH?".into()
         }
-        kind => format!("its command cannot be started: {kind}"),
+        kind => {
+            let why = limits::in_words(error).unwrap_or_else(|| kind.to_string());
+            format!("its command cannot be started: {why}")
+        }
     }
 }
 

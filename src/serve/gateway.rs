@@ -143,10 +143,14 @@ impl Gateway {
 
     async fn run(
         &self,
-        request: CallToolRequestParams,
+        mut request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let target = match Order::read(request.arguments.as_ref()) {
+        // They are not kept beside what is handed on: a call may last.
+        let arguments = request.arguments.take();
+        let order = Order::read(arguments.as_ref());
+        drop(arguments);
+        let target = match order {
             Ok(order) => self.find(order).await,
             Err(words) => Err(words),
         };

@@ -7,6 +7,7 @@ use super::forward::is_modern;
 use super::offer::Offer;
 use super::progress::Routes;
 use super::recorder::Recorder;
+use super::starts::Starts;
 use super::supervisor;
 use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
 use crate::contract::ServerProtocolCounts;
@@ -143,6 +144,7 @@ pub struct Hub {
     pub(super) show_stderr: bool,
     /// How often a server behind HTTP is asked whether it is there.
     pub(super) look: Duration,
+    pub(super) starts: Starts,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -170,6 +172,7 @@ impl Hub {
             faults_in: OnceLock::new(),
             show_stderr,
             look,
+            starts: Starts::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });

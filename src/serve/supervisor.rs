@@ -11,6 +11,7 @@ use super::hub::{Hub, Live, Server, Status};
 use super::messages::OfServer;
 use super::offer::{self, Offer};
 use super::recorder::Happened;
+use super::starts::Turn;
 use crate::config::servers::Transport;
 use crate::machine;
 use rmcp::RoleClient;
@@ -114,6 +115,10 @@ async fn attempt(
 ) -> Result<(Connection, Live), String> {
     let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
     let within = server.entry.startup_timeout;
+    let turn = match transport {
+        Transport::Stdio { .. } => hub.starts.turn().await,
+        Transport::Http { .. } => Turn::free(),
+    };
     let began = Instant::now();
     let started = async {
         let connection =
@@ -125,7 +130,7 @@ async fn attempt(
         let live = Live { peer, routes: connection.routes.clone(), offer: Arc::new(offer) };
         Ok((connection, live))
     };
-    tokio::time::timeout(within, started).await.unwrap_or_else(|_| {
+    turn.with(tokio::time::timeout(within, started)).await.unwrap_or_else(|_| {
         memory.forget();
         let seconds = within.as_secs_f64();
         Err(format!(

@@ -4,6 +4,7 @@ mod api;
 mod bounds;
 mod calls;
 mod clients;
+mod connections;
 mod eras;
 #[cfg(target_os = "linux")]
 mod facts;
