@@ -1,9 +1,9 @@
 //! The gateway measured from outside: what it adds to a call, 50 servers with 2,000 tools, 200 clients at
-//! once, and whether it grows over 100,000 calls and thousands of sessions.
+//! once, what a loud server costs the others, and whether it grows over 100,000 calls and thousands of sessions.
 //!
 //! `cargo bench --bench serve` prints figures of one run and asserts no time; `scripts/peers` runs it with
-//! other gateways beside ours. `-- PART...` runs some parts: `calls`, `tools`, `clients`, `growth`,
-//! `sessions`. What is compared takes turns, so that a noisy machine is noisy for all.
+//! other gateways beside ours. `-- PART...` runs some parts: `calls`, `tools`, `clients`, `loud`,
+//! `growth`, `sessions`. What is compared takes turns, so that a noisy machine is noisy for all.
 //!
 //! The upstream servers answer from text that is nearly ready, so that what is measured is the gateway.
 //! All of it is on loopback, and bounded in count.
@@ -12,6 +12,7 @@ mod calls;
 mod client;
 mod figures;
 mod growth;
+mod loud;
 mod process;
 mod tools;
 mod upstream;
@@ -22,6 +23,12 @@ fn main() {
         && mode == "--stdio-server"
     {
         return upstream::stdio(number.parse().unwrap_or_default()).unwrap_or_default();
+    }
+    if let [mode, offer, says] = arguments.as_slice()
+        && mode == "--loud-server"
+    {
+        let (tools, bytes) = loud::offer(offer);
+        return loud::serve(tools, bytes, says == "true").unwrap_or_default();
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().expect("threads");
@@ -41,6 +48,9 @@ fn main() {
         }
         if is_wanted("clients") {
             growth::many_clients().await;
+        }
+        if is_wanted("loud") {
+            loud::compare().await;
         }
         if is_wanted("growth") {
             growth::many_calls().await;

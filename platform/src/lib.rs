@@ -38,6 +38,8 @@ pub mod files;
 #[cfg(feature = "service")]
 pub mod group;
 pub mod host;
+#[cfg(feature = "service")]
+pub mod limits;
 #[cfg(feature = "lmdb")]
 pub mod lmdb;
 pub mod login;

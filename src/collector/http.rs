@@ -3,15 +3,15 @@
 //! One rule: an answer says a rule and a place, never a value, and nothing about a request is logged.
 
 use super::answer::{Answer, Refused, names};
-use super::connections::Peer;
 use super::floods::Origin;
 use super::limits::Limit;
 use super::origin::{Network, Origins};
-use super::places::Place;
 use super::receive::Receiver;
 use crate::contract::MAX_PAYLOAD_BYTES;
 use crate::json;
 use crate::web::answer::secure;
+use crate::web::connections::Peer;
+use crate::web::places::Place;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};

@@ -4,6 +4,7 @@
 
 use super::answer::names;
 use super::snapshot::Made;
+use crate::web::connections::Watch;
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,12 +57,17 @@ pub struct Measured {
     pub certificate_ends: Option<u64>,
 }
 
-/// One more of something, until it is dropped.
-pub struct Gauge<'m>(&'m AtomicU64);
+impl Watch for Metrics {
+    fn opened(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
 
-impl Drop for Gauge<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    fn closed(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn gave_away(&self) {
+        self.given_away.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -92,17 +98,6 @@ impl Metrics {
     /// So many wait no more.
     pub fn take(&self, many: usize) {
         self.queued.fetch_sub(many as u64, Ordering::Relaxed);
-    }
-
-    /// One more connection is open.
-    pub fn connect(&self) -> Gauge<'_> {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        Gauge(&self.connections)
-    }
-
-    /// One more connection is closed in favour of a newcomer.
-    pub fn give_away(&self) {
-        self.given_away.fetch_add(1, Ordering::Relaxed);
     }
 
     /// All of it.

@@ -4,7 +4,6 @@
 
 pub mod answer;
 pub mod code;
-mod connections;
 pub mod definitions;
 pub mod demo;
 pub mod doctor;
@@ -23,7 +22,6 @@ pub mod metrics;
 pub mod operating;
 pub mod origin;
 pub mod pages;
-mod places;
 mod plain;
 pub mod public;
 pub mod receive;

@@ -2,7 +2,6 @@
 //!
 //! One rule: open answers say nothing that an outsider could use; the metrics are for this machine and the key.
 
-use super::connections::Peer;
 use super::http::App;
 use super::metrics::{self, Measured};
 use super::origin::Origins;
@@ -11,6 +10,7 @@ use super::store;
 use super::tls::Tls;
 use crate::json;
 use crate::web::answer;
+use crate::web::connections::Peer;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;

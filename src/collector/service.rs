@@ -2,7 +2,6 @@
 //!
 //! One rule: it starts completely or not at all, and it ends when everything accepted is answered and on disk.
 
-use super::connections::{self, Serving};
 use super::demo;
 use super::expiry;
 use super::http::{self, App, Clock, Pace};
@@ -16,6 +15,7 @@ use super::receive::Receiver;
 use super::row::Standing;
 use super::store::{self, Keep, ProductError, StoreError, StoreOptions};
 use super::tls::{Greeter, Tls, TlsError, TlsFiles};
+use crate::web::connections::{self, Bounds, HEAD_WAIT, Plain, Serving};
 use crate::web::listen::Front;
 use mcpproxy_platform::sockets;
 use std::fmt;
@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -33,6 +34,17 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
 
 /// Connections that wait to be taken: a burst of senders is not dropped.
 const WAITING: u16 = 4096;
+
+/// Fewer connections than the 1,024 files that a process may usually open. A proxy in front has all of them.
+const BOUNDS: Bounds = Bounds {
+    most: 900,
+    spare: 64,
+    of_one_address: 900,
+    head: 16 << 10,
+    head_wait: HEAD_WAIT,
+    lifetime: Some(Duration::from_secs(10 * 60)),
+    stall: Duration::from_secs(60),
+};
 
 /// What the command line says.
 pub struct Options {
@@ -196,8 +208,17 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         let listener = TcpListener::from_std(listener)
             .map_err(|error| CollectorError::Listen(address, error.kind()))?;
         announce(&announced);
-        let serving = Serving { greeter: tls.map(Greeter::new), router, closing, metrics };
-        connections::serve(vec![listener], serving).await;
+        let (watch, bounds) = (metrics, BOUNDS);
+        match tls.map(Greeter::new) {
+            Some(greeter) => {
+                let serving = Serving { greeter, router, closing, watch, bounds };
+                connections::serve(listener, serving).await;
+            }
+            None => {
+                let serving = Serving { greeter: Plain, router, closing, watch, bounds };
+                connections::serve(listener, serving).await;
+            }
+        }
         Ok::<(), CollectorError>(())
     })?;
     runtime.shutdown_background();

@@ -157,7 +157,7 @@ impl Drop for Owed {
 }
 
 /// How long a message is when it is written.
-fn length(message: &impl Serialize) -> usize {
+pub fn length(message: &impl Serialize) -> usize {
     struct Count(usize);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

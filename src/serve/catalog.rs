@@ -2,6 +2,7 @@
 //!
 //! One rule: pure. A tool or prompt `x` of server `s` is `s:x`; a resource `u` is `mcpproxy://s/u`.
 
+use super::brief;
 use super::offer::{Item, Offer, Tool};
 use super::search::{SearchIndex, ToolText};
 use crate::config::servers::SEPARATOR;
@@ -120,6 +121,7 @@ impl Catalog {
         let full = self.prompts.all.iter().filter_map(|place| {
             let (_, offer) = place.offer(&self.offers)?;
             let mut prompt = offer.prompts.get(place.at as usize)?.members();
+            brief::descriptions(&mut prompt);
             prompt.insert("name".into(), (*place.full_name).into());
             Some(Value::Object(prompt))
         });
@@ -141,6 +143,7 @@ impl Catalog {
         for (server, offer) in &self.offers {
             full.extend(items(offer).iter().map(|item| {
                 let mut members = item.members();
+                brief::descriptions(&mut members);
                 members.insert(key.into(), full_uri(server, &item.key).into());
                 Value::Object(members)
             }));

@@ -3,6 +3,7 @@
 //! One rule: a failure is told in our own words. What a server answers or writes may hold anything.
 
 use super::backpressure::{Answers, Bounded, PATIENCE, Source};
+use super::changes::Paced;
 use super::child::Processes;
 use super::era::{self, Begin, Beginning};
 use super::events::LONGEST;
@@ -18,6 +19,7 @@ use crate::config::servers::relative::is_relative_command;
 use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::proxy;
 use axum::http::header::ACCEPT_ENCODING;
+use mcpproxy_platform::limits;
 use rmcp::model::{ErrorCode, ProtocolVersion, SubscriptionFilter};
 use rmcp::service::{ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
@@ -121,13 +123,12 @@ where
     T: rmcp::transport::Transport<RoleClient> + 'static,
 {
     let routes = Routes::default();
-    let listener = Listener::default();
-    let changed = listener.changed.clone();
-    let nameless = Arc::new(Notify::new());
+    let (changed, nameless) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let Link { transport, answers, probe, reader } = link;
-    let transport = Routed::new(Sorted::new(transport, nameless.clone()), routes.clone());
+    let transport = Sorted::new(Paced::new(transport, changed.clone()), nameless.clone());
+    let transport = Routed::new(transport, routes.clone());
     let service =
-        listener.serve_with_lifecycle(transport, begin.lifecycle()).await.map_err(Trouble::of)?;
+        Listener.serve_with_lifecycle(transport, begin.lifecycle()).await.map_err(Trouble::of)?;
     Ok(Connection { service, routes, changed, nameless, answers, probe, reader })
 }
 
@@ -189,7 +190,10 @@ fn cannot_start(error: &io::Error) -> String {
         io::ErrorKind::NotFound => {
             "its command cannot be started: no such command; is it installed and in PATH?".into()
         }
-        kind => format!("its command cannot be started: {kind}"),
+        kind => {
+            let why = limits::in_words(error).unwrap_or_else(|| kind.to_string());
+            format!("its command cannot be started: {why}")
+        }
     }
 }
 

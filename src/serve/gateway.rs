@@ -143,10 +143,14 @@ impl Gateway {
 
     async fn run(
         &self,
-        request: CallToolRequestParams,
+        mut request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let target = match Order::read(request.arguments.as_ref()) {
+        // They are not kept beside what is handed on: a call may last.
+        let arguments = request.arguments.take();
+        let order = Order::read(arguments.as_ref());
+        drop(arguments);
+        let target = match order {
             Ok(order) => self.find(order).await,
             Err(words) => Err(words),
         };
@@ -202,7 +206,7 @@ impl Gateway {
             let owner = catalog.tool(&order.name)?;
             Some((owner.server.to_owned(), owner.name.to_owned()))
         };
-        let mut found = owner(&self.hub.catalog());
+        let mut found = owner(&self.hub.catalog()).or_else(|| self.hub.tool_now(&order.name));
         if found.is_none() {
             // Its server may be one that is still being connected.
             found = owner(self.hub.settled().await.as_ref());

@@ -13,8 +13,10 @@ use super::{page, report};
 use crate::paths::DataDir;
 use crate::web::answer::{self, answer, failure};
 use crate::web::guard::{self, Guard, Refusal, Rule};
+use crate::web::held::Held;
+use crate::web::places::Place;
 use axum::Router;
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
@@ -23,10 +25,13 @@ use axum::response::Response;
 use axum::routing::{get, put};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The largest body of the API.
 const MOST_API_BYTES: usize = 1024;
+/// How long it may take to arrive.
+const API_WAIT: Duration = Duration::from_secs(10);
 
 /// What the guard is told of this surface: the status needs the key, and `/mcp` where others can reach it.
 pub const SURFACE: guard::Surface = guard::Surface {
@@ -53,8 +58,13 @@ pub struct Shared {
 
 type App = State<Arc<Shared>>;
 
-/// All routes. `sessions` ends the sessions of MCP clients.
-pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken) -> Router {
+/// All routes. `sessions` ends the sessions of MCP clients, which have so many `connections`.
+pub fn router(
+    shared: Arc<Shared>,
+    gateway: Gateway,
+    sessions: CancellationToken,
+    connections: usize,
+) -> Router {
     // Host and Origin are the guard's, for all routes alike.
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
@@ -63,7 +73,7 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
         .with_cancellation_token(sessions);
     let known = Arc::new(Sessions::default());
     let mcp = StreamableHttpService::new(move || Ok(gateway.for_session()), known.clone(), config);
-    let limits = Arc::new(Limits::default());
+    let limits = Arc::new(Limits::within(connections));
     let mcp = Router::new()
         .route_service("/mcp", mcp.clone())
         .route_service("/mcp/", mcp)
@@ -73,9 +83,10 @@ pub fn router(shared: Arc<Shared>, gateway: Gateway, sessions: CancellationToken
     Router::new()
         .route("/", get(index))
         .route("/api/v1/status", get(status))
-        .route("/api/v1/telemetry", put(switch))
         .route("/api/v1/telemetry/payload", get(payload))
         .route("/api/v1/telemetry/sent", get(sent))
+        .route_layer(middleware::from_fn(answered))
+        .route("/api/v1/telemetry", put(switch))
         .merge(mcp)
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
@@ -98,6 +109,13 @@ async fn guarded(State(shared): App, request: Request, next: Next) -> Response {
     response
 }
 
+/// A request without a body has arrived: from here on its connection gives its place to no newcomer, until the answer
+/// has ended. Without the key, where one is needed, nothing comes here.
+async fn answered(request: Request, next: Next) -> Response {
+    let answering = request.extensions().get().map(Place::answering);
+    next.run(request).await.map(|body| Body::new(Held::new(body, answering)))
+}
+
 async fn index(State(shared): App) -> Response {
     shared.hub.recorder.record(Happened::Page);
     page::PAGE.response()
@@ -118,10 +136,12 @@ async fn sent(State(shared): App) -> Response {
 }
 
 async fn switch(State(shared): App, request: Request) -> Response {
+    let place = request.extensions().get::<Place>().cloned();
     let enabled = match wish(request).await {
         Ok(enabled) => enabled,
         Err((code, words)) => return failure(code, words),
     };
+    let _answering = place.as_ref().map(Place::answering);
     let switched = report::switch(shared.dir.clone(), enabled).await;
     // This process is a host, too: it stops (or begins) now and not at its next write.
     let telemetry = shared.hub.recorder.telemetry().clone();
@@ -137,8 +157,9 @@ async fn wish(request: Request) -> Result<bool, (StatusCode, &'static str)> {
         let words = "the Content-Type must be application/json";
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
     }
-    let bytes = to_bytes(request.into_body(), MOST_API_BYTES)
+    let bytes = tokio::time::timeout(API_WAIT, to_bytes(request.into_body(), MOST_API_BYTES))
         .await
+        .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
         .map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))?;
     let wish = crate::json::parse(&bytes).ok().and_then(|body| match body.members() {
         Some([_]) => body.get("enabled")?.as_bool(),

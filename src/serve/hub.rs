@@ -7,8 +7,9 @@ use super::forward::is_modern;
 use super::offer::Offer;
 use super::progress::Routes;
 use super::recorder::Recorder;
+use super::starts::Starts;
 use super::supervisor;
-use crate::config::servers::{Protocol, ServerEntry, faults};
+use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
 use crate::contract::ServerProtocolCounts;
 use crate::heartbeat::host::LiveCounts;
 use crate::paths::DataDir;
@@ -130,6 +131,10 @@ pub struct Hub {
     /// How often something changed, and up to which change the catalog is merged.
     changes: AtomicU64,
     merged: watch::Sender<u64>,
+    /// Up to which change it has to be merged before questions are answered: servers that came or went. What servers
+    /// that stay change is found once it is merged.
+    awaited: AtomicU64,
+    hurry: Notify,
     started: Instant,
     /// First attempts that have not ended.
     starting: watch::Sender<usize>,
@@ -139,6 +144,7 @@ pub struct Hub {
     pub(super) show_stderr: bool,
     /// How often a server behind HTTP is asked whether it is there.
     pub(super) look: Duration,
+    pub(super) starts: Starts,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -158,12 +164,15 @@ impl Hub {
             stale: Notify::new(),
             changes: AtomicU64::new(0),
             merged: watch::Sender::new(0),
+            awaited: AtomicU64::new(0),
+            hurry: Notify::new(),
             started: Instant::now(),
             starting: watch::Sender::new(0),
             recorder,
             faults_in: OnceLock::new(),
             show_stderr,
             look,
+            starts: Starts::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -212,6 +221,14 @@ impl Hub {
     /// Tells when the catalog has become another one.
     pub fn catalogs(&self) -> watch::Receiver<Arc<Catalog>> {
         self.catalog.subscribe()
+    }
+
+    /// The tool of that full name as its server offers it now, merged or not: the server, and its own name for it.
+    pub fn tool_now(&self, full_name: &str) -> Option<(String, String)> {
+        let (server, tool) = full_name.split_once(SEPARATOR)?;
+        let live = self.server(server)?.live()?;
+        let is_there = live.offer.tools.iter().any(|offered| offered.name == tool);
+        is_there.then(|| (server.to_owned(), tool.to_owned()))
     }
 
     /// Makes the servers those of `entries`: an entry that stayed the same keeps its connection.
@@ -264,13 +281,13 @@ impl Hub {
     /// What all of them offer, once every server was tried: a client that starts the gateway asks it at
     /// once. Not beyond [`PATIENCE`] after the start, so that a slow server delays only the first questions.
     pub async fn settled(&self) -> Arc<Catalog> {
-        if !self.is_starting() && *self.merged.borrow() >= self.changes.load(Ordering::Acquire) {
+        if !self.is_starting() && *self.merged.borrow() >= self.awaited.load(Ordering::Acquire) {
             return self.catalog();
         }
         let mut starting = self.starting.subscribe();
         let tried = starting.wait_for(|count| *count == 0);
         let _ = tokio::time::timeout_at(self.started + PATIENCE, tried).await;
-        let known = self.changes.load(Ordering::Acquire);
+        let known = self.awaited.load(Ordering::Acquire);
         let mut merged = self.merged.subscribe();
         let _ = tokio::time::timeout(PATIENCE, merged.wait_for(|up_to| *up_to >= known)).await;
         self.catalog()
@@ -292,9 +309,20 @@ impl Hub {
         self.changed();
     }
 
-    fn changed(&self) {
+    /// Takes over what `server`, which stays connected, offers now. No question waits for that.
+    pub(super) fn refreshed(&self, server: &Server, live: Live) {
+        *server.state.lock().unwrap_or_else(PoisonError::into_inner) =
+            (Status::Connected, Some(Arc::new(live)));
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.stale.notify_one();
+        self.recorder.telemetry().live_changed();
+    }
+
+    fn changed(&self) {
+        let change = self.changes.fetch_add(1, Ordering::AcqRel) + 1;
+        self.awaited.fetch_max(change, Ordering::AcqRel);
+        self.stale.notify_one();
+        self.hurry.notify_one();
         self.recorder.telemetry().live_changed();
     }
 
@@ -358,7 +386,9 @@ async fn merge(hub: Arc<Hub>) {
         let up_to = hub.changes.load(Ordering::Acquire);
         let live = |server: &Arc<Server>| Some((server.name.clone(), server.live()?.offer.clone()));
         let offers: Offers = hub.servers().iter().filter_map(live).collect();
-        if !is_same(&offers, &merged) {
+        let began = Instant::now();
+        let is_new = !is_same(&offers, &merged);
+        if is_new {
             merged.clone_from(&offers);
             // An index over thousands of tools takes a while.
             if let Ok(catalog) = tokio::task::spawn_blocking(|| Catalog::new(offers)).await {
@@ -366,6 +396,14 @@ async fn merge(hub: Arc<Hub>) {
             }
         }
         hub.merged.send_replace(up_to);
+        if is_new {
+            // Servers that change without end get one part in five of a processor.
+            tokio::select! {
+                () = hub.stop.cancelled() => return,
+                () = hub.hurry.notified() => {}
+                () = tokio::time::sleep(began.elapsed() * 4) => {}
+            }
+        }
     }
 }
 
@@ -374,6 +412,6 @@ type Offers = Vec<(Arc<str>, Arc<Offer>)>;
 fn is_same(one: &Offers, other: &Offers) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|((name, offer), (other_name, other))| {
-            name == other_name && Arc::ptr_eq(offer, other)
+            name == other_name && (Arc::ptr_eq(offer, other) || offer == other)
         })
 }

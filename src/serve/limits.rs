@@ -1,12 +1,15 @@
 //! How much the HTTP clients of `/mcp` may have open.
 //!
 //! One rule: at a bound a new request gets 503 and when to come again; what is open is not touched. A place is for
-//! what is really there: a body that does not come gives its place back.
+//! what is really there: a body takes room as it comes, whatever length it says, and before it is there as a whole
+//! its request has no place, nor has its connection one that it keeps from a newcomer.
 
 use super::messages::unreadable_request;
 use super::sessions::Refusal;
 use crate::config::halves::replace_halves;
 use crate::web::answer::failure;
+use crate::web::held::Held;
+use crate::web::places::Place;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -22,10 +25,10 @@ use tokio_stream::StreamExt as _;
 const MOST_OPEN: usize = 1024;
 /// The largest request of an MCP client: arguments may hold pictures.
 pub const MOST_BYTES: usize = 32 << 20;
-/// What the bodies that are being read may come to, in KiB.
-const MOST_KIB: usize = 256 << 10;
-/// What a body counts that does not say how long it is, in KiB.
-const UNKNOWN_KIB: usize = 1 << 10;
+/// What bodies may come to until what they ask for is done, in KiB: four of the largest.
+const MOST_KIB: usize = 128 << 10;
+/// So much of each is not counted: large bodies, finished or not, keep no usual request out.
+const USUAL: usize = 64 << 10;
 /// How long a body may take in all, and how long it may stand still.
 const BODY: Pace = Pace { in_all: Duration::from_secs(120), silence: Duration::from_secs(30) };
 /// When a place may be free again: calls come and go.
@@ -45,14 +48,6 @@ pub struct Limits {
     pace: Pace,
 }
 
-/// What one request holds.
-struct Place {
-    /// Until its answer, or the stream of its answer, ends.
-    open: OwnedSemaphorePermit,
-    /// Until its answer begins.
-    kib: OwnedSemaphorePermit,
-}
-
 impl Default for Limits {
     fn default() -> Self {
         let semaphore = |count| Arc::new(Semaphore::new(count));
@@ -61,16 +56,37 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Of a request other than POST no body is read.
-    fn place(&self, method: &Method, length: Option<usize>) -> Option<Place> {
-        let kib = match length.map(|length| length.div_ceil(1024)) {
-            _ if method != Method::POST => 0,
-            None => UNKNOWN_KIB,
-            Some(kib) => kib.min(MOST_KIB),
+    /// Fewer than there are connections: one is left for the status, and to say that there is no room.
+    pub fn within(connections: usize) -> Self {
+        let open = MOST_OPEN.min(connections - connections / 8);
+        Self { open: Arc::new(Semaphore::new(open)), ..Self::default() }
+    }
+
+    /// Room for one more request, until its answer, or the stream of its answer, ends.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.open.clone().try_acquire_owned().ok()
+    }
+}
+
+/// What the body of one request holds, until what it asks for is done.
+#[derive(Default)]
+struct Room(Option<OwnedSemaphorePermit>);
+
+impl Room {
+    /// Whether there is room for the body to be `length` bytes long.
+    fn grow(&mut self, length: usize, kib: &Arc<Semaphore>) -> bool {
+        let wanted = length.saturating_sub(USUAL).div_ceil(1024);
+        let held = self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let Some(missing) = wanted.checked_sub(held).filter(|missing| *missing > 0) else {
+            return true;
         };
-        let open = self.open.clone().try_acquire_owned().ok()?;
-        let kib = self.kib.clone().try_acquire_many_owned(u32::try_from(kib).ok()?).ok()?;
-        Some(Place { open, kib })
+        let more = u32::try_from(missing).ok().map(|more| kib.clone().try_acquire_many_owned(more));
+        let Some(Ok(more)) = more else { return false };
+        match &mut self.0 {
+            Some(held) => held.merge(more),
+            none => *none = Some(more),
+        }
+        true
     }
 }
 
@@ -85,16 +101,14 @@ pub async fn limited(State(limits): State<Arc<Limits>>, request: Request, next: 
     if length.is_some_and(|length| length > MOST_BYTES) {
         return too_large();
     }
-    let Some(Place { open, kib }) = limits.place(request.method(), length) else {
-        return busy(SOON, "too many requests are open; try again later");
-    };
-    let request = match whole(request, limits.pace).await {
+    let request = match whole(request, &limits).await {
         Ok(request) => request,
         Err(response) => return response,
     };
+    let answering = request.extensions().get().map(Place::answering);
+    let Some(open) = limits.place() else { return full() };
     let refusal = Refusal::default();
     let response = refusal.heard(next.run(request)).await;
-    drop(kib);
     if let Some(wait) = refusal.try_again_after() {
         return busy(wait, "all sessions are in use; try again later, or end one with DELETE");
     }
@@ -102,44 +116,49 @@ pub async fn limited(State(limits): State<Arc<Limits>>, request: Request, next: 
         .headers()
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
-    if !is_stream {
-        return response;
-    }
-    response.map(|body| {
-        Body::from_stream(body.into_data_stream().map(move |part| {
-            let _held = &open;
-            part
-        }))
-    })
+    let held = (answering, is_stream.then_some(open));
+    response.map(|body| Body::new(Held::new(body, held)))
 }
 
 /// The request with its body read, if it has one; else the answer to it.
-async fn whole(request: Request, pace: Pace) -> Result<Request, Response> {
+async fn whole(request: Request, limits: &Limits) -> Result<Request, Response> {
     if request.method() != Method::POST {
         return Ok(request);
     }
-    let (head, body) = request.into_parts();
-    match tokio::time::timeout(pace.in_all, read(body, pace.silence)).await {
-        Ok(body) => {
-            let mut body = body?;
+    let (mut head, body) = request.into_parts();
+    match tokio::time::timeout(limits.pace.in_all, read(body, limits)).await {
+        Ok(read) => {
+            let (mut body, room) = read?;
             replace_halves(&mut body);
             match unreadable_request(&body) {
                 Some(answer) => Err(unreadable(answer)),
-                None => Ok(Request::from_parts(head, Body::from(body))),
+                None => {
+                    // The SDK keeps it with the request, for as long as that is being handled.
+                    head.extensions.insert(Arc::new(room));
+                    Ok(Request::from_parts(head, Body::from(body)))
+                }
             }
         }
         Err(_) => Err(too_slow()),
     }
 }
 
-async fn read(body: Body, silence: Duration) -> Result<Vec<u8>, Response> {
+async fn read(body: Body, limits: &Limits) -> Result<(Vec<u8>, Room), Response> {
     let mut parts = body.into_data_stream();
-    let mut whole = Vec::new();
+    let (mut whole, mut room) = (Vec::new(), Room::default());
     loop {
-        match tokio::time::timeout(silence, parts.next()).await {
-            Ok(None) => return Ok(whole),
-            Ok(Some(Ok(part))) if whole.len() + part.len() > MOST_BYTES => return Err(too_large()),
-            Ok(Some(Ok(part))) => whole.extend_from_slice(&part),
+        match tokio::time::timeout(limits.pace.silence, parts.next()).await {
+            Ok(None) => return Ok((whole, room)),
+            Ok(Some(Ok(part))) => {
+                let length = whole.len() + part.len();
+                if length > MOST_BYTES {
+                    return Err(too_large());
+                }
+                if !room.grow(length, &limits.kib) {
+                    return Err(full());
+                }
+                whole.extend_from_slice(&part);
+            }
             Ok(Some(Err(_))) => {
                 return Err(failure(StatusCode::BAD_REQUEST, "the body cannot be read"));
             }
@@ -153,6 +172,10 @@ fn unreadable(answer: Vec<u8>) -> Response {
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+fn full() -> Response {
+    busy(SOON, "too many requests are open; try again later")
 }
 
 fn too_large() -> Response {
@@ -180,51 +203,47 @@ mod tests {
     use axum::routing::any;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Notify;
 
     /// Longer than any test may take.
     const LONG: Duration = Duration::from_secs(60);
 
-    fn post(limits: &Limits, length: Option<usize>) -> Option<Place> {
-        limits.place(&Method::POST, length)
-    }
-
     #[test]
     fn what_is_open_is_bounded_in_number() {
         let limits = Limits::default();
-        let open: Vec<_> = (0..MOST_OPEN).filter_map(|_| post(&limits, Some(2))).collect();
+        let open: Vec<_> = (0..MOST_OPEN).filter_map(|_| limits.place()).collect();
         assert_eq!(open.len(), MOST_OPEN);
-        assert!(post(&limits, Some(2)).is_none());
+        assert!(limits.place().is_none());
         drop(open);
-        assert!(post(&limits, Some(2)).is_some());
+        assert!(limits.place().is_some());
+        assert_eq!(Limits::within(80).open.available_permits(), 70);
+        assert_eq!(Limits::within(9000).open.available_permits(), MOST_OPEN);
     }
 
     #[test]
-    fn what_is_open_is_bounded_in_size() {
+    fn what_is_open_is_bounded_in_what_has_come_of_it_and_usual_requests_always_fit() {
         let limits = Limits::default();
-        let open: Vec<_> = std::iter::from_fn(|| post(&limits, Some(MOST_BYTES))).collect();
-        assert_eq!(open.len(), 8);
-        // One without a body is let in, and what holds none of a place is given back.
-        assert!(post(&limits, Some(0)).is_some());
-        assert!(post(&limits, None).is_none());
-        for method in [Method::GET, Method::DELETE] {
-            assert!(limits.place(&method, None).is_some(), "{method}");
-        }
-        drop(open);
-        assert_eq!(limits.open.available_permits(), MOST_OPEN);
-        assert!(post(&limits, None).is_some());
+        let grown = |length| {
+            let mut room = Room::default();
+            (room.grow(length / 2, &limits.kib) && room.grow(length, &limits.kib)).then_some(room)
+        };
+        let large: Vec<_> = std::iter::from_fn(|| grown(MOST_BYTES)).collect();
+        assert_eq!(large.len(), 4);
+        assert!(grown(2 * USUAL + 512 * 1024).is_none());
+        assert!(grown(USUAL).is_some());
+        drop(large);
+        assert_eq!(limits.kib.available_permits(), MOST_KIB);
+        assert!(grown(MOST_BYTES).is_some());
     }
 
-    #[test]
-    fn streams_that_listen_take_nothing_from_bodies() {
-        let limits = Limits::default();
-        let listen = |_| limits.place(&Method::GET, None);
-        let streams: Vec<_> = (0..512).filter_map(listen).collect();
-        assert_eq!((streams.len(), limits.kib.available_permits()), (512, MOST_KIB));
-    }
-
-    /// Answers each request with a stream that does not end, behind the limits.
-    async fn serve(limits: Arc<Limits>) -> std::net::SocketAddr {
-        let answer = || async {
+    /// Answers each request with a stream that does not end, behind the limits, and is busy with it until it is told.
+    async fn serve(limits: Arc<Limits>, done: Arc<Notify>) -> std::net::SocketAddr {
+        let answer = move |request: Request| async move {
+            let (head, _) = request.into_parts();
+            tokio::spawn(async move {
+                done.notified().await;
+                drop(head);
+            });
             let body = Body::from_stream(tokio_stream::pending::<Result<Bytes, std::io::Error>>());
             Response::builder().header(CONTENT_TYPE, "text/event-stream").body(body).expect("one")
         };
@@ -248,16 +267,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_holds_its_place_and_none_of_its_body() {
-        let limits = Arc::new(Limits::default());
-        let address = serve(limits.clone()).await;
-        let post = "POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody";
-        let (_get, status) = send(address, "GET /mcp HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    async fn a_stream_holds_its_place_and_a_body_its_room_until_what_it_asks_for_is_done() {
+        let (limits, done) = (Arc::new(Limits::default()), Arc::new(Notify::new()));
+        let address = serve(limits.clone(), done.clone()).await;
+        let length = USUAL + 5 * 1024;
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let body = format!("{ping}{}", " ".repeat(length - ping.len()));
+        let post =
+            format!("POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
+        let (stream, status) = send(address, &post).await;
         assert_eq!(status, "200");
-        let (_post, status) = send(address, post).await;
-        assert_eq!(status, "200");
-        assert_eq!(limits.open.available_permits(), MOST_OPEN - 2);
-        assert_eq!(limits.kib.available_permits(), MOST_KIB);
+        assert_eq!(limits.open.available_permits(), MOST_OPEN - 1);
+        assert_eq!(limits.kib.available_permits(), MOST_KIB - 5);
+        // A client that is gone gives its place back, and what it asked for is still being done.
+        drop(stream);
+        let place = limits.open.clone().acquire_many_owned(MOST_OPEN as u32);
+        drop(tokio::time::timeout(LONG, place).await.expect("a place").expect("open"));
+        assert_eq!(limits.kib.available_permits(), MOST_KIB - 5);
+        done.notify_one();
+        let room = limits.kib.clone().acquire_many_owned(MOST_KIB as u32);
+        drop(tokio::time::timeout(LONG, room).await.expect("room").expect("open"));
     }
 
     #[tokio::test]
@@ -273,7 +302,7 @@ mod tests {
             (slow(LONG, LONG), 256 << 20, "413"),
         ] {
             let limits = Arc::new(limits);
-            let address = serve(limits.clone()).await;
+            let address = serve(limits.clone(), Arc::default()).await;
             let (_half_sent, status) = send(address, &(head(length) + "{")).await;
             assert_eq!(status, expected, "{length}");
             assert_eq!(limits.open.available_permits(), MOST_OPEN);

@@ -1,7 +1,7 @@
-//! What a server tells and asks beside its answers.
+//! What a server asks beside its answers.
 //!
-//! One rule: a change of lists is heard, and a question gets no answer that is not the user's. The client cannot
-//! be asked over this connection; in the modern era it is asked by the answer to its own request.
+//! One rule: a question gets no answer that is not the user's. The client cannot be asked over this connection; in
+//! the modern era it is asked by the answer to its own request.
 #![expect(deprecated, reason = "servers of the older era still ask so")]
 
 use super::era;
@@ -12,16 +12,11 @@ use rmcp::model::{
     CustomRequest, CustomResult, ElicitRequestParams, ElicitResult, ErrorCode, ErrorData,
     Implementation, ListRootsResult,
 };
-use rmcp::service::{NotificationContext, RequestContext, RoleClient};
-use std::sync::Arc;
-use tokio::sync::Notify;
+use rmcp::service::{RequestContext, RoleClient};
 
-/// Hears that lists changed.
-#[derive(Clone, Default)]
-pub struct Listener {
-    /// Woken when a list changed.
-    pub changed: Arc<Notify>,
-}
+/// Is asked.
+#[derive(Clone, Copy, Default)]
+pub struct Listener;
 
 impl ClientHandler for Listener {
     fn get_info(&self) -> ClientConfig {
@@ -61,18 +56,6 @@ impl ClientHandler for Listener {
         _: RequestContext<RoleClient>,
     ) -> Result<CustomResult, ErrorData> {
         Err(not_asked(&request.method))
-    }
-
-    async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-
-    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
-    }
-
-    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.changed.notify_one();
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod backpressure;
 mod batches;
+mod brief;
 mod catalog;
+mod changes;
 mod child;
 mod connection;
 mod doorstep;
@@ -36,6 +38,7 @@ mod recorder;
 mod report;
 pub mod search;
 mod sessions;
+mod starts;
 mod stray;
 mod streams;
 mod supervisor;
@@ -52,6 +55,7 @@ use crate::heartbeat::host::{Host, LiveCounts};
 use crate::machine;
 use crate::paths::DataDir;
 use crate::telemetry::Telemetry;
+use crate::web::connections::{self, Bounds, HEAD_WAIT, Plain, Serving};
 use crate::web::guard::Guard;
 use crate::web::key::ApiKey;
 use crate::web::listen::Front;
@@ -62,7 +66,7 @@ use gateway::Gateway;
 use http::Shared;
 use hub::Hub;
 use lines::Lines;
-use mcpproxy_platform::{group, memory, service};
+use mcpproxy_platform::{group, limits as system, memory, service};
 use messages::OfClient;
 use recorder::Recorder;
 use rmcp::ServiceExt as _;
@@ -73,6 +77,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -80,6 +85,11 @@ use tracing::{info, warn};
 
 /// Where it listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// Connections of clients at once, whatever the limit of files is.
+const LEAST_CONNECTIONS: usize = 32;
+const MOST_CONNECTIONS: usize = 2048;
+/// How long a client may take nothing of an answer.
+const STALL: Duration = Duration::from_secs(120);
 /// How often the config is looked at: two `stat`s.
 const CONFIG_LOOK: Duration = Duration::from_secs(1);
 /// After so many looks what was freed goes back to the system: once a minute.
@@ -145,6 +155,7 @@ impl fmt::Display for ServeError {
 pub fn run(options: Options) -> Result<(), ServeError> {
     // Before there are threads.
     let _guard = group::guard();
+    let files = system::raise_files();
     // The provider of the whole program; that another one was chosen before is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     config::trust::check(&options.dir).map_err(|why| {
@@ -157,7 +168,7 @@ pub fn run(options: Options) -> Result<(), ServeError> {
     let entries = servers::servers(&options.dir)
         .map_err(|why| ServeError::Config(format!("{why}; repair it")))?;
     let door = match options.listen {
-        Some(address) => Some(Door::open(address, &options)?),
+        Some(address) => Some(Door::open(address, &options, files)?),
         None => None,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -176,10 +187,12 @@ pub fn run(options: Options) -> Result<(), ServeError> {
 struct Door {
     front: Front,
     key: ApiKey,
+    /// How many files may be open, where the system says so.
+    files: Option<u64>,
 }
 
 impl Door {
-    fn open(wanted: SocketAddr, options: &Options) -> Result<Self, ServeError> {
+    fn open(wanted: SocketAddr, options: &Options, files: Option<u64>) -> Result<Self, ServeError> {
         let front =
             Front::open(wanted).map_err(|error| ServeError::Listen(wanted, error.kind()))?;
         if front.is_open() && options.allowed_hosts.is_empty() {
@@ -195,7 +208,7 @@ impl Door {
                 config::DISPLAY_NAME
             );
         }
-        Ok(Self { front, key: kept.key })
+        Ok(Self { front, key: kept.key, files })
     }
 
     /// Says where it listens. The address with the key is for the person who started it, never for a log.
@@ -285,17 +298,39 @@ async fn serve(
     Ok(())
 }
 
+/// How much clients over HTTP may have, where so many files may be open: half of them are for the servers.
+fn bounds(files: Option<u64>) -> Bounds {
+    let half = files.and_then(|files| usize::try_from(files / 2).ok()).unwrap_or(usize::MAX);
+    let most = half.clamp(LEAST_CONNECTIONS, MOST_CONNECTIONS);
+    Bounds {
+        most,
+        spare: most / 16,
+        of_one_address: most / 4,
+        head: 64 << 10,
+        head_wait: HEAD_WAIT,
+        // Streams last for as long as their client is there.
+        lifetime: None,
+        stall: STALL,
+    }
+}
+
 /// Serves HTTP until `closing`; then what was asked is still answered.
 async fn listen(
-    Door { front, key }: Door,
+    Door { front, key, files }: Door,
     (options, hub, gateway, sessions): (Options, Arc<Hub>, Gateway, CancellationToken),
     closing: CancellationToken,
 ) {
     let guard = Guard::new(http::SURFACE, key, front.address, &options.allowed_hosts);
     let shared = Shared { hub, dir: options.dir, guard, started_at: machine::now() };
-    let router = http::router(Arc::new(shared), gateway, sessions);
-    if let Err(error) = front.serve(router, closing).await {
-        warn!("not listening: {}", error.kind());
+    let bounds = bounds(files);
+    let router = http::router(Arc::new(shared), gateway, sessions, bounds.most);
+    match TcpListener::from_std(front.into_listener()) {
+        Ok(listener) => {
+            let watch = Arc::new(());
+            let serving = Serving { greeter: Plain, router, closing, watch, bounds };
+            connections::serve(listener, serving).await;
+        }
+        Err(error) => warn!("not listening: {}", error.kind()),
     }
 }
 

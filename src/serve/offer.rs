@@ -3,10 +3,13 @@
 //! One rule: what is wrong with one item costs that item, what is wrong with one list costs that list, and both are
 //! named. What a server says of an item is kept as it wrote it.
 
+mod allowance;
 mod items;
 
+use super::brief::cut;
 use super::faults::Faults;
 use super::messages::{Answer, why};
+use allowance::{Allowance, MOST_OFFERED};
 use items::{Items, Named};
 use rmcp::RoleClient;
 use rmcp::model::{
@@ -22,13 +25,15 @@ use std::time::Duration;
 
 /// No server has more tools, prompts or resources than this; what comes after is left out.
 const MOST_ITEMS: usize = 10_000;
+/// Bytes of a server's instructions.
+const MOST_INSTRUCTIONS: usize = 16 << 10;
 /// A list that does not end is ended after so many pages.
 const MOST_PAGES: usize = 1_000;
 /// How long prompts and resources may take to be listed: a server that never says has its tools all the same.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a server offers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
     /// Its tools.
     pub tools: Vec<Tool>,
@@ -232,10 +237,19 @@ pub async fn list(
     let mut offer = Offer { instructions: info.instructions.clone(), ..Offer::default() };
     offer.instructions.take_if(|text| text.trim().is_empty());
     offer.faults.extend(known);
-    let mut refused = None;
+    if let Some(text) = &mut offer.instructions
+        && let Some(length) = cut(text, MOST_INSTRUCTIONS)
+    {
+        let most = MOST_INSTRUCTIONS >> 10;
+        offer.faults.add(format!("its instructions, {length} bytes, are cut after {most} KiB"));
+    }
+    let (mut refused, mut left) = (None, MOST_OFFERED);
     if offered.tools.is_some() {
         match pages(peer, List::Tools, Tool::read, &mut offer.faults).await {
-            Ok(tools) => offer.tools = tools,
+            Ok((tools, allowance)) => {
+                offer.tools = tools;
+                allowance.keep(&mut offer.tools, List::Tools, &mut left, &mut offer.faults);
+            }
             Err(error) => refused = Some(error),
         }
     }
@@ -247,13 +261,14 @@ pub async fn list(
         of(List::Resources, has_resources),
         of(List::Templates, has_resources),
     );
-    for (items, (listed, faults)) in [
-        (&mut offer.prompts, prompts),
-        (&mut offer.resources, resources),
-        (&mut offer.templates, templates),
+    for (items, list, (listed, allowance, faults)) in [
+        (&mut offer.prompts, List::Prompts, prompts),
+        (&mut offer.resources, List::Resources, resources),
+        (&mut offer.templates, List::Templates, templates),
     ] {
         *items = listed;
         offer.faults.append(faults);
+        allowance.keep(items, list, &mut left, &mut offer.faults);
     }
     let has_others =
         !(offer.prompts.is_empty() && offer.resources.is_empty() && offer.templates.is_empty());
@@ -273,16 +288,16 @@ async fn other(
     list: List,
     is_offered: bool,
     patience: Duration,
-) -> (Vec<Item>, Faults) {
+) -> (Vec<Item>, Allowance, Faults) {
     let mut faults = Faults::default();
     if !is_offered {
-        return (Vec::new(), faults);
+        return (Vec::new(), Allowance::default(), faults);
     }
     let (_, key) = list.members();
     let read = |text: &str| Item::read(key, text);
     let listed = tokio::time::timeout(patience, pages(peer, list, read, &mut faults)).await;
     let error = match listed.unwrap_or(Err(ListError::Silent)) {
-        Ok(items) => return (items, faults),
+        Ok((items, allowance)) => return (items, allowance, faults),
         Err(error) => error,
     };
     let is_unknown = matches!(error, ListError::Refused(ErrorCode::METHOD_NOT_FOUND));
@@ -290,7 +305,7 @@ async fn other(
     if !(list == List::Templates && is_unknown) {
         faults.add(format!("its {} are left out: {error}", list.words().0));
     }
-    (Vec::new(), faults)
+    (Vec::new(), Allowance::default(), faults)
 }
 
 /// All pages of one list, as far as they are bounded. What was read before a page that cannot be read stays.
@@ -299,7 +314,7 @@ async fn pages<T: Named>(
     list: List,
     read: impl Fn(&str) -> Result<(T, Option<String>), String>,
     faults: &mut Faults,
-) -> Result<Vec<T>, ListError> {
+) -> Result<(Vec<T>, Allowance), ListError> {
     let mut items = Items::new(list, read, faults);
     let mut cursors = HashSet::new();
     let mut cursor: Option<String> = None;
@@ -324,6 +339,9 @@ async fn pages<T: Named>(
             Some(next) if cursors.insert(next.clone()) => {}
             _ => break,
         }
+        if items.allowance.is_used_up() {
+            break;
+        }
         if items.all.len() >= MOST_ITEMS {
             let (all, _) = list.words();
             items
@@ -333,7 +351,7 @@ async fn pages<T: Named>(
         }
     }
     items.all.truncate(MOST_ITEMS);
-    Ok(items.all)
+    Ok((items.all, items.allowance))
 }
 
 async fn ask(

@@ -2,6 +2,7 @@
 //!
 //! One rule: it ends only when its entry is gone or the gateway stops.
 
+use super::changes::Pace;
 use super::child::Processes;
 use super::connection::{self, Connection};
 use super::era;
@@ -10,6 +11,7 @@ use super::hub::{Hub, Live, Server, Status};
 use super::messages::OfServer;
 use super::offer::{self, Offer};
 use super::recorder::Happened;
+use super::starts::Turn;
 use crate::config::servers::Transport;
 use crate::machine;
 use rmcp::RoleClient;
@@ -19,9 +21,10 @@ use rmcp::model::{
 use rmcp::service::{Peer, PeerRequestOptions, QuitReason, ServiceError};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -34,8 +37,6 @@ const STEADY: Duration = Duration::from_secs(60);
 pub(super) const LOOK: Duration = Duration::from_secs(10);
 /// How long it may take to say so.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Changes of lists that come together are asked for together.
-const TOGETHER: Duration = Duration::from_millis(50);
 /// How long a server behind HTTP may take to end its session, and a little longer than the processes of one over
 /// standard streams may take to end.
 pub(super) const FAREWELL: Duration = Duration::from_secs(8);
@@ -58,7 +59,7 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
         let began = Instant::now();
         let attempt = tokio::select! {
             () = server.stop.cancelled() => Err(String::new()),
-            result = attempt(&server, &processes, &memory) => result,
+            result = attempt(&hub, &server, &processes, &memory) => result,
         };
         let reason = match attempt {
             Ok((connection, live)) => {
@@ -110,12 +111,17 @@ fn jitter(pause: Duration) -> Duration {
 
 /// Connects and asks for everything that is offered.
 async fn attempt(
+    hub: &Hub,
     server: &Server,
     processes: &Processes,
     memory: &era::Memory,
 ) -> Result<(Connection, Live), String> {
     let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
     let within = server.entry.startup_timeout;
+    let turn = match transport {
+        Transport::Stdio { .. } => hub.starts.turn().await,
+        Transport::Http { .. } => Turn::free(),
+    };
     let began = Instant::now();
     let started = async {
         let connection = connection::connect(&transport, processes, memory, within).await?;
@@ -126,7 +132,7 @@ async fn attempt(
         let live = Live { peer, routes: connection.routes.clone(), offer: Arc::new(offer) };
         Ok((connection, live))
     };
-    tokio::time::timeout(within, started).await.unwrap_or_else(|_| {
+    turn.with(tokio::time::timeout(within, started)).await.unwrap_or_else(|_| {
         memory.forget();
         let seconds = within.as_secs_f64();
         let hint = transport.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
@@ -154,11 +160,22 @@ async fn follow(
     let mut look = tokio::time::interval(hub.look);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     look.reset();
+    let (mut pace, mut due) = (Pace::default(), None);
     let watched = async {
         loop {
             let health = tokio::select! {
-                () = changed.notified() => {
+                () = changed.notified(), if due.is_none() => {
+                    let now = Instant::now();
+                    due = Some(now + pace.pause(now));
+                    continue;
+                }
+                () = at(due) => {
+                    due = None;
+                    // What changed until now is asked for now.
+                    let _ = tokio::time::timeout(Duration::ZERO, changed.notified()).await;
+                    let began = Instant::now();
                     refresh(hub, server, &peer, &routes, &reader).await;
+                    pace.asked(Instant::now(), began.elapsed());
                     continue;
                 }
                 () = reader.found_fault() => {
@@ -226,7 +243,15 @@ fn note_faults(hub: &Hub, server: &Server, reader: &OfServer) {
     );
 }
 
-/// Asks again what is offered.
+/// At this time; never, without one.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks again what is offered. The same as before is no change.
 async fn refresh(
     hub: &Hub,
     server: &Server,
@@ -234,15 +259,15 @@ async fn refresh(
     routes: &super::progress::Routes,
     reader: &OfServer,
 ) {
-    tokio::time::sleep(TOGETHER).await;
     let within = server.entry.startup_timeout;
     let listed = tokio::time::timeout(within, offer::list(peer, reader.faults(), within)).await;
     match listed {
+        Ok(Ok(offer)) if server.live().is_some_and(|live| *live.offer == offer) => {}
         Ok(Ok(offer)) => {
             info!(server = %server.name, tools = offer.tools.len(), "server changed what it offers");
             tell_faults(hub, server, &offer);
             let live = Live { peer: peer.clone(), routes: routes.clone(), offer: Arc::new(offer) };
-            hub.set(server, Status::Connected, Some(Arc::new(live)));
+            hub.refreshed(server, live);
         }
         _ => server.doubt(),
     }

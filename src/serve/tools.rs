@@ -2,6 +2,7 @@
 //!
 //! One rule: a mistake of the caller is answered in words that a model can act on.
 
+use super::brief;
 use super::catalog::{Catalog, Found};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
@@ -11,6 +12,10 @@ use std::sync::{Arc, LazyLock};
 const USUAL_LIMIT: usize = 10;
 /// The most it answers with.
 const LARGEST_LIMIT: usize = 100;
+
+/// Said while not all servers are searched.
+const STARTING: &str =
+    "Some servers are still being connected and were not searched; ask again in a few seconds.";
 
 /// The tools, as `tools/list` shows them. Made once: the SDK looks one up for every call over HTTP.
 pub fn definitions() -> &'static [Tool] {
@@ -150,7 +155,8 @@ pub fn answer(
     starting: bool,
 ) -> CallToolResult {
     let mut answer = Map::new();
-    answer.insert("tools".into(), found.iter().map(described).collect());
+    let (tools, no_room) = brief::tools(found.iter().map(described));
+    answer.insert("tools".into(), tools.into());
     answer.insert("query".into(), question.query.as_str().into());
     answer.insert("total".into(), found.len().into());
     answer.insert("total_indexed_tools".into(), catalog.tool_count().into());
@@ -160,15 +166,15 @@ pub fn answer(
     if !said.is_empty() {
         answer.insert("instructions".into(), said.into());
     }
-    if starting {
-        let note = "Some servers are still being connected and were not searched; ask again in a few seconds.";
-        answer.insert("note".into(), note.into());
+    let notes: Vec<String> = starting.then(|| STARTING.into()).into_iter().chain(no_room).collect();
+    if !notes.is_empty() {
+        answer.insert("note".into(), notes.join(" ").into());
     }
     structured(Value::Object(answer))
 }
 
 /// One tool, as a model needs it to call it: all that its server says of it, under its full name.
-fn described(found: &Found<'_>) -> Value {
+fn described(found: &Found<'_>) -> Map<String, Value> {
     let mut out = Map::new();
     out.insert("name".into(), found.full_name.into());
     out.insert("server".into(), found.server.into());
@@ -179,7 +185,7 @@ fn described(found: &Found<'_>) -> Value {
         out.insert("note".into(), NEEDS_TASK.into());
     }
     out.insert("score".into(), f64::from(found.score).into());
-    Value::Object(out)
+    out
 }
 
 /// Members of a tool in an answer that are not its server's.

@@ -2,6 +2,7 @@
 //!
 //! One rule: no part of an address is in them.
 
+use mcpproxy_platform::limits;
 use std::error::Error;
 use std::io;
 
@@ -24,6 +25,9 @@ pub fn words(cause: &(dyn Error + 'static)) -> Option<String> {
 
 /// The words for an error of the system: its own, where the kind has none.
 pub fn of_system(error: &io::Error) -> String {
+    if let Some(words) = limits::in_words(error) {
+        return format!("it cannot be reached: {words}");
+    }
     let kind = error.kind().to_string();
     match error.raw_os_error() {
         Some(code) if kind == "uncategorized error" => {

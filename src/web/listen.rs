@@ -1,13 +1,10 @@
-//! The listening socket: opened before anything else is started, and closed after the last answer.
+//! The listening socket: opened before anything else is started.
 //!
-//! One rule: a service manager may have opened it for us; a stop answers what was asked.
+//! One rule: a service manager may have opened it for us.
 
-use axum::Router;
-use axum::serve::ListenerExt as _;
 use listenfd::ListenFd;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use tokio_util::sync::CancellationToken;
 
 /// Connections that wait to be taken; the system has a limit of its own.
 #[cfg(feature = "collector")]
@@ -36,21 +33,9 @@ impl Front {
         !self.address.ip().is_loopback()
     }
 
-    /// The socket itself, for a surface that takes connections its own way.
-    #[cfg(feature = "collector")]
+    /// The socket itself, for its connections.
     pub fn into_listener(self) -> TcpListener {
         self.listener
-    }
-
-    /// Serves HTTP until `closing`; then what was asked is still answered. An error is of the socket.
-    pub async fn serve(self, router: Router, closing: CancellationToken) -> io::Result<()> {
-        let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        // Answers are small and waited for.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let closed = async move { closing.cancelled().await };
-        axum::serve(listener, router).with_graceful_shutdown(closed).await
     }
 }
 

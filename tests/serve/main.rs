@@ -1,8 +1,10 @@
 //! The gateway from outside: the built binary, upstream servers in this process, real sockets and pipes.
 
 mod api;
+mod bounds;
 mod calls;
 mod clients;
+mod connections;
 mod entries;
 mod eras;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,9 @@
 //! One rule: every other descriptor closes at `exec`, whoever opened it. The mark is set twice: on what we
 //! open, when it is opened, and in every child of ours, between fork and exec, on all there is.
 
+#[cfg(feature = "service")]
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// The first descriptor that is not a standard stream.
 #[cfg(any(feature = "process", feature = "service"))]
 const FIRST: libc::c_int = libc::STDERR_FILENO + 1;
@@ -18,12 +21,68 @@ pub fn keep_from_exec() {
     if !crate::backend::files::mark_all_from(FIRST) {
         mark_each();
     }
+    // After the marks: they go up to the limit.
+    #[cfg(feature = "service")]
+    lower();
 }
 
 /// One call for each descriptor there may be.
 #[cfg(any(feature = "process", feature = "service"))]
 fn mark_each() {
     (FIRST..highest()).for_each(mark);
+}
+
+/// The limit that [`raise`] found; 0 before that.
+#[cfg(feature = "service")]
+static FOUND: AtomicU64 = AtomicU64::new(0);
+
+/// How many files this process may open.
+#[cfg(feature = "service")]
+pub fn files() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is writable and lives through the call.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    limit.rlim_cur
+}
+
+/// Raises the soft limit of files to `most`, or to the hard limit; what it is then. It is never lowered.
+#[cfg(feature = "service")]
+pub fn raise(most: u64) -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is writable, and lives through the calls.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 {
+            return None;
+        }
+        let (found, wanted) = (limit.rlim_cur, most.min(limit.rlim_max));
+        if found >= wanted {
+            return Some(found);
+        }
+        limit.rlim_cur = wanted;
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &limit) != 0 {
+            return Some(found);
+        }
+        FOUND.store(found, Ordering::Relaxed);
+    }
+    Some(limit.rlim_cur)
+}
+
+/// Between fork and exec: the limit of files that this process was started with, or a child that looks at each
+/// file up to its limit takes long, and one that uses `select` breaks.
+#[cfg(feature = "service")]
+fn lower() {
+    let found = FOUND.load(Ordering::Relaxed);
+    if found == 0 {
+        return;
+    }
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls are safe between fork and exec; the limit lives through them.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = found;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
 }
 
 #[cfg(any(feature = "process", feature = "service"))]

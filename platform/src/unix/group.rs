@@ -54,7 +54,8 @@ impl Group {
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let start = guardian::Start::new();
         // SAFETY: the closure calls only functions that are safe between fork and exec (getpid, send,
-        // close_range and in its place open, getdents64, getrlimit, fcntl and close) and allocates nothing.
+        // close_range and in its place open, getdents64, getrlimit, setrlimit, fcntl and close) and allocates
+        // nothing.
         unsafe {
             command.pre_exec(move || {
                 start.tell_began(libc::getpid());

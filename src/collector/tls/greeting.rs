@@ -3,6 +3,7 @@
 //! One rule: it has a time limit, so have all that wait for theirs, and a client that speaks plain HTTP is told.
 
 use super::Tls;
+use crate::web::connections::Greet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +37,12 @@ impl Greeter {
     pub fn new(tls: Arc<Tls>) -> Self {
         Self { tls, free: Arc::new(Semaphore::new(MOST)) }
     }
+}
 
-    /// The connection after its handshake; `None` when there was none, and nothing is left to do.
-    pub async fn greet(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+impl Greet for Greeter {
+    type Stream = TlsStream<TcpStream>;
+
+    async fn greet(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let greeting = async {
             let _permit = self.free.acquire().await.ok()?;
             let mut first = [0];

@@ -3,6 +3,7 @@
 //! One rule: an item that is off costs itself and no other, and is named.
 
 use super::super::faults::{Faults, shown};
+use super::allowance::Allowance;
 use super::{Item, List, Tool};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -42,6 +43,7 @@ pub(super) struct Items<'f, T, F> {
     read: F,
     pub(super) faults: &'f mut Faults,
     pub(super) all: Vec<T>,
+    pub(super) allowance: Allowance,
     /// Where each name was first.
     places: HashMap<String, usize>,
     /// Counted from 1, over all pages.
@@ -53,8 +55,9 @@ pub(super) struct Items<'f, T, F> {
 impl<'f, T: Named, F: Fn(&str) -> Result<(T, Option<String>), String>> Items<'f, T, F> {
     /// None yet, of `list`; `read` reads one, and says what is off in it.
     pub(super) fn new(list: List, read: F, faults: &'f mut Faults) -> Self {
+        let (all, allowance) = (Vec::new(), Allowance::default());
         let (places, last) = (HashMap::new(), String::new());
-        Self { list, read, faults, all: Vec::new(), places, place: 0, last }
+        Self { list, read, faults, all, allowance, places, place: 0, last }
     }
 
     /// Reads a page; the cursor of the next one.
@@ -111,6 +114,7 @@ impl<'f, T: Named, F: Fn(&str) -> Result<(T, Option<String>), String>> Items<'f,
                 let which = self.which(Some(item.key()));
                 self.faults.add(format!("{which} is left out: another one has its name"));
             }
+            None if !self.allowance.takes(&item) => {}
             None => {
                 self.places.insert(item.key().to_owned(), self.all.len());
                 self.all.push(item);

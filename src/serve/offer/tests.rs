@@ -92,3 +92,54 @@ fn what_comes_twice_is_there_once() {
     assert_eq!(items.len(), 1);
     assert!(faults[0].contains("`file:///a` (place 2)"), "{faults:?}");
 }
+
+/// Items of these names, each of so many MiB.
+fn sized(items: &[(&str, usize)]) -> Vec<Item> {
+    let item = |(name, mib): &(&str, usize)| Item {
+        key: (*name).to_owned(),
+        text: " ".repeat(mib << 20).into(),
+    };
+    items.iter().map(item).collect()
+}
+
+/// What is kept of a list that is read in these two pages, beside others that leave `left`.
+fn kept(list: List, pages: [Vec<Item>; 2], left: &mut usize, faults: &mut Faults) -> Vec<String> {
+    let mut allowance = Allowance::default();
+    let mut items: Vec<Item> = pages.into_iter().flatten().collect();
+    items.retain(|item| allowance.takes(item));
+    allowance.keep(&mut items, list, left, faults);
+    items.into_iter().map(|item| item.key).collect()
+}
+
+#[test]
+fn what_is_beyond_16_mib_is_left_out_and_named_and_a_small_one_still_fits() {
+    let (mut left, mut faults) = (MOST_OFFERED, Faults::default());
+    let pages =
+        [sized(&[("a", 10), ("too\u{202e}big", 17), ("b", 1)]), sized(&[("c", 6), ("d", 0)])];
+    assert_eq!(kept(List::Prompts, pages, &mut left, &mut faults), ["a", "b", "d"]);
+    let expected = "of its prompts those beyond 16 MiB, which all it offers may come to, are left out: \
+                    `too\\u202ebig`, `c`";
+    assert_eq!(faults.sentences(), [expected]);
+    // The next list has what is left, whatever it took for itself.
+    let pages =
+        [sized(&[("u", 6), ("v", 4), ("w", 2), ("x", 2)]), sized(&[("y", 2), ("z", 2), ("0", 2)])];
+    assert_eq!(kept(List::Resources, pages, &mut left, &mut faults), ["v"]);
+    let said = &faults.sentences()[1];
+    assert!(said.contains("resources") && said.ends_with("and 1 more"), "{said}");
+    let mut faults = Faults::default();
+    let fits = [sized(&[("a", 8), ("b", 8)]), Vec::new()];
+    assert_eq!(kept(List::Tools, fits, &mut MOST_OFFERED.clone(), &mut faults), ["a", "b"]);
+    assert!(faults.is_empty(), "{faults}");
+}
+
+#[test]
+fn an_item_that_has_no_room_costs_itself_and_the_pages_after_too_much() {
+    let mut faults = Faults::default();
+    let mut items = Items::new(List::Tools, Tool::read, &mut faults);
+    let large = " ".repeat(MOST_OFFERED);
+    let page =
+        format!(r#"{{"tools":[{{"name":"large","inputSchema":{{{large}}}}},{{"name":"small"}}]}}"#);
+    items.page(&page).expect("a page");
+    assert_eq!(items.all.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["small"]);
+    assert!(items.allowance.is_used_up());
+}

@@ -3,7 +3,7 @@
 use crate::config::servers;
 use crate::contract::RoutingMode;
 use crate::heartbeat::host::Host;
-use crate::serve::hub::{Hub, Server};
+use crate::serve::hub::{Hub, Live, Server};
 use crate::serve::messages::Answer;
 use crate::serve::recorder::Recorder;
 use crate::telemetry::Telemetry;
@@ -255,4 +255,31 @@ async fn a_server_that_is_busy_is_there_and_one_that_refuses_is_not() {
         eventually(&format!("{era:?} is gone"), || server.live().is_none().then_some(())).await;
         hub.close(LONG).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_connected_server_changes_is_awaited_by_nobody_and_is_there_once_merged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let seen = Arc::new(Seen::default());
+    let entries = json!({"mcpServers": {"http": over_http(Era::Older, seen).await}});
+    let hub = hub(&dir.path().join("data"), LONG);
+    hub.apply(servers::parse(entries.to_string().as_bytes()).expect("entries"));
+    let server = hub.server("http").expect("a server");
+    let live = eventually("it is connected", || server.live()).await;
+    let before = hub.settled().await.tool_count();
+    assert!(before > 0);
+    for number in 0..50 {
+        let mut offer = (*live.offer).clone();
+        offer.tools[0].name = format!("new-{number}");
+        let (peer, routes) = (live.peer.clone(), live.routes.clone());
+        hub.refreshed(&server, Live { peer, routes, offer: Arc::new(offer) });
+        let asked = std::pin::pin!(hub.settled());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(asked.poll(&mut context).is_ready(), "a question waits for change {number}");
+        let full = format!("http:new-{number}");
+        assert!(hub.tool_now(&full).is_some(), "a call finds it before it is merged");
+    }
+    let merged = || hub.catalog().tool("http:new-49").map(|owner| owner.name.to_owned());
+    assert_eq!(eventually("it is merged", merged).await, "new-49");
+    hub.close(LONG).await;
 }

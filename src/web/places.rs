@@ -1,9 +1,9 @@
 //! Places: one for each connection, and who gives theirs away when few are left.
 //!
-//! One rule: a newcomer always gets a place while one connection waits: for a head, for a body, or for its next
-//! request. A heartbeat that has arrived keeps its place until it is answered.
+//! One rule: a newcomer always gets a place while one connection waits for its peer. A request that the surface
+//! has begun to answer keeps its place until it is answered.
 
-use super::metrics::Metrics;
+use super::connections::Watch;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub struct Places {
     free: Arc<Semaphore>,
     spare: usize,
     queue: Arc<Mutex<Queue>>,
-    metrics: Arc<Metrics>,
+    watch: Arc<dyn Watch>,
 }
 
 /// Who waits, in the order in which they began to.
@@ -45,8 +45,8 @@ pub struct Answering(Place);
 
 impl Places {
     /// So many places, of which `spare` are kept free for newcomers.
-    pub fn new(many: usize, spare: usize, metrics: Arc<Metrics>) -> Self {
-        Self { free: Arc::new(Semaphore::new(many)), spare, queue: Arc::default(), metrics }
+    pub fn new(many: usize, spare: usize, watch: Arc<dyn Watch>) -> Self {
+        Self { free: Arc::new(Semaphore::new(many)), spare, queue: Arc::default(), watch }
     }
 
     /// A place for a newcomer. Where only the spare ones are free, the connection that has waited longest gives
@@ -54,11 +54,7 @@ impl Places {
     pub async fn take(&self) -> Place {
         let permit = loop {
             if self.free.available_permits() <= self.spare {
-                let oldest = locked(&self.queue).waiting.pop_first();
-                if let Some((_, oldest)) = oldest {
-                    oldest.notify_one();
-                    self.metrics.give_away();
-                }
+                self.make_room();
             }
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
                 break permit;
@@ -76,6 +72,15 @@ impl Places {
         }));
         place.wait();
         place
+    }
+
+    /// The connection that has waited longest is closed.
+    pub fn make_room(&self) {
+        let oldest = locked(&self.queue).waiting.pop_first();
+        if let Some((_, oldest)) = oldest {
+            oldest.notify_one();
+            self.watch.gave_away();
+        }
     }
 }
 
@@ -140,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_one_that_has_waited_longest_gives_its_place_to_a_newcomer() {
-        let places = Places::new(3, 0, Arc::default());
+        let places = Places::new(3, 0, Arc::new(()));
         let (first, second, third) =
             (places.take().await, places.take().await, places.take().await);
         // The first is answered, and waits again after that: it is the newest of them.
@@ -157,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_newcomer_takes_a_spare_place_at_once() {
-        let places = Places::new(3, 1, Arc::default());
+        let places = Places::new(3, 1, Arc::new(()));
         let (first, second) = (places.take().await, places.take().await);
         assert!(![&first, &second].into_iter().any(is_given_away));
         let third = places.take().await;
@@ -167,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_answered_keeps_its_place() {
-        let places = Places::new(2, 0, Arc::default());
+        let places = Places::new(2, 0, Arc::new(()));
         let (first, second) = (places.take().await, places.take().await);
         let (answering, other) = (first.answering(), second.answering());
         let newcomer = {
