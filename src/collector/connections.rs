@@ -6,6 +6,7 @@
 use super::metrics::Metrics;
 use super::places::{Place, Places};
 use super::tls::Greeter;
+use crate::web::answer;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
@@ -146,6 +147,7 @@ async fn connection(
                 None => {
                     let mut response = Response::new(Body::empty());
                     *response.status_mut() = StatusCode::BAD_REQUEST;
+                    answer::secure(&mut response);
                     response
                 }
             };
