@@ -238,7 +238,10 @@ broken  auto             yes      problem: `command` must be a string
     assert_eq!(root["servers"][4]["problem"], "`command` must be a string");
     #[cfg(feature = "cli")]
     {
-        let yaml = out(dir.path(), &["list", "-o", "yaml"]);
+        let yaml = match cfg!(feature = "cli") {
+            true => out(dir.path(), &["list", "-o", "yaml"]),
+            false => String::new(),
+        };
         assert_eq!(serde_norway::from_str::<Value>(&yaml).expect("YAML"), root);
     }
 }
@@ -349,12 +352,15 @@ fn what_cannot_be_seen_is_spelled_out_in_every_format() {
     let table = out(dir.path(), &["list"]);
     assert!(table.contains(r"x\u202e\u200bsh\u001b[2J"), "{table}");
     let json = out(dir.path(), &["list", "-o", "json"]);
-    for shown in [&table, &json] {
+    let yaml = out(dir.path(), &["list", "-o", "yaml"]);
+    for shown in [&table, &json, &yaml] {
         let is_hidden = |c: char| matches!(c, '\u{200b}' | '\u{202e}' | '\u{1b}');
         assert!(!shown.contains(is_hidden), "{shown:?}");
     }
     let root: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(root["servers"][0]["command"], "x\u{202e}\u{200b}sh\u{1b}[2J");
+    #[cfg(feature = "cli")]
+    assert_eq!(serde_norway::from_str::<Value>(&yaml).expect("YAML"), root);
 }
 
 #[test]
