@@ -381,16 +381,31 @@ fn a_file_that_others_may_read_and_that_gets_a_secret_is_named() {
     );
     let path = dir.path().join("mcp_config.json");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
-    assert_eq!(said(&["add", "none", "--", "npx"]), "");
-    for (name, args) in [
-        ("env", ["--env", "K=SECRET", "--", "npx"]),
-        ("web", ["--header", "K: SECRET", "--url", "https://h"]),
+    for args in [
+        &["add", "none", "--", "npx"][..],
+        &["add", "own", "--replace", "--env", "K=${SECRET}", "--", "npx"],
+        &["add", "page", "--header", "K: Bearer ${SECRET}", "--url", "https://h"],
     ] {
-        let said = said(&[&["add", name][..], &args].concat());
-        assert!(
-            said.contains("0600") && said.contains(args[0]) && !said.contains("SECRET"),
-            "{said}"
-        );
+        assert_eq!(said(args), "", "{args:?}");
+    }
+    for (member, args) in [
+        ("env", &["add", "env", "--env", "K=SECRET", "--", "npx"][..]),
+        ("headers", &["add", "web", "--header", "K: SECRET", "--url", "https://h"]),
+        ("url", &["add", "query", "--url", "https://h/mcp?key=SECRET"]),
+    ] {
+        let said = said(args);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        for part in ["mcp_config.json has mode 0644", "chmod 600", &format!("`{member}`")] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(!said.contains("SECRET"), "{said}");
+    }
+    if cfg!(feature = "cli") {
+        let mut doctor = Command::new(BIN);
+        doctor.arg("--data-dir").arg(dir.path()).arg("doctor").env_clear();
+        let output = doctor.output().expect("it starts");
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(shown.contains("mode 0644") && !shown.contains("SECRET"), "{shown}");
     }
 }
 
