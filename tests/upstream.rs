@@ -383,8 +383,8 @@ fn a_file_that_others_may_read_and_that_gets_a_secret_is_named() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
     for args in [
         &["add", "none", "--", "npx"][..],
-        &["add", "own", "--replace", "--env", "K=${SECRET}", "--", "npx"],
-        &["add", "page", "--header", "K: Bearer ${SECRET}", "--url", "https://h"],
+        &["add", "own", "--replace", "--env", "K=${OWN}", "--", "npx"],
+        &["add", "page", "--header", "K: Bearer ${OWN}", "--url", "https://h"],
     ] {
         assert_eq!(said(args), "", "{args:?}");
     }
