@@ -178,7 +178,10 @@ fn table(status: &Status, is_exact: bool) -> String {
     row("A tool used", &yes(funnel.first_real_tool_call_ever));
     row("Store", &store);
     row("Last heartbeat", &time(Some(state.sender.last_success).filter(|at| *at != 0)));
-    row("  next", &time(status.next_due()));
+    match status.awaits_host() {
+        true => row("  next", &"when a host has started"),
+        false => row("  next", &time(status.next_due())),
+    }
     row("  waiting", &yes(state.pending.is_some()));
     row("  failed attempts", &state.sender.failures);
     row("  refused by gate", &state.install.anonymity_violations);
