@@ -307,3 +307,61 @@ fn a_home_directory_that_is_relative_or_missing_gets_nothing_made_for_it() {
         assert!(!missing.exists());
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_data_directory_that_is_a_file_is_named_as_that() {
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "mine").expect("a file");
+    let below = file.join("below");
+    let has = |feature: bool, args: &'static [&'static str]| feature.then_some(args);
+    let commands: Vec<&[&str]> = [
+        Some(&["telemetry", "status"][..]),
+        Some(&["telemetry", "status", "--product", "mcpproxy"]),
+        Some(&["telemetry", "disable"]),
+        Some(&["telemetry", "enable"]),
+        Some(&["telemetry", "show-payload"]),
+        Some(&["telemetry", "reset-id"]),
+        Some(&["uninstall", "--yes"]),
+        has(cfg!(feature = "heartbeat"), &["telemetry", "send", "--now"]),
+        has(cfg!(feature = "heartbeat"), &["telemetry", "forget"]),
+        has(cfg!(feature = "cli"), &["doctor"]),
+        has(cfg!(feature = "serve"), &["serve", "--stdio"]),
+        has(cfg!(feature = "serve"), &["serve", "--listen", "127.0.0.1:0"]),
+        has(cfg!(feature = "serve"), &["upstream", "list"]),
+        has(cfg!(feature = "serve"), &["upstream", "add", "--url", "http://127.0.0.1:9", "a"]),
+        has(
+            cfg!(feature = "collector"),
+            &["collector", "--product", "p", "--listen", "127.0.0.1:0"],
+        ),
+        has(cfg!(feature = "collector"), &["collector", "product", "add", "p"]),
+        has(cfg!(feature = "collector"), &["collector", "product", "list"]),
+        has(cfg!(feature = "collector"), &["collector", "verify"]),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for place in [&file, &below] {
+        let started = |args: &[&str]| {
+            let place = place.to_str().expect("text");
+            let mut command = command(&[&["--data-dir", place], args].concat());
+            command.env("MCPPROXY_TELEMETRY_ENDPOINT", "http://127.0.0.1:9");
+            command.env("HOME", dir.path()).env("PATH", std::env::var_os("PATH").expect("PATH"));
+            command.output().expect("it starts")
+        };
+        for args in &commands {
+            let output = started(args);
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            assert!(said.contains("is a file"), "{args:?}: {said}");
+            for wrong in ["entity already exists", "not a directory", "damaged"] {
+                assert!(!said.contains(wrong), "{args:?}: {said}");
+            }
+        }
+        if cfg!(feature = "tap") {
+            assert_eq!(started(&["tap", "--", "echo", "served"]).stdout, b"served\n");
+        }
+    }
+    assert_eq!(std::fs::read(&file).expect("the file"), b"mine");
+}
