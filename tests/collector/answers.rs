@@ -140,7 +140,7 @@ fn no_answer_shares_its_window_or_its_bytes_with_another_site() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let collector = Collector::start_with(place.path(), &["--product", PRODUCT], &[]);
     for (asked, code) in [
-        ("GET /", 403),
+        ("GET /", 401),
         ("GET /privacy", 200),
         ("GET /style.css", 200),
         ("GET /healthz", 200),

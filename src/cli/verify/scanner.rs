@@ -63,8 +63,9 @@ impl Scanner {
                 b'{' | b'[' if !self.may_open() => return Scan::Wrong,
                 b'{' | b'[' => self.open.push(byte),
                 b'}' | b']' => {
+                    let open = self.open.pop();
                     // `{` and `}`, `[` and `]` are two apart.
-                    if self.open.pop().is_none_or(|open| open + 2 != byte) {
+                    if open.is_none_or(|open| open + 2 != byte) {
                         return Scan::Wrong;
                     }
                 }
