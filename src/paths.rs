@@ -27,7 +27,8 @@ pub enum PathError {
     NoHome,
     /// The home directory is relative: to whatever directory this process was started in.
     RelativeHome,
-    /// The home directory does not exist, as that of many a service's user; making it is not ours.
+    /// The home directory does not exist or is none (`/dev/null`), as that of many a service's user; making it is
+    /// not ours.
     MissingHome,
     /// `MCPPROXY_HOME` is not UTF-8.
     NotUtf8,
@@ -52,8 +53,8 @@ impl fmt::Display for PathError {
             ),
             Self::MissingHome => write!(
                 f,
-                "no data directory: the directory that {HOME_VARIABLE} names does not exist; make it, or set \
-                 MCPPROXY_HOME, or pass --data-dir DIR"
+                "no data directory: {HOME_VARIABLE} names no directory that exists; make it, or set MCPPROXY_HOME, or \
+                 pass --data-dir DIR"
             ),
             Self::NotUtf8 => f.write_str("MCPPROXY_HOME is not UTF-8: pass --data-dir DIR instead"),
             Self::RelativeToAncestor => f.write_str(
@@ -217,7 +218,7 @@ impl DataDir {
     pub fn resolve(flag: Option<&OsStr>, around: &Surroundings) -> Result<Self, PathError> {
         let home = std::env::var_os(HOME_VARIABLE);
         let absolute = |path: &Path| std::path::absolute(path).ok();
-        Self::resolve_from(flag, around, home.as_deref(), &absolute, &|home| home.exists())
+        Self::resolve_from(flag, around, home.as_deref(), &absolute, &|home| home.is_dir())
     }
 
     /// As [`Self::resolve`], with what it reads from the process passed in.
@@ -226,7 +227,7 @@ impl DataDir {
         around: &Surroundings,
         home: Option<&OsStr>,
         absolute: &dyn Fn(&Path) -> Option<PathBuf>,
-        exists: &dyn Fn(&Path) -> bool,
+        is_directory: &dyn Fn(&Path) -> bool,
     ) -> Result<Self, PathError> {
         let home = home.filter(|home| !home.is_empty()).map(Path::new);
         let (path, name) = match flag {
@@ -237,7 +238,7 @@ impl DataDir {
                 None => match home {
                     None => return Err(PathError::NoHome),
                     Some(home) if !home.has_root() => return Err(PathError::RelativeHome),
-                    Some(home) if !exists(home) => return Err(PathError::MissingHome),
+                    Some(home) if !is_directory(home) => return Err(PathError::MissingHome),
                     Some(home) => (home.join(HOME_DIRECTORY), "HOME"),
                 },
             },
@@ -319,8 +320,8 @@ mod tests {
     ) -> Result<PathBuf, PathError> {
         let absolute = |path: &Path| Some(Path::new("/cwd").join(path));
         let (flag, home) = (flag.map(OsStr::new), home.map(OsStr::new));
-        let exists = |home: &Path| home != Path::new("/nonexistent");
-        DataDir::resolve_from(flag, &around(homes), home, &absolute, &exists)
+        let is_directory = |home: &Path| home != Path::new("/nonexistent");
+        DataDir::resolve_from(flag, &around(homes), home, &absolute, &is_directory)
             .map(|dir| dir.own.root)
     }
 

@@ -55,8 +55,8 @@ pub enum Event<'a> {
         /// Which.
         tool: BuiltinTool,
     },
-    /// A client made a request that is not counted. Every other request over MCP says so itself: it makes
-    /// today an active day.
+    /// A client made a request that another event counts later, as [`Event::Discovery`] does. Every other request over
+    /// MCP says so itself: it makes today an active day.
     ClientActive,
     /// A request arrived that no event above stands for.
     Request {

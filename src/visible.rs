@@ -5,24 +5,30 @@
 
 use std::borrow::Cow;
 
-/// Characters without width: joiners, directions, fillers, selectors, tags.
+/// Characters without width (joiners, directions, fillers, selectors, tags), and blanks that look like a space and
+/// are none.
 pub fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        '\u{a0}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
+        | '\u{205f}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
         | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// What is spelled out where text stands on one line.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || is_invisible(c)
+}
+
 /// `text` on one line.
 pub fn line(text: &str) -> Cow<'_, str> {
-    spelled(text, |c| c.is_control() || is_invisible(c))
+    spelled(text, is_hidden)
 }
 
 /// `text` on as many lines as it has, tabs included. Lines of CSV end with `\r\n`.
 pub fn lines(text: &str) -> Cow<'_, str> {
-    let is_hidden = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || is_invisible(c);
+    let is_hidden = |c: char| is_hidden(c) && !matches!(c, '\n' | '\t');
     if !text.contains("\r\n") {
         return spelled(text, is_hidden);
     }
@@ -61,6 +67,7 @@ mod tests {
             ("\u{1b}[31mred\r\n", "\\u001b[31mred\\u000d\\u000a"),
             ("tag\u{e0041}", "tag\\udb40\\udc41"),
             ("\u{9b}2J", "\\u009b2J"),
+            ("no\u{a0}space", "no\\u00a0space"),
         ] {
             assert_eq!(line(text), shown);
         }

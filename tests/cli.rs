@@ -248,23 +248,120 @@ fn what_follows_the_command_of_tap_is_the_servers() {
 #[cfg(unix)]
 fn a_home_directory_that_is_relative_or_missing_gets_nothing_made_for_it() {
     let dir = tempfile::tempdir().expect("dir");
+    let here = dir.path().join("here");
+    std::fs::create_dir(&here).expect("a directory");
     let missing = dir.path().join("missing");
-    for (home, words) in [(Path::new("."), "relative"), (missing.as_path(), "does not exist")] {
-        for args in [&["telemetry", "disable"][..], &["telemetry", "status"]] {
+    let has = |feature: bool, args: &'static [&'static str]| feature.then_some(args);
+    let commands: Vec<&[&str]> = [
+        Some(&["telemetry", "status"][..]),
+        Some(&["telemetry", "status", "--product", "mcpproxy"]),
+        Some(&["telemetry", "enable"]),
+        Some(&["telemetry", "disable"]),
+        Some(&["telemetry", "show-payload"]),
+        Some(&["telemetry", "reset-id"]),
+        Some(&["uninstall", "--yes"]),
+        has(cfg!(feature = "heartbeat"), &["telemetry", "send", "--now"]),
+        has(cfg!(feature = "heartbeat"), &["telemetry", "forget"]),
+        has(cfg!(feature = "cli"), &["doctor"]),
+        has(cfg!(feature = "serve"), &["serve", "--stdio"]),
+        has(cfg!(feature = "serve"), &["serve", "--listen", "127.0.0.1:0"]),
+        has(cfg!(feature = "serve"), &["upstream", "list"]),
+        has(cfg!(feature = "serve"), &["upstream", "add", "a", "--", "x"]),
+        has(cfg!(feature = "connect"), &["connect", "--list"]),
+        has(cfg!(feature = "connect"), &["connect", "cursor", "--create"]),
+        has(cfg!(feature = "connect"), &["disconnect", "cursor"]),
+        has(cfg!(feature = "autostart"), &["autostart", "enable"]),
+        has(
+            cfg!(feature = "collector"),
+            &["collector", "--product", "p", "--listen", "127.0.0.1:0"],
+        ),
+        has(cfg!(feature = "collector"), &["collector", "product", "add", "p"]),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let homes = [(Path::new("."), "relative"), (Path::new("h"), "relative")];
+    let none = [(missing.as_path(), "no directory"), (Path::new("/dev/null"), "no directory")];
+    for (home, words) in homes.into_iter().chain(none) {
+        let started = |args: &[&str]| {
             let mut command = command(args);
-            let output = command.env("HOME", home).current_dir(dir.path()).output();
-            let output = output.expect("it starts");
+            // A desktop, whose configuration has no place of its own.
+            command.env("HOME", home).env("DISPLAY", ":0").env("XDG_CONFIG_HOME", "xdg");
+            command.env("PATH", std::env::var_os("PATH").expect("PATH"));
+            command.current_dir(&here).output().expect("it starts")
+        };
+        for args in &commands {
+            let output = started(args);
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
-            assert!(said.contains(words) && said.contains("--data-dir"), "{said}");
+            assert!(said.contains(words) || args[0] == "autostart", "{args:?}: {said}");
         }
-        #[cfg(feature = "tap")]
-        {
-            let mut tap = command(&["tap", "--", "echo", "served"]);
-            tap.env("HOME", home).env("PATH", std::env::var_os("PATH").expect("PATH"));
-            let output = tap.current_dir(dir.path()).output().expect("it starts");
+        if cfg!(feature = "tap") {
+            let output = started(&["tap", "--", "echo", "served"]);
             assert_eq!(String::from_utf8_lossy(&output.stdout), "served\n");
         }
-        assert_eq!(std::fs::read_dir(dir.path()).expect("it").count(), 0, "{home:?}");
+        if cfg!(feature = "record") {
+            assert!(started(&["record"]).stdout.is_empty());
+        }
+        assert_eq!(std::fs::read_dir(&here).expect("it").count(), 0, "{home:?}");
+        assert!(!missing.exists());
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_data_directory_that_is_a_file_is_named_as_that() {
+    let dir = tempfile::tempdir().expect("dir");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "mine").expect("a file");
+    let below = file.join("below");
+    let has = |feature: bool, args: &'static [&'static str]| feature.then_some(args);
+    let commands: Vec<&[&str]> = [
+        Some(&["telemetry", "status"][..]),
+        Some(&["telemetry", "status", "--product", "mcpproxy"]),
+        Some(&["telemetry", "disable"]),
+        Some(&["telemetry", "enable"]),
+        Some(&["telemetry", "show-payload"]),
+        Some(&["telemetry", "reset-id"]),
+        Some(&["uninstall", "--yes"]),
+        has(cfg!(feature = "heartbeat"), &["telemetry", "send", "--now"]),
+        has(cfg!(feature = "heartbeat"), &["telemetry", "forget"]),
+        has(cfg!(feature = "cli"), &["doctor"]),
+        has(cfg!(feature = "serve"), &["serve", "--stdio"]),
+        has(cfg!(feature = "serve"), &["serve", "--listen", "127.0.0.1:0"]),
+        has(cfg!(feature = "serve"), &["upstream", "list"]),
+        has(cfg!(feature = "serve"), &["upstream", "add", "--url", "http://127.0.0.1:9", "a"]),
+        has(
+            cfg!(feature = "collector"),
+            &["collector", "--product", "p", "--listen", "127.0.0.1:0"],
+        ),
+        has(cfg!(feature = "collector"), &["collector", "product", "add", "p"]),
+        has(cfg!(feature = "collector"), &["collector", "product", "list"]),
+        has(cfg!(feature = "collector"), &["collector", "verify"]),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for place in [&file, &below] {
+        let started = |args: &[&str]| {
+            let place = place.to_str().expect("text");
+            let mut command = command(&[&["--data-dir", place], args].concat());
+            command.env("MCPPROXY_TELEMETRY_ENDPOINT", "http://127.0.0.1:9");
+            command.env("HOME", dir.path()).env("PATH", std::env::var_os("PATH").expect("PATH"));
+            command.output().expect("it starts")
+        };
+        for args in &commands {
+            let output = started(args);
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            assert!(said.contains("is a file"), "{args:?}: {said}");
+            for wrong in ["entity already exists", "it cannot be read", "damaged"] {
+                assert!(!said.contains(wrong), "{args:?}: {said}");
+            }
+        }
+        if cfg!(feature = "tap") {
+            assert_eq!(started(&["tap", "--", "echo", "served"]).stdout, b"served\n");
+        }
+    }
+    assert_eq!(std::fs::read(&file).expect("the file"), b"mine");
 }

@@ -195,12 +195,12 @@ fn a_real_tool_call_is_one_that_returned_a_result() {
     let payload = life.send();
     assert_eq!(is_activated(&payload), false, "{payload}");
     assert_eq!(payload["upstream_tool_call_count_bucket"], "1-10", "they were calls");
-    assert_eq!(payload["surface_requests"]["mcp"], 5, "and requests");
+    assert_eq!(payload["surface_requests"]["mcp"], 6, "and requests, as `initialize` is");
 
     life.session("claude-code", &[("echo", json!({"result": {"content": []}}))]);
     let payload = life.send();
     assert_eq!(is_activated(&payload), true, "{payload}");
-    assert_eq!(payload["surface_requests"]["mcp"], 1, "counted once");
+    assert_eq!(payload["surface_requests"]["mcp"], 2, "each counted once");
     life.session("claude-code", &failed[..1]);
     assert_eq!(is_activated(&life.send()), true, "it never goes back");
 }

@@ -238,7 +238,10 @@ broken  auto             yes      problem: `command` must be a string
     assert_eq!(root["servers"][4]["problem"], "`command` must be a string");
     #[cfg(feature = "cli")]
     {
-        let yaml = out(dir.path(), &["list", "-o", "yaml"]);
+        let yaml = match cfg!(feature = "cli") {
+            true => out(dir.path(), &["list", "-o", "yaml"]),
+            false => String::new(),
+        };
         assert_eq!(serde_norway::from_str::<Value>(&yaml).expect("YAML"), root);
     }
 }
@@ -349,12 +352,15 @@ fn what_cannot_be_seen_is_spelled_out_in_every_format() {
     let table = out(dir.path(), &["list"]);
     assert!(table.contains(r"x\u202e\u200bsh\u001b[2J"), "{table}");
     let json = out(dir.path(), &["list", "-o", "json"]);
-    for shown in [&table, &json] {
+    let yaml = out(dir.path(), &["list", "-o", "yaml"]);
+    for shown in [&table, &json, &yaml] {
         let is_hidden = |c: char| matches!(c, '\u{200b}' | '\u{202e}' | '\u{1b}');
         assert!(!shown.contains(is_hidden), "{shown:?}");
     }
     let root: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(root["servers"][0]["command"], "x\u{202e}\u{200b}sh\u{1b}[2J");
+    #[cfg(feature = "cli")]
+    assert_eq!(serde_norway::from_str::<Value>(&yaml).expect("YAML"), root);
 }
 
 #[test]
@@ -375,16 +381,31 @@ fn a_file_that_others_may_read_and_that_gets_a_secret_is_named() {
     );
     let path = dir.path().join("mcp_config.json");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
-    assert_eq!(said(&["add", "none", "--", "npx"]), "");
-    for (name, args) in [
-        ("env", ["--env", "K=SECRET", "--", "npx"]),
-        ("web", ["--header", "K: SECRET", "--url", "https://h"]),
+    for args in [
+        &["add", "none", "--", "npx"][..],
+        &["add", "own", "--replace", "--env", "K=${OWN}", "--", "npx"],
+        &["add", "page", "--header", "K: Bearer ${OWN}", "--url", "https://h"],
     ] {
-        let said = said(&[&["add", name][..], &args].concat());
-        assert!(
-            said.contains("0600") && said.contains(args[0]) && !said.contains("SECRET"),
-            "{said}"
-        );
+        assert_eq!(said(args), "", "{args:?}");
+    }
+    for (member, args) in [
+        ("env", &["add", "env", "--env", "K=SECRET", "--", "npx"][..]),
+        ("headers", &["add", "web", "--header", "K: SECRET", "--url", "https://h"]),
+        ("url", &["add", "query", "--url", "https://h/mcp?key=SECRET"]),
+    ] {
+        let said = said(args);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        for part in ["mcp_config.json has mode 0644", "chmod 600", &format!("`{member}`")] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(!said.contains("SECRET"), "{said}");
+    }
+    if cfg!(feature = "cli") {
+        let mut doctor = Command::new(BIN);
+        doctor.arg("--data-dir").arg(dir.path()).arg("doctor").env_clear();
+        let output = doctor.output().expect("it starts");
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(shown.contains("mode 0644") && !shown.contains("SECRET"), "{shown}");
     }
 }
 

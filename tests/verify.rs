@@ -1,4 +1,4 @@
-//! `mcpproxy telemetry verify`: one verdict per line, never a value.
+//! `mcpproxy telemetry verify`: one verdict for each heartbeat, never a value.
 
 use assert_cmd::Command;
 use std::fs;
@@ -77,6 +77,79 @@ fn a_file_is_read_as_standard_input_is() {
     fs::write(&file, GOOD).unwrap();
     let (code, out, err) = verify(&[file.to_str().unwrap()], "");
     assert_eq!((code, out.as_str(), err.as_str()), (0, "{\"line\":1,\"ok\":true}\n", ""));
+}
+
+#[test]
+fn heartbeats_may_be_laid_out_in_any_way_and_stand_in_several_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let laid_out = |text: &str| {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        serde_json::to_string_pretty(&value).unwrap()
+    };
+    let (good, bad) = (laid_out(GOOD), laid_out(&client("xanthippe-client")));
+    let lines = good.lines().count();
+    let name = "/activation/mcp_clients_seen_ever/0";
+    let refused = |line: usize| {
+        format!("{{\"line\":{line},\"ok\":false,\"rule\":\"leak\",\"field\":\"{name}\",")
+    };
+    for (text, second) in [
+        (format!("{good}\n\n{bad}\n"), lines + 2),
+        (format!("{good}{bad}"), lines),
+        (format!("[\n{good},\n{bad}\n]\n"), lines + 2),
+        (format!("{GOOD}\n{bad}"), 2),
+        (format!("[{GOOD},{}]", client("xanthippe-client")), 1),
+    ] {
+        let (code, out, err) = verify(&["-"], text.clone());
+        let verdicts: Vec<&str> = out.lines().collect();
+        assert_eq!((code, verdicts.len(), err.as_str()), (1, 2, ""), "{text}\n{out}");
+        assert!(verdicts[0].ends_with(",\"ok\":true}"), "{text}\n{out}");
+        assert!(verdicts[1].starts_with(&refused(second)), "{text}\n{out}");
+    }
+    // What is cut off takes nothing with it, and no white space counts but in a line of its own.
+    let wide = good.replace("\n", &format!("\n{}", " ".repeat(2000)));
+    let (code, out, _) = verify(&["-"], format!("{}\n{wide}\n", &GOOD[..500]));
+    let verdicts: Vec<&str> = out.lines().collect();
+    assert_eq!(code, 1);
+    assert!(verdicts[0].starts_with("{\"line\":1,\"ok\":false,\"rule\":\"syntax\""), "{out}");
+    assert_eq!(verdicts[1..], ["{\"line\":2,\"ok\":true}"]);
+
+    let files = ["a.json", "b \u{202e}.json"].map(|name| dir.path().join(name));
+    fs::write(&files[0], &good).unwrap();
+    fs::write(&files[1], format!("\n{bad}")).unwrap();
+    let [first, second] = [0, 1].map(|at| files[at].to_str().unwrap());
+    let (code, out, err) = verify(&[first, second, "-"], GOOD);
+    assert_eq!((code, err.as_str()), (1, ""));
+    assert!(!out.contains('\u{202e}'), "{out}");
+    let verdicts: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |at: usize| (verdicts[at]["file"].as_str(), verdicts[at]["line"].as_u64());
+    assert_eq!(
+        [of(0), of(1), of(2)],
+        [(Some(first), Some(1)), (Some(second), Some(2)), (Some("-"), Some(1))]
+    );
+    let oks: Vec<bool> = verdicts.iter().map(|verdict| verdict["ok"] == true).collect();
+    assert_eq!(oks, [true, false, true]);
+    // One that is not there keeps none of the others from being judged.
+    let missing = dir.path().join("missing.json");
+    let (code, out, err) = verify(&[missing.to_str().unwrap(), first], "");
+    assert_eq!((code, out.lines().count(), err.lines().count()), (1, 1, 1), "{out}{err}");
+}
+
+#[test]
+fn people_are_told_in_words() {
+    let (code, out, _) =
+        verify(&["-o", "table", "-"], format!("{GOOD}\n{}\n", client("xanthippe")));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!((code, lines[0], lines[2]), (1, "line 1: clean", "1 clean, 1 refused."));
+    let place = "line 2: refused (leak) at /activation/mcp_clients_seen_ever/0: ";
+    assert!(lines[1].starts_with(place), "{out}");
+    assert!(!out.contains("xanthippe"), "{out}");
+    let (code, out, _) = verify(&["--output=table", "-"], GOOD);
+    assert_eq!((code, out.lines().count()), (0, 2), "{out}");
+    assert!(out.ends_with("The heartbeat is clean: the gate would let it pass.\n"), "{out}");
+    assert!(verify(&["-o", "table", "-"], "").1.contains("no heartbeat"));
+    assert_eq!(verify(&["-o", "json", "-"], GOOD).1, "{\"line\":1,\"ok\":true}\n");
+    assert_eq!(verify(&["-o", "yaml", "-"], GOOD).0, 2);
 }
 
 #[test]
@@ -178,7 +251,7 @@ fn a_file_that_cannot_be_read_is_one_line_and_exit_1() {
 
 #[test]
 fn a_wrong_command_line_is_one_line_and_exit_2() {
-    for args in [&[][..], &["a", "b"], &["--what", "-"], &["-", "-x"], &[""]] {
+    for args in [&[][..], &["--what", "-"], &["-", "-x"], &[""], &["-", ""]] {
         let (code, out, err) = verify(args, GOOD);
         assert_eq!((code, out.as_str()), (2, ""), "{args:?}");
         assert_eq!(err.lines().count(), 1, "{err}");

@@ -154,7 +154,12 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 
 /// Whether users other than the owner may read `path`, by its mode.
 pub fn is_readable_by_others(path: &Path) -> bool {
-    backend::is_readable_by_others(path)
+    mode_for_others(path).is_some()
+}
+
+/// The mode of `path`, if it lets users other than the owner read.
+pub fn mode_for_others(path: &Path) -> Option<u32> {
+    backend::mode_for_others(path)
 }
 
 /// In whose hands a name is.

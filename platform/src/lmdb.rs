@@ -389,6 +389,11 @@ fn absent(directory: &Path, error: io::Error) -> Failure {
         // The storage it leads to may come back: nothing is put in its place.
         return Failure::Io(io::Error::other("it is a symbolic link that leads nowhere"));
     }
+    let is_file = |parent: &Path| parent.metadata().is_ok_and(|parent| !parent.is_dir());
+    if error.kind() == io::ErrorKind::NotADirectory && directory.ancestors().skip(1).any(is_file) {
+        // Nothing of it is there to be damaged.
+        return Failure::Io(io::Error::other("a directory on its path is a file"));
+    }
     missing(error)
 }
 

@@ -304,7 +304,7 @@ pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
             Some(path) => path,
             // The home directory is not ours to make, nor is a store in whatever directory this is.
             None => match variable(HOME_VARIABLE).map(PathBuf::from) {
-                Some(home) if home.is_absolute() && home.exists() => {
+                Some(home) if home.is_absolute() && home.is_dir() => {
                     home.join(".mcpproxy-collector")
                 }
                 _ => {

@@ -51,6 +51,8 @@ pub enum Operands {
     None,
     /// Exactly one, called so.
     One(&'static str),
+    /// One or more, called so.
+    Many(&'static str),
     /// Exactly two, called so.
     Two(&'static str, &'static str),
     /// At most one, called so.
@@ -415,11 +417,18 @@ pub const COMMANDS: &[Command] = &names_alone([
     },
     Command {
         path: &["telemetry", "verify"],
-        summary: "Run the anonymity gate over heartbeats, one JSON object per line",
-        about: "Prints one JSON verdict per line; a verdict never holds a value. FILE may be - for standard\n\
-                input. Exit code 0 when every line is clean, 1 otherwise.",
-        operands: Operands::One("FILE|-"),
-        options: &[],
+        summary: "Run the anonymity gate over heartbeats in files of JSON",
+        about: "Heartbeats may be laid out in any way: one a line, over several lines, one behind the other, in an\n\
+                array. Prints one verdict for each, named by the line that it begins on, which never holds a value:\n\
+                in words on a terminal, as a line of JSON elsewhere. FILE may be - for standard input. Exit code 0\n\
+                when every heartbeat is clean, 1 otherwise.",
+        operands: Operands::Many("FILE|-"),
+        options: &[Opt {
+            long: "output",
+            short: Some('o'),
+            value: Some("FORMAT"),
+            help: "table or json, wherever it is printed",
+        }],
         data_dir: false,
         entry: Entry::Parsed(super::verify::run),
     },

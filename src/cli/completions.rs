@@ -72,7 +72,7 @@ fn places() -> Vec<Place> {
 
 fn of_command(command: &'static Command) -> Place {
     let name = match command.operands {
-        Operands::One(name) | Operands::Optional(name) => name,
+        Operands::One(name) | Operands::Many(name) | Operands::Optional(name) => name,
         _ => "",
     };
     let mut words: Vec<_> = commands::below(command)

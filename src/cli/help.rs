@@ -77,6 +77,7 @@ pub(super) fn operands(operands: Operands) -> String {
     match operands {
         Operands::None => String::new(),
         Operands::One(name) => format!(" {name}"),
+        Operands::Many(name) => format!(" {name}..."),
         Operands::Two(name, other) => format!(" {name} {other}"),
         Operands::Optional(name) => format!(" [{name}]"),
         Operands::Rest(name) => format!(" [--] {name}"),

@@ -4,6 +4,8 @@
 
 use super::{Call, Failure};
 use crate::visible;
+#[cfg(feature = "cli")]
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -45,10 +47,63 @@ impl Format {
     }
 }
 
-/// A result as YAML; else why not.
+/// A result as YAML; else why not. A text with characters that cannot be seen stands in double quotes, spelled so
+/// that a reader of YAML finds it as it is.
 #[cfg(feature = "cli")]
 pub(super) fn yaml(result: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_norway::to_string(result).map_err(|e| Failure::failed(format!("cannot write YAML: {e}")))
+    let failed =
+        |error: serde_norway::Error| Failure::failed(format!("cannot write YAML: {error}"));
+    let text = serde_norway::to_string(result).map_err(failed)?;
+    if matches!(visible::lines(&text), Cow::Borrowed(_)) {
+        return Ok(text);
+    }
+    let mut value = serde_norway::to_value(result).map_err(failed)?;
+    let mut texts = Vec::new();
+    set_aside(&mut value, &mut texts);
+    let text = serde_norway::to_string(&value).map_err(failed)?;
+    // They come back in the order in which they were taken out.
+    let mut parts = text.split(ASIDE);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for (text, part) in texts.iter().zip(parts) {
+        out.push_str(&quoted(text));
+        out.push_str(part);
+    }
+    Ok(out)
+}
+
+/// Stands for a text that is written by [`quoted`].
+#[cfg(feature = "cli")]
+const ASIDE: &str = "mcpproxy_text_set_aside";
+
+#[cfg(feature = "cli")]
+fn set_aside(value: &mut serde_norway::Value, texts: &mut Vec<String>) {
+    use serde_norway::Value;
+    match value {
+        Value::String(text) if text.contains(visible::is_hidden) || text.contains(ASIDE) => {
+            texts.push(std::mem::replace(text, ASIDE.to_owned()));
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(|item| set_aside(item, texts)),
+        Value::Mapping(members) => {
+            members.iter_mut().for_each(|(_, member)| set_aside(member, texts));
+        }
+        _ => {}
+    }
+}
+
+/// A text in double quotes, as YAML reads it: other than JSON it knows no surrogate pairs.
+#[cfg(feature = "cli")]
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if !visible::is_hidden(c) => out.push(c),
+            '\0'..='\u{ffff}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Writes a result to stdout as a whole; what cannot be seen of it is spelled out.
@@ -90,4 +145,30 @@ pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
         out.push('\n');
     }
     out
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+    use serde_norway::Value;
+
+    #[test]
+    fn yaml_spells_out_what_cannot_be_seen_and_says_the_same() {
+        for text in [
+            "plain",
+            "a\u{202e}b",
+            "\u{feff}",
+            "it's \"\u{200b}\" \\ \u{1b}[2J",
+            "tag\u{e0041} of U+E0041",
+            "two\nlines\u{a0}",
+            ASIDE,
+            "- x: \u{2066}",
+        ] {
+            let texts = ["before", text, "after"].map(|text| Value::String(text.into()));
+            let written = yaml(&Value::Sequence(texts.to_vec())).expect("YAML");
+            assert_eq!(visible::lines(&written), written, "{text:?}");
+            let read: Value = serde_norway::from_str(&written).expect("YAML");
+            assert_eq!(read, Value::Sequence(texts.to_vec()), "{written}");
+        }
+    }
 }

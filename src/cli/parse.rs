@@ -106,7 +106,7 @@ fn arguments(
                     call.operands.push(operand);
                     call.operands.extend(parser.raw_args().map_err(|e| usage(&place, &e))?);
                 }
-                Operands::Words(_) => call.operands.push(operand),
+                Operands::Words(_) | Operands::Many(_) => call.operands.push(operand),
                 Operands::One(_) | Operands::Two(..) | Operands::Optional(_) | Operands::None => {
                     return Err(Failure::usage(
                         &place,
@@ -119,6 +119,7 @@ fn arguments(
     }
     match command.operands {
         Operands::One(name)
+        | Operands::Many(name)
         | Operands::Two(name, _)
         | Operands::Rest(name)
         | Operands::OneAndRest(name, _)

@@ -7,11 +7,12 @@ use super::{Call, Failure, output};
 use crate::activation::{State, Store};
 use crate::config::EDIT_DEADLINE;
 use crate::consent::{Consent, Effective};
+use crate::contract::timestamp;
 use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{assemble, nonce, preview, rhythm};
+use crate::heartbeat::{assemble, nonce, preview};
 use crate::identity;
 use crate::machine::{self, Surroundings};
 use crate::notice::{self, Notice, Program};
@@ -35,7 +36,7 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
     }
     let now = machine::now();
     let timing = Timing::of(around);
-    let started = |state: State| rhythm::next_due(&state, &timing, None, now).is_some();
+    let started = |state: State| schedule::next_attempt(&state, &timing, None, now).is_some();
     let known = || Store::peek(place, now).map(|state| state.or_else(|| Store::remembered(place)));
     if !at_once && known().is_ok_and(|state| !state.is_some_and(started)) {
         return Ok("not due: no host has started yet".to_owned());
@@ -78,24 +79,38 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
         assemble::live_host(state, machine::now())
             .map_or_else(|| preview::own_fields(dir), assemble::Live::from)
     });
-    say(outcome, at_once)
+    let now = machine::now();
+    let next = store.read().ok().and_then(|state| {
+        let since = assemble::live_host(&state, now).map(|host| host.started_at);
+        schedule::next_attempt_of(&subject.product.version, &state, &timing, since, now)
+    });
+    say(outcome, at_once, now, next)
 }
 
-fn say(outcome: Outcome, at_once: bool) -> Result<String, String> {
+/// `next` is when the next attempt may begin, as the status says it.
+fn say(outcome: Outcome, at_once: bool, now: u64, next: Option<u64>) -> Result<String, String> {
+    let later = |wait: u64| {
+        let at = next.filter(|at| *at > now).unwrap_or(now + wait);
+        format!("in {}, at {}", span(at - now), timestamp::format(at))
+    };
+    let next_attempt = || match next {
+        Some(at) => format!("the next attempt is {}", later(at.saturating_sub(now))),
+        None => "the next attempt is made once a host has started".to_owned(),
+    };
     match outcome {
         Outcome::Acknowledged(bytes) => Ok(format!("sent: {} bytes, acknowledged", bytes.len())),
         // Times are whole seconds: whoever asks in that of the last acknowledgement has what they asked for.
         Outcome::Waiting(Begin::NotDue(_)) if at_once => {
             Ok("not sent again: one was acknowledged in the second in which this was asked for, or since".to_owned())
         }
-        Outcome::Waiting(Begin::NotDue(wait)) => Ok(format!("not due: next in {}", span(wait))),
+        Outcome::Waiting(Begin::NotDue(wait)) => Ok(format!("not due: next {}", later(wait))),
         Outcome::Waiting(Begin::BackingOff(wait)) => Ok(format!(
-            "not due: the last attempt failed, next in {}; --now tries at once",
-            span(wait)
+            "not due: the last attempt failed, next {}; --now tries at once",
+            later(wait)
         )),
         Outcome::Waiting(Begin::Retired(wait)) => Ok(format!(
-            "not due: the endpoint retired this version, it is asked again in {}; --now asks at once",
-            span(wait)
+            "not due: the endpoint retired this version, it is asked again {}; --now asks at once",
+            later(wait)
         )),
         Outcome::Waiting(Begin::LeasedByOther(_)) => {
             Ok("not due: another process is sending".to_owned())
@@ -111,12 +126,11 @@ fn say(outcome: Outcome, at_once: bool) -> Result<String, String> {
         Outcome::Waiting(Begin::Go) | Outcome::Abandoned => {
             Err("not sent: overtaken by another process or a new identity".to_owned())
         }
-        Outcome::Failed { why, retry_in } => {
-            Err(format!("not acknowledged: {why}; the next attempt is in {}", span(retry_in)))
-        }
-        Outcome::Refused(refusal) => {
-            Err(format!("not sent: the anonymity gate refused it: {refusal}"))
-        }
+        Outcome::Failed { why, .. } => Err(format!("not acknowledged: {why}; {}", next_attempt())),
+        Outcome::Refused(refusal) => Err(format!(
+            "not sent: the anonymity gate refused it: {refusal}; {}",
+            next_attempt()
+        )),
         Outcome::NotAllowed(consent) => Err(not_allowed(&consent)),
         Outcome::Unable(why) => Err(format!("not sent: {why}")),
         Outcome::Busy => Err("not sent: the activation store is busy; try again".to_owned()),

@@ -13,6 +13,7 @@ use crate::node::Node;
 use crate::status::Status;
 use crate::status::list::{List, Row};
 use crate::status::unseen::Unseen;
+use crate::visible;
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -155,7 +156,8 @@ fn table(status: &Status, is_exact: bool) -> String {
     let state = &status.state;
     let mut out = String::new();
     let mut row = |name: &str, value: &dyn fmt::Display| {
-        let _ = writeln!(out, "{name:18} {value}");
+        // A directory can have a line end in its name: a row stays one row.
+        let _ = writeln!(out, "{name:18} {}", visible::line(&value.to_string()));
     };
     row("Product", &format_args!("{} {}", product.name, product.version));
     row("Telemetry", &words(because.effective));
@@ -176,7 +178,10 @@ fn table(status: &Status, is_exact: bool) -> String {
     row("A tool used", &yes(funnel.first_real_tool_call_ever));
     row("Store", &store);
     row("Last heartbeat", &time(Some(state.sender.last_success).filter(|at| *at != 0)));
-    row("  next", &time(status.next_due()));
+    match status.awaits_host() {
+        true => row("  next", &"when a host has started"),
+        false => row("  next", &time(status.next_due())),
+    }
     row("  waiting", &yes(state.pending.is_some()));
     row("  failed attempts", &state.sender.failures);
     row("  refused by gate", &state.install.anonymity_violations);

@@ -16,6 +16,7 @@ use crate::heartbeat::sent;
 use crate::machine::{self, Surroundings};
 use crate::paths::{DataDir, Place};
 use crate::products::Subject;
+use crate::visible;
 use data::Data;
 use std::fmt::{self, Write as _};
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
@@ -216,6 +217,7 @@ fn forget(_: &DataDir, _: &str) -> Result<(), Failure> {
 /// What is no clear yes is a no.
 fn asked(question: &str) -> bool {
     let mut out = io::stdout().lock();
+    let question = visible::lines(question);
     if write!(out, "{question} [y/N] ").and_then(|()| out.flush()).is_err() {
         return false;
     }

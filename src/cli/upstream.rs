@@ -9,6 +9,7 @@ use crate::config::servers::{self, ChangeError, ServerEntry, Transport};
 use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue, Which};
 use crate::machine;
 use crate::node::Node;
+use crate::paths::DataDir;
 use mcpproxy_platform::files;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -23,14 +24,7 @@ pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
     let (name, members) = new_entry(call).map_err(usage)?;
     servers::check(&name, &members).map_err(usage)?;
     let replaced = edit(call, &name, |e| servers::add(e, &name, members, call.has("replace")))?;
-    if let Some(option) = ["env", "header"].into_iter().find(|option| call.has(option))
-        && files::is_readable_by_others(&call.dir()?.config())
-    {
-        machine::complain(&format!(
-            "mcpproxy: others on this machine may read {DISPLAY_NAME}, which holds the values of --{option} now: make it \
-             0600, or write ${{NAME}} in place of a secret"
-        ));
-    }
+    say_if_exposed(&call.dir()?, &name);
     if let Some(url) = call.value("url").and_then(OsStr::to_str)
         && servers::is_sse_address(url)
     {
@@ -41,6 +35,19 @@ pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
     }
     let done = if replaced { "Replaced" } else { "Added" };
     output::print(&format!("{done} {name:?} in {DISPLAY_NAME}.\n"))
+}
+
+/// Says so where others may read the configuration, and the entry has brought a secret into it.
+fn say_if_exposed(dir: &DataDir, name: &str) {
+    let Some(mode) = files::mode_for_others(&dir.config()) else { return };
+    let Ok(servers) = servers::servers(dir) else { return };
+    let secret = servers.iter().find(|server| server.name == name).and_then(ServerEntry::secret);
+    if let Some(member) = secret {
+        machine::complain(&format!(
+            "mcpproxy: {DISPLAY_NAME} has mode {mode:04o}: others may read the `{member}` that is in it now; make it 0600 \
+             (chmod 600), or write ${{NAME}} in place of a secret"
+        ));
+    }
 }
 
 pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {

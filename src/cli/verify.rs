@@ -1,91 +1,140 @@
-//! `mcpproxy telemetry verify`: the anonymity gate over JSON lines.
+//! `mcpproxy telemetry verify`: the anonymity gate over heartbeats in files.
 //!
 //! One rule: a verdict names a line, a layer and a place, never a value; what cannot be judged is
 //! refused.
 
+mod documents;
+mod scanner;
+
+use super::output::Format;
 use super::{Call, Failure};
-use crate::contract::{self, MAX_PAYLOAD_BYTES, Payload, SCHEMA_VERSION};
+use crate::contract::{self, Payload, SCHEMA_VERSION};
 use crate::gate::{self, PrivateWords, Refusal, RefusalRule};
-use crate::{json, machine};
-use std::ffi::OsStr;
+use crate::{json, machine, visible};
+use documents::Documents;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal as _, Write};
 use std::process::ExitCode;
 
+const PLACE: &str = "telemetry verify";
+
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
-    let source = call.operand();
-    if source.is_empty() {
-        return Err(Failure::usage("telemetry verify", "the name of the file is empty"));
+    let is_in_words = match (call.value("output"), Format::of(call, PLACE)?) {
+        (None, _) => io::stdout().is_terminal(),
+        (Some(_), Format::Table) => true,
+        (Some(_), Format::Json) => false,
+        #[cfg(feature = "cli")]
+        (Some(_), Format::Yaml) => {
+            return Err(Failure::usage(
+                PLACE,
+                "verdicts are JSON lines or a table: use json or table",
+            ));
+        }
+    };
+    let files = &call.operands;
+    if files.iter().any(|file| file.is_empty()) {
+        return Err(Failure::usage(PLACE, "the name of the file is empty"));
     }
-    match judge_source(source) {
+    let verdicts = Verdicts {
+        out: BufWriter::new(io::stdout().lock()),
+        // Read from the environment only when a name outside the vocabulary has to be compared.
+        private: PrivateWords::lazy(machine::private_words),
+        is_in_words,
+        names_files: files.len() > 1,
+        clean: 0,
+        refused: 0,
+    };
+    match judge(files, verdicts) {
         Ok(true) => Ok(ExitCode::SUCCESS),
         Ok(false) => Ok(ExitCode::FAILURE),
-        Err(trouble) => match trouble.message(source) {
-            Some(message) => Err(Failure::failed(message)),
-            None => Ok(ExitCode::FAILURE),
-        },
+        // Whoever reads the verdicts has seen enough (`| head -1`).
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
+        Err(error) => Err(Failure::failed(format!("cannot write the verdicts: {error}"))),
     }
 }
 
-fn judge_source(source: &OsStr) -> Result<bool, Trouble> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    // Read from the environment only when a name outside the vocabulary has to be compared.
-    let private = PrivateWords::lazy(machine::private_words);
-    if source == "-" {
-        return judge_lines(io::stdin().lock(), &mut out, &private);
+/// Whether every file can be read and is clean. The error is that of writing.
+fn judge(files: &[OsString], mut verdicts: Verdicts<impl Write>) -> io::Result<bool> {
+    let mut are_read = true;
+    for file in files {
+        let unread = match file.as_os_str() {
+            name if name == "-" => verdicts.read(name, io::stdin().lock())?,
+            name => match File::open(name) {
+                Ok(file) => verdicts.read(name, BufReader::new(file))?,
+                Err(error) => Some(error),
+            },
+        };
+        if let Some(error) = unread {
+            are_read = false;
+            machine::complain(&match file.as_os_str() {
+                name if name == "-" => {
+                    format!("mcpproxy {PLACE}: cannot read standard input: {error}")
+                }
+                name => format!(
+                    "mcpproxy {PLACE}: cannot read {name:?}: {error}; give files of JSON, or -"
+                ),
+            });
+        }
     }
-    let file = File::open(source).map_err(Trouble::Read)?;
-    judge_lines(BufReader::new(file), &mut out, &private)
+    if are_read {
+        verdicts.sum_up()?;
+    }
+    Ok(are_read && verdicts.refused == 0)
 }
 
-/// Why lines could not be judged to the end.
-#[derive(Debug)]
-enum Trouble {
-    /// The source cannot be opened or read.
-    Read(io::Error),
-    /// The verdicts cannot be written.
-    Write(io::Error),
+/// Judges, and writes what comes of it.
+struct Verdicts<W> {
+    out: W,
+    private: PrivateWords,
+    is_in_words: bool,
+    names_files: bool,
+    clean: u64,
+    refused: u64,
 }
 
-impl Trouble {
-    /// One line for the user; `None` when whoever reads the verdicts has seen enough (`| head -1`).
-    fn message(&self, source: &OsStr) -> Option<String> {
-        match self {
-            Self::Read(error) if source == "-" => {
-                Some(format!("cannot read standard input: {error}"))
+impl<W: Write> Verdicts<W> {
+    /// Writes one verdict for each document of `input`; the error that ended reading, if one did.
+    fn read(&mut self, file: &OsStr, input: impl BufRead) -> io::Result<Option<io::Error>> {
+        let file = self.names_files.then(|| file.to_string_lossy());
+        let mut documents = Documents::new(input);
+        loop {
+            let document = match documents.next() {
+                Ok(Some(document)) => document,
+                Ok(None) => return Ok(None),
+                Err(error) => return Ok(Some(error)),
+            };
+            let bytes = &document.bytes;
+            let verdict = gate::check(bytes, None, &self.private).and_then(|()| typed(bytes));
+            let count = if verdict.is_ok() { &mut self.clean } else { &mut self.refused };
+            *count += 1;
+            let text = match self.is_in_words {
+                true => in_words(file.as_deref(), document.line, &verdict),
+                false => spell(file.as_deref(), document.line, &verdict),
+            };
+            self.out.write_all(visible::lines(&text).as_bytes())?;
+            // Whoever pipes lines in one by one gets each answer at once.
+            self.out.flush()?;
+        }
+    }
+
+    /// Says in words how many there were.
+    fn sum_up(&mut self) -> io::Result<()> {
+        if !self.is_in_words {
+            return Ok(());
+        }
+        let Self { clean, refused, .. } = self;
+        let text = match (*clean, *refused) {
+            (0, 0) => "There is no heartbeat to judge.".to_owned(),
+            (1, 0) => "The heartbeat is clean: the gate would let it pass.".to_owned(),
+            (clean, 0) => {
+                format!("All {clean} heartbeats are clean: the gate would let them pass.")
             }
-            Self::Read(error) => {
-                Some(format!("cannot read {source:?}: {error}; give a file of JSON lines, or -"))
-            }
-            Self::Write(error) if error.kind() == ErrorKind::BrokenPipe => None,
-            Self::Write(error) => Some(format!("cannot write the verdicts: {error}")),
-        }
+            (clean, refused) => format!("{clean} clean, {refused} refused."),
+        };
+        writeln!(self.out, "{text}")?;
+        self.out.flush()
     }
-}
-
-/// Writes one verdict per line of `lines` to `out`; lines of white space are passed over, but counted.
-/// Returns whether every line was clean. Memory is bounded whatever the length of a line.
-fn judge_lines(
-    mut lines: impl BufRead,
-    out: &mut impl Write,
-    private: &PrivateWords,
-) -> Result<bool, Trouble> {
-    let mut clean = true;
-    let mut line = Vec::with_capacity(KEPT);
-    for number in 1u64.. {
-        if !read_line(&mut lines, &mut line).map_err(Trouble::Read)? {
-            break;
-        }
-        if line.trim_ascii().is_empty() && line.len() <= MAX_PAYLOAD_BYTES {
-            continue;
-        }
-        let verdict = gate::check(&line, None, private).and_then(|()| typed(&line));
-        clean &= verdict.is_ok();
-        out.write_all(spell(number, &verdict).as_bytes()).map_err(Trouble::Write)?;
-        // Whoever pipes lines in one by one gets each answer at once.
-        out.flush().map_err(Trouble::Write)?;
-    }
-    Ok(clean)
 }
 
 /// Reads what the gate has passed as a receiver does: as one typed heartbeat of the version that is sent.
@@ -100,52 +149,35 @@ fn typed(line: &[u8]) -> Result<(), Refusal> {
     })
 }
 
-fn spell(number: u64, verdict: &Result<(), Refusal>) -> String {
+/// A verdict for people.
+fn in_words(file: Option<&str>, line: u64, verdict: &Result<(), Refusal>) -> String {
+    let file = file.map(|file| format!("{file}, ")).unwrap_or_default();
     match verdict {
-        Ok(()) => format!("{{\"line\":{number},\"ok\":true}}\n"),
-        Err(refusal) => {
-            let rule = refusal.rule;
-            let mut text =
-                format!("{{\"line\":{number},\"ok\":false,\"rule\":\"{rule}\",\"field\":");
-            json::write_str(&mut text, &refusal.field);
-            text.push_str(",\"detail\":");
-            json::write_str(&mut text, &refusal.detail);
-            text.push_str("}\n");
-            text
+        Ok(()) => format!("{file}line {line}: clean\n"),
+        Err(Refusal { rule, field, detail }) if field.is_empty() => {
+            format!("{file}line {line}: refused ({rule}): {detail}\n")
+        }
+        Err(Refusal { rule, field, detail }) => {
+            format!("{file}line {line}: refused ({rule}) at {field}: {detail}\n")
         }
     }
 }
 
-/// Bytes of a line that are kept: one more than a payload may have, so that the gate refuses it, and one
-/// for the carriage return of a line that another system ended.
-const KEPT: usize = MAX_PAYLOAD_BYTES + 2;
-
-/// Reads the next line without its end into `line`, but at most [`KEPT`] bytes; `false` at the end.
-fn read_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    line.clear();
-    let mut started = false;
-    loop {
-        let chunk = match lines.fill_buf() {
-            Ok(chunk) => chunk,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if chunk.is_empty() {
-            break;
-        }
-        started = true;
-        let end = memchr::memchr(b'\n', chunk);
-        let part = &chunk[..end.unwrap_or(chunk.len())];
-        let room = KEPT - line.len();
-        line.extend_from_slice(&part[..part.len().min(room)]);
-        let used = end.map_or(chunk.len(), |end| end + 1);
-        lines.consume(used);
-        if end.is_some() {
-            break;
-        }
+/// A verdict as a line of JSON; of several files, each names its own.
+fn spell(file: Option<&str>, line: u64, verdict: &Result<(), Refusal>) -> String {
+    let mut text = String::from("{");
+    if let Some(file) = file {
+        text.push_str("\"file\":");
+        json::write_str(&mut text, file);
+        text.push(',');
     }
-    if line.last() == Some(&b'\r') {
-        line.pop();
+    text.push_str(&format!("\"line\":{line},\"ok\":{}", verdict.is_ok()));
+    if let Err(refusal) = verdict {
+        text.push_str(&format!(",\"rule\":\"{}\",\"field\":", refusal.rule));
+        json::write_str(&mut text, &refusal.field);
+        text.push_str(",\"detail\":");
+        json::write_str(&mut text, &refusal.detail);
     }
-    Ok(started)
+    text.push_str("}\n");
+    text
 }

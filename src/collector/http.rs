@@ -9,7 +9,6 @@ use super::origin::{Network, Origins};
 use super::receive::Receiver;
 use crate::contract::MAX_PAYLOAD_BYTES;
 use crate::json;
-use crate::web::answer::secure;
 use crate::web::connections::Peer;
 use crate::web::places::Place;
 use axum::Router;
@@ -82,10 +81,6 @@ pub fn router(app: Arc<App>, base: &str) -> Router {
         .route(&format!("{base}/installs"), delete(erase))
         .with_state(app)
         .fallback(async || StatusCode::NOT_FOUND)
-        .layer(middleware::map_response(async |mut response: Response| {
-            secure(&mut response);
-            response
-        }))
 }
 
 async fn heartbeat(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -15,8 +15,11 @@ use super::receive::Receiver;
 use super::row::Standing;
 use super::store::{self, Keep, ProductError, StoreError, StoreOptions};
 use super::tls::{Greeter, Tls, TlsError, TlsFiles};
+use crate::web::answer;
 use crate::web::connections::{self, Bounds, HEAD_WAIT, Plain, Serving};
 use crate::web::listen::Front;
+use axum::middleware;
+use axum::response::Response;
 use mcpproxy_platform::sockets;
 use std::fmt;
 use std::io;
@@ -201,6 +204,10 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
         None => router,
     };
     let router = if options.is_demo { demo::with_banner(router) } else { router };
+    let router = router.layer(middleware::map_response(async |mut response: Response| {
+        answer::secure(&mut response);
+        response
+    }));
     runtime.block_on(async move {
         let address = front.address;
         let listener = front.into_listener();

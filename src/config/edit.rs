@@ -54,6 +54,16 @@ impl EditError {
                 format!("{file} was not changed: {why}; repair it or move it away, then try again")
             }
             Self::Untrusted(why) => format!("{file} was not changed: {}", why.in_words(which)),
+            Self::Directory(io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
+                format!(
+                    "{} is a file, or its path leads through one; {}",
+                    which.directory(),
+                    match which {
+                        Which::Given => "use --data-dir or MCPPROXY_HOME to name a directory",
+                        Which::Users => "move the file away",
+                    }
+                )
+            }
             Self::Directory(kind) => format!(
                 "{} cannot be made: {kind}; {}",
                 which.directory(),

@@ -85,6 +85,9 @@ pub(super) fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
                 Ok(None)
             };
         }
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
+            return Err("its data directory is a file, or its path leads through one".into());
+        }
         Err(e) => return Err(format!("it cannot be read: {}", e.kind())),
     };
     // Before opening: opening a FIFO would wait for a writer.

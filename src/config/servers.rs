@@ -193,6 +193,19 @@ impl ServerEntry {
         }
     }
 
+    /// The member that holds a value which may be a secret, written out and not as `${NAME}`.
+    pub fn secret(&self) -> Option<&'static str> {
+        let is_written = |value: &str| !value.is_empty() && !value.contains("${");
+        let holds = |values: &[(String, String)]| values.iter().any(|(_, value)| is_written(value));
+        match self.transport.as_ref().ok()? {
+            Transport::Stdio { env, .. } => holds(env).then_some("env"),
+            Transport::Http { headers, .. } if holds(headers) => Some("headers"),
+            Transport::Http { url, .. } => {
+                (url.contains(['?', '@']) && is_written(url)).then_some("url")
+            }
+        }
+    }
+
     /// How the server is spoken to: what the entry says, else what it holds.
     pub fn spoken(&self) -> Protocol {
         match (self.protocol, &self.transport) {

@@ -30,7 +30,7 @@ impl Places {
     /// than they have.
     pub fn here() -> Option<Self> {
         let home = std::env::var_os(HOME_VARIABLE).map(PathBuf::from)?;
-        if !home.is_absolute() || !home.exists() {
+        if !home.is_absolute() || !home.is_dir() {
             return None;
         }
         let variable = |name: &str| {

@@ -16,7 +16,11 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
     let elsewhere = "name another directory with --data-dir or MCPPROXY_HOME";
     let nearest = root.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     if !nearest.is_dir() {
-        return vec![Check::fail(DIRECTORY, "its path leads through a file", elsewhere)];
+        return vec![Check::fail(
+            DIRECTORY,
+            "it is a file, or its path leads through one",
+            elsewhere,
+        )];
     }
     let mut checks = Vec::new();
     if let Err(why) = trust::check(dir)

@@ -6,7 +6,8 @@ use crate::paths::DataDir;
 /// The entries, one check for each that is broken.
 #[cfg(feature = "serve")]
 pub(super) fn check(dir: &DataDir) -> Vec<Check> {
-    use crate::config::servers;
+    use crate::config::{DISPLAY_NAME, servers};
+    use mcpproxy_platform::files;
     const NAME: &str = "upstream_servers";
     // A file that cannot be read is said of the whole configuration already.
     let Ok(all) = servers::servers(dir) else { return Vec::new() };
@@ -17,6 +18,16 @@ pub(super) fn check(dir: &DataDir) -> Vec<Check> {
         Some(Check::warn(NAME, found, "correct its entry; see `mcpproxy upstream list`"))
     });
     let mut checks: Vec<Check> = broken.collect();
+    if let Some(mode) = files::mode_for_others(&dir.config())
+        && let Some((server, member)) =
+            all.iter().find_map(|server| Some((server, server.secret()?)))
+    {
+        let found = format!(
+            "{DISPLAY_NAME} has mode {mode:04o}: others may read the `{member}` of {:?}",
+            server.name
+        );
+        checks.push(Check::warn(NAME, found, "chmod 600, or write ${NAME} in place of a secret"));
+    }
     if checks.is_empty() {
         checks.push(Check::ok(
             NAME,

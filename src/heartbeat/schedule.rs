@@ -128,6 +128,20 @@ pub fn next_attempt(
     Some(due.max(again(state, timing, running_since)))
 }
 
+/// As [`next_attempt`], for this version of the product: an endpoint that retired it is asked later. What status,
+/// snapshot and `send` say.
+pub fn next_attempt_of(
+    version: &str,
+    state: &State,
+    timing: &Timing,
+    running_since: Option<u64>,
+    now: u64,
+) -> Option<u64> {
+    let next = next_attempt(state, timing, running_since, now)?;
+    let retired = rhythm::retired_until(&state.sender, version, now);
+    Some(retired.map_or(next, |until| next.max(until)))
+}
+
 /// When the wait after the last attempt is over.
 fn again(state: &State, timing: &Timing, running_since: Option<u64>) -> u64 {
     let again = state.sender.last_attempt.saturating_add(state.sender.retry_after);

@@ -31,11 +31,11 @@ pub(super) fn enabled() -> Option<bool> {
     }
 }
 
-/// The user's home directory, if it exists: making it is not ours.
+/// The user's home directory, if it exists: making it is not ours. A `HOME` that is relative names none.
 pub fn home() -> Option<PathBuf> {
-    let home = Surroundings::of_this_process().nearest("HOME").map(PathBuf::from);
-    let home = home.filter(|home| home.is_absolute());
-    home.or_else(|| host::user().map(|user| user.home.into())).filter(|home| home.exists())
+    let told = Surroundings::of_this_process().nearest("HOME").filter(|home| !home.is_empty());
+    let home = told.map(PathBuf::from).or_else(|| host::user().map(|user| user.home.into()));
+    home.filter(|home| home.is_absolute() && home.is_dir())
 }
 
 /// `$XDG_CONFIG_HOME`, else `~/.config`.

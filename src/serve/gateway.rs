@@ -17,12 +17,13 @@ use crate::config::servers::SEPARATOR;
 use crate::paths::DataDir;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
-    CompleteRequest, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorData,
-    GetPromptRequest, GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation,
-    InitializeRequestParams, InitializeResult, InputRequiredResult, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
-    PaginatedRequestParams, ReadResourceRequest, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Reference, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    CompleteRequest, CompleteRequestParams, CompleteResult, CustomRequest, CustomResult,
+    DiscoverResult, ErrorData, GetPromptRequest, GetPromptRequestParams, GetPromptResponse,
+    GetPromptResult, Implementation, InitializeRequestParams, InitializeResult,
+    InputRequiredResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams, ReadResourceRequest,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -106,6 +107,11 @@ impl Gateway {
 
     fn begin(&self, context: &RequestContext<RoleServer>) -> Busy {
         self.note_client(context, false);
+        self.begin_call()
+    }
+
+    /// As [`Self::begin`], of what is noted by itself.
+    fn begin_call(&self) -> Busy {
         self.busy.send_modify(|count| *count += 1);
         Busy(self.busy.clone())
     }
@@ -118,8 +124,12 @@ impl Gateway {
         let name = named.or_else(|| Some(context.peer.peer_info()?.client_info.name.clone()));
         match name {
             Some(name) if !calls && clients::is_own_gateway(&name) => {}
-            Some(name) => self.hub.recorder.record(Happened::Client(name)),
-            None => self.hub.recorder.record(Happened::Active),
+            name => {
+                let client = name.map(Happened::Client);
+                // A call is told by what becomes of it.
+                let request = (!calls).then_some(Happened::Request);
+                client.into_iter().chain(request).for_each(|it| self.hub.recorder.record(it));
+            }
         }
     }
 
@@ -332,6 +342,20 @@ impl ServerHandler for Gateway {
         ServerConfig::new(offered).with_server_info(me).with_instructions(INSTRUCTIONS)
     }
 
+    async fn ping(&self, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.note_client(&context, false);
+        Ok(())
+    }
+
+    async fn discover(
+        &self,
+        context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        self.note_client(&context, false);
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, self.get_info()))
+    }
+
     async fn initialize(
         &self,
         request: InitializeRequestParams,
@@ -339,6 +363,7 @@ impl ServerHandler for Gateway {
     ) -> Result<InitializeResult, ErrorData> {
         if !clients::is_own_gateway(&request.client_info.name) {
             self.hub.recorder.record(Happened::Client(request.client_info.name.clone()));
+            self.hub.recorder.record(Happened::Request);
         }
         context.peer.set_peer_info(request.clone());
         let mut result = self.negotiate_initialize(&request)?;
@@ -409,8 +434,9 @@ impl ServerHandler for Gateway {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        self.note_client(&context, false);
         let method = request.method;
         if unknown::ANSWERED.contains(&method.as_str()) {
             let words = format!("the parameters of {method} are missing or malformed");
@@ -424,7 +450,7 @@ impl ServerHandler for Gateway {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let _busy = self.begin(&context);
+        let _busy = self.begin_call();
         self.note_client(&context, true);
         match &*request.name {
             "retrieve_tools" => Ok(self.search(&request).await.into()),
@@ -434,10 +460,13 @@ impl ServerHandler for Gateway {
                 let status = report::telemetry(self.dir.clone()).await;
                 Ok(status.map_or_else(tools::refusal, tools::structured).into())
             }
-            name => Err(ErrorData::invalid_params(
-                format!("unknown tool: {name}; tools of servers are run with `call_tool`"),
-                None,
-            )),
+            name => {
+                self.hub.recorder.record(Happened::Request);
+                Err(ErrorData::invalid_params(
+                    format!("unknown tool: {name}; tools of servers are run with `call_tool`"),
+                    None,
+                ))
+            }
         }
     }
 

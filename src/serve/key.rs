@@ -18,8 +18,8 @@ pub struct Kept {
     pub key: ApiKey,
     /// Why it could not be kept, if so: it holds for this process only.
     pub only_now: Option<EditError>,
-    /// Others on this machine may be able to read it.
-    pub is_exposed: bool,
+    /// The mode of the config, if others on this machine may read it.
+    pub exposed: Option<u32>,
 }
 
 /// Why there is no key.
@@ -49,8 +49,8 @@ impl fmt::Display for KeyError {
 /// The key of the config; made and kept when there is none.
 pub fn ensure(dir: &DataDir) -> Result<Kept, KeyError> {
     if let Some(key) = configured(dir)? {
-        let is_exposed = files::is_readable_by_others(&dir.config());
-        return Ok(Kept { key, only_now: None, is_exposed });
+        let exposed = files::mode_for_others(&dir.config());
+        return Ok(Kept { key, only_now: None, exposed });
     }
     let made = ApiKey::make().ok_or(KeyError::NoRandomness)?;
     // Before the key is in it: the new text takes the file's mode.
@@ -68,10 +68,10 @@ pub fn ensure(dir: &DataDir) -> Result<Kept, KeyError> {
     });
     match kept {
         Ok(text) => {
-            let is_exposed = tightened.is_err() && files::is_readable_by_others(&dir.config());
-            Ok(Kept { key: checked(text)?, only_now: None, is_exposed })
+            let exposed = tightened.err().and_then(|_| files::mode_for_others(&dir.config()));
+            Ok(Kept { key: checked(text)?, only_now: None, exposed })
         }
-        Err(error) => Ok(Kept { key: made, only_now: Some(error), is_exposed: false }),
+        Err(error) => Ok(Kept { key: made, only_now: Some(error), exposed: None }),
     }
 }
 

@@ -202,9 +202,10 @@ impl Door {
         if let Some(error) = kept.only_now {
             warn!("the API key holds for this run only: {error}");
         }
-        if kept.is_exposed {
+        if let Some(mode) = kept.exposed {
             warn!(
-                "others on this machine may read the API key: {} is not 0600",
+                "{} has mode {mode:04o}: others may read the API key; make it 0600 (chmod 600), then remove `api_key`, \
+                 and a new one is made",
                 config::DISPLAY_NAME
             );
         }

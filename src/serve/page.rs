@@ -10,13 +10,14 @@ pub const PAGE: Page = Page {
     html: include_str!("page.html"),
     policy: policy!(
         style "sha256-4Pq+MAB1goo2O2r6Yp8SdTnAmrGD4MimoCRpj4N04uU=",
-        script "sha256-LNkeFp5KGK+4y/X+CtWDxb9ZcVTZgVhGvLZX9nnR5Dk="
+        script "sha256-2ue5YEIrcCHzc8QLblzcS2jLaP+HlGItey/vooJGgZQ="
     ),
 };
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::visible;
     use crate::web::page::proof;
 
     #[test]
@@ -27,5 +28,25 @@ mod tests {
     #[test]
     fn the_page_loads_nothing_and_holds_no_handler_that_the_policy_would_block() {
         proof::loads_nothing(&PAGE);
+    }
+
+    #[test]
+    fn the_page_spells_out_what_terminals_and_logs_spell_out() {
+        let (_, class) = PAGE.html.split_once("/[\\u{0}").expect("a class of characters");
+        let (class, _) = class.split_once("]/gu").expect("its end");
+        let number = |text: &str| {
+            let number = text.trim_start_matches("\\u{").trim_end_matches('}');
+            u32::from_str_radix(number, 16).expect("a number")
+        };
+        let class = format!("\\u{{0}}{class}").replace("}\\", "} \\");
+        let ranges: Vec<_> = class
+            .split(' ')
+            .map(|part| part.split_once('-').unwrap_or((part, part)))
+            .map(|(first, last)| number(first)..=number(last))
+            .collect();
+        for c in '\0'..=char::MAX {
+            let is_in = ranges.iter().any(|range| range.contains(&u32::from(c)));
+            assert_eq!(is_in, visible::is_hidden(c), "{:#x}", u32::from(c));
+        }
     }
 }

@@ -31,8 +31,8 @@ pub enum Happened {
     UpstreamCall,
     /// Such a call returned a result.
     UpstreamResult,
-    /// A client that gave no name asked something that is not counted.
-    Active,
+    /// A client asked something that none of the others stands for.
+    Request,
     /// A tool of ours was called, other than through one of the above.
     Builtin(BuiltinTool),
     /// The page was opened.
@@ -49,7 +49,7 @@ impl Happened {
             }
             Self::UpstreamCall => Event::UpstreamCall,
             Self::UpstreamResult => Event::UpstreamResult,
-            Self::Active => Event::ClientActive,
+            Self::Request => Event::Request { surface: Surface::Mcp },
             Self::Builtin(tool) => Event::BuiltinCall { tool: *tool },
             Self::Page => Event::Request { surface: Surface::Webui },
         }

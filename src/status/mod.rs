@@ -133,15 +133,24 @@ impl Status {
         }
     }
 
-    /// When the next heartbeat is due, if one ever is.
+    /// Whether heartbeats are sent, once a host has started.
+    pub(crate) fn awaits_host(&self) -> bool {
+        let (state, since) = (&self.state, self.live.started_at);
+        self.sends() && schedule::next_attempt(state, &self.timing, since, self.now).is_none()
+    }
+
+    fn sends(&self) -> bool {
+        self.consent.effective == Effective::On
+            && self.id_trouble.is_none()
+            && self.obstacle().is_none()
+    }
+
+    /// When the next attempt may begin, if there ever is one.
     pub(crate) fn next_due(&self) -> Option<u64> {
         let since = self.live.started_at;
-        let next = schedule::next_attempt(&self.state, &self.timing, since, self.now)?;
-        let next = self.retired_until().map_or(next, |until| next.max(until));
-        let sends = self.consent.effective == Effective::On
-            && self.id_trouble.is_none()
-            && self.obstacle().is_none();
-        sends.then_some(next)
+        let version = &self.subject.product.version;
+        let next = schedule::next_attempt_of(version, &self.state, &self.timing, since, self.now)?;
+        self.sends().then_some(next)
     }
 
     /// Why nothing can be sent, besides consent and id.

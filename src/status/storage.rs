@@ -73,6 +73,11 @@ fn install_obstacle(place: &Place, none: &str) -> Option<String> {
 fn config_obstacle(dir: &DataDir, none: &str) -> Option<String> {
     let config = std::fs::canonicalize(dir.config()).unwrap_or_else(|_| dir.config());
     let place = config.ancestors().skip(1).find(|path| path.exists())?;
+    if !place.is_dir() {
+        return Some(format!(
+            "{none}: the data directory is a file, or its path leads through one"
+        ));
+    }
     if let Err(error) = files::check_writable(place) {
         let kind = error.kind();
         return Some(format!(

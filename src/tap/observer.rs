@@ -6,7 +6,7 @@
 use super::messages::{Id, Lines, Message, Method};
 use super::outstanding::{Call, Outstanding};
 use crate::Event;
-use crate::activation::clients;
+use crate::activation::{Surface, clients};
 
 /// Which way bytes go. Ids mean something only together with it: both sides count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Direction {
 ///   `params._meta["io.modelcontextprotocol/clientInfo"]` of any message with a method. It is
 ///   reported each time: who records it knows what is new, also when the install changes meanwhile.
 ///   Our own gateway is seen with its tool calls only: what else it asks, it asks for no client.
-/// - A client is active with every request that is none of the calls below.
+/// - Every request that is none of the calls below is counted when it is made.
 /// - The server is connected when it answers any request of the client with a result, once.
 /// - Every request that calls a discovery tool is counted exactly once, when it is known what became
 ///   of it: with the counts of its answer if that is a successful one; without counts, so that no
@@ -139,7 +139,8 @@ impl<S: FnMut(Event<'_>)> Session<S> {
         match (&self.gateway, call) {
             (Some(_), Call::Any) | (None, Call::Upstream) => {}
             (Some(name), _) => (self.sink)(Event::ClientSeen { name }),
-            (None, _) => (self.sink)(Event::ClientActive),
+            (None, Call::Any) => (self.sink)(Event::Request { surface: Surface::Mcp }),
+            (None, Call::Discovery) => (self.sink)(Event::ClientActive),
         }
         let tells = match call {
             Call::Discovery => true,

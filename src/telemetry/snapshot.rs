@@ -9,8 +9,8 @@ use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
 use crate::heartbeat::host::LiveCounts;
 use crate::heartbeat::permission::Permission;
+use crate::heartbeat::schedule;
 use crate::heartbeat::session::Session;
-use crate::heartbeat::{rhythm, schedule};
 use crate::machine;
 
 /// What a host shows on its own status page.
@@ -61,10 +61,9 @@ pub(super) fn take(session: &Session) -> Snapshot {
     let last = state.as_ref().map_or(0, |state| state.sender.last_success);
     let since = Some(session.started_at);
     let version = &session.subject.product.version;
-    let next = state.as_ref().and_then(|state| {
-        let retired = rhythm::retired_until(&state.sender, version, now);
-        schedule::next_attempt(state, &session.timing, since, now).max(retired)
-    });
+    let next = state
+        .as_ref()
+        .and_then(|state| schedule::next_attempt_of(version, state, &session.timing, since, now));
     let installer = state.as_ref().is_some_and(|state| state.install.installer_pending);
     Snapshot {
         anonymous_id: permission.anonymous_id(),

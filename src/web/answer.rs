@@ -8,14 +8,16 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-/// Gives an answer the headers that all have.
+/// Gives an answer the headers that all have; what it says about caches and other sites stays.
 pub fn secure(response: &mut Response) {
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let policy = HeaderName::from_static("cross-origin-resource-policy");
-    headers.insert(policy, HeaderValue::from_static("same-origin"));
+    for policy in ["cross-origin-resource-policy", "cross-origin-opener-policy"] {
+        let name = HeaderName::from_static(policy);
+        headers.entry(name).or_insert(HeaderValue::from_static("same-origin"));
+    }
 }
 
 /// What `result` holds, beside `"success": true`; else the words of the error.

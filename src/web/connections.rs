@@ -4,6 +4,7 @@
 //! there is no place left. What gives its place to a newcomer is the connection that has waited longest.
 
 use super::addresses::Addresses;
+use super::answer;
 use super::places::{Place, Places};
 use super::stalls::Stalls;
 use axum::Router;
@@ -225,6 +226,7 @@ async fn connection(
                 None => {
                     let mut response = Response::new(Body::empty());
                     *response.status_mut() = StatusCode::BAD_REQUEST;
+                    answer::secure(&mut response);
                     response
                 }
             };

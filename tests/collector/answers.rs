@@ -136,6 +136,31 @@ fn other_paths_and_methods_are_404_and_405() {
 }
 
 #[test]
+fn no_answer_shares_its_window_or_its_bytes_with_another_site() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let collector = Collector::start_with(place.path(), &["--product", PRODUCT], &[]);
+    for (asked, code) in [
+        ("GET /", 401),
+        ("GET /privacy", 200),
+        ("GET /style.css", 200),
+        ("GET /healthz", 200),
+        ("POST /healthz", 405),
+        ("GET /heartbeat", 405),
+        ("POST /heartbeat", 415),
+        ("GET /nowhere", 404),
+        ("CONNECT example.org:443", 400),
+    ] {
+        let request = format!("{asked} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
+        let answer = collector.connect().ask(request.as_bytes()).expect("an answer");
+        assert_eq!(answer.code, code, "{asked}");
+        for policy in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
+            assert_eq!(answer.header(policy), Some("same-origin"), "{asked}: {policy}");
+        }
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{asked}");
+    }
+}
+
+#[test]
 fn a_fourth_heartbeat_of_a_day_of_receipt_waits_for_the_next() {
     let place = tempfile::tempdir().expect("a temporary directory");
     // Noon of some day by the clock of the collector.

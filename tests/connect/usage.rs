@@ -30,6 +30,21 @@ fn a_wrong_command_line_says_what_is_wrong() {
 }
 
 #[test]
+fn names_that_cannot_be_seen_are_spelled_out() {
+    let home = Home::new();
+    home.write(".cursor/mcp.json", r#"{"mcpServers": {"a\u202e\u001b[2J\nb": {"command": "x"}}}"#);
+    let shown = home.out(&["connect", "--list", "cursor"]);
+    assert!(shown.contains(r"a\u202e\u001b[2J\u000ab"), "{shown}");
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    let json = home.out(&["connect", "--list", "cursor", "-o", "json"]);
+    for text in [&shown, &json] {
+        assert!(!text.contains(['\u{202e}', '\u{1b}']), "{text:?}");
+    }
+    let root: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(root["clients"][0]["unwrapped"], json!(["a\u{202e}\u{1b}[2J\nb"]));
+}
+
+#[test]
 fn an_entry_has_the_form_that_its_client_reads() {
     let home = Home::new();
     let url = "http://127.0.0.1:8080/mcp";

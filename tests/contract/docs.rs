@@ -39,7 +39,7 @@ fn page() -> String {
          servers and tools, queries, arguments and results have no place.\n\n\
          - See what would be sent from your machine: `mcpproxy telemetry show-payload`\n\
          - Print the schema this page is made from: `mcpproxy telemetry schema`\n\
-         - Check payloads against it: `mcpproxy telemetry verify FILE`\n\
+         - Check payloads against it: `mcpproxy telemetry verify FILE...`\n\
          - Send nothing: `mcpproxy telemetry disable`, or set `DO_NOT_TRACK=1`\n\n\
          ## Fields\n\n\
          A field marked * is in every heartbeat; the others are left out where the sending program does not know them.\n\n",

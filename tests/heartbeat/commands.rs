@@ -57,6 +57,72 @@ fn send_now_shows_the_notice_sends_and_shows_the_same_bytes_while_they_are_pendi
 }
 
 #[test]
+fn send_and_status_agree_about_the_next_attempt() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let version = mcpproxy::build_info::VERSION;
+    let retired = format!(r#"{{"retired":{{"product":"mcpproxy","version":"{version}"}}}}"#);
+    let again = |after: &str| Reply::Status(503, vec![("retry-after", after.to_owned())]);
+    let receiver = Receiver::start([
+        Reply::status(404),
+        again("7200"),
+        Reply::status(204),
+        Reply::status(400),
+        again("90000"),
+        Reply::Body(410, retired),
+    ]);
+    let endpoint = receiver.endpoint();
+    let variables = [("MCPPROXY_TELEMETRY_ENDPOINT", endpoint.as_str())];
+    let shown = |args: &[&str]| {
+        let ran =
+            run(home.path(), &[&["status", "--product", "mcpproxy"], args].concat(), &variables);
+        String::from_utf8(ran.stdout).expect("text")
+    };
+    let next = || {
+        let status: serde_json::Value =
+            serde_json::from_str(&shown(&["-o", "json"])).expect("JSON");
+        status["heartbeat"]["next_due"].as_str().map(str::to_owned)
+    };
+    // Nothing follows by itself before a host has started.
+    let ran = run(home.path(), &["send", "--now"], &variables);
+    assert!(
+        ran.stderr.contains("404; the next attempt is made once a host has started"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(next(), None);
+    let row =
+        |shown: &str| shown.lines().find(|line| line.starts_with("  next")).map(str::to_owned);
+    assert!(row(&shown(&[])).is_some_and(|row| row.ends_with("when a host has started")));
+    assert_eq!(
+        run(home.path(), &["send"], &variables).stdout,
+        b"not due: no host has started yet\n"
+    );
+    // Then each answer of the endpoint, and what `send` says of it at once and later.
+    for (code, reply) in [(1, "503"), (0, "sent: "), (1, "400"), (1, "503"), (1, "410")] {
+        // No two heartbeats of one second are taken.
+        let sent = receiver.connections();
+        let ran = loop {
+            let ran = run(home.path(), &["send", "--now"], &variables);
+            if receiver.connections() > sent {
+                break ran;
+            }
+        };
+        let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), ran.stderr);
+        assert_eq!(ran.code, Some(code), "{said}");
+        assert!(said.contains(reply), "{said}");
+        let next = next().expect("a time");
+        assert!(code == 0 || said.contains(&format!(", at {next}\n")), "{next} is not in {said}");
+        assert!(row(&shown(&[])).is_some_and(|row| row.ends_with(&next)));
+        let ran = run(home.path(), &["send"], &variables);
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(
+            said.starts_with("not due: ") && said.contains(&format!(", at {next}")),
+            "{next}: {said}"
+        );
+    }
+}
+
+#[test]
 fn a_retired_version_is_said_and_asks_only_when_a_user_wants_it() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let version = mcpproxy::build_info::VERSION;

@@ -3,6 +3,7 @@
 
 use crate::parts::file;
 use mcpproxy::Event;
+use mcpproxy::activation::Surface;
 use mcpproxy::tap::{Direction, Observer};
 use serde_json::Value;
 
@@ -26,7 +27,7 @@ impl Seen {
             Event::UpstreamCall => self.other_calls += 1,
             Event::UpstreamResult => self.results += 1,
             // As often as requests: that is for the store to make little of.
-            Event::ClientActive => {}
+            Event::ClientActive | Event::Request { surface: Surface::Mcp } => {}
             gateway => panic!("a tap has no business with {gateway:?}"),
         }
     }

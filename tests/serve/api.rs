@@ -130,6 +130,7 @@ fn the_page_is_static_and_the_browser_is_told_what_it_may_do() {
         "content-security-policy: default-src 'none'; style-src 'sha256-",
         "frame-ancestors 'none'",
         "x-content-type-options: nosniff",
+        "cross-origin-opener-policy: same-origin",
         "referrer-policy: no-referrer",
         "cache-control: no-store",
     ] {
@@ -137,6 +138,31 @@ fn the_page_is_static_and_the_browser_is_told_what_it_may_do() {
     }
     assert!(body.starts_with("<!doctype html>") || body.starts_with("<!DOCTYPE html>"));
     assert!(!body.contains(&gateway.key));
+}
+
+#[test]
+fn no_answer_shares_its_window_or_its_bytes_with_another_site() {
+    let gateway = Gateway::start(&json!({}));
+    let key = ("X-API-Key", gateway.key.as_str());
+    let foreign = ("Origin", "https://example.org");
+    for (method, path, headers, code) in [
+        ("GET", "/", &[][..], 200),
+        ("GET", "/", &[foreign], 403),
+        ("GET", "/api/v1/status", &[key], 200),
+        ("GET", "/api/v1/status", &[], 401),
+        ("POST", "/api/v1/status", &[key], 405),
+        ("GET", "/nowhere", &[], 404),
+        ("PUT", "/mcp", &[], 405),
+        ("POST", "/mcp", &[foreign], 403),
+    ] {
+        let (head, _) = gateway.raw(method, path, headers, "");
+        assert_eq!(status_of(&head), code, "{method} {path}: {head}");
+        let head = head.to_ascii_lowercase();
+        for policy in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
+            let line = format!("{policy}: same-origin");
+            assert_eq!(head.matches(&line).count(), 1, "{method} {path}: {head}");
+        }
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn names_that_only_begin_like_our_gateway_are_clients_at_once() {
 }
 
 #[test]
-fn a_client_is_active_with_every_request_and_with_no_notification_or_answer() {
+fn every_request_counts_and_no_notification_or_answer() {
     let events = all_observed(&connected(
         r#"
         > {"jsonrpc":"2.0","id":1,"method":"tools/list"}
@@ -170,5 +170,5 @@ fn a_client_is_active_with_every_request_and_with_no_notification_or_answer() {
         > {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo"}}
         "#,
     ));
-    assert_eq!(events, ["client claude-code", ACTIVE, "connected", ACTIVE, "call"]);
+    assert_eq!(events, ["client claude-code", REQUEST, "connected", REQUEST, "call"]);
 }

@@ -7,6 +7,7 @@ mod lines;
 mod sessions;
 
 use mcpproxy::Event;
+use mcpproxy::activation::Surface;
 use mcpproxy::tap::{Direction, Observer};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -18,8 +19,10 @@ type Traffic = Vec<(Direction, Vec<u8>)>;
 const C: Direction = Direction::ToServer;
 const S: Direction = Direction::ToClient;
 
-/// A request that is told by nothing else. The calls test that it is; elsewhere it would hide what matters.
+/// A request that is told later; one that is told by nothing else. The calls test that they are; elsewhere they would
+/// hide what matters.
 const ACTIVE: &str = "active";
+const REQUEST: &str = "request";
 
 fn said(event: Event<'_>) -> String {
     match event {
@@ -32,14 +35,15 @@ fn said(event: Event<'_>) -> String {
         Event::UpstreamCall => "call".into(),
         Event::UpstreamResult => "result".into(),
         Event::ClientActive => ACTIVE.into(),
+        Event::Request { surface: Surface::Mcp } => REQUEST.into(),
         other => format!("{other:?}"),
     }
 }
 
-/// What an observer says to `traffic`, fed in the pieces given, but for [`ACTIVE`].
+/// What an observer says to `traffic`, fed in the pieces given, but for [`ACTIVE`] and [`REQUEST`].
 fn observed(traffic: &Traffic) -> Vec<String> {
     let mut events = all_observed(traffic);
-    events.retain(|event| event != ACTIVE);
+    events.retain(|event| event != ACTIVE && event != REQUEST);
     events
 }
 

@@ -88,8 +88,8 @@ pub fn make_private(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub fn is_readable_by_others(_path: &Path) -> bool {
-    false
+pub fn mode_for_others(_path: &Path) -> Option<u32> {
+    None
 }
 
 pub const HAS_OWNERS: bool = false;

@@ -8,7 +8,6 @@ use super::answer::Answer;
 use super::floods::Origin;
 use super::receive::Receiver;
 use super::store::StoreError;
-use crate::web::answer::secure;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
@@ -52,9 +51,7 @@ pub fn router(base: &str) -> Router {
 async fn refuse() -> Response {
     let headers = [(CONTENT_TYPE, "application/json"), (RETRY_AFTER, LATER)];
     let text = r#"{"stored":false,"demo":true}"#;
-    let mut response = (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response();
-    secure(&mut response);
-    response
+    (StatusCode::SERVICE_UNAVAILABLE, headers, text).into_response()
 }
 
 /// The same routes, with the banner on each page.

@@ -63,6 +63,9 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Directory(io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => f.write_str(
+                "the data directory is a file, or its path leads through one; name another with --data-dir DIR",
+            ),
             Self::Directory(kind) => write!(
                 f,
                 "the data directory cannot be used: {kind}; name another with --data-dir DIR"

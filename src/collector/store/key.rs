@@ -102,7 +102,12 @@ impl Key {
             KeySource::File(path) => Self::from_file(path, "the file of --key-file")?
                 .ok_or(StoreError::KeyFile(io::ErrorKind::NotFound))
                 .map(Some),
-            KeySource::Own => Self::from_file(&dir.join(FILE), "collector.key"),
+            KeySource::Own => match Self::from_file(&dir.join(FILE), "collector.key") {
+                Err(StoreError::KeyFile(kind @ io::ErrorKind::NotADirectory)) => {
+                    Err(StoreError::Directory(kind))
+                }
+                given => given,
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 //! One rule: pure and once. What a variable holds is never expanded again, and never in a message.
 
 use super::HOME_VARIABLE;
+use std::path::Path;
 
 /// What gives variables their values.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -42,8 +43,10 @@ pub(super) fn expand_path(text: &str, key: &str, lookup: Lookup<'_>) -> Result<S
     else {
         return expand(text, key, lookup);
     };
-    let home = lookup(HOME_VARIABLE).filter(|home| !home.is_empty()).ok_or_else(|| {
-        format!("`{key}` starts with ~, but {HOME_VARIABLE} is not set; set it, or write the path")
+    let home = lookup(HOME_VARIABLE).filter(|home| Path::new(home).has_root()).ok_or_else(|| {
+        format!(
+            "`{key}` starts with ~, but {HOME_VARIABLE} is not set or relative; set it, or write the path"
+        )
     })?;
     Ok(home + &expand(rest, key, lookup)?)
 }
@@ -194,6 +197,10 @@ mod tests {
         let why = expand_path("~/secret", "cwd", &|_| None).unwrap_err();
         assert!(why.contains("`cwd`") && why.contains(HOME_VARIABLE), "{why}");
         assert!(!why.contains("secret"), "{why}");
+        // From wherever the gateway runs: that is nowhere.
+        for home in ["", ".", "h"] {
+            assert!(expand_path("~/x", "cwd", &|_| Some(home.to_owned())).is_err(), "{home:?}");
+        }
     }
 
     #[test]
