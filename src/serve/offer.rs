@@ -6,7 +6,7 @@
 mod items;
 
 use super::faults::Faults;
-use super::messages::{Answer, why};
+use super::messages::{Answer, REFUSED, why};
 use items::{Items, Named};
 use rmcp::RoleClient;
 use rmcp::model::{
@@ -67,6 +67,9 @@ impl Tool {
         let mut members = object(text)?;
         let own = |key: &str| members.get(key).and_then(Value::as_str).map(str::to_owned);
         let name = own("name").filter(|name| !name.is_empty()).ok_or("it has no name")?;
+        if members.contains_key(REFUSED) {
+            return Err("its input schema has an `x-mcp-header` that the protocol forbids".into());
+        }
         let (title, description) = (own("title"), own("description"));
         let fault = match members.get("inputSchema") {
             Some(Value::Object(_)) => None,
