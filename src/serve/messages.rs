@@ -68,6 +68,8 @@ pub enum Answer {
 
 /// Where the text of a list of tools stands, when the SDK has to see the list as well.
 const TEXT: &str = "mcpproxy/text";
+/// The member of a tool that the SDK refused.
+pub const REFUSED: &str = "mcpproxy/refused";
 /// No JSON text begins so.
 const UNREADABLE: char = '!';
 
@@ -91,7 +93,7 @@ impl Answer {
             }
             ServerResult::ListToolsResult(mut list) => {
                 match list.meta.as_mut().and_then(|meta| meta.0.remove(TEXT)) {
-                    Some(Value::String(text)) => Self::Text(text),
+                    Some(Value::String(text)) => Self::Text(without_refused(text, &list.tools)),
                     _ => Self::of_kind(&list),
                 }
             }
@@ -331,8 +333,39 @@ pub fn with_headers(message: ServerJsonRpcMessage) -> ServerJsonRpcMessage {
 fn tools_with_headers(text: &str) -> Option<Vec<Tool>> {
     let members: Members = serde_json::from_str(text).ok()?;
     let tools: Vec<&RawValue> = serde_json::from_str(members.get("tools")?.get()).ok()?;
-    let named = tools.into_iter().filter(|tool| tool.get().contains("x-mcp-header"));
-    Some(named.filter_map(|tool| serde_json::from_str(tool.get()).ok()).collect())
+    Some(tools.into_iter().filter_map(with_header).collect())
+}
+
+fn with_header(tool: &RawValue) -> Option<Tool> {
+    let text = Some(tool.get()).filter(|text| text.contains("x-mcp-header"))?;
+    serde_json::from_str(text).ok()
+}
+
+/// The text of a list, of whose tools with headers the SDK kept these. It refuses those that name headers as the
+/// protocol forbids, where that holds: over HTTP, in the modern era. They get a member that says so.
+fn without_refused(text: String, kept: &[Tool]) -> String {
+    marked(&text, kept).unwrap_or(text)
+}
+
+fn marked(text: &str, kept: &[Tool]) -> Option<String> {
+    let mut members: Members = serde_json::from_str(text).ok()?;
+    let tools: Vec<&RawValue> = serde_json::from_str(members.get("tools")?.get()).ok()?;
+    let (mut kept, mut is_marked) = (kept.iter().peekable(), false);
+    let tools = tools.into_iter().map(|tool| {
+        // They are in their order.
+        let is_refused = with_header(tool).is_some_and(|seen| {
+            let is_seen =
+                |kept: &&Tool| kept.name == seen.name && kept.input_schema == seen.input_schema;
+            kept.next_if(is_seen).is_none()
+        });
+        is_marked |= is_refused;
+        let open = tool.get().trim_start_matches('{');
+        if is_refused { format!("{{\"{REFUSED}\":true,{open}") } else { tool.get().to_owned() }
+    });
+    let tools: Vec<String> = tools.collect();
+    let tools = RawValue::from_string(format!("[{}]", tools.join(","))).ok()?;
+    members.insert("tools".to_owned(), &tools);
+    is_marked.then(|| serde_json::to_string(&members).ok())?
 }
 
 /// Whether the request is one for tools.

@@ -8,7 +8,7 @@ mod items;
 
 use super::brief::cut;
 use super::faults::Faults;
-use super::messages::{Answer, why};
+use super::messages::{Answer, REFUSED, why};
 use allowance::{Allowance, MOST_OFFERED};
 use items::{Items, Named};
 use rmcp::RoleClient;
@@ -89,6 +89,9 @@ impl Tool {
         let mut members = object(text)?;
         let own = |key: &str| members.get(key).and_then(Value::as_str).map(str::to_owned);
         let name = own("name").filter(|name| !name.is_empty()).ok_or("it has no name")?;
+        if members.contains_key(REFUSED) {
+            return Err("its input schema has an `x-mcp-header` that the protocol forbids".into());
+        }
         let fault = match members.get("inputSchema") {
             Some(Value::Object(_)) => None,
             None => Some("it has no input schema, so any arguments are passed".to_owned()),

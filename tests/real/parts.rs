@@ -83,6 +83,11 @@ impl Parts {
         self.root.join("api/bin/python")
     }
 
+    /// Where the conformance suite's fixture server and client lie in the Python SDK's source.
+    pub fn fixture(&self, path: &str) -> PathBuf {
+        self.root.join("fixture/source").join(path)
+    }
+
     /// A script of the MCP project's npm packages.
     pub fn npm(&self, script: &str) -> OsString {
         self.node_modules().join("@modelcontextprotocol").join(script).into()
@@ -186,6 +191,7 @@ fn every_python_requirement_is_an_exact_version() {
         ("requirements.txt", &["mcp==2.", "mcp-server-time==", "fastmcp=="][..]),
         ("api-requirements.txt", &["schemathesis==4."][..]),
         ("twine-requirements.txt", &["twine=="][..]),
+        ("fixture-requirements.txt", &["mcp==2."][..]),
         ("pypi-requirements.txt", &["pypiserver==", "uv==", "pipx=="][..]),
     ];
     for (name, wanted) in parts {
@@ -200,4 +206,14 @@ fn every_python_requirement_is_an_exact_version() {
             assert!(exact && !line.contains("://"), "{name}: not an exact version: {line}");
         }
     }
+}
+
+#[test]
+fn the_fixture_server_is_that_of_the_installed_sdk() {
+    let version = |name: &str| {
+        let text = std::fs::read_to_string(file(name)).expect("the requirements");
+        let line = text.lines().find_map(|line| line.strip_prefix("mcp==")).expect("mcp");
+        line.split(' ').next().map(str::to_owned)
+    };
+    assert_eq!(version("fixture-requirements.txt"), version("requirements.txt"));
 }

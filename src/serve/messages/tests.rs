@@ -214,3 +214,25 @@ fn tools_that_say_so_reach_the_sdk_beside_the_text() {
     assert_eq!(list.tools.iter().map(|tool| &*tool.name).collect::<Vec<_>>(), ["headed"]);
     assert_eq!(Answer::of(response.result), Answer::Text(text));
 }
+
+#[test]
+fn a_tool_that_the_sdk_refuses_for_its_headers_is_marked_and_no_other() {
+    let tool = |name: &str, header: &str| {
+        let region = json!({"type": "string", "x-mcp-header": header});
+        json!({"name": name, "inputSchema": {"type": "object", "properties": {"region": region}}})
+    };
+    // The second one is no tool for the SDK: what is off in it is found elsewhere.
+    let unread = json!({"name": "unread", "inputSchema": "x-mcp-header"});
+    let tools = [tool("same", "a b"), unread, tool("good", "Region"), tool("same", "Region")];
+    let text = json!({"tools": tools, "ttlMs": 1}).to_string();
+    let response =
+        ServerJsonRpcMessage::response(Answer::Text(text).wrapped(), RequestId::Number(1));
+    let JsonRpcMessage::Response(response) = with_headers(response) else { panic!() };
+    let ServerResult::ListToolsResult(mut list) = response.result else { panic!() };
+    list.tools.remove(0);
+    let Answer::Text(text) = Answer::of(ServerResult::ListToolsResult(list)) else { panic!() };
+    let list: Value = serde_json::from_str(&text).expect("JSON");
+    let marked = list["tools"].as_array().expect("a list").iter();
+    let marked: Vec<bool> = marked.map(|tool| tool.get(REFUSED).is_some()).collect();
+    assert_eq!((marked, &list["ttlMs"]), (vec![true, false, false, false], &json!(1)));
+}

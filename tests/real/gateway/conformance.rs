@@ -1,110 +1,151 @@
-//! The MCP project's conformance suite against a running gateway.
+//! The MCP project's conformance suite, through a gateway.
 //!
-//! docs/conformance.md says of every scenario what comes of it, and why; here that is found to be so.
+//! One rule: each scenario runs twice, without a gateway and with one between, and docs/conformance.md lists every
+//! check that comes out otherwise. A check that is not listed comes out the same.
 
-use super::host::{Gateway, entry};
-use crate::parts::{Parts, Server, file};
-use crate::session::run;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::Path;
+mod suite;
 
-/// The revisions of the protocol the suite has requirements for; columns of the table, in this order.
-const REVISIONS: &[&str] = &["2025-11-25", "2026-07-28"];
-const DOCUMENT: &str = include_str!("../../../docs/conformance.md");
+use super::host::{Gateway, ask, is_alive};
+use crate::parts::{Parts, file};
+use crate::session::{Home, signal, wait};
+use serde_json::json;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use suite::{Checks, REVISIONS, differences, listed, of_clients, server_scenarios};
 
-/// Scenarios and what the document says of them in this column.
-fn promised(column: usize) -> BTreeMap<String, String> {
-    let rows = DOCUMENT.lines().filter(|line| line.starts_with("| `"));
-    let cells = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
-    cells
-        .filter(|cells| cells[column] != "-")
-        .map(|cells| (cells[0].trim_matches('`').to_owned(), cells[column].to_owned()))
-        .collect()
+/// A process that tells where it listens, in a line that has these words before the address.
+struct Listening {
+    child: Child,
+    url: String,
 }
 
-/// Runs every scenario that a revision requires. What came of each, and what was wrong.
-fn scenarios(
-    parts: &Parts,
-    gateway: &Gateway,
-    revision: &str,
-) -> BTreeMap<String, (String, Vec<Value>)> {
-    let results = gateway.home.root().join(revision);
-    let mut command: Vec<OsString> = vec!["node".into(), "--import".into()];
-    command.push(file("clients/conformance.mjs").into());
-    command.push(parts.npm("conformance/dist/index.js"));
-    let mcp = gateway.mcp();
-    command.extend(["server", "--url", &mcp, "--requirements", revision, "-o"].map(OsString::from));
-    command.push(results.clone().into());
-    // It fails when any scenario does; which may is the document's to say.
-    let ended = run(&mut gateway.home.shell(&[], &command));
-    let said = std::fs::read_dir(&results);
-    let said = said.unwrap_or_else(|_| panic!("no results: {}{}", ended.stdout, ended.stderr));
-    said.map(|entry| result(&entry.expect("an entry").path())).collect()
-}
-
-/// `-2026-11-25T02-55-49-833Z` at the end of a directory's name.
-const TIME: usize = 25;
-
-/// `server-NAME-TIME/checks.json`
-fn result(directory: &Path) -> (String, (String, Vec<Value>)) {
-    let name = directory.file_name().and_then(|name| name.to_str()).expect("UTF-8");
-    let name = name.strip_prefix("server-").expect("a server scenario");
-    let name = &name[..name.len() - TIME];
-    let checks = std::fs::read(directory.join("checks.json")).expect("its checks");
-    let checks: Vec<Value> = serde_json::from_slice(&checks).expect("a list");
-    let with = |status: &str| {
-        let found = checks.iter().filter(|check| check["status"] == status);
-        found.cloned().collect::<Vec<Value>>()
-    };
-    let (failures, warnings) = (with("FAILURE"), with("WARNING"));
-    for failure in &failures {
-        let is_extension = name.starts_with("tasks-") && failure["id"] != "wire-schema-valid";
-        assert!(is_extension || is_excused(failure), "{name}: {failure:#}");
+impl Listening {
+    fn start(command: &mut Command, words: &str, is_on_stderr: bool) -> Listening {
+        let command = command.stdin(Stdio::piped()).process_group(0);
+        let command = match is_on_stderr {
+            true => command.stdout(Stdio::null()).stderr(Stdio::piped()),
+            false => command.stdout(Stdio::piped()).stderr(Stdio::null()),
+        };
+        let mut child = command.spawn().expect("start it");
+        let said: Box<dyn std::io::Read + Send> = match is_on_stderr {
+            true => Box::new(child.stderr.take().expect("piped")),
+            false => Box::new(child.stdout.take().expect("piped")),
+        };
+        let mut said = BufReader::new(said).lines();
+        let address = said.by_ref().map_while(Result::ok).find_map(|line| {
+            let address = line.split_once(words)?.1.split(' ').next()?;
+            Some(address.to_owned())
+        });
+        let url = address.expect("it says where it listens");
+        // It goes on talking; a full pipe would stop it.
+        std::thread::spawn(move || said.for_each(drop));
+        Listening { child, url }
     }
-    let verdict = match (failures.is_empty(), warnings.is_empty()) {
-        (false, _) => "cannot",
-        _ if with("SUCCESS").is_empty() => "skips itself",
-        (true, false) => "passes, warns",
-        (true, true) => "passes",
-    };
-    (name.to_owned(), (verdict.to_owned(), [failures, warnings].concat()))
+
+    /// The suite's fixture server.
+    fn fixture(parts: &Parts) -> Listening {
+        let mut python = Command::new(parts.python());
+        python.args(["-m", "mcp_everything_server", "--port", "0"]);
+        python.env("PYTHONPATH", parts.fixture("examples/servers/everything-server"));
+        let mut server = Self::start(&mut python, "Uvicorn running on ", true);
+        // The first answer takes longest, and a gateway takes a slow one for that of the older era.
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": { "_meta": meta },
+        });
+        let head = "POST /mcp HTTP/1.1\r\nContent-Type: application/json\r\n\
+                    Accept: application/json, text/event-stream\r\n\
+                    MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: server/discover";
+        let answer = ask(server.url.trim_start_matches("http://"), head, &body.to_string());
+        assert_eq!(answer.code, 200, "{}", String::from_utf8_lossy(&answer.body));
+        server.url.push_str("/mcp");
+        server
+    }
+
+    /// The same as a server of this revision. A gateway asks a server of both eras for the newer one.
+    fn fixture_of(parts: &Parts, revision: &str) -> Vec<Listening> {
+        let server = Self::fixture(parts);
+        let mut node = Command::new("node");
+        node.arg(file("servers/older.mjs")).arg(&server.url);
+        match revision {
+            "2025-11-25" => vec![Self::start(&mut node, "", false), server],
+            _ => vec![server],
+        }
+    }
+
+    /// The gateway's only server under its own names.
+    fn names(gateway: &Gateway) -> Listening {
+        let mut node = Command::new("node");
+        node.arg(file("clients/names.mjs")).args([&gateway.mcp(), "fixture"]);
+        Self::start(&mut node, "", false)
+    }
 }
 
-/// Whether a failed check says that something of the fixture is missing: any other failure is the gateway's.
-fn is_excused(failure: &Value) -> bool {
-    let missing = [
-        "unknown tool: ",
-        "unknown prompt",
-        "Not testable: ",
-        "not found. Available tools: retrieve_tools, call_tool, telemetry_status",
-        "Expected InputRequiredResult",
-        "Prerequisite failed",
-        "logging/setLevel",
-        "resources/subscribe",
-    ];
-    let said = failure["errorMessage"].as_str().unwrap_or_default();
-    missing.iter().any(|words| said.contains(words))
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if is_alive(self.child.id()) {
+            signal("TERM", &self.child.id().to_string());
+            let _ = wait(&mut self.child, Duration::from_secs(10));
+        }
+    }
+}
+
+/// That the document lists everything in which the suite finds another thing behind the gateway, and no more.
+fn assert_listed(section: &str, found: &[(Checks, Checks)]) {
+    let mut wrong = String::new();
+    for (column, ((alone, behind), revision)) in found.iter().zip(REVISIONS).enumerate() {
+        let (found, written) = (differences(alone, behind), listed(section, column));
+        for (set, words) in [
+            (found.difference(&written), "not in the document"),
+            (written.difference(&found), "in the document, and not so"),
+        ] {
+            for (scenario, check, verdicts) in set {
+                let row = format!("| `{scenario}` | `{check}` | {verdicts} |");
+                wrong.push_str(&format!("{revision}: {words}: {row}\n"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{section}\n{wrong}");
 }
 
 #[test]
-fn every_scenario_comes_out_as_the_document_says() {
-    let Some(parts) = Parts::find() else { return };
-    let fixtures = ["python3".into(), "-S".into(), file("servers/fixtures.py").into()];
-    let mut gateway = Gateway::connected_to(&json!({
-        "everything": entry(&Server::Everything.command(&parts)),
-        "fixtures": entry(&fixtures),
-    }));
-    for (column, revision) in REVISIONS.iter().enumerate() {
-        let promised = promised(column + 1);
-        let found = scenarios(&parts, &gateway, revision);
-        for (name, (verdict, wrong)) in &found {
-            assert_eq!(promised.get(name), Some(verdict), "{revision} {name}: {wrong:#?}");
-        }
-        for name in promised.keys() {
-            assert!(found.contains_key(name), "{revision}: {name} was not run");
-        }
-    }
-    assert!(gateway.stop().success(), "{}", gateway.log());
+fn a_server_behind_the_gateway_passes_what_it_passes_alone() {
+    let Some(parts) = Parts::find_all(&["npm", "py", "fixture"]) else { return };
+    let found = REVISIONS.map(|revision| {
+        std::thread::scope(|scope| {
+            let alone = scope.spawn(|| {
+                let server = Listening::fixture(&parts);
+                server_scenarios(&parts, &Home::new(), &server.url, revision)
+            });
+            let servers = Listening::fixture_of(&parts, revision);
+            let mut gateway =
+                Gateway::connected_to(&json!({ "fixture": { "url": servers[0].url } }));
+            let names = Listening::names(&gateway);
+            let behind = server_scenarios(&parts, &gateway.home, &names.url, revision);
+            drop(names);
+            assert!(gateway.stop().success(), "{}", gateway.log());
+            (alone.join().expect("the server alone"), behind)
+        })
+    });
+    assert_listed("## Servers behind the gateway", &found);
+}
+
+#[test]
+fn a_client_behind_the_gateway_passes_what_it_passes_alone() {
+    let Some(parts) = Parts::find_all(&["npm", "py", "fixture"]) else { return };
+    let client = [parts.python(), parts.fixture(".github/actions/conformance/client.py")];
+    let found = REVISIONS.map(|revision| {
+        std::thread::scope(|scope| {
+            let alone = scope.spawn(|| of_clients(&parts, revision, &client));
+            let behind: Vec<_> = suite::behind().into_iter().chain(client.clone()).collect();
+            let behind = of_clients(&parts, revision, &behind);
+            (alone.join().expect("the client alone"), behind)
+        })
+    });
+    assert_listed("## The gateway as a client", &found);
 }
