@@ -25,8 +25,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RECORDER = HERE.parent / "tests" / "real" / "recorder.py"
-# Seconds for an answer, and for an end after the input is closed.
+# Seconds for an answer, for one to a method that the server did not say it has, and for an end after the input
+# is closed.
 PATIENCE = 60
+SHORT = 5
 # Seconds until the gateway has the server's tools, or has given it up.
 START = 150
 END = 12
@@ -179,11 +181,11 @@ def left(mark):
     return [words for _, words in found]
 
 
-def listed(session, method):
+def listed(session, method, patience=PATIENCE):
     """All pages of a list, or the answer that is none."""
     items, params, pages = [], {}, 0
     while True:
-        answer = session.ask(method, params)
+        answer = session.ask(method, params, patience)
         result = answer.get("result") if isinstance(answer, dict) else None
         page = result.get(LISTS[method]) if isinstance(result, dict) else None
         if not isinstance(page, list):
@@ -199,8 +201,11 @@ def tour(session, server, read=None, prompt=None):
     """All that a server offers and answers."""
     begun = time.monotonic()
     seen = {"initialize": session.begin(), "seconds": round(time.monotonic() - begun, 2)}
+    greeting = seen["initialize"] if isinstance(seen["initialize"], dict) else {}
+    capabilities = greeting.get("result", {}).get("capabilities", {})
     for method in LISTS:
-        seen[method] = listed(session, method)
+        # Some are silent to a method that they did not say they have.
+        seen[method] = listed(session, method, PATIENCE if method.split("/")[0] in capabilities else SHORT)
     seen["calls"] = [session.ask("tools/call", call) for call in server.get("calls", [])]
     for kind, method, key in (("resources/list", "resources/read", "uri"), ("prompts/list", "prompts/get", "name")):
         items = seen[kind] if isinstance(seen[kind], list) else []
@@ -322,6 +327,9 @@ def measure(server, binary, into):
     name = server["name"]
     place = install(server, into)
     run = [word.replace("{in}", str(place)) for word in server["run"]]
+    if Path(run[0]).is_file():
+        # Some packages do this in a script of theirs, and none was run.
+        Path(run[0]).chmod(0o755)
     report = {"name": name, "package": server["package"], "version": server["version"]}
     with tempfile.TemporaryDirectory(prefix="strangers-") as work:
         work = Path(work)

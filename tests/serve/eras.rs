@@ -26,9 +26,10 @@ fn stdio(dir: &Path, discovery: &str) -> Value {
                 refusing) error "$id" -32601 ;;
                 nameless) error null -32601 ;;
                 misnaming) error -32603 1 ;;
+                late) late=yes ;;
                 esac ;;
             *'"initialize"'*)
-                [ "$DISCOVERY" != late ] || error -32603 1
+                [ -z "$late" ] || error -32603 1
                 answer "$id" '{"protocolVersion":"'"$version"'","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
             *'"tools/list"'*) answer "$id" '{"tools":[{"name":"say","inputSchema":{"type":"object"}},{"name":"end","inputSchema":{"type":"object"}}]}' ;;
             *'"end"'*) exit 0 ;;
