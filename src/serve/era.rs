@@ -3,8 +3,9 @@
 //! One rule: the handshake belongs to the versions before 2026-07-28. A server is modern when it answers
 //! `server/discover`, never because it repeats a version.
 //!
-//! The SDK waits ten seconds for the answer to `server/discover`, and takes a server for a modern one that
-//! answers `initialize` with any later version. Both are corrected where the transport is read.
+//! The SDK waits ten seconds for the answer to `server/discover`, takes a server for a modern one that
+//! answers `initialize` with any later version, and gives a server up that refuses under another id than that of
+//! the request. All three are corrected where the transport is read.
 
 use rmcp::RoleClient;
 use rmcp::model::{
@@ -120,12 +121,31 @@ pub struct Beginning<T> {
     /// Until when the answer to the probe is waited for.
     until: Option<Instant>,
     is_greeted: bool,
+    /// Requests that begin the session and have no answer, the newest last: a probe that was given up is one.
+    open: Vec<RequestId>,
 }
 
 impl<T> Beginning<T> {
     /// Waits `silence` for the answer to `server/discover`; for ever without it.
     pub fn new(inner: T, memory: Memory, silence: Option<Duration>) -> Self {
-        Self { inner, memory, silence, probe: None, until: None, is_greeted: false }
+        Self { inner, memory, silence, probe: None, until: None, is_greeted: false, open: vec![] }
+    }
+
+    /// Gives an error under an id of the server's own, or none, to the request that waits for longest: frameworks
+    /// refuse a method that they do not know so. Without one, the message stays as it is.
+    fn name(&mut self, message: &mut RxJsonRpcMessage<RoleClient>) {
+        let id = match &*message {
+            JsonRpcMessage::Response(response) => Some(&response.id),
+            JsonRpcMessage::Error(error) => error.id.as_ref(),
+            _ => return,
+        };
+        if let Some(place) = self.open.iter().position(|open| Some(open) == id) {
+            self.open.remove(place);
+        } else if let JsonRpcMessage::Error(error) = message
+            && !self.open.is_empty()
+        {
+            error.id = Some(self.open.remove(0));
+        }
     }
 
     fn look(&mut self, message: &mut RxJsonRpcMessage<RoleClient>) {
@@ -164,10 +184,15 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Beginning<T> {
             match &message.request {
                 ClientRequest::DiscoverRequest(_) if !self.is_greeted => {
                     self.probe = Some(message.id.clone());
+                    self.open.push(message.id.clone());
                     self.until = self.silence.map(|silence| Instant::now() + silence);
                 }
-                ClientRequest::InitializeRequest(_) => self.is_greeted = true,
-                _ => {}
+                ClientRequest::InitializeRequest(_) => {
+                    self.is_greeted = true;
+                    self.open.push(message.id.clone());
+                }
+                // The session has begun: what comes from now on answers other requests.
+                _ => self.open.clear(),
             }
         }
         self.inner.send(item)
@@ -187,6 +212,7 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Beginning<T> {
             }
             _ => self.inner.receive().await?,
         };
+        self.name(&mut message);
         self.look(&mut message);
         Some(message)
     }

@@ -21,8 +21,16 @@ fn stdio(dir: &Path, discovery: &str) -> Value {
             id=$(printf %s "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
             version=$(printf %s "$line" | sed -n 's/.*"protocolVersion":"\([^"]*\)".*/\1/p')
             case "$line" in
-            *'"server/discover"'*) [ "$DISCOVERY" = silent ] || error "$id" -32601 ;;
-            *'"initialize"'*) answer "$id" '{"protocolVersion":"'"$version"'","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
+            *'"server/discover"'*)
+                case "$DISCOVERY" in
+                refusing) error "$id" -32601 ;;
+                nameless) error null -32601 ;;
+                misnaming) error -32603 1 ;;
+                late) late=yes ;;
+                esac ;;
+            *'"initialize"'*)
+                [ -z "$late" ] || error -32603 1
+                answer "$id" '{"protocolVersion":"'"$version"'","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
             *'"tools/list"'*) answer "$id" '{"tools":[{"name":"say","inputSchema":{"type":"object"}},{"name":"end","inputSchema":{"type":"object"}}]}' ;;
             *'"end"'*) exit 0 ;;
             *'"say"'*) answer "$id" '{"content":[{"type":"text","text":"said"}]}' ;;
@@ -46,13 +54,14 @@ fn methods(life: &[Value]) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_refuses_or_ignores_the_probe_is_offered_a_version_with_a_handshake() {
-    let dirs = [tempfile::tempdir().expect("one"), tempfile::tempdir().expect("one")];
-    let gateway = Gateway::start(&json!({"mcpServers": {
-        "refusing": stdio(dirs[0].path(), "refusing"),
-        "silent": stdio(dirs[1].path(), "silent"),
-    }}));
+    // The last three refuse under no id or one of their own, the last of them when it was given up already.
+    let kinds = ["refusing", "silent", "nameless", "misnaming", "late"];
+    let dirs = kinds.map(|_| tempfile::tempdir().expect("one"));
+    let servers = kinds.iter().zip(&dirs).map(|(kind, dir)| (*kind, stdio(dir.path(), kind)));
+    let servers = servers.collect::<std::collections::HashMap<_, _>>();
+    let gateway = Gateway::start(&json!({"mcpServers": servers}));
     let session = over_http(&gateway.mcp(), "zed", modern()).await;
-    for (name, dir) in ["refusing", "silent"].into_iter().zip(&dirs) {
+    for (name, dir) in kinds.into_iter().zip(&dirs) {
         gateway.wait_for(name, "connected");
         assert_eq!(text(&call(&session, &format!("{name}:say"), json!({})).await), "said");
         let first = lives(dir.path()).remove(0);

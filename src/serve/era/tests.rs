@@ -110,6 +110,47 @@ async fn a_result_that_is_no_discovery_is_a_refusal() {
 }
 
 #[tokio::test]
+async fn an_error_under_another_id_refuses_what_waits_for_longest() {
+    let id = |message: Option<RxJsonRpcMessage<RoleClient>>| match message {
+        Some(JsonRpcMessage::Error(error)) => error.id,
+        other => panic!("{other:?}"),
+    };
+    let error = |id: Value| json!({"jsonrpc": "2.0", "id": id, "error": {"code": 1, "message": "A defect"}});
+    for strange in [json!(-32603), json!(null), json!("0")] {
+        let (mut transport, _) = server(&[error(strange.clone())], None);
+        ask(&mut transport, discover(), 0).await;
+        assert_eq!(id(transport.receive().await), Some(RequestId::Number(0)), "{strange}");
+        // Nothing else waits, then the greeting does.
+        transport.inner.0.push_back(error(json!(-32603)));
+        ask(&mut transport, initialize(), 1).await;
+        assert_eq!(id(transport.receive().await), Some(RequestId::Number(1)), "{strange}");
+
+        // The probe was given up: its refusal is not the answer to the greeting.
+        let (mut transport, memory) = server(&[], Some(Duration::ZERO));
+        ask(&mut transport, discover(), 0).await;
+        assert_eq!(id(transport.receive().await), Some(RequestId::Number(0)));
+        ask(&mut transport, initialize(), 1).await;
+        transport.inner.0.extend([error(strange.clone()), greeting("2025-06-18")]);
+        assert_eq!(id(transport.receive().await), Some(RequestId::Number(0)), "{strange}");
+        assert_eq!(version(&transport.receive().await.expect("one")), "2025-06-18");
+        assert!(!memory.answered_late());
+    }
+}
+
+#[tokio::test]
+async fn an_error_under_another_id_stays_as_it_is_once_the_session_has_begun() {
+    let (mut transport, _) = server(&[greeting("2025-06-18")], None);
+    ask(&mut transport, initialize(), 1).await;
+    assert!(transport.receive().await.is_some());
+    transport
+        .inner
+        .0
+        .push_back(json!({"jsonrpc": "2.0", "id": 9, "error": {"code": -32601, "message": "no"}}));
+    let Some(JsonRpcMessage::Error(error)) = transport.receive().await else { panic!("an error") };
+    assert_eq!(error.id, Some(RequestId::Number(9)));
+}
+
+#[tokio::test]
 async fn a_server_that_names_another_version_is_no_modern_one() {
     for (named, taken) in [
         ("2025-11-25", "2025-11-25"),
