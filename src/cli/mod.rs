@@ -105,6 +105,7 @@ impl Call {
     }
 
     /// The operand of a command that takes exactly one.
+    #[cfg(any(feature = "cli", feature = "collector", feature = "connect", feature = "serve"))]
     fn operand(&self) -> &OsStr {
         self.operands.first().map(OsString::as_os_str).unwrap_or_default()
     }
