@@ -59,13 +59,17 @@ fn has_tables(connection: &Connection) -> Result<(), StoreError> {
 
 /// Checks what every start needs: all tables, the pages of all tables but the days, which are most of the file, and the sums over
 /// the products and over what stays of expired rows. Those over installs are looked at when they are read, which the
-/// start does next.
+/// start does next. An install of no product is looked for here: reading the installs of one product never meets it.
 pub fn start(connection: &Connection) -> Result<(), StoreError> {
     has_tables(connection)?;
     for table in FIRST {
         is_well(connection, "quick_check", Some(table))?;
     }
     products(connection)?;
+    let strays: u64 = connection.query_row(sql::STRAY_INSTALLS, [], |row| row.get(0))?;
+    if strays > 0 {
+        return Err(StoreError::Damaged);
+    }
     frozen::check(connection)
 }
 

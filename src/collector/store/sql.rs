@@ -58,6 +58,9 @@ macro_rules! columns {
 
 pub const INSTALL: &str = concat!("SELECT ", columns!(), " FROM installs WHERE install = $1");
 pub const INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs WHERE product = $1");
+/// Installs that are in the rows of no product.
+pub const STRAY_INSTALLS: &str =
+    "SELECT COUNT(*) FROM installs WHERE product NOT IN (SELECT product FROM products)";
 /// The first day of a product whose installs have not expired.
 pub const FIRST_DAY: &str = "SELECT MIN(day0) FROM installs WHERE product = $1";
 pub const INSTALL_WRITE: &str = concat!(
