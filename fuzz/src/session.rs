@@ -138,7 +138,8 @@ impl Reference {
         };
         self.said.push(match call {
             Call::Upstream => "call".to_owned(),
-            _ => "ClientActive".to_owned(),
+            Call::Discovery => "ClientActive".to_owned(),
+            Call::Any => "Request { surface: Mcp }".to_owned(),
         });
         if let Some((_, before)) = self.waiting.remove(&id) {
             self.given_up(before);
