@@ -1,60 +1,81 @@
-//! The names of the codes, and nothing else: what a code means, how grave it is and what helps is a later
-//! issue.
+//! The names of the codes, and nothing else: what a code means, how grave it is and what helps stands beside.
 //!
 //! One rule: a code is never renamed and never reused. `build.rs` reads this file, too, and compares it
 //! with the codes of `src/contract/heartbeat-v4.json`: a code in one of them only does not build.
 
-/// Every code, `MCPX_<DOMAIN>_<WHAT>`, domain by domain.
-pub const CODES: [&str; 51] = [
-    "MCPX_STDIO_NOT_FOUND",
-    "MCPX_STDIO_NO_PERMISSION",
-    "MCPX_STDIO_NOT_EXECUTABLE",
-    "MCPX_STDIO_EXITED_EARLY",
-    "MCPX_STDIO_EXITED",
-    "MCPX_STDIO_HANDSHAKE_TIMEOUT",
-    "MCPX_STDIO_HANDSHAKE_INVALID",
-    "MCPX_STDIO_STDOUT_POLLUTED",
-    "MCPX_HTTP_UNAUTHORIZED",
-    "MCPX_HTTP_FORBIDDEN",
-    "MCPX_HTTP_NOT_FOUND",
-    "MCPX_HTTP_CLIENT_ERROR",
-    "MCPX_HTTP_RATE_LIMITED",
-    "MCPX_HTTP_SERVER_ERROR",
-    "MCPX_HTTP_REFUSED",
-    "MCPX_HTTP_RESET",
-    "MCPX_HTTP_DNS",
-    "MCPX_HTTP_TLS",
-    "MCPX_HTTP_TIMEOUT",
-    "MCPX_HTTP_REDIRECTED",
-    "MCPX_HTTP_LEGACY_SSE",
-    "MCPX_HTTP_LOGIN_REQUIRED",
-    "MCPX_NETWORK_OFFLINE",
-    "MCPX_NETWORK_PROXY",
-    "MCPX_CONFIG_UNREADABLE",
-    "MCPX_CONFIG_INVALID_ENTRY",
-    "MCPX_CONFIG_INVALID_COMMAND",
-    "MCPX_CONFIG_MISSING_SECRET",
-    "MCPX_CONFIG_DEPRECATED",
-    "MCPX_CONTAINER_ENGINE_NOT_FOUND",
-    "MCPX_CONTAINER_DAEMON_DOWN",
-    "MCPX_CONTAINER_NO_PERMISSION",
-    "MCPX_CONTAINER_PULL_FAILED",
-    "MCPX_CONTAINER_MISSING_TOOL",
-    "MCPX_PROTOCOL_VERSION",
-    "MCPX_PROTOCOL_INVALID_LIST",
-    "MCPX_PROTOCOL_INVALID_ANSWER",
-    "MCPX_PROTOCOL_TOO_LARGE",
-    "MCPX_PROTOCOL_CALL_TIMEOUT",
-    "MCPX_STORE_BUSY",
-    "MCPX_STORE_DAMAGED",
-    "MCPX_STORE_FULL",
-    "MCPX_STORE_READ_ONLY",
-    "MCPX_STORE_REMOTE",
-    "MCPX_STORE_NEWER",
-    "MCPX_CONSENT_UNREADABLE",
-    "MCPX_ENDPOINT_UNREACHABLE",
-    "MCPX_ENDPOINT_REFUSED",
-    "MCPX_ENDPOINT_RETIRED",
-    "MCPX_GATE_REFUSED",
-    "MCPX_UNKNOWN",
-];
+macro_rules! codes {
+    ($($code:ident = $name:literal,)*) => {
+        /// A code of the catalog.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = concat!("`", $name, "`")] $code,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of [`CODES`].
+            pub const ALL: [Self; CODES.len()] = [$(Self::$code),*];
+
+            /// As it is spelled: `MCPX_<DOMAIN>_<WHAT>`.
+            pub const fn as_str(self) -> &'static str {
+                CODES[self as usize]
+            }
+        }
+
+        /// Every code as it is spelled, domain by domain.
+        pub const CODES: [&str; [$($name),*].len()] = [$($name),*];
+    };
+}
+
+codes! {
+    StdioNotFound = "MCPX_STDIO_NOT_FOUND",
+    StdioNoPermission = "MCPX_STDIO_NO_PERMISSION",
+    StdioNotExecutable = "MCPX_STDIO_NOT_EXECUTABLE",
+    StdioExitedEarly = "MCPX_STDIO_EXITED_EARLY",
+    StdioExited = "MCPX_STDIO_EXITED",
+    StdioHandshakeTimeout = "MCPX_STDIO_HANDSHAKE_TIMEOUT",
+    StdioHandshakeInvalid = "MCPX_STDIO_HANDSHAKE_INVALID",
+    StdioStdoutPolluted = "MCPX_STDIO_STDOUT_POLLUTED",
+    HttpUnauthorized = "MCPX_HTTP_UNAUTHORIZED",
+    HttpForbidden = "MCPX_HTTP_FORBIDDEN",
+    HttpNotFound = "MCPX_HTTP_NOT_FOUND",
+    HttpClientError = "MCPX_HTTP_CLIENT_ERROR",
+    HttpRateLimited = "MCPX_HTTP_RATE_LIMITED",
+    HttpServerError = "MCPX_HTTP_SERVER_ERROR",
+    HttpRefused = "MCPX_HTTP_REFUSED",
+    HttpReset = "MCPX_HTTP_RESET",
+    HttpDns = "MCPX_HTTP_DNS",
+    HttpTls = "MCPX_HTTP_TLS",
+    HttpTimeout = "MCPX_HTTP_TIMEOUT",
+    HttpRedirected = "MCPX_HTTP_REDIRECTED",
+    HttpLegacySse = "MCPX_HTTP_LEGACY_SSE",
+    HttpLoginRequired = "MCPX_HTTP_LOGIN_REQUIRED",
+    NetworkOffline = "MCPX_NETWORK_OFFLINE",
+    NetworkProxy = "MCPX_NETWORK_PROXY",
+    ConfigUnreadable = "MCPX_CONFIG_UNREADABLE",
+    ConfigInvalidEntry = "MCPX_CONFIG_INVALID_ENTRY",
+    ConfigInvalidCommand = "MCPX_CONFIG_INVALID_COMMAND",
+    ConfigMissingSecret = "MCPX_CONFIG_MISSING_SECRET",
+    ConfigDeprecated = "MCPX_CONFIG_DEPRECATED",
+    ContainerEngineNotFound = "MCPX_CONTAINER_ENGINE_NOT_FOUND",
+    ContainerDaemonDown = "MCPX_CONTAINER_DAEMON_DOWN",
+    ContainerNoPermission = "MCPX_CONTAINER_NO_PERMISSION",
+    ContainerPullFailed = "MCPX_CONTAINER_PULL_FAILED",
+    ContainerMissingTool = "MCPX_CONTAINER_MISSING_TOOL",
+    ProtocolVersion = "MCPX_PROTOCOL_VERSION",
+    ProtocolInvalidList = "MCPX_PROTOCOL_INVALID_LIST",
+    ProtocolInvalidAnswer = "MCPX_PROTOCOL_INVALID_ANSWER",
+    ProtocolTooLarge = "MCPX_PROTOCOL_TOO_LARGE",
+    ProtocolCallTimeout = "MCPX_PROTOCOL_CALL_TIMEOUT",
+    StoreBusy = "MCPX_STORE_BUSY",
+    StoreDamaged = "MCPX_STORE_DAMAGED",
+    StoreFull = "MCPX_STORE_FULL",
+    StoreReadOnly = "MCPX_STORE_READ_ONLY",
+    StoreRemote = "MCPX_STORE_REMOTE",
+    StoreNewer = "MCPX_STORE_NEWER",
+    ConsentUnreadable = "MCPX_CONSENT_UNREADABLE",
+    EndpointUnreachable = "MCPX_ENDPOINT_UNREACHABLE",
+    EndpointRefused = "MCPX_ENDPOINT_REFUSED",
+    EndpointRetired = "MCPX_ENDPOINT_RETIRED",
+    GateRefused = "MCPX_GATE_REFUSED",
+    Unknown = "MCPX_UNKNOWN",
+}

@@ -1,12 +1,11 @@
 //! The closed catalog of error codes.
 //!
-//! One rule: names only: their behaviour is a later issue. Until then no code is ever sent or shown; they
-//! stand here because the contract of heartbeats (`src/contract/heartbeat-v4.json`) is closed, and a
-//! receiver that is built today has to know them.
+//! One rule: pure. An error says its code; what a code means is written here and nowhere else. Its names also
+//! stand in the contract of heartbeats (`src/contract/heartbeat-v4.json`), and a receiver has to know them.
 
 mod codes;
 
-pub use codes::CODES;
+pub use codes::{CODES, Code};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Tests of the catalog.
 
-use super::CODES;
+use super::{CODES, Code};
 
 /// The codes that were ever given out, as they were given out. A new one is added here; none ever leaves.
 const FROZEN: &str = "
@@ -38,5 +38,14 @@ fn a_code_is_spelled_in_capitals_and_named_once() {
         let name = code.strip_prefix("MCPX_").expect(code);
         assert!(name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'), "{code}");
         assert!(!CODES[..position].contains(code), "{code}");
+    }
+}
+
+#[test]
+fn a_code_of_the_program_is_spelled_as_its_place_says() {
+    for (code, spelled) in Code::ALL.into_iter().zip(CODES) {
+        assert_eq!(code.as_str(), spelled);
+        let name = spelled.strip_prefix("MCPX_").expect(spelled).replace('_', "");
+        assert_eq!(format!("{code:?}").to_ascii_uppercase(), name);
     }
 }
