@@ -49,6 +49,8 @@ pub mod policy;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "service")]
+pub mod programs;
+#[cfg(feature = "service")]
 pub mod service;
 pub mod sockets;
 

@@ -14,7 +14,7 @@ pub mod post;
 pub mod preview;
 pub mod proxy;
 mod retirement;
-mod retry_after;
+pub(crate) mod retry_after;
 pub mod rhythm;
 pub mod schedule;
 pub mod sent;

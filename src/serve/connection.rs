@@ -1,6 +1,6 @@
 //! One live connection to an upstream server: how it is made, what it offers, why it failed.
 //!
-//! One rule: a failure is told in our own words. What a server answers or writes may hold anything.
+//! One rule: a failure is a [`Reason`]. What a server answers or writes may hold anything, and is not in it.
 
 use super::backpressure::{Answers, Bounded, PATIENCE, Source};
 use super::changes::Paced;
@@ -11,13 +11,16 @@ use super::http_client::{HttpClient, Probe};
 use super::lines::Lines;
 use super::listener::Listener;
 use super::messages::OfServer;
-use super::post::PACKED;
+use super::post::{PACKED, PACKED_ANSWER};
+use super::programs;
 use super::progress::{Routed, Routes};
+use super::reason::{Diagnosis, Reason};
 use super::stray::Sorted;
-use super::unreachable;
+use super::unreachable::Unreachable;
 use crate::config::servers::relative::is_relative_command;
 use crate::config::servers::{Transport, passed_variables};
-use crate::heartbeat::proxy;
+use crate::heartbeat::{proxy, retry_after};
+use crate::machine;
 use axum::http::header::ACCEPT_ENCODING;
 use mcpproxy_platform::limits;
 use rmcp::model::{ErrorCode, ProtocolVersion, SubscriptionFilter};
@@ -25,10 +28,13 @@ use rmcp::service::{ClientInitializeError, ClientServiceExt, Peer, RoleClient, R
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::{
-    HttpStatusError, StreamableHttpClientTransportConfig, StreamableHttpError,
+    AuthRequiredError, HttpStatusError, InsufficientScopeError,
+    StreamableHttpClientTransportConfig, StreamableHttpError,
 };
 use std::error::Error;
+use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,46 +65,75 @@ pub struct Connection {
     pub reader: OfServer,
 }
 
-/// Connects, in the era that the server speaks, which `memory` may know. The error is one sentence without
-/// values. What is started for it is among `processes`; all has to be done within `startup`.
+/// Connects, in the era that the server speaks, which `memory` may know. What is started for it is among
+/// `processes`; all has to be done within `startup`.
 pub async fn connect(
     transport: &Transport,
     processes: &Processes,
     memory: &era::Memory,
     startup: Duration,
-) -> Result<Connection, String> {
+) -> Result<Connection, Diagnosis> {
     let mut begin = memory.begin();
     loop {
         let silence = begin.silence(startup);
-        let reader = OfServer::default();
         let result = match transport {
             Transport::Stdio { .. } => {
+                let reader = OfServer::of_lines();
                 let streams = start(transport, processes, reader.clone())?;
                 let streams = Beginning::new(streams, memory.clone(), silence);
-                establish(Link::over_streams(streams, reader), begin).await
+                let link = Link::over_streams(streams, reader.clone());
+                establish(link, begin).await.map_err(|error| Way::Stdio.reason(error))
             }
             Transport::Http { url, headers } => {
-                establish(http(url, headers, silence, reader)?, begin).await
+                let (way, reader) = (Way::to(transport), OfServer::default());
+                let link = http(url, headers, silence, reader)?;
+                establish(link, begin).await.map_err(|error| way.reason(error))
             }
         };
-        let trouble = match result {
+        let reason = match result {
             Ok(connection) => {
                 let info = connection.service.peer().peer_info();
                 memory.learn(info.as_ref().map(|info| &info.protocol_version));
                 return Ok(connection);
             }
-            Err(trouble) => trouble,
+            Err(reason) => reason,
         };
         let is_http = matches!(transport, Transport::Http { .. });
-        let Some(next) = trouble.otherwise(begin, is_http, memory.answered_late()) else {
+        let Some(next) = otherwise(&reason, begin, is_http, memory.answered_late()) else {
             memory.forget();
+            let reason = match transport {
+                Transport::Stdio { command, env, .. }
+                    if reason == Reason::EndedEarly && programs::is_foreign(command, env) =>
+                {
+                    Reason::NotExecutable
+                }
+                _ => reason,
+            };
             // A process that answered was started right.
-            let may_be_of_entry = is_http || matches!(trouble, Trouble::Closed);
-            let words = trouble.into_words(is_http);
-            return Err(if may_be_of_entry { with_hint(&words, transport) } else { words });
+            let may_be_of_entry = is_http || reason == Reason::EndedEarly;
+            return Err(match may_be_of_entry {
+                true => with_hint(reason, transport),
+                false => reason.into(),
+            });
         };
         begin = next;
         processes.end().await;
+    }
+}
+
+/// How else the session may be begun.
+fn otherwise(reason: &Reason, begin: Begin, is_http: bool, answered_late: bool) -> Option<Begin> {
+    match (begin, reason) {
+        (Begin::Probing | Begin::Older, Reason::RefusedVersion) => Some(Begin::Modern),
+        // It was too slow for the probe, and knows no handshake.
+        (Begin::Probing, reason) if reason.is_refusal() && answered_late => Some(Begin::Modern),
+        // A server that ended at the sight of the probe gets a second life without it.
+        (Begin::Probing, Reason::EndedEarly | Reason::Unreachable(Unreachable::Reset)) => {
+            Some(Begin::Older)
+        }
+        // Servers of the older era refuse the probe in many ways, not all of them by the book.
+        (Begin::Probing, reason) if reason.is_refusal() && is_http => Some(Begin::Older),
+        _ => None,
     }
 }
 
@@ -118,7 +153,7 @@ impl<T> Link<T> {
     }
 }
 
-async fn establish<T>(link: Link<T>, begin: Begin) -> Result<Connection, Trouble>
+async fn establish<T>(link: Link<T>, begin: Begin) -> Result<Connection, ClientInitializeError>
 where
     T: rmcp::transport::Transport<RoleClient> + 'static,
 {
@@ -127,8 +162,7 @@ where
     let Link { transport, answers, probe, reader } = link;
     let transport = Sorted::new(Paced::new(transport, changed.clone()), nameless.clone());
     let transport = Routed::new(transport, routes.clone());
-    let service =
-        Listener.serve_with_lifecycle(transport, begin.lifecycle()).await.map_err(Trouble::of)?;
+    let service = Listener.serve_with_lifecycle(transport, begin.lifecycle()).await?;
     Ok(Connection { service, routes, changed, nameless, answers, probe, reader })
 }
 
@@ -138,9 +172,9 @@ fn start(
     transport: &Transport,
     processes: &Processes,
     reader: OfServer,
-) -> Result<impl rmcp::transport::Transport<RoleClient> + use<>, String> {
+) -> Result<impl rmcp::transport::Transport<RoleClient> + use<>, Diagnosis> {
     let Transport::Stdio { command, args, env, cwd } = transport else {
-        return Err("it is not a child process".into());
+        return Err(Reason::NotStarted("it is not a child process".into()).into());
     };
     // Where the system looks for a relative one depends on the system.
     let program = match cwd {
@@ -156,25 +190,21 @@ fn start(
             child.current_dir(cwd);
         }
     };
-    let started =
-        processes.start(program.as_ref(), args, dress).map_err(|e| match (e.kind(), cwd) {
-            (io::ErrorKind::NotFound, Some(dir)) if !dir.is_dir() => {
-                with_hint("its working directory (`cwd`) does not exist", transport)
-            }
-            (io::ErrorKind::NotFound, _) if is_relative_command(command) => {
-                with_hint("its command cannot be started: no such file", transport)
-            }
-            _ => cannot_start(&e),
-        });
-    started.map(|(output, input)| Lines::new(output, input, reader))
+    let started = processes.start(program.as_ref(), args, dress);
+    let (output, input) = started.map_err(|error| {
+        let reason = not_started(&error, command, program.as_os_str(), env, cwd.as_deref());
+        match reason {
+            Reason::NoDirectory => with_hint(reason, transport),
+            Reason::NotFound { is_path: true } => with_hint(reason, transport),
+            reason => reason.into(),
+        }
+    })?;
+    Ok(Lines::new(output, input, reader))
 }
 
 /// With what may be wrong with the entry.
-fn with_hint(words: &str, transport: &Transport) -> String {
-    match transport.hint() {
-        Some(hint) => format!("{words}; {hint}"),
-        None => words.to_owned(),
-    }
+fn with_hint(reason: Reason, transport: &Transport) -> Diagnosis {
+    Diagnosis { reason, hint: transport.hint() }
 }
 
 fn is_passed(name: &std::ffi::OsStr) -> bool {
@@ -185,15 +215,24 @@ fn is_passed(name: &std::ffi::OsStr) -> bool {
     passed_variables().any(same)
 }
 
-fn cannot_start(error: &io::Error) -> String {
+/// Why the system started nothing.
+fn not_started(
+    error: &io::Error,
+    command: &str,
+    program: &OsStr,
+    env: &[(String, String)],
+    cwd: Option<&Path>,
+) -> Reason {
+    let is_path = command.contains(std::path::is_separator);
     match error.kind() {
-        io::ErrorKind::NotFound => {
-            "its command cannot be started: no such command; is it installed and in PATH?".into()
-        }
-        kind => {
-            let why = limits::in_words(error).unwrap_or_else(|| kind.to_string());
-            format!("its command cannot be started: {why}")
-        }
+        io::ErrorKind::NotFound if cwd.is_some_and(|dir| !dir.is_dir()) => Reason::NoDirectory,
+        // The program is there: it is what its first line names that is not.
+        io::ErrorKind::NotFound if programs::found(program, env).is_some() => Reason::NotExecutable,
+        io::ErrorKind::NotFound if programs::is_engine(command) => Reason::NoEngine,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Reason::NotFound { is_path },
+        io::ErrorKind::PermissionDenied => Reason::NoPermission,
+        _ if mcpproxy_platform::programs::is_no_program(error) => Reason::NotExecutable,
+        kind => Reason::NotStarted(limits::in_words(error).unwrap_or_else(|| kind.to_string())),
     }
 }
 
@@ -202,14 +241,10 @@ fn http(
     headers: &[(String, String)],
     silence: Option<Duration>,
     reader: OfServer,
-) -> Result<Link<StreamableHttpClientTransport<HttpClient>>, String> {
+) -> Result<Link<StreamableHttpClientTransport<HttpClient>>, Reason> {
     let mut custom = std::collections::HashMap::new();
     for (name, value) in headers {
-        let bad = || {
-            format!(
-                "its header `{name}` cannot be sent: it holds characters that HTTP does not allow"
-            )
-        };
+        let bad = || Reason::Header(name.clone());
         let name = name.parse::<axum::http::HeaderName>().map_err(|_| bad())?;
         let mut value = value.parse::<axum::http::HeaderValue>().map_err(|_| bad())?;
         value.set_sensitive(true);
@@ -225,7 +260,7 @@ fn http(
         .user_agent(concat!("mcpproxy/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::custom(only_to_itself))
         .build()
-        .map_err(|_| "no HTTP client could be made on this system".to_owned())?;
+        .map_err(|_| Reason::NotStarted("this system gives no HTTP client".into()))?;
     let mut config = StreamableHttpClientTransportConfig::with_uri(url)
         .custom_headers(custom)
         .max_json_response_size(MOST_BYTES)
@@ -271,134 +306,157 @@ fn only_to_itself(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect:
     }
 }
 
-/// Why a connection was not established.
-enum Trouble {
-    /// It ended before it answered.
-    Closed,
-    /// It answered, but not with a session.
-    Refused(String),
-    /// It knows no handshake.
-    ModernOnly,
-    /// It was not reached.
-    Unreachable(String),
-    /// It wants to know who we are.
-    Unauthorized,
-    /// As the words say.
-    Other(String),
+/// How a server is reached: what of it an error does not say.
+pub enum Way {
+    /// Over standard streams.
+    Stdio,
+    /// Over HTTP.
+    Http {
+        /// Whether its address looks like one of the older HTTP transport.
+        is_sse_address: bool,
+        /// Whether a proxy is asked to lead there.
+        has_proxy: bool,
+        /// Whether its entry says who we are.
+        is_authorized: bool,
+    },
 }
 
-impl Trouble {
-    /// How else the session may be begun.
-    fn otherwise(&self, begin: Begin, is_http: bool, answered_late: bool) -> Option<Begin> {
-        match (begin, self) {
-            (Begin::Probing | Begin::Older, Self::ModernOnly) => Some(Begin::Modern),
-            // It was too slow for the probe, and knows no handshake.
-            (Begin::Probing, Self::Refused(_)) if answered_late => Some(Begin::Modern),
-            // A server that ended at the sight of the probe gets a second life without it.
-            (Begin::Probing, Self::Closed) => Some(Begin::Older),
-            // Servers of the older era refuse the probe in many ways, not all of them by the book.
-            (Begin::Probing, Self::Refused(_)) if is_http => Some(Begin::Older),
-            _ => None,
+impl Way {
+    /// To a server, as its entry says.
+    pub fn to(transport: &Transport) -> Self {
+        let Transport::Http { url, headers } = transport else { return Self::Stdio };
+        let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let variable = |name: &str| std::env::var(name).ok();
+        Self::Http {
+            is_sse_address: transport.is_sse_address(),
+            has_proxy: host.is_some_and(|host| proxy::for_host(&host, &variable).is_some()),
+            is_authorized: headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case("authorization")),
         }
     }
 
-    fn of(error: ClientInitializeError) -> Self {
-        if error.is_authorization_required() {
-            return Self::Unauthorized;
-        }
+    /// Whether it is over HTTP.
+    pub fn is_http(&self) -> bool {
+        matches!(self, Self::Http { .. })
+    }
+
+    /// Why no session began.
+    fn reason(&self, error: ClientInitializeError) -> Reason {
+        let is_http = self.is_http();
         match error {
-            ClientInitializeError::ConnectionClosed(_) => Self::Closed,
-            ClientInitializeError::LegacyFallbackFailed { fallback, .. } => Self::of(*fallback),
+            ClientInitializeError::ConnectionClosed(_) if is_http => self.not_mcp(None),
+            ClientInitializeError::ConnectionClosed(_) => Reason::EndedEarly,
+            ClientInitializeError::LegacyFallbackFailed { fallback, .. } => self.reason(*fallback),
             ClientInitializeError::TransportError { error, .. } => {
-                Self::of_transport(error.error.as_ref())
+                self.of_transport(error.error.as_ref())
             }
             ClientInitializeError::JsonRpcError(error)
                 if error.code == ErrorCode::UNSUPPORTED_PROTOCOL_VERSION =>
             {
-                Self::ModernOnly
+                Reason::RefusedVersion
             }
             ClientInitializeError::JsonRpcError(error) => {
-                Self::Refused(format!("it refused to start a session (error {})", error.code.0))
+                Reason::Refused { error: error.code.0, is_http }
             }
-            ClientInitializeError::NoCompatibleProtocolVersion { .. } => {
-                Self::Other("it speaks no protocol version that this build speaks".into())
-            }
-            _ => Self::Refused("it did not answer as an MCP server does".into()),
+            ClientInitializeError::NoCompatibleProtocolVersion { .. } => Reason::NoVersion,
+            _ => self.not_mcp(None),
         }
     }
 
-    fn of_transport(error: &(dyn Error + 'static)) -> Self {
+    fn not_mcp(&self, why: Option<&'static str>) -> Reason {
+        Reason::NotMcp { why, is_http: self.is_http() }
+    }
+
+    /// What an error on the way says: the nearest cause that says anything.
+    pub fn of_transport(&self, error: &(dyn Error + 'static)) -> Reason {
         let mut source = Some(error);
+        let mut is_connecting = false;
         while let Some(cause) = source {
             if let Some(status) = cause.downcast_ref::<HttpStatusError>() {
-                return Self::of_status(status.status);
+                return self.of_status(status.status, status.retry_after.as_deref());
             }
-            if let Some(words) = unreachable::words(cause) {
-                return Self::Unreachable(words);
+            if let Some(asked) = cause.downcast_ref::<AuthRequiredError>() {
+                return self.of_challenge(&asked.www_authenticate_header);
             }
-            if let Some(error) = cause.downcast_ref::<io::Error>() {
-                return match error.kind() {
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => Self::Closed,
-                    _ => Self::Unreachable(unreachable::of_system(error)),
-                };
+            if cause.downcast_ref::<InsufficientScopeError>().is_some() {
+                return self.of_status(403, None);
+            }
+            if let Some(why) = Unreachable::of(cause) {
+                return self.unreachable(why, is_connecting);
             }
             source = match cause.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
                 // The SDK does not call these its sources.
                 Some(StreamableHttpError::Client(error)) => Some(error),
                 Some(StreamableHttpError::HttpStatus(status)) => {
-                    return Self::of_status(status.status);
+                    return self.of_status(status.status, status.retry_after.as_deref());
                 }
                 Some(StreamableHttpError::UnexpectedServerResponse(words)) => {
-                    return Self::of_answer(words);
+                    return self.of_answer(words);
                 }
                 Some(StreamableHttpError::UnexpectedContentType(_)) => {
-                    return Self::Refused(
-                        "by its Content-Type, its answer is neither JSON nor events".into(),
-                    );
+                    return self.not_mcp(Some(
+                        "by its Content-Type, its answer is neither JSON nor events",
+                    ));
                 }
+                Some(StreamableHttpError::SessionExpired) => return Reason::Forgotten,
                 _ => cause.source(),
             };
-            if let Some(error) = cause.downcast_ref::<reqwest::Error>()
-                && error.is_timeout()
-            {
-                return Self::Unreachable("it cannot be reached: timed out".into());
+            if let Some(error) = cause.downcast_ref::<reqwest::Error>() {
+                is_connecting = error.is_connect();
+                if error.is_timeout() {
+                    return self.unreachable(Unreachable::TimedOut, is_connecting);
+                }
             }
         }
-        Self::Refused("it did not answer as an MCP server does".into())
+        // Nothing that the proxy says of itself has a type of its own.
+        match is_connecting && self.has_proxy() {
+            true => Reason::Unreachable(Unreachable::Proxy),
+            false => self.not_mcp(None),
+        }
+    }
+
+    fn has_proxy(&self) -> bool {
+        matches!(self, Self::Http { has_proxy: true, .. })
+    }
+
+    fn unreachable(&self, why: Unreachable, is_connecting: bool) -> Reason {
+        let is_of_server = matches!(why, Unreachable::Certificate | Unreachable::Tls);
+        match (self, why) {
+            (Self::Stdio, Unreachable::Reset) => Reason::EndedEarly,
+            // It is the proxy that is connected to.
+            _ if is_connecting && self.has_proxy() && !is_of_server => {
+                Reason::Unreachable(Unreachable::Proxy)
+            }
+            (_, why) => Reason::Unreachable(why),
+        }
     }
 
     /// What the SDK says of an answer: it has no other place for the status, and quotes the body.
-    fn of_answer(words: &str) -> Self {
+    fn of_answer(&self, words: &str) -> Reason {
         let status = words.strip_prefix("HTTP ").and_then(|rest| rest.get(..3)?.parse().ok());
         match status {
-            Some(status) => Self::of_status(status),
-            None if words.contains(PACKED) => {
-                Self::Refused(format!("its answer cannot be read: {PACKED}"))
-            }
-            None => Self::Refused("it did not answer as an MCP server does".into()),
+            Some(status) => self.of_status(status, None),
+            None if words.contains(PACKED) => self.not_mcp(Some(PACKED_ANSWER)),
+            None => self.not_mcp(None),
         }
     }
 
-    fn of_status(status: u16) -> Self {
-        match status {
-            401 | 403 => Self::Unauthorized,
-            300..=399 => Self::Refused(format!(
-                "it redirects (HTTP status {status}) and is not followed there, because its headers are for its \
-                 own address alone: put the address it redirects to into `url` of its entry"
-            )),
-            _ => Self::Refused(format!("it answered with HTTP status {status}")),
-        }
+    /// What a status says that is no success.
+    pub fn of_status(&self, status: u16, retry_after: Option<&str>) -> Reason {
+        let now = machine::now();
+        let seconds = retry_after.and_then(|value| retry_after::parse(value, now));
+        let is_sse_address = matches!(self, Self::Http { is_sse_address: true, .. });
+        let retry_after = seconds.map(Duration::from_secs);
+        Reason::Status { status, retry_after, is_sse_address }
     }
 
-    fn into_words(self, is_http: bool) -> String {
+    /// A server that takes tokens of a sign-in says where one gets them.
+    fn of_challenge(&self, asked: &str) -> Reason {
+        let is_login = asked.to_ascii_lowercase().contains("resource_metadata");
         match self {
-            Self::Closed if is_http => "it did not answer as an MCP server does".into(),
-            Self::Closed => "it ended before it answered; run its command by hand, or see \
-                             `mcpproxy serve --server-stderr`"
-                .into(),
-            Self::ModernOnly => "it refused the protocol version that it was offered".into(),
-            Self::Unauthorized => "it wants authorization: add it to `headers` of its entry".into(),
-            Self::Refused(words) | Self::Unreachable(words) | Self::Other(words) => words,
+            Self::Http { is_authorized: false, .. } if is_login => Reason::Login,
+            _ => self.of_status(401, None),
         }
     }
 }

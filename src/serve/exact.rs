@@ -4,7 +4,7 @@
 //! of results and knows no other members than theirs; so a result passes it as text, in the `_meta` of an empty
 //! one, and is put in the place of that where the answer leaves the process.
 
-use super::messages::why;
+use super::messages::NotJson;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
@@ -64,14 +64,15 @@ impl<'de> Deserialize<'de> for Ordered {
 
 impl Exact {
     /// Reads a result; `Ok(None)` when it is no object, an error when it is nothing that others could read.
-    pub fn read(text: &str) -> Result<Option<Self>, String> {
-        let values = match serde_json::from_str(text).map_err(|error| why(&error))? {
+    pub fn read(text: &str) -> Result<Option<Self>, NotJson> {
+        let values = match serde_json::from_str(text).map_err(|error| NotJson::of(&error))? {
             Value::Object(values) => values,
             _ => return Ok(None),
         };
         // Line ends stand between members only; a line is a message, and so is an event.
         let one_line = text.replace(['\n', '\r'], " ");
-        let Ordered(members) = serde_json::from_str(&one_line).map_err(|error| why(&error))?;
+        let Ordered(members) =
+            serde_json::from_str(&one_line).map_err(|error| NotJson::of(&error))?;
         Ok(Some(Self { members, values }))
     }
 
@@ -275,9 +276,9 @@ mod tests {
     #[test]
     fn what_no_other_could_read_is_named() {
         let error = |text: &str| Exact::read(text).expect_err("an error");
-        assert!(error(r#"{"a":1e400}"#).contains("number"));
+        assert!(error(r#"{"a":1e400}"#).to_string().contains("number"));
         let deep = r#"{"a":"#.repeat(200) + "1" + &"}".repeat(200);
-        assert!(error(&deep).contains("deeper"));
+        assert!(error(&deep).to_string().contains("deeper"));
         for text in ["null", "[1]", "\"plain\""] {
             assert!(Exact::read(text).expect("JSON").is_none(), "{text}");
         }

@@ -2,6 +2,7 @@
 //!
 //! One rule: bounded in number and length, and nothing in them acts on a terminal. Names are a server's own words.
 
+use crate::diagnostics::Code;
 use crate::visible;
 use std::fmt;
 
@@ -9,6 +10,9 @@ use std::fmt;
 const MOST: usize = 20;
 /// Characters of a name that are shown.
 const LONGEST: usize = 64;
+
+/// The fault of a server that writes other things among its messages.
+pub const POLLUTED: &str = "it prints lines that are no messages on its standard output; they are skipped, and belong on standard error";
 
 /// The faults of one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +25,15 @@ impl Faults {
     /// One more.
     pub fn add(&mut self, fault: String) {
         if self.kept.len() < MOST { self.kept.push(fault) } else { self.more += 1 }
+    }
+
+    /// The code of what is left out or taken otherwise than it is written.
+    pub fn code(&self) -> Option<Code> {
+        let is_polluted = self.kept.iter().all(|fault| fault == POLLUTED);
+        (!self.is_empty()).then_some(match is_polluted {
+            true => Code::StdioStdoutPolluted,
+            false => Code::ProtocolInvalidList,
+        })
     }
 
     /// Whether there are none.

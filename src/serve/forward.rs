@@ -3,10 +3,14 @@
 //! One rule: what the server answers is what the client gets, errors as well; what goes wrong on the way
 //! is told in our own words.
 
+use super::connection::Way;
 use super::exact::Exact;
 use super::hub::{Live, Server, Status};
 use super::messages::Answer;
 use super::progress::route;
+use super::reason::{Diagnosis, Reason};
+use crate::config::servers::Transport;
+use crate::diagnostics::Code;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
     GetExtensions as _, ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId,
@@ -15,7 +19,9 @@ use rmcp::model::{
 use rmcp::service::{Peer, PeerRequestOptions, RequestContext, ServiceError};
 use rmcp::{RoleClient, RoleServer};
 use serde_json::Value;
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Keys of `_meta` that belong to one hop.
@@ -35,15 +41,111 @@ const ASKED: &[&str] = &["elicitation", "sampling", "roots"];
 pub enum Failed {
     /// The server refused, in its own words.
     ByServer(ErrorData),
-    /// It did not come to an answer, in ours.
-    OnTheWay(String),
+    /// It did not come to an answer.
+    OnTheWay(CallError),
+}
+
+/// Why a call did not come to an answer of its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    /// The name of the server.
+    pub server: Arc<str>,
+    /// What happened.
+    pub kind: CallErrorKind,
+}
+
+/// What happened to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallErrorKind {
+    /// The client cancelled it.
+    Cancelled,
+    /// The gateway stopped.
+    Cut,
+    /// The answer cannot be read, in words.
+    Unreadable(String),
+    /// The answer is too long, in words.
+    TooLong(String),
+    /// The answer is no object.
+    NoObject,
+    /// The answer is one to another request.
+    Unexpected,
+    /// No answer and no progress for so long.
+    Silent(Duration),
+    /// The server did not take it.
+    Lost(Reason),
+    /// The server is not connected.
+    NotConnected(Status),
+    /// There is no such server any more.
+    NotConfigured,
+}
+
+impl CallError {
+    /// Its code in the catalog; none where nothing is wrong with the server.
+    pub fn code(&self) -> Option<Code> {
+        match &self.kind {
+            CallErrorKind::Cancelled | CallErrorKind::Cut | CallErrorKind::NotConfigured => None,
+            CallErrorKind::Unreadable(_) | CallErrorKind::NoObject | CallErrorKind::Unexpected => {
+                Some(Code::ProtocolInvalidAnswer)
+            }
+            CallErrorKind::TooLong(_) => Some(Code::ProtocolTooLarge),
+            CallErrorKind::Silent(_) => Some(Code::ProtocolCallTimeout),
+            CallErrorKind::Lost(reason) => Some(reason.code()),
+            CallErrorKind::NotConnected(status) => status.why().map(Diagnosis::code),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.server;
+        match &self.kind {
+            CallErrorKind::Cancelled => f.write_str("the call was cancelled"),
+            CallErrorKind::Cut => write!(
+                f,
+                "the gateway stopped before server `{name}` answered; what was asked of it may be done or not"
+            ),
+            CallErrorKind::Unreadable(why) | CallErrorKind::TooLong(why) => {
+                write!(f, "server `{name}` gave an answer that cannot be read: {why}")
+            }
+            CallErrorKind::NoObject => {
+                write!(f, "server `{name}` gave an answer that is no result: it is no object")
+            }
+            CallErrorKind::Unexpected => {
+                write!(f, "server `{name}` gave an answer that does not belong to the request")
+            }
+            CallErrorKind::Silent(timeout) => write!(
+                f,
+                "server `{name}` gave no answer and no sign of progress for {} s; a larger `tool_timeout_sec` in its \
+                 entry gives it more time",
+                timeout.as_secs_f64()
+            ),
+            CallErrorKind::Lost(Reason::Ended | Reason::Lost) => {
+                write!(f, "the connection to server `{name}` was lost before it answered")
+            }
+            CallErrorKind::Lost(reason) => {
+                write!(f, "server `{name}` did not take the call: {reason}")
+            }
+            CallErrorKind::NotConnected(status) => {
+                write!(f, "server `{name}` is not connected at the moment ({}", status.as_str())?;
+                if let Some(why) = status.why() {
+                    write!(f, ", {}: {why}", why.code().as_str())?;
+                }
+                write!(f, "); {}", status.then())
+            }
+            CallErrorKind::NotConfigured => {
+                write!(f, "server `{name}` is not configured any more")
+            }
+        }
+    }
 }
 
 impl From<Failed> for ErrorData {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::ByServer(error) => error,
-            Failed::OnTheWay(words) => ErrorData::new(ErrorCode::INTERNAL_ERROR, words, None),
+            Failed::OnTheWay(error) => {
+                ErrorData::new(ErrorCode::INTERNAL_ERROR, error.to_string(), None)
+            }
         }
     }
 }
@@ -55,6 +157,7 @@ pub async fn forward(
     mut request: ClientRequest,
     context: &RequestContext<RoleServer>,
 ) -> Result<Exact, Failed> {
+    let failed = |kind| Failed::OnTheWay(CallError { server: server.name.clone(), kind });
     let token = context.meta.get_progress_token();
     let progress = token.is_some().then(|| {
         let (route, progress) = route();
@@ -65,7 +168,7 @@ pub async fn forward(
         PeerRequestOptions::with_timeout(server.entry.tool_timeout).reset_timeout_on_progress();
     options.meta = passed_on(&context.meta, &live.peer);
     let sent = live.peer.send_cancellable_request(request, options).await;
-    let handle = sent.map_err(|error| failed(server, error))?;
+    let handle = sent.map_err(|error| server.failed(error))?;
     let mut pending = Pending {
         peer: live.peer.clone(),
         id: Some(handle.id.clone()),
@@ -82,29 +185,24 @@ pub async fn forward(
             Some(step) = next(&mut echo.progress) => echo.pass(step).await,
             result = &mut answer => break result,
             // Dropping `pending` tells the server.
-            () = context.ct.cancelled() => return Err(Failed::OnTheWay("the call was cancelled".into())),
+            () = context.ct.cancelled() => return Err(failed(CallErrorKind::Cancelled)),
         }
     };
     pending.id = None;
     while let Some(step) = echo.progress.as_mut().and_then(|progress| progress.try_recv().ok()) {
         echo.pass(step).await;
     }
-    let unreadable = |why: String| {
-        let name = &server.name;
-        Failed::OnTheWay(format!("server `{name}` gave an answer that cannot be read: {why}"))
-    };
-    match Answer::of(result.map_err(|error| failed(server, error))?) {
-        Answer::Text(text) => match Exact::read(&text).map_err(unreadable)? {
-            Some(mut result) => {
+    match Answer::of(result.map_err(|error| server.failed(error))?) {
+        Answer::Text(text) => match Exact::read(&text) {
+            Ok(Some(mut result)) => {
                 result.for_client(is_modern(context.protocol_version().as_ref()));
                 Ok(result)
             }
-            None => Err(Failed::OnTheWay(format!(
-                "server `{}` gave an answer that is no result: it is no object",
-                server.name
-            ))),
+            Ok(None) => Err(failed(CallErrorKind::NoObject)),
+            Err(why) => Err(failed(CallErrorKind::Unreadable(why.to_string()))),
         },
-        Answer::Unreadable(why) => Err(unreadable(why)),
+        Answer::Unreadable(why) => Err(failed(CallErrorKind::Unreadable(why))),
+        Answer::TooLong(why) => Err(failed(CallErrorKind::TooLong(why))),
     }
 }
 
@@ -163,26 +261,33 @@ impl Drop for Pending {
     }
 }
 
-fn failed(server: &Server, error: ServiceError) -> Failed {
-    let name = &server.name;
-    Failed::OnTheWay(match error {
-        ServiceError::McpError(error) => return Failed::ByServer(error),
-        ServiceError::Timeout { timeout } => {
-            server.doubt();
-            let seconds = timeout.as_secs_f64();
-            format!(
-                "server `{name}` gave no answer and no sign of progress for {seconds} s; a larger `tool_timeout_sec` \
-                 in its entry gives it more time"
-            )
+impl Server {
+    /// What an error of the SDK says of a call.
+    fn failed(&self, error: ServiceError) -> Failed {
+        let kind = match error {
+            ServiceError::McpError(error) => return Failed::ByServer(error),
+            ServiceError::Timeout { timeout } => {
+                self.doubt();
+                CallErrorKind::Silent(timeout)
+            }
+            ServiceError::UnexpectedResponse => CallErrorKind::Unexpected,
+            error => {
+                self.doubt();
+                CallErrorKind::Lost(self.lost(&error))
+            }
+        };
+        Failed::OnTheWay(CallError { server: self.name.clone(), kind })
+    }
+
+    fn lost(&self, error: &ServiceError) -> Reason {
+        match (error, &self.entry.transport) {
+            (ServiceError::TransportSend(error), Ok(transport @ Transport::Http { .. })) => {
+                Way::to(transport).of_transport(error.error.as_ref())
+            }
+            (_, Ok(Transport::Http { .. })) => Reason::Lost,
+            _ => Reason::Ended,
         }
-        ServiceError::UnexpectedResponse => {
-            format!("server `{name}` gave an answer that does not belong to the request")
-        }
-        _ => {
-            server.doubt();
-            format!("the connection to server `{name}` was lost before it answered")
-        }
-    })
+    }
 }
 
 /// What of a client's `_meta` is for the server, and what the client can be asked: in the modern era a server puts
@@ -203,21 +308,10 @@ fn passed_on(meta: &RequestMetaObject, peer: &Peer<RoleClient>) -> Option<Reques
 
 /// A server and its connection, or why it cannot be asked now.
 pub fn reach(server: Option<Arc<Server>>, name: &str) -> Result<(Arc<Server>, Arc<Live>), Failed> {
-    let gone = || Failed::OnTheWay(format!("server `{name}` is not configured any more"));
-    let server = server.ok_or_else(gone)?;
+    let failed = |kind| Failed::OnTheWay(CallError { server: name.into(), kind });
+    let server = server.ok_or_else(|| failed(CallErrorKind::NotConfigured))?;
     match server.live() {
         Some(live) => Ok((server, live)),
-        None => Err(Failed::OnTheWay(not_connected(&server))),
+        None => Err(failed(CallErrorKind::NotConnected(server.status()))),
     }
-}
-
-/// What is said of a server that does not answer now.
-pub fn not_connected(server: &Server) -> String {
-    let (name, status) = (&server.name, server.status());
-    let then = match status {
-        Status::Disabled => "its entry in the config says so",
-        Status::Failed(_) => "its entry in the config has to be repaired",
-        _ => "it is tried again by itself",
-    };
-    format!("server `{name}` is not connected at the moment ({}); {then}", status.as_str())
 }

@@ -5,7 +5,7 @@
 
 use super::catalog::{self, Catalog};
 use super::exact::Exact;
-use super::forward::{self, Failed, forward, is_modern};
+use super::forward::{self, CallError, CallErrorKind, Failed, forward, is_modern};
 use super::hub::{Hub, Live, Server};
 use super::recorder::Happened;
 use super::report;
@@ -28,6 +28,7 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, Peer, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Map, Value};
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -139,7 +140,7 @@ impl Gateway {
             Err(words) => {
                 // As `tap` counts it: a call, whatever becomes of it, that saves no tokens.
                 self.hub.recorder.record(Happened::Discovery { indexed: 0, returned: 0 });
-                return tools::refusal(words);
+                return tools::refusal(words.to_string());
             }
         };
         let catalog = self.hub.settled().await;
@@ -161,8 +162,8 @@ impl Gateway {
         let order = Order::read(arguments.as_ref());
         drop(arguments);
         let target = match order {
-            Ok(order) => self.find(order).await,
-            Err(words) => Err(words),
+            Ok(order) => self.find(order).await.map_err(|error| error.to_string()),
+            Err(mistake) => Err(mistake.to_string()),
         };
         let (server, tool, arguments) = match target {
             Ok(target) => target,
@@ -206,12 +207,12 @@ impl Gateway {
                 Ok(CallToolResponse::Complete(carrier))
             }
             Err(Failed::ByServer(error)) => Err(error),
-            Err(Failed::OnTheWay(words)) => Ok(tools::refusal(words).into()),
+            Err(Failed::OnTheWay(error)) => Ok(tools::refusal(error.to_string()).into()),
         }
     }
 
     /// Which server has the tool, what it calls the tool, and with what it is called.
-    async fn find(&self, order: Order) -> Result<(String, String, Option<JsonObject>), String> {
+    async fn find(&self, order: Order) -> Result<(String, String, Option<JsonObject>), NoTool> {
         let owner = |catalog: &catalog::Catalog| {
             let owner = catalog.tool(&order.name)?;
             Some((owner.server.to_owned(), owner.name.to_owned()))
@@ -221,24 +222,35 @@ impl Gateway {
             // Its server may be one that is still being connected.
             found = owner(self.hub.settled().await.as_ref());
         }
+        if found.is_none()
+            && let Some(server) = self.offline(&order.name)
+        {
+            server.connect_now().await;
+            found = self.hub.tool_now(&order.name);
+        }
         match found {
             Some((server, tool)) => Ok((server, tool, order.arguments)),
-            None => Err(self.missing(&order.name)),
+            None => Err(self.missing(order.name)),
         }
     }
 
-    /// What is said of a tool that is not there: its server may come back, or it is not known at all.
-    fn missing(&self, name: &str) -> String {
-        let of = |server: &Arc<Server>| {
-            let tool =
-                name.strip_prefix(&*server.name).and_then(|rest| rest.strip_prefix(SEPARATOR));
-            tool.is_some() && server.live().is_none()
+    /// The server that a full name is one of, if it is not connected.
+    fn offline(&self, full_name: &str) -> Option<Arc<Server>> {
+        let is_of = |server: &Arc<Server>| {
+            let rest = full_name.strip_prefix(&*server.name);
+            rest.is_some_and(|rest| rest.starts_with(SEPARATOR)) && server.live().is_none()
         };
-        match self.hub.servers().iter().find(|server| of(server)) {
-            Some(server) => forward::not_connected(server),
-            None => format!(
-                "there is no tool `{name}`; find tools and their full names with `retrieve_tools`"
-            ),
+        self.hub.servers().into_iter().find(is_of)
+    }
+
+    /// What is said of a tool that is not there: its server may come back, or it is not known at all.
+    fn missing(&self, name: String) -> NoTool {
+        match self.offline(&name) {
+            Some(server) => NoTool::NotConnected(CallError {
+                server: server.name.clone(),
+                kind: CallErrorKind::NotConnected(server.status()),
+            }),
+            None => NoTool::Unknown(name),
         }
     }
 
@@ -248,15 +260,21 @@ impl Gateway {
         request: ClientRequest,
         context: &RequestContext<RoleServer>,
     ) -> Result<Exact, Failed> {
-        let (server, live): (Arc<Server>, Arc<Live>) =
-            forward::reach(self.hub.server(server), server)?;
-        tokio::select! {
-            result = forward(&server, &live, request, context) => result,
-            () = self.cut.cancelled() => Err(Failed::OnTheWay(format!(
-                "the gateway stopped before server `{}` answered; what was asked of it may be done or not",
-                server.name
-            ))),
+        let found = self.hub.server(server);
+        if let Some(offline) = found.as_ref().filter(|found| found.live().is_none()) {
+            offline.connect_now().await;
         }
+        let (server, live): (Arc<Server>, Arc<Live>) = forward::reach(found, server)?;
+        let cut = || CallError { server: server.name.clone(), kind: CallErrorKind::Cut };
+        let result = tokio::select! {
+            result = forward(&server, &live, request, context) => result,
+            () = self.cut.cancelled() => Err(Failed::OnTheWay(cut())),
+        };
+        server.called(match &result {
+            Err(Failed::OnTheWay(error)) if error.code().is_some() => Some(error.clone()),
+            _ => None,
+        });
+        result
     }
 
     /// Tells a client of the older era when lists change, for as long as it is there.
@@ -275,6 +293,26 @@ impl Gateway {
                 return;
             }
             before = now;
+        }
+    }
+}
+
+/// Why a tool cannot be called.
+enum NoTool {
+    /// Its server is not connected.
+    NotConnected(CallError),
+    /// No server has one of this name.
+    Unknown(String),
+}
+
+impl fmt::Display for NoTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected(error) => error.fmt(f),
+            Self::Unknown(name) => write!(
+                f,
+                "there is no tool `{name}`; find tools and their full names with `retrieve_tools`"
+            ),
         }
     }
 }

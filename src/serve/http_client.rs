@@ -55,9 +55,9 @@ struct Question {
 }
 
 impl Probe {
-    /// Asks beside the SDK's queue: whether the server is there for us, or that it was not reached. `None` for
+    /// Asks beside the SDK's queue: the status of the answer, or that it was not reached. `None` for
     /// a server that was never asked so.
-    pub async fn ask(&self) -> Option<Result<bool, reqwest::Error>> {
+    pub async fn ask(&self) -> Option<Result<u16, reqwest::Error>> {
         let question = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let Question { client, uri, message, authorization, headers } = question;
         let body = serde_json::to_vec(&message).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Probe {
         request =
             headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         // The SDK makes an answer out of a refusal, and keeps nothing of its status.
-        Some(request.send().await.map(|answer| !REFUSED.contains(&answer.status().as_u16())))
+        Some(request.send().await.map(|answer| answer.status().as_u16()))
     }
 
     fn keep(&self, question: impl FnOnce() -> Question) {
@@ -107,7 +107,8 @@ impl HttpClient {
 
 /// What a server answers that is there and not (or no longer) for us.
 const REFUSALS: [&str; 4] = ["HTTP 401", "HTTP 403", "HTTP 404", "HTTP 410"];
-const REFUSED: [u16; 4] = [401, 403, 404, 410];
+/// The same, as numbers.
+pub const REFUSED: [u16; 4] = [401, 403, 404, 410];
 
 /// Whether the server answered, if only that it is busy or broken; not if it refused us.
 pub fn was_answered(error: &Failed) -> bool {

@@ -3,20 +3,22 @@
 //! One rule: every server has a task of its own, and nothing one does or fails to do reaches another.
 
 use super::catalog::Catalog;
-use super::forward::is_modern;
+use super::forward::{CallError, is_modern};
 use super::offer::Offer;
 use super::progress::Routes;
+use super::reason::{Diagnosis, Reason};
 use super::recorder::Recorder;
 use super::starts::Starts;
 use super::supervisor;
 use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
 use crate::contract::ServerProtocolCounts;
+use crate::diagnostics::Code;
 use crate::heartbeat::host::LiveCounts;
 use crate::paths::DataDir;
 use rmcp::RoleClient;
 use rmcp::service::Peer;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -26,6 +28,8 @@ use tracing::warn;
 
 /// How long after the start questions wait for servers that are still being connected.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a call waits for its server to be connected again.
+const PATIENCE_OF_CALLS: Duration = Duration::from_secs(10);
 /// How long what servers offer waits for others that are still being tried, to be merged with it.
 const TOGETHER: Duration = Duration::from_millis(250);
 
@@ -34,19 +38,21 @@ const TOGETHER: Duration = Duration::from_millis(250);
 pub enum Status {
     /// Its entry says so.
     Disabled,
-    /// Its entry is wrong, in these words.
-    Failed(String),
+    /// Its entry is wrong.
+    Failed(Diagnosis),
     /// It is being connected.
     Connecting,
     /// It answers.
     Connected,
     /// It is not connected, and will be tried again.
     Waiting {
-        /// Why, without values.
-        reason: String,
+        /// Why.
+        why: Diagnosis,
         /// Seconds since 1970.
         retry_at: u64,
     },
+    /// It cannot be connected, and is tried again when its entry or its program changes.
+    Parked(Diagnosis),
 }
 
 impl Status {
@@ -58,6 +64,27 @@ impl Status {
             Self::Connecting => "connecting",
             Self::Connected => "connected",
             Self::Waiting { .. } => "waiting",
+            Self::Parked(_) => "parked",
+        }
+    }
+
+    /// Why it is not connected.
+    pub fn why(&self) -> Option<&Diagnosis> {
+        match self {
+            Self::Failed(why) | Self::Parked(why) | Self::Waiting { why, .. } => Some(why),
+            Self::Disabled | Self::Connecting | Self::Connected => None,
+        }
+    }
+
+    /// What becomes of it, of one that is not connected.
+    pub fn then(&self) -> &'static str {
+        match self {
+            Self::Disabled => "its entry in the config says so",
+            Self::Failed(_) => "its entry in the config has to be repaired",
+            Self::Parked(_) => "it is tried again when its entry or its program has changed",
+            Self::Connecting | Self::Connected | Self::Waiting { .. } => {
+                "it is tried again by itself"
+            }
         }
     }
 }
@@ -84,35 +111,94 @@ pub struct Server {
     pub(super) over: CancellationToken,
     /// Woken when a call makes one doubt that it still answers.
     pub(super) suspect: Notify,
-    state: Mutex<(Status, Option<Arc<Live>>)>,
+    /// Woken when somebody needs it who does not want to wait.
+    pub(super) needed: Notify,
+    /// How many attempts to connect it have ended.
+    pub(super) attempts: watch::Sender<u64>,
+    state: Mutex<State>,
+}
+
+/// What is known of a server.
+struct State {
+    status: Status,
+    live: Option<Arc<Live>>,
+    /// Why it is not connected, also while it is tried again.
+    standing: Option<Code>,
+    /// Why the last call came to no answer of its.
+    call: Option<CallError>,
 }
 
 impl Server {
     fn new(entry: ServerEntry, stop: CancellationToken) -> Self {
         let status = match entry.trouble() {
             _ if !entry.enabled => Status::Disabled,
-            Some(why) => Status::Failed(why),
+            Some(words) => {
+                Status::Failed(Reason::Entry { code: Code::ConfigInvalidEntry, words }.into())
+            }
             None => Status::Connecting,
         };
         let name = entry.name.as_str().into();
-        let state = Mutex::new((status, None));
+        let standing = status.why().map(Diagnosis::code);
+        let state = Mutex::new(State { status, live: None, standing, call: None });
         let over = CancellationToken::new();
-        Self { entry, name, stop, over, suspect: Notify::new(), state }
+        let (suspect, needed) = (Notify::new(), Notify::new());
+        Self { entry, name, stop, over, suspect, needed, attempts: watch::Sender::new(0), state }
     }
 
     /// How it is doing.
     pub fn status(&self) -> Status {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.state().status.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its connection, if it answers.
     pub fn live(&self) -> Option<Arc<Live>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.state().live.clone()
     }
 
     /// A call failed in a way that makes one doubt that it still answers.
     pub fn doubt(&self) {
         self.suspect.notify_one();
+    }
+
+    /// An attempt to connect it has ended, well or not.
+    pub(super) fn attempted(&self) {
+        self.attempts.send_modify(|count| *count += 1);
+    }
+
+    /// Takes over what became of a call: none, if its server answered it.
+    pub fn called(&self, error: Option<CallError>) {
+        self.state().call = error;
+    }
+
+    /// What is wrong with it now: its code, and a sentence.
+    pub fn trouble(&self) -> Option<(Code, String)> {
+        let state = self.state();
+        if let Some(why) = state.status.why() {
+            return Some((why.code(), why.to_string()));
+        }
+        let call = state.call.as_ref().and_then(|call| Some((call.code()?, call.to_string())));
+        let faults = || {
+            let faults = &state.live.as_ref()?.offer.faults;
+            Some((faults.code()?, faults.to_string()))
+        };
+        call.or_else(faults)
+    }
+
+    /// Tries at once to connect it if it waits to be tried again, and waits for what comes of it.
+    pub async fn connect_now(&self) {
+        let mut attempts = self.attempts.subscribe();
+        let before = *attempts.borrow_and_update();
+        match self.status() {
+            Status::Waiting { .. } => self.needed.notify_one(),
+            Status::Connecting => {}
+            _ => return,
+        }
+        let ended = attempts.wait_for(|ended| *ended > before);
+        let _ = tokio::time::timeout(PATIENCE_OF_CALLS, ended).await;
     }
 
     /// The protocol as counted.
@@ -305,14 +391,25 @@ impl Hub {
 
     /// Takes over how `server` is doing.
     pub(super) fn set(&self, server: &Server, status: Status, live: Option<Arc<Live>>) {
-        *server.state.lock().unwrap_or_else(PoisonError::into_inner) = (status, live);
+        {
+            let mut state = server.state();
+            match status.why().map(Diagnosis::code) {
+                Some(code) => state.standing = Some(code),
+                None if status != Status::Connecting => state.standing = None,
+                None => {}
+            }
+            state.call.take_if(|_| live.is_none());
+            (state.status, state.live) = (status, live);
+        }
         self.changed();
     }
 
     /// Takes over what `server`, which stays connected, offers now. No question waits for that.
     pub(super) fn refreshed(&self, server: &Server, live: Live) {
-        *server.state.lock().unwrap_or_else(PoisonError::into_inner) =
-            (Status::Connected, Some(Arc::new(live)));
+        {
+            let mut state = server.state();
+            (state.status, state.live) = (Status::Connected, Some(Arc::new(live)));
+        }
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.stale.notify_one();
         self.recorder.telemetry().live_changed();

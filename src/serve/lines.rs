@@ -195,7 +195,7 @@ where
                 }
                 Ended::TooLong(outline, length) => {
                     let why = Length::Exactly(length).words(MOST_BYTES);
-                    self.heard.extend(self.reader.unreadable(outline.about(), &why));
+                    self.heard.extend(self.reader.too_long(outline.about(), &why));
                 }
                 Ended::Closed => return None,
             }

@@ -10,6 +10,7 @@ mod of_client;
 
 pub use of_client::OfClient;
 
+use super::faults::POLLUTED;
 use super::handshake::{self, Opening};
 use super::joined;
 use super::outline::{About, Outline};
@@ -22,6 +23,7 @@ use rmcp::service::{RoleClient, RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage}
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -42,6 +44,11 @@ pub trait Reader<R: ServiceRole>: Send + Sync + 'static {
 
     /// What becomes of a message that was not read, for this reason.
     fn unreadable(&self, about: About, why: &str) -> Option<Heard<R>>;
+
+    /// What becomes of a message that is too long, which these words say.
+    fn too_long(&self, about: About, why: &str) -> Option<Heard<R>> {
+        self.unreadable(about, why)
+    }
 
     /// Whether `line`, whose end does not come, holds a whole message.
     fn is_whole(&self, _line: &[u8]) -> bool {
@@ -64,6 +71,8 @@ pub enum Answer {
     Text(String),
     /// Why it cannot be read.
     Unreadable(String),
+    /// It is too long, in words.
+    TooLong(String),
 }
 
 /// Where the text of a list of tools stands, when the SDK has to see the list as well.
@@ -72,6 +81,7 @@ const TEXT: &str = "mcpproxy/text";
 pub const REFUSED: &str = "mcpproxy/refused";
 /// No JSON text begins so.
 const UNREADABLE: char = '!';
+const TOO_LONG: char = '>';
 
 impl Answer {
     /// As the SDK lets it pass: a string is none of its own kinds.
@@ -79,6 +89,7 @@ impl Answer {
         ServerResult::CustomResult(CustomResult(Value::String(match self {
             Self::Text(text) => text,
             Self::Unreadable(why) => format!("{UNREADABLE}{why}"),
+            Self::TooLong(why) => format!("{TOO_LONG}{why}"),
         })))
     }
 
@@ -86,9 +97,10 @@ impl Answer {
     pub fn of(result: ServerResult) -> Self {
         match result {
             ServerResult::CustomResult(CustomResult(Value::String(text))) => {
-                match text.strip_prefix(UNREADABLE) {
-                    Some(why) => Self::Unreadable(why.to_owned()),
-                    None => Self::Text(text),
+                match (text.strip_prefix(UNREADABLE), text.strip_prefix(TOO_LONG)) {
+                    (Some(why), _) => Self::Unreadable(why.to_owned()),
+                    (_, Some(why)) => Self::TooLong(why.to_owned()),
+                    _ => Self::Text(text),
                 }
             }
             ServerResult::ListToolsResult(mut list) => {
@@ -104,25 +116,52 @@ impl Answer {
     fn of_kind(result: &impl serde::Serialize) -> Self {
         match serde_json::to_string(result) {
             Ok(text) => Self::Text(text),
-            Err(error) => Self::Unreadable(why(&error)),
+            Err(error) => Self::Unreadable(NotJson::of(&error).to_string()),
         }
     }
 }
 
 /// Why a text cannot be read, without a part of it.
-pub fn why(error: &serde_json::Error) -> String {
-    let words = error.to_string();
-    if words.starts_with("recursion limit") {
-        "it is nested deeper than 127 levels".into()
-    } else if words.starts_with("number out of range") {
-        "it holds a number that is larger than any that can be read".into()
-    } else {
-        format!("it is not valid JSON: {} at byte {}", kind_of(error), error.column())
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotJson {
+    /// It is nested too deeply.
+    Deep,
+    /// It holds a number that is too large.
+    Number,
+    /// It ends before this byte.
+    Ends(usize),
+    /// This byte does not belong there.
+    Unexpected(usize),
+}
+
+impl NotJson {
+    /// What an error says. (The reader has no kinds for the first two.)
+    pub fn of(error: &serde_json::Error) -> Self {
+        let words = error.to_string();
+        match error.column() {
+            _ if words.starts_with("recursion limit") => Self::Deep,
+            _ if words.starts_with("number out of range") => Self::Number,
+            at if error.is_eof() => Self::Ends(at),
+            at => Self::Unexpected(at),
+        }
     }
 }
 
-fn kind_of(error: &serde_json::Error) -> &'static str {
-    if error.is_eof() { "ends in the middle of a value" } else { "unexpected character" }
+impl fmt::Display for NotJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deep => f.write_str("it is nested deeper than 127 levels"),
+            Self::Number => {
+                f.write_str("it holds a number that is larger than any that can be read")
+            }
+            Self::Ends(at) => {
+                write!(f, "it is not valid JSON: ends in the middle of a value at byte {at}")
+            }
+            Self::Unexpected(at) => {
+                write!(f, "it is not valid JSON: unexpected character at byte {at}")
+            }
+        }
+    }
 }
 
 /// The members of an object, as they are written. Of two with one name the last counts, as in JavaScript.
@@ -135,9 +174,23 @@ pub struct OfServer {
     openings: Arc<Mutex<HashMap<RequestId, Opening>>>,
     faults: Arc<Mutex<Vec<String>>>,
     found: Arc<Notify>,
+    /// Whether each line is to be a message.
+    has_lines: bool,
 }
 
 impl OfServer {
+    /// Reads the lines of a process.
+    pub fn of_lines() -> Self {
+        Self { has_lines: true, ..Self::default() }
+    }
+
+    /// A line that is no message at all.
+    fn skip(&self, line: &str) {
+        if self.has_lines && !line.is_empty() {
+            self.add_fault(POLLUTED);
+        }
+    }
+
     /// What was off in what the server said of itself.
     pub fn faults(&self) -> Vec<String> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -164,7 +217,10 @@ impl OfServer {
         let answers = joined::answers(text);
         if answers.is_empty() {
             let about = Outline::of(text.as_bytes());
-            return self.unreadable(about, &why(&error)).into_iter().collect();
+            if matches!(about, About::Nothing) {
+                self.skip(text);
+            }
+            return self.unreadable(about, &NotJson::of(&error).to_string()).into_iter().collect();
         }
         self.add_fault(joined::JOINED);
         answers.into_iter().flat_map(|answer| self.each(answer)).collect()
@@ -176,7 +232,7 @@ impl OfServer {
         if members.contains_key("method") {
             return match serde_json::from_str(text) {
                 Ok(message) => Some(Heard::Message(message)),
-                Err(error) => id.map(|id| refused(&why(&error), Some(id))),
+                Err(error) => id.map(|id| refused(&NotJson::of(&error).to_string(), Some(id))),
             };
         }
         let error = member("error");
@@ -187,6 +243,10 @@ impl OfServer {
             (None, Some(result), Some(id)) => Some(Heard::Message(self.answer(result, id))),
             (None, None, Some(id)) if error.is_some() => {
                 self.unreadable(About::Answer(id), "it has neither a result nor an error")
+            }
+            (None, None, None) => {
+                self.skip(text);
+                None
             }
             _ => None,
         }
@@ -243,6 +303,16 @@ impl Reader<RoleClient> for OfServer {
         }
     }
 
+    fn too_long(&self, about: About, why: &str) -> Option<Heard<RoleClient>> {
+        match about {
+            About::Answer(id) => {
+                let answer = Answer::TooLong(why.to_owned()).wrapped();
+                Some(Heard::Message(ServerJsonRpcMessage::response(answer, id)))
+            }
+            about => self.unreadable(about, why),
+        }
+    }
+
     fn sends(&self, message: &TxJsonRpcMessage<RoleClient>) {
         if let JsonRpcMessage::Request(asked) = message
             && let Some(opening) = Opening::of(&asked.request)
@@ -281,7 +351,12 @@ fn read_error(text: &str) -> ErrorData {
         Ok(Value::Object(members)) => members,
         Ok(Value::String(words)) => return internal(words),
         Ok(other) => return internal(other.to_string()),
-        Err(error) => return internal(format!("its error cannot be read: {}", why(&error))),
+        Err(error) => {
+            return internal(format!(
+                "its error cannot be read: {}",
+                NotJson::of(&error).to_string()
+            ));
+        }
     };
     let number = members.get("code").and_then(Value::as_f64).filter(|code| code.fract() == 0.0);
     let code = number.filter(|code| (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(code));
@@ -306,7 +381,7 @@ pub fn unreadable_request(body: &[u8]) -> Option<Vec<u8>> {
     }
     let error = serde_json::from_slice::<Value>(body).err()?;
     let About::Request(id) = Outline::of(body) else { return None };
-    let words = format!("the message cannot be read: {}", why(&error));
+    let words = format!("the message cannot be read: {}", NotJson::of(&error).to_string());
     let error = ServerJsonRpcMessage::error(ErrorData::parse_error(words, None), Some(id));
     serde_json::to_vec(&error).ok()
 }

@@ -8,7 +8,8 @@ mod items;
 
 use super::brief::cut;
 use super::faults::Faults;
-use super::messages::{Answer, REFUSED, why};
+use super::messages::{Answer, NotJson, REFUSED};
+use crate::diagnostics::Code;
 use allowance::{Allowance, MOST_OFFERED};
 use items::{Items, Named};
 use rmcp::RoleClient;
@@ -85,12 +86,12 @@ impl Tool {
     }
 
     /// Reads one, and says what was taken otherwise than it is written.
-    fn read(text: &str) -> Result<(Self, Option<String>), String> {
+    fn read(text: &str) -> Result<(Self, Option<String>), ItemError> {
         let mut members = object(text)?;
         let own = |key: &str| members.get(key).and_then(Value::as_str).map(str::to_owned);
-        let name = own("name").filter(|name| !name.is_empty()).ok_or("it has no name")?;
+        let name = own("name").filter(|name| !name.is_empty()).ok_or(ItemError::NoName)?;
         if members.contains_key(REFUSED) {
-            return Err("its input schema has an `x-mcp-header` that the protocol forbids".into());
+            return Err(ItemError::Header);
         }
         let fault = match members.get("inputSchema") {
             Some(Value::Object(_)) => None,
@@ -126,19 +127,45 @@ impl Item {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    fn read(key: &str, text: &str) -> Result<(Self, Option<String>), String> {
+    fn read(key: &'static str, text: &str) -> Result<(Self, Option<String>), ItemError> {
         let members = object(text)?;
         let own = members.get(key).and_then(Value::as_str).filter(|own| !own.is_empty());
-        let key = own.ok_or_else(|| format!("it has no `{key}`"))?.to_owned();
+        let key = own.ok_or(ItemError::NoKey(key))?.to_owned();
         Ok((Self { key, text: text.into() }, None))
     }
 }
 
-fn object(text: &str) -> Result<Map<String, Value>, String> {
+fn object(text: &str) -> Result<Map<String, Value>, ItemError> {
     match serde_json::from_str(text) {
         Ok(Value::Object(members)) => Ok(members),
-        Ok(other) => Err(format!("it is {}, not an object", kind(&other))),
-        Err(error) => Err(why(&error)),
+        Ok(other) => Err(ItemError::NoObject(kind(&other))),
+        Err(error) => Err(ItemError::NotJson(NotJson::of(&error))),
+    }
+}
+
+/// Why an item is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ItemError {
+    NotJson(NotJson),
+    /// It is this instead.
+    NoObject(&'static str),
+    NoName,
+    /// It has no such member.
+    NoKey(&'static str),
+    Header,
+}
+
+impl fmt::Display for ItemError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson(why) => why.fmt(f),
+            Self::NoObject(kind) => write!(f, "it is {kind}, not an object"),
+            Self::NoName => f.write_str("it has no name"),
+            Self::NoKey(key) => write!(f, "it has no `{key}`"),
+            Self::Header => {
+                f.write_str("its input schema has an `x-mcp-header` that the protocol forbids")
+            }
+        }
     }
 }
 
@@ -206,16 +233,57 @@ impl List {
 }
 
 /// Why a list was not read.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListError {
     /// The server refused to list.
     Refused(ErrorCode),
-    /// It answered with something else.
-    Malformed(&'static str, String),
+    /// It answered with something else, to this method.
+    Malformed(&'static str, PageError),
     /// It did not answer in time.
     Silent,
     /// The connection ended.
     Ended,
+}
+
+/// Why an answer is no page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageError {
+    /// It cannot be read, in words.
+    Unreadable(String),
+    /// It is too long, in words.
+    TooLong(String),
+    /// It is no object.
+    NoObject,
+    /// It has not this member.
+    Missing(&'static str),
+    /// This member is no array.
+    NoArray(&'static str),
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) | Self::TooLong(why) => f.write_str(why),
+            Self::NoObject => f.write_str("it is no object"),
+            Self::Missing(member) => write!(f, "`{member}` is missing"),
+            Self::NoArray(member) => write!(f, "`{member}` is no array"),
+        }
+    }
+}
+
+impl ListError {
+    /// Its code in the catalog, of a server over HTTP or over standard streams.
+    pub fn code(&self, is_http: bool) -> Code {
+        match self {
+            Self::Refused(_) => Code::ProtocolInvalidList,
+            Self::Malformed(_, PageError::TooLong(_)) => Code::ProtocolTooLarge,
+            Self::Malformed(..) => Code::ProtocolInvalidList,
+            Self::Silent if is_http => Code::HttpTimeout,
+            Self::Silent => Code::StdioHandshakeTimeout,
+            Self::Ended if is_http => Code::HttpReset,
+            Self::Ended => Code::StdioExitedEarly,
+        }
+    }
 }
 
 impl fmt::Display for ListError {
@@ -315,7 +383,7 @@ async fn other(
 async fn pages<T: Named>(
     peer: &Peer<RoleClient>,
     list: List,
-    read: impl Fn(&str) -> Result<(T, Option<String>), String>,
+    read: impl Fn(&str) -> Result<(T, Option<String>), ItemError>,
     faults: &mut Faults,
 ) -> Result<(Vec<T>, Allowance), ListError> {
     let mut items = Items::new(list, read, faults);
@@ -371,7 +439,10 @@ async fn ask(
     match sent.map_err(error)?.await_response().await {
         Ok(result) => match Answer::of(result) {
             Answer::Text(text) => Ok(text),
-            Answer::Unreadable(why) => Err(ListError::Malformed(method, why)),
+            Answer::Unreadable(why) => {
+                Err(ListError::Malformed(method, PageError::Unreadable(why)))
+            }
+            Answer::TooLong(why) => Err(ListError::Malformed(method, PageError::TooLong(why))),
         },
         Err(other) => Err(error(other)),
     }

@@ -27,6 +27,9 @@ const RESERVED: [&str; 3] = ["accept", SESSION, "last-event-id"];
 
 /// What is said of a body that is packed.
 pub const PACKED: &str = "it is compressed (gzip), which the gateway does not ask for";
+/// What is said of a server that begins so.
+pub const PACKED_ANSWER: &str =
+    "its answer cannot be read: it is compressed (gzip), which the gateway does not ask for";
 /// How such a body begins.
 const GZIP: &[u8] = b"\x1f\x8b";
 
@@ -114,7 +117,7 @@ impl Post {
             Body::Whole(body) => answer(reader, body, &asked),
             Body::TooLong(outline, length) => {
                 let about = outline.about_answer(Some(asked));
-                match reader.unreadable(about, &length.words(most)) {
+                match reader.too_long(about, &length.words(most)) {
                     Some(Heard::Message(message)) => message,
                     _ => return Err(StreamableHttpError::ResponseBodyTooLarge { max_size: most }),
                 }

@@ -82,17 +82,22 @@ fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
         let live = server.live();
         let faults = live.as_ref().map(|live| live.offer.faults.sentences()).unwrap_or_default();
         let (detail, retry_at) = match server.status() {
-            ServerStatus::Failed(why) => (Some(why), None),
-            ServerStatus::Waiting { reason, retry_at } => (Some(reason), Some(retry_at)),
-            _ if !faults.is_empty() => (Some(faults.join("; ")), None),
-            _ => (None, None),
+            ServerStatus::Waiting { why, retry_at } => (Some(why.to_string()), Some(retry_at)),
+            status => match status.why() {
+                Some(why) => (Some(why.to_string()), None),
+                None => ((!faults.is_empty()).then(|| faults.join("; ")), None),
+            },
         };
+        let trouble = server.trouble().map(|(code, cause)| {
+            Node::Object(vec![("code", code.as_str().into()), ("cause", cause.into())])
+        });
         let tools = live.map_or(0, |live| live.offer.tools.len() as u64);
         Node::Object(vec![
             ("name", server.name.as_ref().into()),
             ("protocol", server.protocol().as_str().into()),
             ("state", server.status().as_str().into()),
             ("detail", detail.into()),
+            ("diagnostic", trouble.into()),
             ("faults", Node::List(faults.into_iter().map(Into::into).collect())),
             ("tool_count", tools.into()),
             ("retry_at", retry_at.map(timestamp::format).into()),

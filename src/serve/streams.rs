@@ -104,7 +104,7 @@ impl<S> Read<S> {
             Data::TooLong(outline, length) if is_message => {
                 let about = outline.about_answer(self.asked.clone());
                 let why = Length::Exactly(length).words(self.largest);
-                self.reader.unreadable(about, &why).into_iter().collect()
+                self.reader.too_long(about, &why).into_iter().collect()
             }
             // Its id and its pause count all the same.
             _ => Vec::new(),

@@ -1,18 +1,22 @@
-//! The life of one upstream server: connect, follow, notice the end, try again.
+//! The life of one upstream server: connect, follow, notice the end, try again or wait for a change.
 //!
 //! One rule: it ends only when its entry is gone or the gateway stops.
 
 use super::changes::Pace;
 use super::child::Processes;
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, Way};
 use super::era;
-use super::http_client::{Failed, Probe, was_answered};
+use super::http_client::{Failed, Probe, REFUSED, was_answered};
 use super::hub::{Hub, Live, Server, Status};
 use super::messages::OfServer;
 use super::offer::{self, Offer};
+use super::pauses::Pauses;
+use super::programs::Program;
+use super::reason::{Diagnosis, Reason};
 use super::recorder::Happened;
 use super::starts::Turn;
 use crate::config::servers::Transport;
+use crate::diagnostics::Code;
 use crate::machine;
 use rmcp::RoleClient;
 use rmcp::model::{
@@ -28,11 +32,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// The first pause before another attempt; it doubles up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A connection that lasted so long was a good one: the pauses begin anew.
 const STEADY: Duration = Duration::from_secs(60);
+/// The shortest time between two attempts, however often a call needs the server.
+const APART: Duration = Duration::from_secs(1);
 /// How often a server behind HTTP is asked whether it is there: nothing tells when it goes.
 pub(super) const LOOK: Duration = Duration::from_secs(10);
 /// How long it may take to say so.
@@ -53,46 +56,64 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
         false => Processes::default(),
     };
     let memory = era::Memory::default();
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::default();
     let mut is_first = true;
     loop {
         let began = Instant::now();
         let attempt = tokio::select! {
-            () = server.stop.cancelled() => Err(String::new()),
+            () = server.stop.cancelled() => Err(Reason::Stopped.into()),
             result = attempt(&hub, &server, &processes, &memory) => result,
         };
-        let reason = match attempt {
+        let why = match attempt {
             Ok((connection, live)) => {
                 info!(server = %server.name, tools = live.offer.tools.len(), "server connected");
                 tell_faults(&hub, &server, &live.offer);
                 hub.set(&server, Status::Connected, Some(Arc::new(live)));
                 hub.recorder.record(Happened::ServerConnected);
                 first_is_over(&hub, &mut is_first);
-                follow(&hub, &server, &processes, connection).await
+                server.attempted();
+                follow(&hub, &server, &processes, connection).await.into()
             }
-            Err(reason) => reason,
+            Err(why) => why,
         };
         if began.elapsed() > STEADY {
-            pause = FIRST_PAUSE;
+            pauses = Pauses::after_a_good_connection();
         }
-        let wait = pause + jitter(pause);
+        let parked = why.reason.is_parked().then(|| Program::of(&server.entry));
+        let wait = pauses.next(why.reason.retry_after());
+        let wait = wait + jitter(wait);
         if !server.stop.is_cancelled() {
-            warn!(server = %server.name, retry_in_seconds = wait.as_secs(), "server not connected: {reason}");
-            let retry_at = machine::now() + wait.as_secs();
-            hub.set(&server, Status::Waiting { reason, retry_at }, None);
+            let code = why.code().as_str();
+            if parked.is_some() {
+                warn!(server = %server.name, code, "server not connected, and not tried again until it changes: {why}");
+                hub.set(&server, Status::Parked(why), None);
+            } else {
+                warn!(server = %server.name, code, retry_in_seconds = wait.as_secs(), "server not connected: {why}");
+                let retry_at = machine::now() + wait.as_secs();
+                hub.set(&server, Status::Waiting { why, retry_at }, None);
+            }
         }
         first_is_over(&hub, &mut is_first);
+        server.attempted();
         // Whatever became of the connection: before anything is started again, or given up, all is gone.
         processes.end().await;
         if server.stop.is_cancelled() {
             hub.set(&server, Status::Disabled, None);
             return;
         }
+        let again = async {
+            match &parked {
+                Some(program) => program.changed().await,
+                None => tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = server.needed.notified() => tokio::time::sleep_until(began + APART).await,
+                },
+            }
+        };
         tokio::select! {
             () = server.stop.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
+            () = again => {}
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
         hub.set(&server, Status::Connecting, None);
     }
 }
@@ -115,30 +136,29 @@ async fn attempt(
     server: &Server,
     processes: &Processes,
     memory: &era::Memory,
-) -> Result<(Connection, Live), String> {
-    let transport = server.entry.expanded(&|name| std::env::var(name).ok())?;
+) -> Result<(Connection, Live), Diagnosis> {
+    let transport = server.entry.expanded(&|name| std::env::var(name).ok());
+    let transport =
+        transport.map_err(|words| Reason::Entry { code: Code::ConfigMissingSecret, words })?;
     let within = server.entry.startup_timeout;
     let turn = match transport {
         Transport::Stdio { .. } => hub.starts.turn().await,
         Transport::Http { .. } => Turn::free(),
     };
     let began = Instant::now();
+    let is_http = matches!(transport, Transport::Http { .. });
     let started = async {
         let connection = connection::connect(&transport, processes, memory, within).await?;
         let peer = connection.service.peer().clone();
         let left = within.saturating_sub(began.elapsed());
         let offer = offer::list(&peer, connection.reader.faults(), left).await;
-        let offer = offer.map_err(|error| error.to_string())?;
+        let offer = offer.map_err(|error| Reason::Lists { error, is_http })?;
         let live = Live { peer, routes: connection.routes.clone(), offer: Arc::new(offer) };
         Ok((connection, live))
     };
     turn.with(tokio::time::timeout(within, started)).await.unwrap_or_else(|_| {
         memory.forget();
-        let seconds = within.as_secs_f64();
-        let hint = transport.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-        Err(format!(
-            "it did not start within {seconds} s; a larger `startup_timeout_sec` in its entry gives it more time{hint}"
-        ))
+        Err(Diagnosis { reason: Reason::Slow { within, is_http }, hint: transport.hint() })
     })
 }
 
@@ -148,7 +168,7 @@ async fn follow(
     server: &Server,
     processes: &Processes,
     connection: Connection,
-) -> String {
+) -> Reason {
     let Connection { service, routes, changed, nameless, answers, probe, reader } = connection;
     let peer = service.peer().clone();
     let close = service.cancellation_token();
@@ -156,7 +176,8 @@ async fn follow(
     tokio::pin!(ended);
     let mut background = JoinSet::new();
     background.spawn(subscribe(peer.clone(), changed.clone()));
-    let is_http = matches!(server.entry.transport, Ok(Transport::Http { .. }));
+    let way = server.entry.transport.as_ref().map_or(Way::Stdio, Way::to);
+    let is_http = way.is_http();
     let mut look = tokio::time::interval(hub.look);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     look.reset();
@@ -182,25 +203,29 @@ async fn follow(
                     note_faults(hub, server, &reader);
                     continue;
                 }
-                () = server.suspect.notified() => is_there(&peer, &probe).await,
+                () = server.suspect.notified() => is_there(&peer, &probe, &way).await,
                 // Of a stdio server it is a complaint about a line; of an HTTP server it may be the end of the session.
                 () = nameless.notified(), if is_http => tokio::select! {
-                    health = is_there(&peer, &probe) => health,
-                    () = nameless.notified() => Some(FORGOTTEN),
+                    health = is_there(&peer, &probe, &way) => health,
+                    () = nameless.notified() => Some(Reason::Forgotten),
                 },
                 // Only a refusal counts: a server may well be silent while it is busy.
-                _ = look.tick(), if is_http => is_there(&peer, &probe).await.filter(|why| *why != SILENT),
+                _ = look.tick(), if is_http => {
+                    let health = is_there(&peer, &probe, &way).await;
+                    health.filter(|why| !matches!(why, Reason::Silent { .. }))
+                }
             };
             if let Some(why) = health {
-                break why.to_owned();
+                break why;
             }
         }
     };
+    let lost = if is_http { Reason::Lost } else { Reason::Ended };
     let reason = tokio::select! {
-        () = server.stop.cancelled() => String::new(),
-        _ = &mut ended => return answers.given_up().unwrap_or("its connection ended").into(),
+        () = server.stop.cancelled() => Reason::Stopped,
+        _ = &mut ended => return answers.given_up().map_or(lost, Reason::GivenUp),
         // A look that comes upon a connection that was given up finds it gone; why is known better.
-        reason = watched => answers.given_up().map_or(reason, str::to_owned),
+        reason = watched => answers.given_up().map_or(reason, Reason::GivenUp),
     };
     tokio::join!(farewell(close, ended), processes.end());
     reason
@@ -295,24 +320,19 @@ async fn subscribe(peer: Peer<RoleClient>, changed: Arc<Notify>) {
     }
 }
 
-/// The server answers, but not in the session that it began.
-const FORGOTTEN: &str = "it does not know its session any more";
-/// The server gave no answer at all.
-const SILENT: &str = "it does not answer any more";
-
-/// The server could not be asked.
-const GONE: &str = "it is gone";
-
 /// `None` when the server answers, whatever it says (that it is busy, for one); else why it is taken to be gone.
-async fn is_there(peer: &Peer<RoleClient>, probe: &Probe) -> Option<&'static str> {
+async fn is_there(peer: &Peer<RoleClient>, probe: &Probe, way: &Way) -> Option<Reason> {
+    let silent = || Reason::Silent { is_http: way.is_http() };
     let modern = peer.peer_info().is_some_and(|info| {
         info.protocol_version.as_str() >= ProtocolVersion::V_2026_07_28.as_str()
     });
     if modern {
         match tokio::time::timeout(ANSWER, probe.ask()).await {
-            Ok(Some(Ok(is_for_us))) => return (!is_for_us).then_some(GONE),
-            Ok(Some(Err(_))) => return Some(GONE),
-            Err(_) => return Some(SILENT),
+            Ok(Some(Ok(status))) => {
+                return REFUSED.contains(&status).then(|| way.of_status(status, None));
+            }
+            Ok(Some(Err(error))) => return Some(way.of_transport(&error)),
+            Err(_) => return Some(silent()),
             // Over standard streams there is no queue to wait in.
             Ok(None) => {}
         }
@@ -329,16 +349,16 @@ async fn is_there(peer: &Peer<RoleClient>, probe: &Probe) -> Option<&'static str
     };
     match answer {
         Ok(_) | Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse) => None,
-        Err(ServiceError::Timeout { .. }) => Some(SILENT),
+        Err(ServiceError::Timeout { .. }) => Some(silent()),
         Err(ServiceError::TransportSend(error)) => match error.error.downcast_ref::<Failed>() {
             // So do some say that they do not know the session any more.
             Some(Failed::UnexpectedServerResponse(words)) if words.starts_with("HTTP 400") => {
-                Some(FORGOTTEN)
+                Some(Reason::Forgotten)
             }
             Some(error) if was_answered(error) => None,
-            _ => Some(GONE),
+            _ => Some(way.of_transport(error.error.as_ref())),
         },
-        Err(_) => Some(GONE),
+        Err(_) => Some(Reason::Lost),
     }
 }
 

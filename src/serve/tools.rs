@@ -6,6 +6,7 @@ use super::brief;
 use super::catalog::{Catalog, Found};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 /// Tools that `retrieve_tools` answers with unless it is told how many.
@@ -93,14 +94,14 @@ pub struct Question {
 
 impl Question {
     /// Reads the arguments; the error says what is wrong.
-    pub fn read(arguments: Option<&JsonObject>) -> Result<Self, String> {
+    pub fn read(arguments: Option<&JsonObject>) -> Result<Self, Mistake> {
         let query = text(arguments, "query", "what the tool should do, in a few words")?;
         let limit = match arguments.and_then(|arguments| arguments.get("limit")) {
             None | Some(Value::Null) => USUAL_LIMIT,
             // Models write whole numbers as 5.0, and numbers as text.
             Some(limit) => whole(limit)
                 .filter(|limit| (1..=LARGEST_LIMIT).contains(limit))
-                .ok_or(format!("`limit` must be a whole number from 1 to {LARGEST_LIMIT}"))?,
+                .ok_or(Mistake::Limit)?,
         };
         Ok(Self { query, limit })
     }
@@ -125,25 +126,56 @@ pub struct Order {
 
 impl Order {
     /// Reads the arguments; the error says what is wrong.
-    pub fn read(arguments: Option<&JsonObject>) -> Result<Self, String> {
+    pub fn read(arguments: Option<&JsonObject>) -> Result<Self, Mistake> {
         let name = text(arguments, "name", "the full name of a tool, `server:tool`")?;
-        let wrong = || "`arguments` must be an object: the arguments of the tool".to_owned();
         let arguments = match arguments.and_then(|arguments| arguments.get("arguments")) {
             None | Some(Value::Null) => None,
             Some(Value::Object(arguments)) => Some(arguments.clone()),
             // Some models write the object as text.
-            Some(Value::String(text)) => Some(serde_json::from_str(text).map_err(|_| wrong())?),
-            Some(_) => return Err(wrong()),
+            Some(Value::String(text)) => {
+                Some(serde_json::from_str(text).map_err(|_| Mistake::Arguments)?)
+            }
+            Some(_) => return Err(Mistake::Arguments),
         };
         Ok(Self { name, arguments })
     }
 }
 
-fn text(arguments: Option<&JsonObject>, key: &str, meaning: &str) -> Result<String, String> {
+/// What is wrong with the arguments of a tool of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// This one is missing; what it means.
+    Missing(&'static str, &'static str),
+    /// This one is no text; what it means.
+    NoText(&'static str, &'static str),
+    /// `limit` is no number, or out of bounds.
+    Limit,
+    /// `arguments` is no object.
+    Arguments,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(key, meaning) => write!(f, "`{key}` is missing: {meaning}"),
+            Self::NoText(key, meaning) => write!(f, "`{key}` must be text: {meaning}"),
+            Self::Limit => write!(f, "`limit` must be a whole number from 1 to {LARGEST_LIMIT}"),
+            Self::Arguments => {
+                f.write_str("`arguments` must be an object: the arguments of the tool")
+            }
+        }
+    }
+}
+
+fn text(
+    arguments: Option<&JsonObject>,
+    key: &'static str,
+    meaning: &'static str,
+) -> Result<String, Mistake> {
     match arguments.and_then(|arguments| arguments.get(key)) {
         Some(Value::String(text)) => Ok(text.clone()),
-        Some(_) => Err(format!("`{key}` must be text: {meaning}")),
-        None => Err(format!("`{key}` is missing: {meaning}")),
+        Some(_) => Err(Mistake::NoText(key, meaning)),
+        None => Err(Mistake::Missing(key, meaning)),
     }
 }
 
@@ -210,7 +242,7 @@ pub fn refusal(words: impl Into<String>) -> CallToolResult {
 mod tests {
     use super::*;
 
-    fn question(value: Value) -> Result<Question, String> {
+    fn question(value: Value) -> Result<Question, Mistake> {
         Question::read(value.as_object())
     }
 
@@ -229,20 +261,34 @@ mod tests {
         for limit in
             [json!(0), json!(-1), json!(101), json!(1.5), json!("many"), json!([]), json!(1e300)]
         {
-            let refused = question(json!({"query": "x", "limit": limit})).unwrap_err();
+            let refused = question(json!({"query": "x", "limit": limit})).unwrap_err().to_string();
             assert!(refused.contains("from 1 to 100"), "{refused}");
         }
     }
 
     #[test]
     fn what_is_missing_or_wrong_is_named() {
-        assert!(question(json!({})).unwrap_err().contains("`query` is missing"));
-        assert!(question(json!({"query": 1})).unwrap_err().contains("`query` must be text"));
+        assert!(question(json!({})).unwrap_err().to_string().contains("`query` is missing"));
+        assert!(
+            question(json!({"query": 1})).unwrap_err().to_string().contains("`query` must be text")
+        );
         assert!(Question::read(None).is_err());
         let order = |value: Value| Order::read(value.as_object());
-        assert!(order(json!({"arguments": {}})).unwrap_err().contains("`name` is missing"));
-        assert!(order(json!({"name": "a:b", "arguments": [1]})).unwrap_err().contains("object"));
-        assert!(order(json!({"name": "a:b", "arguments": "no"})).unwrap_err().contains("object"));
+        assert!(
+            order(json!({"arguments": {}})).unwrap_err().to_string().contains("`name` is missing")
+        );
+        assert!(
+            order(json!({"name": "a:b", "arguments": [1]}))
+                .unwrap_err()
+                .to_string()
+                .contains("object")
+        );
+        assert!(
+            order(json!({"name": "a:b", "arguments": "no"}))
+                .unwrap_err()
+                .to_string()
+                .contains("object")
+        );
     }
 
     #[test]

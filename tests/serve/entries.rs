@@ -122,13 +122,14 @@ async fn paths_that_count_from_elsewhere_and_addresses_of_an_older_transport_are
         "directory": {"command": "sh", "cwd": "no-such-directory"},
         "other": {"command": "sh", "args": ["-c", "exit 1"]},
     }}));
-    for (name, parts) in [
-        ("old", &["405", "/sse", "streamable HTTP"][..]),
-        ("command", &["no such file", "`command` is a relative path", "the gateway was started"]),
-        ("argument", &["ended before it answered", "`args[0]` is a relative path"]),
-        ("directory", &["(`cwd`) does not exist", "`cwd` is a relative path"]),
+    let command = ["no such file", "`command` is a relative path", "the gateway was started"];
+    for (name, state, parts) in [
+        ("old", "waiting", &["405", "/sse", "streamable HTTP"][..]),
+        ("command", "parked", &command),
+        ("argument", "waiting", &["ended before it answered", "`args[0]` is a relative path"]),
+        ("directory", "parked", &["(`cwd`) does not exist", "`cwd` is a relative path"]),
     ] {
-        let server = gateway.wait_for(name, "waiting");
+        let server = gateway.wait_for(name, state);
         let detail = server["detail"].as_str().expect("a reason");
         for part in parts {
             assert!(detail.contains(part), "{part} is not in {detail}");

@@ -5,6 +5,7 @@ mod bounds;
 mod calls;
 mod clients;
 mod connections;
+mod diagnostics;
 mod entries;
 mod eras;
 #[cfg(target_os = "linux")]

@@ -273,7 +273,7 @@ fn a_killed_gateway_takes_what_it_started_with_it() {
     home.write(&json!({"mcpServers": {"server": server, "missing": {"command": "/nonexistent"}}}));
     let mut gateway = Gateway::start_in(home, &[], &[]);
     gateway.wait_for("server", "connected");
-    gateway.wait_for("missing", "waiting");
+    gateway.wait_for("missing", "parked");
     assert_eq!(living(&pids).len(), 3);
     let guardian_pid = gateway.home.root().join("guardian");
     fs::write(&guardian_pid, guardian(&gateway)).expect("a file");

@@ -27,13 +27,13 @@ async fn a_server_that_is_broken_hangs_or_is_gone_does_not_touch_the_others() {
     gateway.wait_for("fake", "connected");
     assert!(begun.elapsed() < Duration::from_secs(20), "it waited for the others");
     for (name, state, part) in [
-        ("missing", "waiting", "no such command"),
+        ("missing", "parked", "no such command"),
         ("ends", "waiting", "ended before it answered"),
         ("nobody", "waiting", "connection refused"),
         ("both", "failed", "url"),
         ("old", "failed", "streamable HTTP"),
         ("foreign", "failed", "`args[0]` has a reference"),
-        ("unset", "waiting", "NO_SUCH_VARIABLE_HERE"),
+        ("unset", "parked", "NO_SUCH_VARIABLE_HERE"),
     ] {
         let server = gateway.wait_for(name, state);
         let detail = server["detail"].as_str().expect("a reason");

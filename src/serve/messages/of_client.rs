@@ -4,7 +4,7 @@
 
 use super::super::batches::{self, Batches, Place};
 use super::super::outline::{About, Outline};
-use super::{Heard, NOT_UTF8, Reader, batch, no_json, refused, trimmed, why};
+use super::{Heard, NOT_UTF8, NotJson, Reader, batch, no_json, refused, trimmed};
 use crate::config::halves::replace_halves;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientNotification, ErrorCode, ErrorData, JsonRpcMessage, RequestId,
@@ -131,16 +131,16 @@ impl OfClient {
         if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
             let id = match about {
                 About::Request(id) => Some(id),
-                about => match self.unreadable(about, &why(&error)) {
+                about => match self.unreadable(about, &NotJson::of(&error).to_string()) {
                     Some(heard) => return Some(heard),
                     None => None,
                 },
             };
-            return Some(no_json(&why(&error), id));
+            return Some(no_json(&NotJson::of(&error).to_string(), id));
         }
         // JSON, but not as the SDK reads it: too deep, a number too large, or no message at all.
         let why = match serde_json::from_str::<Value>(text) {
-            Err(error) => why(&error),
+            Err(error) => NotJson::of(&error).to_string(),
             Ok(value) if value["method"].is_string() && value.get("id").is_none() => return None,
             Ok(_) => "it is not a JSON-RPC 2.0 message".to_owned(),
         };

@@ -4,7 +4,7 @@
 
 use super::super::faults::{Faults, shown};
 use super::allowance::Allowance;
-use super::{Item, List, Tool};
+use super::{Item, ItemError, List, PageError, Tool};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -52,7 +52,7 @@ pub(super) struct Items<'f, T, F> {
     last: String,
 }
 
-impl<'f, T: Named, F: Fn(&str) -> Result<(T, Option<String>), String>> Items<'f, T, F> {
+impl<'f, T: Named, F: Fn(&str) -> Result<(T, Option<String>), ItemError>> Items<'f, T, F> {
     /// None yet, of `list`; `read` reads one, and says what is off in it.
     pub(super) fn new(list: List, read: F, faults: &'f mut Faults) -> Self {
         let (all, allowance) = (Vec::new(), Allowance::default());
@@ -61,19 +61,19 @@ impl<'f, T: Named, F: Fn(&str) -> Result<(T, Option<String>), String>> Items<'f,
     }
 
     /// Reads a page; the cursor of the next one.
-    pub(super) fn page(&mut self, text: &str) -> Result<Option<String>, String> {
+    pub(super) fn page(&mut self, text: &str) -> Result<Option<String>, PageError> {
         if self.last == text {
             return Ok(None);
         }
         text.clone_into(&mut self.last);
         let members: HashMap<String, &RawValue> =
-            serde_json::from_str(text).map_err(|_| "it is no object".to_owned())?;
+            serde_json::from_str(text).map_err(|_| PageError::NoObject)?;
         let (member, _) = self.list.members();
-        let items = members.get(member).ok_or_else(|| format!("`{member}` is missing"))?.get();
+        let items = members.get(member).ok_or(PageError::Missing(member))?.get();
         // Programs in Go write an empty list so.
         if items != "null" {
             let items: Vec<&RawValue> =
-                serde_json::from_str(items).map_err(|_| format!("`{member}` is no array"))?;
+                serde_json::from_str(items).map_err(|_| PageError::NoArray(member))?;
             items.iter().for_each(|item| self.item(item.get()));
         }
         let cursor = members.get("nextCursor").map(|cursor| serde_json::from_str(cursor.get()));

@@ -51,7 +51,7 @@ async fn an_event_that_is_too_long_ends_its_request_while_the_stream_goes_on() {
     assert_eq!(event.id.as_deref(), Some("3"));
     let (id, result) = answer(&event);
     assert_eq!(id, Some(RequestId::Number(7)));
-    let Ok(Answer::Unreadable(why)) = result else { panic!("{result:?}") };
+    let Ok(Answer::TooLong(why)) = result else { panic!("{result:?}") };
     assert!(why.contains(&format!("it is {} bytes long", long.len())), "{why}");
     let read = Answer::Text(r#"{"n":1E5}"#.to_owned());
     assert_eq!(answer(&next().await), (Some(RequestId::Number(8)), Ok(read)));
