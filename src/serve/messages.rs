@@ -352,10 +352,7 @@ fn read_error(text: &str) -> ErrorData {
         Ok(Value::String(words)) => return internal(words),
         Ok(other) => return internal(other.to_string()),
         Err(error) => {
-            return internal(format!(
-                "its error cannot be read: {}",
-                NotJson::of(&error).to_string()
-            ));
+            return internal(format!("its error cannot be read: {}", NotJson::of(&error)));
         }
     };
     let number = members.get("code").and_then(Value::as_f64).filter(|code| code.fract() == 0.0);
@@ -381,7 +378,7 @@ pub fn unreadable_request(body: &[u8]) -> Option<Vec<u8>> {
     }
     let error = serde_json::from_slice::<Value>(body).err()?;
     let About::Request(id) = Outline::of(body) else { return None };
-    let words = format!("the message cannot be read: {}", NotJson::of(&error).to_string());
+    let words = format!("the message cannot be read: {}", NotJson::of(&error));
     let error = ServerJsonRpcMessage::error(ErrorData::parse_error(words, None), Some(id));
     serde_json::to_vec(&error).ok()
 }

@@ -56,7 +56,7 @@ struct Seen {
     is_executable: bool,
 }
 
-fn look(file: &PathBuf) -> Option<Seen> {
+fn look(file: &Path) -> Option<Seen> {
     let found = file.metadata().ok()?;
     Some(Seen {
         length: if found.is_dir() { 0 } else { found.len() },
@@ -80,7 +80,7 @@ impl Program {
             }));
             files.extend(cwd);
         }
-        let seen = files.iter().map(look).collect();
+        let seen = files.iter().map(|file| look(file)).collect();
         Self { files, seen }
     }
 

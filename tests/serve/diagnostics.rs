@@ -195,7 +195,7 @@ async fn servers_over_http_have_the_code_of_their_status_or_of_the_way_to_them()
         // What is left unread makes the system reset the connection.
         let _ = stream.read(&mut [0; 1]);
     });
-    let hang = raw(|stream| std::mem::forget(stream));
+    let hang = raw(std::mem::forget);
     let plain = raw(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
