@@ -149,7 +149,7 @@ impl Gateway {
             indexed: catalog.tool_count() as u64,
             returned: found.len() as u64,
         });
-        tools::answer(&question, &catalog, &found, self.hub.is_starting())
+        tools::answer(&question, &catalog, &found, &self.hub.missing())
     }
 
     async fn run(

@@ -10,6 +10,7 @@ use super::reason::{Diagnosis, Reason};
 use super::recorder::Recorder;
 use super::starts::Starts;
 use super::supervisor;
+use super::tools::Missing;
 use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
 use crate::contract::ServerProtocolCounts;
 use crate::diagnostics::Code;
@@ -377,6 +378,19 @@ impl Hub {
         let mut merged = self.merged.subscribe();
         let _ = tokio::time::timeout(PATIENCE, merged.wait_for(|up_to| *up_to >= known)).await;
         self.catalog()
+    }
+
+    /// The servers that are not searched, and why.
+    pub fn missing(&self) -> Missing {
+        let of = |server: &Arc<Server>| {
+            let status = server.status();
+            let why = status.why()?;
+            Some((server.name.clone(), why.code(), why.to_string()))
+        };
+        Missing {
+            is_starting: self.is_starting(),
+            offline: self.servers().iter().filter_map(of).collect(),
+        }
     }
 
     /// Whether some server was not tried yet.
