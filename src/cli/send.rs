@@ -84,7 +84,12 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
         let since = assemble::live_host(&state, now).map(|host| host.started_at);
         schedule::next_attempt_of(&subject.product.version, &state, &timing, since, now)
     });
-    say(outcome, at_once, now, next)
+    // A build without `explain` has no use for it.
+    let code = outcome.code().filter(|_| cfg!(feature = "cli"));
+    say(outcome, at_once, now, next).map_err(|why| match code {
+        Some(code) => format!("{why} ({code})"),
+        None => why,
+    })
 }
 
 /// `next` is when the next attempt may begin, as the status says it.

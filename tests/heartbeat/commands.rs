@@ -135,6 +135,7 @@ fn a_retired_version_is_said_and_asks_only_when_a_user_wants_it() {
     };
     let ran = run(home.path(), &["send", "--now"], &variables);
     assert!(ran.stderr.contains("410: this version is retired"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.contains("(MCPX_ENDPOINT_RETIRED)"), cfg!(feature = "cli"));
     let status = run(home.path(), &["status"], &variables);
     let said = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(said.contains("The endpoint retired this version: nothing is sent until "), "{said}");
