@@ -95,46 +95,7 @@ impl Code {
 }
 
 /// Codes that keep their names for later: no part of the program says them.
-pub const RESERVED: &[Code] = &[
-    Code::StdioNotFound,
-    Code::StdioNoPermission,
-    Code::StdioNotExecutable,
-    Code::StdioExitedEarly,
-    Code::StdioExited,
-    Code::StdioHandshakeTimeout,
-    Code::StdioHandshakeInvalid,
-    Code::StdioStdoutPolluted,
-    Code::HttpUnauthorized,
-    Code::HttpForbidden,
-    Code::HttpNotFound,
-    Code::HttpClientError,
-    Code::HttpRateLimited,
-    Code::HttpServerError,
-    Code::HttpRefused,
-    Code::HttpReset,
-    Code::HttpDns,
-    Code::HttpTls,
-    Code::HttpTimeout,
-    Code::HttpRedirected,
-    Code::HttpLegacySse,
-    Code::HttpLoginRequired,
-    Code::NetworkOffline,
-    Code::NetworkProxy,
-    Code::ConfigInvalidEntry,
-    Code::ConfigInvalidCommand,
-    Code::ConfigMissingSecret,
-    Code::ConfigDeprecated,
-    Code::ContainerEngineNotFound,
-    Code::ContainerDaemonDown,
-    Code::ContainerNoPermission,
-    Code::ContainerPullFailed,
-    Code::ContainerMissingTool,
-    Code::ProtocolVersion,
-    Code::ProtocolInvalidList,
-    Code::ProtocolInvalidAnswer,
-    Code::ProtocolTooLarge,
-    Code::ProtocolCallTimeout,
-];
+pub const RESERVED: &[Code] = &[Code::ConfigInvalidCommand, Code::ConfigDeprecated];
 
 const ENTRIES: Step = Page("docs/upstreams.md#entries");
 const VARIABLES: Step = Page("docs/upstreams.md#variables");

@@ -83,6 +83,7 @@ pub fn router(
     Router::new()
         .route("/", get(index))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/diagnostics", get(diagnostics))
         .route("/api/v1/telemetry/payload", get(payload))
         .route("/api/v1/telemetry/sent", get(sent))
         .route_layer(middleware::from_fn(answered))
@@ -124,6 +125,10 @@ async fn index(State(shared): App) -> Response {
 async fn status(State(shared): App) -> Response {
     let status = report::status(&shared.hub, shared.dir.clone(), shared.started_at).await;
     answer(status.map(|data| vec![("data", data)]))
+}
+
+async fn diagnostics(State(shared): App) -> Response {
+    answer(Ok(vec![("data", report::diagnostics(&shared.hub))]))
 }
 
 async fn payload(State(shared): App) -> Response {

@@ -135,7 +135,7 @@ impl Reason {
 
     /// Whether another attempt is pointless until the entry or its program changes.
     pub fn is_parked(&self) -> bool {
-        is_permanent(self.code())
+        self.code().is_permanent()
     }
 
     /// How long the server wants to be left alone.
@@ -154,18 +154,6 @@ impl Reason {
             _ => false,
         }
     }
-}
-
-fn is_permanent(code: Code) -> bool {
-    matches!(
-        code,
-        Code::StdioNotFound
-            | Code::StdioNoPermission
-            | Code::StdioNotExecutable
-            | Code::ConfigInvalidEntry
-            | Code::ConfigMissingSecret
-            | Code::ContainerEngineNotFound
-    )
 }
 
 /// The code of a status that is no success. (A server of the older HTTP transport has no POST at the address of its

@@ -6,13 +6,15 @@ use super::hub::{Hub, Status as ServerStatus};
 use crate::build_info;
 use crate::consent::{self, Configs, Consent, Switch, Whose};
 use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
+use crate::diagnostics::Code;
 use crate::heartbeat::{preview, sent};
 use crate::json;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::paths::DataDir;
 use crate::products::Subject;
-use crate::status::Status;
+use crate::status::{Status, diagnostic};
+use std::collections::BTreeMap;
 
 /// Members of `telemetry status --product mcpproxy -o json` that stand beside `telemetry` in the status API, not in it.
 const OF_THE_MACHINE: &[&str] =
@@ -88,9 +90,7 @@ fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
                 None => ((!faults.is_empty()).then(|| faults.join("; ")), None),
             },
         };
-        let trouble = server.trouble().map(|(code, cause)| {
-            Node::Object(vec![("code", code.as_str().into()), ("cause", cause.into())])
-        });
+        let trouble = server.trouble().map(|(code, cause)| trouble(code, cause));
         let tools = live.map_or(0, |live| live.offer.tools.len() as u64);
         Node::Object(vec![
             ("name", server.name.as_ref().into()),
@@ -110,6 +110,32 @@ fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
         ("server_protocol_counts", counts.server_protocol_counts.map(protocols).into()),
         ("servers", Node::List(list.collect())),
     ]
+}
+
+/// What happened, and all that the catalog says of it.
+fn trouble(code: Code, cause: String) -> Node {
+    let mut members = vec![("cause", cause.into())];
+    members.extend(diagnostic::members(code).into_iter().filter(|(name, _)| *name != "reserved"));
+    Node::Object(members)
+}
+
+/// `GET /api/v1/diagnostics`: every server with which something is wrong, and how many have each code.
+pub fn diagnostics(hub: &Hub) -> Node {
+    let mut counts = BTreeMap::new();
+    let troubled = hub.servers().into_iter().filter_map(|server| {
+        let (code, cause) = server.trouble()?;
+        *counts.entry(code).or_insert(0_u64) += 1;
+        Some(Node::Object(vec![
+            ("server", server.name.as_ref().into()),
+            ("state", server.status().as_str().into()),
+            ("diagnostic", trouble(code, cause)),
+        ]))
+    });
+    let troubled: Vec<Node> = troubled.collect();
+    let codes = counts.into_iter().map(|(code, servers)| {
+        Node::Object(vec![("code", code.as_str().into()), ("servers", servers.into())])
+    });
+    Node::Object(vec![("servers", Node::List(troubled)), ("codes", Node::List(codes.collect()))])
 }
 
 fn protocols(counts: ServerProtocolCounts) -> Node {

@@ -5,7 +5,12 @@ use crate::node::Node;
 
 /// All that the catalog says of a code.
 pub(crate) fn node(code: Code) -> Node {
-    Node::Object(vec![
+    Node::Object(members(code))
+}
+
+/// The members of [`node`].
+pub(crate) fn members(code: Code) -> Vec<(&'static str, Node)> {
+    vec![
         ("code", code.as_str().into()),
         ("severity", code.severity().as_str().into()),
         ("permanent", code.is_permanent().into()),
@@ -13,7 +18,7 @@ pub(crate) fn node(code: Code) -> Node {
         ("sentence", code.sentence().into()),
         ("steps", Node::List(code.steps().iter().map(step).collect())),
         ("page", code.page().into()),
-    ])
+    ]
 }
 
 fn step(step: &Step) -> Node {
