@@ -121,6 +121,12 @@ fn what_is_wrong_is_found_and_said() {
     mode(".mcpproxy", 0o700);
     finds(home, "api_key", "ok", "only its owner");
     finds(home, "data_dir", "ok", "private");
+    write(home, config, "{\"mcpServers\": \"SECRET\"}");
+    finds(home, "upstream_servers", "fail", "`mcpServers` must be an object");
+    write(home, config, "{\"servers\": {\"a\": {\"command\": \"npx -y x\"}}}");
+    finds(home, "upstream_servers", "fail", "`servers` is not read");
+    write(home, config, "{\"mcpServers\": {\"a\": {\"command\": \"npx -y x\"}}}");
+    finds(home, "upstream_servers", "warn", "whole command line");
     write(home, config, "{\"telemetry\": {\"anonymous_id\": \"SECRET\"}}");
     finds(home, "identity", "fail", "reset-id");
     write(home, config, "{\"telemetry\": SECRET}");

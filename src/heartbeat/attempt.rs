@@ -90,7 +90,7 @@ impl Outcome {
 pub(crate) fn obstacle(place: &Place) -> Option<String> {
     match Store::check(place) {
         Err(error) => Some(error.to_string()),
-        Ok(()) => sent::obstacle(place),
+        Ok(()) => sent::obstacle(place).map(|error| error.to_string()),
     }
 }
 
@@ -115,7 +115,7 @@ impl Attempt<'_> {
 
     fn deliver(&self, live: &dyn Fn(&State) -> Live) -> Result<Outcome, Outcome> {
         let permission = self.permission()?;
-        let target = permission.target.map_err(Outcome::Unable)?;
+        let target = permission.target.map_err(|error| Outcome::Unable(error.to_string()))?;
         if !target.is_loopback() {
             machine::never_shift_clock();
         }
@@ -244,9 +244,9 @@ impl Attempt<'_> {
 
     /// What leaves is to be read afterwards: without a place for that, nothing leaves.
     fn prepare_copy(&self, pending: &Pending) -> Result<Copy, Outcome> {
-        sent::prepare(self.place(), &pending.bytes).map_err(|why| {
+        sent::prepare(self.place(), &pending.bytes).map_err(|error| {
             self.give_back();
-            Outcome::Unable(why)
+            Outcome::Unable(error.to_string())
         })
     }
 

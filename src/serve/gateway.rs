@@ -496,7 +496,8 @@ impl ServerHandler for Gateway {
             "telemetry_status" => {
                 self.hub.recorder.record(Happened::Builtin(BuiltinTool::TelemetryStatus));
                 let status = report::telemetry(self.dir.clone()).await;
-                Ok(status.map_or_else(tools::refusal, tools::structured).into())
+                let refusal = |error: report::ReportError| tools::refusal(error.to_string());
+                Ok(status.map_or_else(refusal, tools::structured).into())
             }
             name => {
                 self.hub.recorder.record(Happened::Request);

@@ -24,6 +24,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, put};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -128,7 +129,8 @@ async fn status(State(shared): App) -> Response {
 }
 
 async fn diagnostics(State(shared): App) -> Response {
-    answer(Ok(vec![("data", report::diagnostics(&shared.hub))]))
+    let data = report::diagnostics(&shared.hub);
+    answer::<Infallible>(Ok(vec![("data", data)]))
 }
 
 async fn payload(State(shared): App) -> Response {

@@ -133,9 +133,7 @@ impl Server {
     fn new(entry: ServerEntry, stop: CancellationToken) -> Self {
         let status = match entry.trouble() {
             _ if !entry.enabled => Status::Disabled,
-            Some(words) => {
-                Status::Failed(Reason::Entry { code: Code::ConfigInvalidEntry, words }.into())
-            }
+            Some(error) => Status::Failed(Reason::Entry(error).into()),
             None => Status::Connecting,
         };
         let name = entry.name.as_str().into();

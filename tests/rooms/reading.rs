@@ -273,3 +273,38 @@ fn inside(path: &str, skip: usize, house: &[Source]) -> Option<String> {
     });
     Some(handed_on.unwrap_or_else(|| word.to_owned()))
 }
+
+/// The lines, from 1, at which `source` has a `Result` whose error is a text.
+pub fn text_errors(source: &Source) -> Vec<usize> {
+    const TEXTS: [&str; 4] = ["String", "&'static str", "&str", "Box<str>"];
+    let starts = source.text.match_indices("Result<").map(|(at, _)| at);
+    let has_text = |at: &usize| {
+        let arguments = arguments(&source.text[at + "Result<".len()..]);
+        arguments.get(1).is_some_and(|error| TEXTS.contains(&error.trim()))
+    };
+    starts.filter(has_text).map(|at| 1 + source.text[..at].matches('\n').count()).collect()
+}
+
+/// The arguments of a type, of which `text` begins after the `<`.
+fn arguments(text: &str) -> Vec<&str> {
+    let (mut found, mut start, mut depth, mut before) = (Vec::new(), 0, 0_usize, ' ');
+    for (at, letter) in text.char_indices() {
+        match letter {
+            // Of an arrow.
+            '>' if before == '-' => {}
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' if depth > 0 => depth -= 1,
+            ',' if depth == 0 => {
+                found.push(&text[start..at]);
+                start = at + 1;
+            }
+            '>' | ')' | ']' | ';' | '{' => {
+                found.push(&text[start..at]);
+                return found;
+            }
+            _ => {}
+        }
+        before = letter;
+    }
+    found
+}
