@@ -95,7 +95,7 @@ impl Code {
 }
 
 /// Codes that keep their names for later: no part of the program says them.
-pub const RESERVED: &[Code] = &[Code::ConfigInvalidCommand, Code::ConfigDeprecated];
+pub const RESERVED: &[Code] = &[Code::ConfigDeprecated];
 
 const ENTRIES: Step = Page("docs/upstreams.md#entries");
 const VARIABLES: Step = Page("docs/upstreams.md#variables");

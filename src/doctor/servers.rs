@@ -16,14 +16,15 @@ pub(super) fn check(dir: &DataDir) -> Vec<Check> {
         Err(ServersError::Config(_)) => return Vec::new(),
         Err(error) => {
             let advice = "correct it; until then no server is used";
-            return vec![Check::fail(NAME, error.to_string(), advice)];
+            return vec![Check::fail(NAME, error.to_string(), advice).with(error.code())];
         }
     };
     let lookup = |name: &str| std::env::var(name).ok();
     let broken = all.iter().filter(|server| server.enabled).filter_map(|server| {
-        let why = server.trouble().or_else(|| server.expanded(&lookup).err())?;
-        let found = format!("{:?} is not connected: {why}", server.name);
-        Some(Check::warn(NAME, found, "correct its entry; see `mcpproxy upstream list`"))
+        let error = server.trouble().or_else(|| server.expanded(&lookup).err())?;
+        let found = format!("{:?} is not connected: {error}", server.name);
+        let check = Check::warn(NAME, found, "correct its entry; see `mcpproxy upstream list`");
+        Some(check.with(error.code()))
     });
     let mut checks: Vec<Check> = broken.collect();
     if let Some(mode) = files::mode_for_others(&dir.config())
