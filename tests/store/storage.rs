@@ -69,7 +69,10 @@ pub fn survive_a_full_disk(dir: &DataDir) {
             ..Default::default()
         });
     });
-    assert_eq!(refused.err().and_then(|error| error.code()), Some(Code::StoreFull));
+    // LMDB calls a page that was written in part an I/O error.
+    assert!(matches!(refused, Err(StoreError::Io(_))), "{refused:?}");
+    let second = Store::open(&DataDir::at(dir.root().join("second")), NOW).err();
+    assert_eq!(second.and_then(|error| error.code()), Some(Code::StoreFull));
     let before = peek(dir).counters.upstream_tool_calls;
     let recorded = (0..50).map(|_| store.record(Mark::UpstreamCall, NOW));
     let stored = recorded.filter(|recorded| *recorded == Recorded::Stored).count() as u64;
