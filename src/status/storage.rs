@@ -35,6 +35,7 @@ pub(crate) fn trouble(error: &StoreError) -> Shown {
         StoreError::Busy => "busy",
         StoreError::RemoteFileSystem(_) => "remote",
         StoreError::Unwritable(..) => "read_only",
+        StoreError::Full(..) => "full",
         StoreError::Io(_) => "unavailable",
         StoreError::Damaged(_) => "damaged",
         StoreError::Newer => "newer",

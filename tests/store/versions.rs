@@ -3,6 +3,7 @@
 use super::life::Era;
 use super::*;
 use mcpproxy::activation::{Health, StoreError};
+use mcpproxy::diagnostics::Code;
 use mcpproxy_platform::lmdb::{Environment, Failure, MAP_SIZE, Transaction, pages};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,7 @@ fn a_store_of_a_later_version_is_left_as_it_is_and_said() {
     take_over_checkpoint(&dir);
     let before = files(&dir);
     assert_eq!(Store::peek(&dir, NOW), Err(StoreError::Newer));
+    assert_eq!(StoreError::Newer.code(), Some(Code::StoreNewer));
     assert_eq!(Store::open(&dir, NOW).map(|_| ()), Err(StoreError::Newer));
     let said = hosts::pass_through(&dir);
     assert!(said.contains("newer"), "{said}");
