@@ -97,6 +97,11 @@ fn say(outcome: Outcome, at_once: bool, now: u64, next: Option<u64>) -> Result<S
         Some(at) => format!("the next attempt is {}", later(at.saturating_sub(now))),
         None => "the next attempt is made once a host has started".to_owned(),
     };
+    // A build without `explain` has no use for it.
+    let code = match outcome.code().filter(|_| cfg!(feature = "cli")) {
+        Some(code) => format!(" ({code})"),
+        None => String::new(),
+    };
     match outcome {
         Outcome::Acknowledged(bytes) => Ok(format!("sent: {} bytes, acknowledged", bytes.len())),
         // Times are whole seconds: whoever asks in that of the last acknowledgement has what they asked for.
@@ -126,9 +131,11 @@ fn say(outcome: Outcome, at_once: bool, now: u64, next: Option<u64>) -> Result<S
         Outcome::Waiting(Begin::Go) | Outcome::Abandoned => {
             Err("not sent: overtaken by another process or a new identity".to_owned())
         }
-        Outcome::Failed { why, .. } => Err(format!("not acknowledged: {why}; {}", next_attempt())),
+        Outcome::Failed { why, .. } => {
+            Err(format!("not acknowledged: {why}{code}; {}", next_attempt()))
+        }
         Outcome::Refused(refusal) => Err(format!(
-            "not sent: the anonymity gate refused it: {refusal}; {}",
+            "not sent: the anonymity gate refused it{code}: {refusal}; {}",
             next_attempt()
         )),
         Outcome::NotAllowed(consent) => Err(not_allowed(&consent)),

@@ -4,8 +4,11 @@
 
 use super::Check;
 use crate::consent::{self, Configs, EndpointError, Target, Whose};
+use crate::contract::timestamp;
+use crate::diagnostics::Code;
 use crate::machine::Surroundings;
 use crate::products::Subject;
+use crate::status::Status;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -33,7 +36,7 @@ pub(super) fn check(target: Option<Result<Target, EndpointError>>, is_online: bo
         }
         Some(Err(error)) => {
             let advice = "correct `telemetry.endpoint` (of a product: `telemetry.products.NAME.endpoint`, or --endpoint of its host), or the variable MCPPROXY_TELEMETRY_ENDPOINT";
-            return vec![Check::fail(ENDPOINT, error.to_string(), advice)];
+            return vec![Check::fail(ENDPOINT, error.to_string(), advice).with(error.code())];
         }
         Some(Ok(target)) => target,
     };
@@ -45,10 +48,18 @@ pub(super) fn check(target: Option<Result<Target, EndpointError>>, is_online: bo
                 "reachability",
                 found,
                 "check network, proxy variables and firewall; heartbeats wait until it is reachable",
-            ),
+            )
+            .with(Code::EndpointUnreachable),
         });
     }
     checks
+}
+
+/// The endpoint wants no heartbeat of this version.
+pub(super) fn retirement(status: &Status) -> Option<Check> {
+    let until = timestamp::format(status.retired_until()?);
+    let found = format!("it retired this version: nothing is sent until {until}");
+    Some(Check::ok(ENDPOINT, found).with(Code::EndpointRetired))
 }
 
 /// Connects, to the proxy where one is in between.

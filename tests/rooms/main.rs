@@ -2,6 +2,8 @@
 //!
 //! One rule: a wall that is not written in `walls.rs` is no wall; `reading.rs` only says who names whom.
 
+#[cfg(any(feature = "cli", feature = "serve"))]
+mod codes;
 mod reading;
 mod walls;
 

@@ -38,12 +38,27 @@ impl Source {
         Self { path: path.to_owned(), room: room.to_owned(), text }
     }
 
+    /// Whether `word` stands in its code, and not as a part of a longer one.
+    #[cfg(any(feature = "cli", feature = "serve"))]
+    pub fn has_word(&self, word: &str) -> bool {
+        has_word(&self.text, word)
+    }
+
     /// How many modules lie between the root of the crate and the code of this file, itself included.
     fn depth(&self) -> usize {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let own = usize::from(!inside.ends_with("mod.rs"));
         inside.matches('/').count() + own
     }
+}
+
+/// Whether `word` stands in `text`, and not as a part of a longer one.
+#[cfg(any(feature = "cli", feature = "serve"))]
+pub fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+    })
 }
 
 /// All files below `folder`, sorted.
