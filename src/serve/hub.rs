@@ -465,6 +465,7 @@ impl Hub {
             server_protocol_counts: Some(protocols),
             // Counted where waiting for a disk is no harm: by whoever asks for a heartbeat.
             configured_ide_count: 0,
+            current_error_codes: Vec::new(),
         }
     }
 

@@ -252,6 +252,7 @@ fn status_says_of_a_running_host_what_the_payload_says() {
         tool_count: None,
         server_protocol_counts: None,
         configured_ide_count: 3,
+        current_error_codes: Default::default(),
     };
     let store = Store::open(&DataDir::at(home.path().join("data")), now).expect("a store");
     for installer in [false, true] {

@@ -362,6 +362,7 @@ fn taps_leave_it_to_a_live_gateway() {
             tool_count: Some(40),
             server_protocol_counts: None,
             configured_ide_count: 0,
+            current_error_codes: Default::default(),
         });
     });
     assert_eq!(install.attempt(), Outcome::Waiting(Begin::GatewayAlive(60)));
