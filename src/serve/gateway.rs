@@ -270,10 +270,11 @@ impl Gateway {
             result = forward(&server, &live, request, context) => result,
             () = self.cut.cancelled() => Err(Failed::OnTheWay(cut())),
         };
-        server.called(match &result {
+        let error = match &result {
             Err(Failed::OnTheWay(error)) if error.code().is_some() => Some(error.clone()),
             _ => None,
-        });
+        };
+        self.hub.called(&server, error);
         result
     }
 

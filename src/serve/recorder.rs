@@ -15,7 +15,6 @@ const MOST_WAITING: usize = 1024;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "the hub does not tell of errors yet")]
 pub enum Happened {
     /// A client introduced itself by this raw name.
     Client(String),
@@ -41,8 +40,10 @@ pub enum Happened {
     /// Something changed into the state of this code; not when the state goes on.
     ErrorCode(Code),
     /// A fix was tried.
+    #[expect(dead_code, reason = "no fix is carried out yet")]
     FixAttempted,
     /// A fix ended the state that it was for.
+    #[expect(dead_code, reason = "no fix is carried out yet")]
     FixSucceeded,
 }
 
