@@ -8,17 +8,37 @@
 use crate::backend::group as backend;
 use std::ffi::OsStr;
 use std::io;
-use std::process::{ChildStdin, ChildStdout, Command};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+
+/// How a process ended. One of the two is known, or neither.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// With this code.
+    pub code: Option<i32>,
+    /// By this signal (Unix).
+    pub signal: Option<i32>,
+}
+
+/// Our ends of the standard streams of a group.
+#[derive(Debug)]
+pub struct Pipes {
+    /// Its standard input.
+    pub input: ChildStdin,
+    /// Its standard output.
+    pub output: ChildStdout,
+    /// Its standard error.
+    pub error: ChildStderr,
+}
 
 /// A running group. Dropping it kills what is left of it.
 #[derive(Debug)]
 pub struct Group(backend::Group);
 
 impl Group {
-    /// Starts `program` in a group of its own, with pipes for its standard input and output. `dress` gives the
-    /// command its environment, its directory and its standard error; a script without `#!` takes two. Of our
-    /// descriptors it gets the standard streams, and no variable that tells of others. On Windows `program` is
-    /// looked up as a command prompt does: `npx` is `npx.cmd` there.
+    /// Starts `program` in a group of its own, with pipes for its standard streams. `dress` gives the command its
+    /// environment and its directory; a script without `#!` takes two. Of our descriptors it gets the standard
+    /// streams, and no variable that tells of others. On Windows `program` is looked up as a command prompt does:
+    /// `npx` is `npx.cmd` there.
     ///
     /// # Errors
     /// `NotFound` when there is no such program, any other kind when it cannot be started.
@@ -26,19 +46,19 @@ impl Group {
         program: &OsStr,
         arguments: &[String],
         mut dress: impl FnMut(&mut Command) -> io::Result<()>,
-    ) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+    ) -> io::Result<(Self, Pipes)> {
         let dress = |command: &mut Command| {
             dress(command)?;
             crate::forget_descriptors(command);
             Ok(())
         };
-        let (group, input, output) = backend::Group::start(program, arguments, dress)?;
-        Ok((Self(group), input, output))
+        let (group, pipes) = backend::Group::start(program, arguments, dress)?;
+        Ok((Self(group), pipes))
     }
 
-    /// Waits until its first process has ended; others may live on.
-    pub fn wait_for_first(&self) {
-        self.0.wait_for_first();
+    /// Waits until its first process has ended; others may live on. Says how it ended, where the system does.
+    pub fn wait_for_first(&self) -> Option<Exit> {
+        self.0.wait_for_first()
     }
 
     /// Whether a process of the group lives.
@@ -54,6 +74,16 @@ impl Group {
     /// Kills all of the group.
     pub fn kill(&self) {
         self.0.kill();
+    }
+}
+
+impl Pipes {
+    /// Those of a child that was started with all three.
+    pub(crate) fn of(child: &mut Child) -> io::Result<Self> {
+        match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+            (Some(input), Some(output), Some(error)) => Ok(Self { input, output, error }),
+            _ => Err(io::Error::other("the child has no pipes")),
+        }
     }
 }
 

@@ -3,18 +3,19 @@
 //! One rule: nothing of a process group outlives what it was started for. Whatever the SDK is busy with, a
 //! task of ours closes the group's standard input, asks it to end, and kills it.
 
-use crate::web::log;
-use mcpproxy_platform::group::Group;
+use super::last_lines::LastLines;
+use super::stderr;
+use mcpproxy_platform::group::{Exit, Group};
 use std::ffi::OsStr;
-use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::io;
 use std::pin::Pin;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -32,24 +33,40 @@ const LONGEST_LOOK: Duration = Duration::from_millis(100);
 const LAST_LOOK: Duration = Duration::from_millis(100);
 /// How long its last words on standard error are waited for.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// A longer line on standard error is shown as several.
-const LONGEST_LINE: usize = 8 << 10;
-/// A thread that only waits, or copies lines.
+/// A thread that only waits.
 const STACK: usize = 64 << 10;
 
 /// All processes that are started for one server.
-#[derive(Default)]
 pub struct Processes {
-    /// The name before each line of what they write on standard error, where that is shown.
+    /// What they write on standard error.
+    lines: Arc<LastLines>,
+    /// The name before each line of it, where that goes to our standard error as well.
     shown_as: Option<Arc<str>>,
+    last_exit: LastExit,
     stop: Mutex<CancellationToken>,
     keepers: TaskTracker,
 }
 
+/// How the newest process ended.
+type LastExit = Arc<Mutex<Option<Exit>>>;
+
 impl Processes {
-    /// What they write on standard error goes to ours, each line with `name` before it.
-    pub fn shown_as(name: Arc<str>) -> Self {
-        Self { shown_as: Some(name), ..Self::default() }
+    /// What they write on standard error is kept in `lines`; it goes to ours as well if a name is given, which stands
+    /// before each line.
+    pub fn new(lines: Arc<LastLines>, shown_as: Option<Arc<str>>) -> Self {
+        let (last_exit, stop) = Default::default();
+        Self { lines, shown_as, last_exit, stop, keepers: TaskTracker::new() }
+    }
+
+    /// How the newest of them ended: `None` while it runs, where the system does not say, and when it took our signal
+    /// to end it. One that ended because its standard input did has ended by itself. Known after [`Self::end`].
+    pub fn last_exit(&self) -> Option<Exit> {
+        *self.last_exit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last lines that the newest of them wrote on standard error. Complete after [`Self::end`].
+    pub fn last_lines(&self) -> Vec<String> {
+        self.lines.of_last_run()
     }
 
     /// Starts `program` in a group of its own, which ends when both of the pipes are dropped, when its first
@@ -60,23 +77,17 @@ impl Processes {
         arguments: &[String],
         dress: impl Fn(&mut Command),
     ) -> io::Result<(Output, Input)> {
-        let (said, by) = match self.shown_as {
-            Some(_) => io::pipe().map(|(said, by)| (Some(said), Some(by)))?,
-            None => (None, None),
-        };
+        *self.last_exit.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.lines.begin_run();
         let dress = |command: &mut Command| {
             dress(command);
-            command.stderr(match &by {
-                Some(by) => Stdio::from(by.try_clone()?),
-                None => Stdio::null(),
-            });
             Ok(())
         };
-        let (group, input, output) = Group::start(program, arguments, dress)?;
-        // The end of the lines is that of the processes.
-        drop(by);
+        let (group, pipes) = Group::start(program, arguments, dress)?;
         let group = Arc::new(group);
-        let (input, output) = (ChildStdin::from_std(input)?, ChildStdout::from_std(output)?);
+        let input = ChildStdin::from_std(pipes.input)?;
+        let output = ChildStdout::from_std(pipes.output)?;
+        let said = ChildStderr::from_std(pipes.error)?;
         let token = self.stop.lock().unwrap_or_else(PoisonError::into_inner).child_token();
         let over = CancellationToken::new();
         let pipe = Arc::new(Mutex::new(Pipe { input: Some(input), writer: None }));
@@ -88,15 +99,16 @@ impl Processes {
         };
         let input = Input { pipe: pipe.clone(), _ends: output._ends.clone() };
         let first = first_end(group.clone())?;
-        let shown = match (&self.shown_as, said) {
-            (Some(name), Some(said)) => Some(show(name.clone(), said)?),
-            _ => None,
-        };
+        let no_more = CancellationToken::new();
+        let said = stderr::follow(said, self.lines.clone(), self.shown_as.clone(), no_more.clone());
+        let mut said = tokio::spawn(said);
+        let last_exit = self.last_exit.clone();
         self.keepers.spawn(async move {
-            keep(group, first, pipe, token, over).await;
+            keep(group, first, last_exit, pipe, token, over).await;
             // The last words; others that hold the pipe open are not waited for.
-            if let Some(shown) = shown {
-                let _ = timeout(LAST_WORDS, shown).await;
+            if timeout(LAST_WORDS, &mut said).await.is_err() {
+                no_more.cancel();
+                let _ = said.await;
             }
         });
         Ok((output, input))
@@ -112,56 +124,14 @@ impl Processes {
     }
 }
 
-/// Copies lines to our standard error until none can come any more, and tells when that is. A thread of its own: no
-/// system lets a runtime wait for every pipe, and one server's lines wait for no other's.
-fn show(name: Arc<str>, said: io::PipeReader) -> io::Result<oneshot::Receiver<()>> {
-    let (ended, shown) = oneshot::channel();
-    let copy = move || {
-        each_line(said, |line| {
-            // In one piece, so that lines of several servers do not mix.
-            let _ = io::stderr().write_all(log::line_of(&name, line).as_bytes());
-        });
-        let _ = ended.send(());
-    };
-    thread::Builder::new().name("mcpproxy-stderr".into()).stack_size(STACK).spawn(copy)?;
-    Ok(shown)
-}
-
-/// Visits the lines of `said`; longer ones in parts that are cut between characters.
-fn each_line(said: impl io::Read, mut visit: impl FnMut(&str)) {
-    let mut said = io::BufReader::new(said);
-    let (mut line, mut was_cut) = (Vec::new(), false);
-    loop {
-        let room = LONGEST_LINE.saturating_sub(line.len()) as u64;
-        let read = said.by_ref().take(room).read_until(b'\n', &mut line).unwrap_or(0);
-        let is_cut = read > 0 && line.last() != Some(&b'\n') && line.len() >= LONGEST_LINE;
-        // The beginning of a character whose rest is still to come.
-        let rest = match str::from_utf8(&line) {
-            Err(error) if is_cut && error.error_len().is_none() => {
-                line.split_off(error.valid_up_to())
-            }
-            _ => Vec::new(),
-        };
-        if read == 0 && line.is_empty() {
-            return;
-        }
-        let shown = line.strip_suffix(b"\n").unwrap_or(&line);
-        let shown = shown.strip_suffix(b"\r").unwrap_or(shown);
-        if !(was_cut && shown.is_empty()) {
-            visit(&String::from_utf8_lossy(shown));
-        }
-        (line, was_cut) = (rest, is_cut);
-    }
-}
-
-/// Tells when the first process of the group has ended. A thread of its own: it works on every system, and
+/// Tells when and how the first process of the group has ended. A thread of its own: it works on every system, and
 /// leaves the process unreaped, so that the group keeps its number.
-fn first_end(group: Arc<Group>) -> io::Result<oneshot::Receiver<()>> {
+fn first_end(group: Arc<Group>) -> io::Result<oneshot::Receiver<Option<Exit>>> {
     let (ended, first) = oneshot::channel();
     let wait = move || {
-        group.wait_for_first();
+        let exit = group.wait_for_first();
         drop(group);
-        let _ = ended.send(());
+        let _ = ended.send(exit);
     };
     thread::Builder::new().name("mcpproxy-child".into()).stack_size(STACK).spawn(wait)?;
     Ok(first)
@@ -170,18 +140,20 @@ fn first_end(group: Arc<Group>) -> io::Result<oneshot::Receiver<()>> {
 /// Sees a group to its end.
 async fn keep(
     group: Arc<Group>,
-    mut first: oneshot::Receiver<()>,
+    mut first: oneshot::Receiver<Option<Exit>>,
+    last_exit: LastExit,
     pipe: Arc<Mutex<Pipe>>,
     end: CancellationToken,
     over: CancellationToken,
 ) {
-    tokio::select! {
-        _ = &mut first => {}
+    let exit = tokio::select! {
+        exit = &mut first => exit.ok().flatten(),
         () = end.cancelled() => {
             close(&pipe);
-            let _ = timeout(PATIENCE, &mut first).await;
+            timeout(PATIENCE, &mut first).await.ok().and_then(Result::ok).flatten()
         }
-    }
+    };
+    *last_exit.lock().unwrap_or_else(PoisonError::into_inner) = exit;
     // What the first process has left in the pipe is still read; others that hold it open are not waited for.
     over.cancel();
     close(&pipe);
@@ -299,23 +271,49 @@ mod tests {
     use std::process::Stdio;
     use tokio::io::AsyncReadExt as _;
 
-    #[test]
-    fn lines_are_bounded_and_cut_between_characters() {
-        let lines = |said: &[u8]| {
-            let mut lines = Vec::new();
-            each_line(said, |line| lines.push(line.to_owned()));
-            lines
-        };
-        assert_eq!(lines(b"one\r\n\ntwo\xff\nend"), ["one", "", "two\u{fffd}", "end"]);
-        assert_eq!(lines(b""), [""; 0]);
-        let long = format!("x{}", "\u{e4}".repeat(LONGEST_LINE));
-        let cut = lines(format!("{long}\nnext\n").as_bytes());
-        assert_eq!((cut.len(), cut.concat()), (4, format!("{long}next")));
-        assert!(cut.iter().all(|line| line.len() <= LONGEST_LINE));
-        let whole = "y".repeat(LONGEST_LINE);
-        assert_eq!(lines(format!("{whole}\nnext").as_bytes()), [whole.as_str(), "next"]);
-        // A character that is never finished is shown as what it is.
-        assert_eq!(lines(b"\xe2\x82"), ["\u{fffd}"]);
+    #[tokio::test]
+    async fn how_a_server_ended_and_its_last_words_are_known_once_it_is_over() {
+        let lines = Arc::new(LastLines::default());
+        let processes = Processes::new(lines.clone(), None);
+        for (script, code, signal) in [
+            ("echo first >&2; printf last >&2; exit 3", Some(3), None),
+            ("echo first >&2; printf last >&2; kill -9 $$", None, Some(9)),
+            // Another process holds the pipe open.
+            ("sleep 600 & echo first >&2; printf last >&2; exit 4", Some(4), None),
+            // The end of its input is a reason to end.
+            ("read line; echo first >&2; printf last >&2; exit 5", Some(5), None),
+        ] {
+            let args = ["-c".to_owned(), script.to_owned()];
+            let streams = processes.start(OsStr::new("sh"), &args, |_| ()).expect("sh");
+            assert_eq!(processes.last_exit(), None, "{script}");
+            if code != Some(5) {
+                let mut rest = String::new();
+                let (mut output, _input) = streams;
+                output.read_to_string(&mut rest).await.expect("its end");
+            }
+            processes.end().await;
+            assert_eq!(processes.last_exit(), Some(Exit { code, signal }), "{script}");
+            assert_eq!(processes.last_lines(), ["first", "last"], "{script}");
+        }
+        assert_eq!(lines.lines().len(), 8);
+    }
+
+    #[tokio::test]
+    async fn a_flood_on_standard_error_keeps_no_server_waiting() {
+        let lines = Arc::new(LastLines::default());
+        let processes = Processes::new(lines.clone(), None);
+        let flood = "yes 'a line of a flood' | head -n 1000000 >&2; echo done";
+        let args = ["-c".to_owned(), flood.to_owned()];
+        let streams = processes.start(OsStr::new("sh"), &args, |_| ()).expect("sh");
+        let (mut output, _input) = streams;
+        let mut said = String::new();
+        let read = timeout(Duration::from_secs(300), output.read_to_string(&mut said)).await;
+        read.expect("in time").expect("what it wrote");
+        assert_eq!(said, "done\n");
+        processes.end().await;
+        let kept = lines.lines();
+        assert_eq!(kept.len(), super::super::last_lines::MOST_LINES);
+        assert!(kept.iter().all(|line| line.text == "a line of a flood"));
     }
 
     /// One thread: while it is blocked, the runtime hears nothing of the pipe.

@@ -4,6 +4,7 @@
 
 use super::catalog::Catalog;
 use super::forward::{CallError, is_modern};
+use super::last_lines::LastLines;
 use super::offer::Offer;
 use super::progress::Routes;
 use super::reason::{Diagnosis, Reason};
@@ -107,6 +108,8 @@ pub struct Server {
     pub entry: ServerEntry,
     /// Its name, shared.
     pub name: Arc<str>,
+    /// What it wrote on standard error.
+    pub lines: Arc<LastLines>,
     /// Cancelled when its entry is gone or changed.
     pub(super) stop: CancellationToken,
     /// Cancelled when nothing of it lives any more.
@@ -142,7 +145,8 @@ impl Server {
         let state = Mutex::new(State { status, live: None, standing, call: None });
         let over = CancellationToken::new();
         let (suspect, needed) = (Notify::new(), Notify::new());
-        Self { entry, name, stop, over, suspect, needed, attempts: watch::Sender::new(0), state }
+        let (lines, attempts) = (Arc::default(), watch::Sender::new(0));
+        Self { entry, name, lines, stop, over, suspect, needed, attempts, state }
     }
 
     /// How it is doing.

@@ -50,10 +50,8 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
     for earlier in before {
         earlier.cancelled().await;
     }
-    let processes = match hub.show_stderr {
-        true => Processes::shown_as(server.name.clone()),
-        false => Processes::default(),
-    };
+    let shown_as = hub.show_stderr.then(|| server.name.clone());
+    let processes = Processes::new(server.lines.clone(), shown_as);
     let memory = era::Memory::default();
     let mut pauses = Pauses::default();
     let mut is_first = true;

@@ -1,8 +1,9 @@
 //! group: see `crate::group`. Standard library only: the group is its first process.
 
+use crate::group::{Exit, Pipes};
 use std::ffi::OsStr;
 use std::io;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,23 +15,28 @@ impl Group {
         program: &OsStr,
         arguments: &[String],
         mut dress: impl FnMut(&mut Command) -> io::Result<()>,
-    ) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+    ) -> io::Result<(Self, Pipes)> {
         let mut command = Command::new(program);
         dress(command.args(arguments))?;
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        match (child.stdin.take(), child.stdout.take()) {
-            (Some(input), Some(output)) => Ok((Self(Mutex::new(child)), input, output)),
-            _ => Err(io::Error::other("the child has no pipes")),
-        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let pipes = Pipes::of(&mut child)?;
+        Ok((Self(Mutex::new(child)), pipes))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Child) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn wait_for_first(&self) {
-        while self.is_alive() {
-            std::thread::sleep(Duration::from_millis(100));
+    pub fn wait_for_first(&self) -> Option<Exit> {
+        loop {
+            match self.with(Child::try_wait) {
+                Ok(None) => std::thread::sleep(Duration::from_millis(100)),
+                ended => {
+                    let code = ended.ok().flatten()?.code();
+                    return Some(Exit { code, signal: None });
+                }
+            }
         }
     }
 

@@ -5,12 +5,14 @@ mod guardian;
 pub use guardian::{Guard, guard};
 
 use crate::backend::lives;
+use crate::group::{Exit, Pipes};
 use crate::unix::{descriptors, script};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 /// How often, and with which pauses, is waited for what should come at once.
@@ -45,13 +47,17 @@ impl Group {
         program: &OsStr,
         arguments: &[String],
         dress: impl FnMut(&mut Command) -> io::Result<()>,
-    ) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+    ) -> io::Result<(Self, Pipes)> {
         script::start(program, arguments, dress, Self::start_one)
     }
 
-    fn start_one(command: &mut Command) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+    fn start_one(command: &mut Command) -> io::Result<(Self, Pipes)> {
         see_children_end();
-        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let start = guardian::Start::new();
         // SAFETY: the closure calls only functions that are safe between fork and exec (getpid, send,
         // close_range and in its place open, getdents64, getrlimit, setrlimit, fcntl and close) and allocates
@@ -74,31 +80,37 @@ impl Group {
             group.kill();
         }
         drop(groups);
-        match (child.stdin.take(), child.stdout.take()) {
-            (Some(input), Some(output)) => Ok((group, input, output)),
-            _ => Err(io::Error::other("the child has no pipes")),
+        Ok((group, Pipes::of(&mut child)?))
+    }
+
+    pub fn wait_for_first(&self) -> Option<Exit> {
+        loop {
+            if let Poll::Ready(exit) = self.end_of_first(0) {
+                return exit;
+            }
         }
     }
 
-    pub fn wait_for_first(&self) {
-        while !self.has_first_ended(0) {}
-    }
-
-    /// Looks, or waits, without reaping.
-    fn has_first_ended(&self, flags: libc::c_int) -> bool {
-        // SAFETY: zeroed is a valid siginfo_t, writable through the call.
+    /// Looks, or waits, without reaping. Ready once it has ended.
+    fn end_of_first(&self, flags: libc::c_int) -> Poll<Option<Exit>> {
+        // SAFETY: zeroed is a valid siginfo_t, writable through the call; what a call that found an ended child
+        // has filled in holds a status.
         unsafe {
             let mut info: libc::siginfo_t = std::mem::zeroed();
             let flags = libc::WEXITED | libc::WNOWAIT | flags;
             match libc::waitid(libc::P_PID, self.0 as libc::id_t, &mut info, flags) {
-                0 => info.si_signo != 0,
-                _ => io::Error::last_os_error().kind() != io::ErrorKind::Interrupted,
+                0 if info.si_signo == 0 => Poll::Pending,
+                0 => Poll::Ready(Some(exit(info.si_code, info.si_status()))),
+                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {
+                    Poll::Pending
+                }
+                _ => Poll::Ready(None),
             }
         }
     }
 
     pub fn is_alive(&self) -> bool {
-        !self.has_first_ended(libc::WNOHANG) || lives::is_group_alive(self.0)
+        self.end_of_first(libc::WNOHANG).is_pending() || lives::is_group_alive(self.0)
     }
 
     pub fn ask_to_end(&self) -> bool {
@@ -114,6 +126,13 @@ impl Group {
         // SAFETY: killpg touches no memory. The number is the group's until its first process is reaped,
         // which only `drop` does.
         unsafe { libc::killpg(self.0, signal) };
+    }
+}
+
+fn exit(how: libc::c_int, status: libc::c_int) -> Exit {
+    match how {
+        libc::CLD_EXITED => Exit { code: Some(status), signal: None },
+        _ => Exit { code: None, signal: Some(status) },
     }
 }
 
@@ -219,6 +238,19 @@ mod tests {
         release.write_all(b"x").unwrap();
         start.join().unwrap().unwrap();
         assert!(other.is_ok());
+    }
+
+    #[test]
+    fn how_the_first_process_ended_is_known_before_it_is_reaped() {
+        for (script, code, signal) in
+            [("exit 0", Some(0), None), ("exit 3", Some(3), None), ("kill -9 $$", None, Some(9))]
+        {
+            let (group, _pipes) =
+                Group::start_one(Command::new("sh").args(["-c", script])).unwrap();
+            for _ in 0..2 {
+                assert_eq!(group.wait_for_first(), Some(Exit { code, signal }), "{script}");
+            }
+        }
     }
 
     #[test]

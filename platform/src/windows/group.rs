@@ -2,12 +2,13 @@
 //! we end, however that happens.
 
 use super::lookup;
+use crate::group::{Exit, Pipes};
 use std::ffi::{OsStr, c_void};
 use std::io;
 use std::mem::size_of;
 use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
 use std::os::windows::process::CommandExt as _;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::ptr;
 use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
@@ -20,8 +21,8 @@ use windows_sys::Win32::System::JobObjects::{
     QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
 };
 use windows_sys::Win32::System::Threading::{
-    CREATE_NEW_PROCESS_GROUP, CREATE_SUSPENDED, INFINITE, OpenThread, ResumeThread,
-    THREAD_SUSPEND_RESUME, WaitForSingleObject,
+    CREATE_NEW_PROCESS_GROUP, CREATE_SUSPENDED, GetExitCodeProcess, INFINITE, OpenThread,
+    ResumeThread, THREAD_SUSPEND_RESUME, WaitForSingleObject,
 };
 
 #[derive(Debug)]
@@ -36,13 +37,14 @@ impl Group {
         program: &OsStr,
         arguments: &[String],
         mut dress: impl FnMut(&mut Command) -> io::Result<()>,
-    ) -> io::Result<(Self, ChildStdin, ChildStdout)> {
+    ) -> io::Result<(Self, Pipes)> {
         let found = lookup::find(program).unwrap_or_else(|| program.to_owned());
         let mut command = Command::new(found);
         dress(command.args(arguments))?;
         let job = new_job()?;
         command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP);
-        let mut first = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut first = command.spawn()?;
         // SAFETY: both handles are open; touches no memory.
         let is_in =
             unsafe { AssignProcessToJobObject(job.as_raw_handle(), first.as_raw_handle()) } != 0;
@@ -51,15 +53,19 @@ impl Group {
             let _ = first.kill();
             return Err(error);
         }
-        match (first.stdin.take(), first.stdout.take()) {
-            (Some(input), Some(output)) => Ok((Self { job, first }, input, output)),
-            _ => Err(io::Error::other("the child has no pipes")),
-        }
+        let pipes = Pipes::of(&mut first)?;
+        Ok((Self { job, first }, pipes))
     }
 
-    pub fn wait_for_first(&self) {
-        // SAFETY: the handle is open as long as `first` lives; touches no memory.
-        unsafe { WaitForSingleObject(self.first.as_raw_handle(), INFINITE) };
+    pub fn wait_for_first(&self) -> Option<Exit> {
+        let mut code = 0;
+        // SAFETY: the handle is open as long as `first` lives; `code` lives through the call.
+        let is_known = unsafe {
+            WaitForSingleObject(self.first.as_raw_handle(), INFINITE);
+            GetExitCodeProcess(self.first.as_raw_handle(), &mut code) != 0
+        };
+        // Codes such as 0xC0000005 are negative numbers here, as `std` has them.
+        is_known.then(|| Exit { code: Some(code.cast_signed()), signal: None })
     }
 
     pub fn is_alive(&self) -> bool {
