@@ -22,6 +22,7 @@ use crate::config::servers::{Transport, passed_variables};
 use crate::heartbeat::{proxy, retry_after};
 use crate::machine;
 use axum::http::header::ACCEPT_ENCODING;
+use mcpproxy_platform::group::Exit;
 use mcpproxy_platform::limits;
 use rmcp::model::{ErrorCode, ProtocolVersion, SubscriptionFilter};
 use rmcp::service::{ClientInitializeError, ClientServiceExt, Peer, RoleClient, RunningService};
@@ -101,16 +102,17 @@ pub async fn connect(
         let is_http = matches!(transport, Transport::Http { .. });
         let Some(next) = otherwise(&reason, begin, is_http, memory.answered_late()) else {
             memory.forget();
+            let is_early = matches!(reason, Reason::EndedEarly(_));
             let reason = match transport {
                 Transport::Stdio { command, env, .. }
-                    if reason == Reason::EndedEarly && programs::is_foreign(command, env) =>
+                    if is_early && programs::is_foreign(command, env) =>
                 {
                     Reason::NotExecutable
                 }
                 _ => reason,
             };
             // A process that answered was started right.
-            let may_be_of_entry = is_http || reason == Reason::EndedEarly;
+            let may_be_of_entry = is_http || is_early;
             return Err(match may_be_of_entry {
                 true => with_hint(reason, transport),
                 false => reason.into(),
@@ -128,7 +130,7 @@ fn otherwise(reason: &Reason, begin: Begin, is_http: bool, answered_late: bool) 
         // It was too slow for the probe, and knows no handshake.
         (Begin::Probing, reason) if reason.is_refusal() && answered_late => Some(Begin::Modern),
         // A server that ended at the sight of the probe gets a second life without it.
-        (Begin::Probing, Reason::EndedEarly | Reason::Unreachable(Unreachable::Reset)) => {
+        (Begin::Probing, Reason::EndedEarly(_) | Reason::Unreachable(Unreachable::Reset)) => {
             Some(Begin::Older)
         }
         // Servers of the older era refuse the probe in many ways, not all of them by the book.
@@ -346,7 +348,7 @@ impl Way {
         let is_http = self.is_http();
         match error {
             ClientInitializeError::ConnectionClosed(_) if is_http => self.not_mcp(None),
-            ClientInitializeError::ConnectionClosed(_) => Reason::EndedEarly,
+            ClientInitializeError::ConnectionClosed(_) => Reason::EndedEarly(Exit::default()),
             ClientInitializeError::LegacyFallbackFailed { fallback, .. } => self.reason(*fallback),
             ClientInitializeError::TransportError { error, .. } => {
                 self.of_transport(error.error.as_ref())
@@ -423,7 +425,7 @@ impl Way {
     fn unreachable(&self, why: Unreachable, is_connecting: bool) -> Reason {
         let is_of_server = matches!(why, Unreachable::Certificate | Unreachable::Tls);
         match (self, why) {
-            (Self::Stdio, Unreachable::Reset) => Reason::EndedEarly,
+            (Self::Stdio, Unreachable::Reset) => Reason::EndedEarly(Exit::default()),
             // It is the proxy that is connected to.
             _ if is_connecting && self.has_proxy() && !is_of_server => {
                 Reason::Unreachable(Unreachable::Proxy)

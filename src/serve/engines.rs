@@ -133,7 +133,11 @@ mod tests {
                 127,
                 Code::ContainerMissingTool,
             ),
-            ("docker: Error response from daemon: Get \"https://r/v2/\": net/http: TLS handshake timeout.", 125, Code::ContainerPullFailed),
+            (
+                "docker: Error response from daemon: Get \"https://r/v2/\": net/http: TLS handshake timeout.",
+                125,
+                Code::ContainerPullFailed,
+            ),
             ("sh: 1: git: not found", 127, Code::ContainerMissingTool),
             ("/bin/sh: git: not found", 1, Code::ContainerMissingTool),
             ("bash: line 1: uvx: command not found", 127, Code::ContainerMissingTool),

@@ -11,6 +11,7 @@ use super::progress::route;
 use super::reason::{Diagnosis, Reason};
 use crate::config::servers::Transport;
 use crate::diagnostics::Code;
+use mcpproxy_platform::group::Exit;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, ErrorCode, ErrorData,
     GetExtensions as _, ProgressNotificationParam, ProgressToken, ProtocolVersion, RequestId,
@@ -119,7 +120,7 @@ impl fmt::Display for CallError {
                  entry gives it more time",
                 timeout.as_secs_f64()
             ),
-            CallErrorKind::Lost(Reason::Ended | Reason::Lost) => {
+            CallErrorKind::Lost(Reason::Ended(_) | Reason::Lost) => {
                 write!(f, "the connection to server `{name}` was lost before it answered")
             }
             CallErrorKind::Lost(reason) => {
@@ -285,7 +286,7 @@ impl Server {
                 Way::to(transport).of_transport(error.error.as_ref())
             }
             (_, Ok(Transport::Http { .. })) => Reason::Lost,
-            _ => Reason::Ended,
+            _ => Reason::Ended(Exit::default()),
         }
     }
 }

@@ -11,6 +11,7 @@ mod changes;
 mod child;
 mod connection;
 mod doorstep;
+mod engines;
 mod era;
 mod event_stream;
 mod events;

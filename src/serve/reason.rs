@@ -7,6 +7,7 @@ use super::offer::ListError;
 use super::unreachable::Unreachable;
 use crate::config::servers::{EntryError, Hint};
 use crate::diagnostics::Code;
+use mcpproxy_platform::group::Exit;
 use std::fmt;
 use std::time::Duration;
 
@@ -33,9 +34,11 @@ pub enum Reason {
     /// The system started nothing, in words.
     NotStarted(String),
     /// It ended before it answered.
-    EndedEarly,
+    EndedEarly(Exit),
+    /// It is a container engine, which ended before anything answered, for this reason.
+    Engine(Code),
     /// It ended.
-    Ended,
+    Ended(Exit),
     /// It did not start in time.
     Slow {
         /// How long it had.
@@ -108,8 +111,9 @@ impl Reason {
             Self::NoEngine => Code::ContainerEngineNotFound,
             Self::NoPermission => Code::StdioNoPermission,
             Self::NotExecutable => Code::StdioNotExecutable,
-            Self::EndedEarly => Code::StdioExitedEarly,
-            Self::Ended => Code::StdioExited,
+            Self::EndedEarly(_) => Code::StdioExitedEarly,
+            Self::Engine(code) => *code,
+            Self::Ended(_) => Code::StdioExited,
             Self::Slow { is_http: true, .. } | Self::Silent { is_http: true } => Code::HttpTimeout,
             Self::Slow { is_http: false, .. } => Code::StdioHandshakeTimeout,
             Self::Silent { is_http: false } => Code::ProtocolCallTimeout,
@@ -129,9 +133,19 @@ impl Reason {
         }
     }
 
-    /// Whether another attempt is pointless until the entry or its program changes.
+    /// Whether another attempt is pointless until the entry or its program changes. What was read from the words of a
+    /// container engine is never enough for that.
     pub fn is_parked(&self) -> bool {
-        self.code().is_permanent()
+        self.code().is_permanent() && !matches!(self, Self::Engine(_))
+    }
+
+    /// The same, with how its process ended.
+    pub fn with_exit(self, exit: Option<Exit>) -> Self {
+        match (self, exit) {
+            (Self::EndedEarly(_), Some(exit)) => Self::EndedEarly(exit),
+            (Self::Ended(_), Some(exit)) => Self::Ended(exit),
+            (reason, _) => reason,
+        }
     }
 
     /// How long the server wants to be left alone.
@@ -194,8 +208,16 @@ impl fmt::Display for Reason {
                  its first line names is missing",
             ),
             Self::NotStarted(why) => write!(f, "its command cannot be started: {why}"),
-            Self::EndedEarly => f.write_str("it ended before it answered"),
-            Self::Ended | Self::Lost => f.write_str("its connection ended"),
+            Self::EndedEarly(exit) => {
+                write!(f, "it ended before it answered")?;
+                write_exit(f, *exit)
+            }
+            Self::Engine(code) => f.write_str(of_engine(*code)),
+            Self::Ended(exit) => {
+                f.write_str("it ended")?;
+                write_exit(f, *exit)
+            }
+            Self::Lost => f.write_str("its connection ended"),
             Self::Slow { within, .. } => write!(
                 f,
                 "it did not start within {} s; a larger `startup_timeout_sec` in its entry gives it more time",
@@ -225,6 +247,26 @@ impl fmt::Display for Reason {
             Self::GivenUp(why) => f.write_str(why),
             Self::Stopped => f.write_str("it was stopped"),
         }
+    }
+}
+
+fn write_exit(f: &mut fmt::Formatter<'_>, exit: Exit) -> fmt::Result {
+    match exit {
+        Exit { code: Some(code), .. } => write!(f, " (exit code {code})"),
+        Exit { signal: Some(signal), .. } => write!(f, " (signal {signal})"),
+        _ => Ok(()),
+    }
+}
+
+/// What a container engine said, in our words.
+fn of_engine(code: Code) -> &'static str {
+    match code {
+        Code::ContainerDaemonDown => {
+            "its container engine does not reach its daemon, which may not run"
+        }
+        Code::ContainerNoPermission => "its container engine may not ask its daemon: no permission",
+        Code::ContainerPullFailed => "its container engine could not get the image",
+        _ => "a program that it needs is missing in its container",
     }
 }
 

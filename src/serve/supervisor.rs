@@ -5,18 +5,20 @@
 use super::changes::Pace;
 use super::child::Processes;
 use super::connection::{self, Connection, Way};
+use super::engines;
 use super::era;
 use super::http_client::{Failed, Probe, REFUSED, was_answered};
 use super::hub::{Hub, Live, Server, Status};
 use super::messages::OfServer;
 use super::offer::{self, Offer};
 use super::pauses::Pauses;
-use super::programs::Program;
+use super::programs::{self, Program};
 use super::reason::{Diagnosis, Reason};
 use super::recorder::Happened;
 use super::starts::Turn;
 use crate::config::servers::Transport;
 use crate::machine;
+use mcpproxy_platform::group::Exit;
 use rmcp::RoleClient;
 use rmcp::model::{
     ClientRequest, DiscoverRequest, DiscoverRequestParams, PingRequest, ProtocolVersion,
@@ -73,6 +75,7 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             }
             Err(why) => why,
         };
+        let why = after_the_end(&server, &processes, why).await;
         if began.elapsed() > STEADY {
             pauses = Pauses::after_a_good_connection();
         }
@@ -112,6 +115,28 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             () = again => {}
         }
         hub.set(&server, Status::Connecting, None);
+    }
+}
+
+/// What the end of its process adds to a reason.
+async fn after_the_end(server: &Server, processes: &Processes, why: Diagnosis) -> Diagnosis {
+    if !matches!(why.reason, Reason::EndedEarly(_) | Reason::Ended(_)) {
+        return why;
+    }
+    // Then it is known how it ended, and all that it wrote.
+    processes.end().await;
+    let exit = processes.last_exit();
+    let is_early = matches!(why.reason, Reason::EndedEarly(_));
+    let lines = processes.last_lines();
+    let of_engine = match &server.entry.transport {
+        Ok(Transport::Stdio { command, .. }) if is_early && programs::is_engine(command) => {
+            engines::code(lines.iter().map(String::as_str), exit.and_then(|exit| exit.code))
+        }
+        _ => None,
+    };
+    match of_engine {
+        Some(code) => Reason::Engine(code).into(),
+        None => Diagnosis { reason: why.reason.with_exit(exit), hint: why.hint },
     }
 }
 
@@ -216,7 +241,7 @@ async fn follow(
             }
         }
     };
-    let lost = if is_http { Reason::Lost } else { Reason::Ended };
+    let lost = if is_http { Reason::Lost } else { Reason::Ended(Exit::default()) };
     let reason = tokio::select! {
         () = server.stop.cancelled() => Reason::Stopped,
         _ = &mut ended => return answers.given_up().map_or(lost, Reason::GivenUp),

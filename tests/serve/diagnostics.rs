@@ -185,6 +185,8 @@ fn programs_that_cannot_be_started_or_end_early_have_their_codes() {
         assert_eq!(is_tried_again, state == "waiting", "{server}");
         assert!(!server["diagnostic"]["cause"].as_str().expect("words").contains("nonexistent"));
     }
+    let cause = wait_for_code(&gateway, "ends", "STDIO_EXITED_EARLY")["diagnostic"].clone();
+    assert_eq!(cause["cause"], "it ended before it answered (exit code 3)");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,6 +316,53 @@ async fn a_call_to_a_server_that_cannot_be_connected_is_answered_with_code_and_c
     for part in ["MCPX_HTTP_REFUSED", "connection refused", "tried again by itself"] {
         assert!(said.contains(part), "{said}");
     }
+}
+
+/// An engine in words of its own: a script of that name, for what no machine of tests can do.
+#[test]
+fn container_engines_are_understood_by_what_they_say_themselves() {
+    let home = Home::empty();
+    fs::create_dir(home.data()).expect("a data directory");
+    let bin = home.root().join("bin");
+    fs::create_dir(&bin).expect("a directory");
+    let engine = bin.join("docker");
+    let script = "#!/bin/sh\necho \"$2\" >&2\nexit \"$1\"\n";
+    fs::write(&engine, script).expect("a file");
+    fs::set_permissions(&engine, fs::Permissions::from_mode(0o755)).expect("its permissions");
+    let says = |exit: &str, line: &str| json!({"command": engine, "args": [exit, line]});
+    home.write(&json!({"mcpServers": {
+        "down": says("125", "docker: Cannot connect to the Docker daemon at unix:///x.sock. Is the docker daemon running?"),
+        "forbidden": says("126", "docker: permission denied while trying to connect to the Docker daemon socket at x"),
+        "pull": says("125", "docker: Error response from daemon: manifest for x:y not found: manifest unknown"),
+        "tool": says("127", "sh: 1: git: not found"),
+        "builtin": says("127", "sh: 1: source: not found"),
+        "server": says("1", "server: docker: Cannot connect to the Docker daemon"),
+    }}));
+    let gateway = Gateway::start_in(home, &[], &[]);
+    for (name, code) in [
+        ("down", "CONTAINER_DAEMON_DOWN"),
+        ("forbidden", "CONTAINER_NO_PERMISSION"),
+        ("pull", "CONTAINER_PULL_FAILED"),
+        ("tool", "CONTAINER_MISSING_TOOL"),
+        ("builtin", "STDIO_EXITED_EARLY"),
+        ("server", "STDIO_EXITED_EARLY"),
+    ] {
+        assert_eq!(wait_for_code(&gateway, name, code)["state"], "waiting", "{name}");
+    }
+}
+
+/// With the real client of an engine, where there is one: it has no daemon at that address.
+#[test]
+fn a_real_engine_without_its_daemon_is_understood() {
+    let is_there = std::process::Command::new("docker").arg("--version").output().is_ok();
+    if !is_there {
+        return eprintln!("SKIPPED: a real container engine: `docker` is not on PATH");
+    }
+    let gateway = Gateway::start(&json!({"mcpServers": {"engine": {
+        "command": "docker", "args": ["run", "--rm", "-i", "x"],
+        "env": {"DOCKER_HOST": "unix:///nonexistent/docker.sock"},
+    }}}));
+    wait_for_code(&gateway, "engine", "CONTAINER_DAEMON_DOWN");
 }
 
 #[test]

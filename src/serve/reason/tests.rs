@@ -45,7 +45,7 @@ fn what_a_change_alone_can_heal_is_parked_and_nothing_else() {
         assert!(parked.is_parked(), "{parked}");
     }
     let not_found = Reason::Status { status: 404, retry_after: None, is_sse_address: false };
-    for passing in [Reason::EndedEarly, Reason::Lost, Reason::Login, not_found] {
+    for passing in [Reason::EndedEarly(Exit::default()), Reason::Lost, Reason::Login, not_found] {
         assert!(!passing.is_parked(), "{passing}");
     }
 }
