@@ -25,7 +25,7 @@ mod tests;
 
 pub use activation::{Activation, Step, StepRow, activation};
 pub use activity::{
-    Activity, LeftOut, NewInstalls, activity, left_out, new_installs, share_of_people,
+    Activity, LeftOut, NewInstalls, activity, counted, new_installs, share_of_people,
 };
 pub use client::{Clients, clients};
 pub use code::{Codes, codes};
