@@ -35,7 +35,7 @@ pub use delay::{Delay, DelayRow, delays};
 pub use environment::{Mix, Transparency, mix, once, transparency};
 pub use frozen::{Frozen, Group, freeze};
 pub use install::{Install, NEVER};
-pub use record::{FilterError, Filters, Record, SaidCode, Traits};
+pub use record::{FilterError, Filters, Record, SaidCode, SaidVersion, Traits};
 pub use retention::{Cell, Cohort, Measure, Retention, State, retention, rolling};
 pub use share::{FEW, Share};
 pub use survival::{Survival, SurvivalDay, survival};
