@@ -5,8 +5,8 @@
 mod again;
 mod pass;
 
-use super::code::Code;
-use super::definitions::{Day, Frozen, Install, Now, Record, SaidCode, Traits, Who};
+use super::code::Met;
+use super::definitions::{Day, Frozen, Install, Now, Record, SaidCode, SaidVersion, Traits, Who};
 use super::row::{InstallRow, STEPS};
 use super::store::{DayRow, Note, Outside, Reader, StoreError};
 use super::views::Views;
@@ -110,12 +110,14 @@ pub struct Columns {
     version: Vec<[u32; 2]>,
     versions: Lists<(u32, u32)>,
     clients: Lists<u32>,
-    said: Lists<(u32, bool)>,
+    said: Lists<SaidVersion>,
     codes: Lists<SaidCode>,
     /// Versions and clients, each once.
     words: Vec<String>,
     /// The place of each of them, while rows are added.
     places: HashMap<String, u32>,
+    /// The place that was asked for last: mostly the next one too.
+    last_place: u32,
     frozen: Vec<Frozen>,
 }
 
@@ -136,6 +138,11 @@ impl<T> Default for Lists<T> {
 impl<T> Lists<T> {
     fn push(&mut self, list: impl Iterator<Item = T>) {
         self.all.extend(list);
+        self.close();
+    }
+
+    /// Ends a list: the next begins behind it.
+    fn close(&mut self) {
         self.ends.push(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
     }
 
@@ -145,11 +152,28 @@ impl<T> Lists<T> {
         self.ends.resize(self.ends.len().max(to), end);
     }
 
+    /// The member of the last list, which is at this place, that `is_it`; `new` if none is.
+    fn entry(&mut self, at: usize, is_it: impl FnMut(&T) -> bool, new: T) -> &mut T {
+        self.fill(at + 1);
+        let begin = self.begin(at);
+        let found = self.all[begin..].iter().position(is_it);
+        let place = found.map_or(self.all.len(), |found| begin + found);
+        if found.is_none() {
+            self.all.push(new);
+            self.ends[at] = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        }
+        &mut self.all[place]
+    }
+
+    fn begin(&self, at: usize) -> usize {
+        at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize
+    }
+
     fn at(&self, at: usize) -> &[T] {
         if at >= self.ends.len() {
             return &[];
         }
-        let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+        let begin = self.begin(at);
         &self.all[begin..(self.ends[at] as usize).max(begin).min(self.all.len())]
     }
 }
@@ -254,45 +278,48 @@ impl Columns {
         self.now.push(Traits::from(&row.now));
         let version = [self.place(&row.first.version), self.place(&row.now.version)];
         self.version.push(version);
-        let versions = row.versions.iter().map(|(name, day)| (self.place(name), *day));
-        let versions: Vec<_> = versions.collect();
-        self.versions.push(versions.into_iter());
-        let clients: Vec<_> = row.clients.iter().map(|name| self.place(name)).collect();
-        self.clients.push(clients.into_iter());
+        for (name, day) in &row.versions {
+            let version = (self.place(name), *day);
+            self.versions.all.push(version);
+        }
+        self.versions.close();
+        for name in &row.clients {
+            let client = self.place(name);
+            self.clients.all.push(client);
+        }
+        self.clients.close();
     }
 
-    /// What the install that was added last said on its days.
-    pub fn push_days(&mut self, days: &[DayRow]) {
-        let mut said: BTreeMap<u32, bool> = BTreeMap::new();
-        let mut codes: BTreeMap<(u32, Code), (bool, bool)> = BTreeMap::new();
-        for day in days {
-            let version = self.place(&day.version);
-            *said.entry(version).or_default() |= day.has_crashed();
-            for one in &day.codes {
-                let (met, standing) = codes.entry((version, one.code)).or_default();
-                *met |= one.changes > 0;
-                *standing |= one.servers > 0;
-            }
+    /// What the install that was added last said on one of its days.
+    pub fn push_day(&mut self, day: Day, row: &DayRow<impl AsRef<str>>) {
+        let (version, at) = (self.place(row.version.as_ref()), self.day0.len() - 1);
+        let new = SaidVersion { version, last: day, crashed: None };
+        let said = self.said.entry(at, |one| one.version == version, new);
+        said.last = said.last.max(day);
+        said.crashed = said.crashed.max(row.has_crashed().then_some(day));
+        for Met { code, changes, servers } in row.codes.iter().copied() {
+            let new = SaidCode { version, code, met: None, standing: None };
+            let is_it = |one: &SaidCode| (one.version, one.code) == (version, code);
+            let said = self.codes.entry(at, is_it, new);
+            said.met = said.met.max((changes > 0).then_some(day));
+            said.standing = said.standing.max((servers > 0).then_some(day));
         }
-        self.said.fill(self.day0.len() - 1);
-        self.said.push(said.into_iter());
-        self.codes.fill(self.day0.len() - 1);
-        self.codes.push(codes.into_iter().map(|((version, code), (met, standing))| SaidCode {
-            version,
-            code,
-            met,
-            standing,
-        }));
     }
 
     fn place(&mut self, word: &str) -> u32 {
-        if let Some(place) = self.places.get(word) {
-            return *place;
+        if self.words.get(self.last_place as usize).is_some_and(|last| last == word) {
+            return self.last_place;
         }
-        let place = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
-        self.words.push(word.to_owned());
-        self.places.insert(word.to_owned(), place);
-        place
+        self.last_place = match self.places.get(word) {
+            Some(place) => *place,
+            None => {
+                let place = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+                self.words.push(word.to_owned());
+                self.places.insert(word.to_owned(), place);
+                place
+            }
+        };
+        self.last_place
     }
 
     fn records(&self) -> impl Iterator<Item = Record<'_>> {

@@ -181,14 +181,13 @@ impl View {
         } else {
             Step::WRAPPED
         };
-        let mut activity = definitions::activity(shown(), now);
+        let (mut activity, mut left_out) = definitions::counted(all(), audience, now);
         frozen().filter(counts).for_each(|one| activity.add_frozen(one));
         let mut activation = definitions::activation(recent(&funnel), steps, now);
         frozen_recent(&funnel).for_each(|one| activation.add_frozen(one));
         let mut delays = definitions::delays(recent(&delayed), steps);
         let late = frozen_recent(&delayed);
         late.for_each(|one| delays.iter_mut().for_each(|row| row.add_frozen(one)));
-        let mut left_out = definitions::left_out(all(), audience);
         for one in frozen().filter(|one| !counts(one)) {
             left_out.add(one.group, one.installs());
         }

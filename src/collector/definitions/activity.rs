@@ -62,21 +62,26 @@ pub struct LeftOut {
 
 /// Which installs of `installs` are active. The caller has chosen them.
 pub fn activity(installs: impl Iterator<Item = Install>, now: Now) -> Activity {
-    let yesterday = now.today().minus(1);
     let mut all = Activity::default();
-    for install in installs {
+    installs.for_each(|install| all.add(&install, now));
+    all
+}
+
+impl Activity {
+    /// Counts an install.
+    pub fn add(&mut self, install: &Install, now: Now) {
+        let yesterday = now.today().minus(1);
         let active = |days: u32| {
             u64::from(install.was_active(yesterday.minus(days.saturating_sub(1)), yesterday))
         };
-        all.installs += 1;
-        all.yesterday += active(1);
-        all.last_7_days += active(7);
-        all.last_28_days += active(28);
-        all.carried_over += u64::from(install.is_carried_over);
-        all.late_starts += u64::from(install.is_late_start && !install.is_carried_over);
-        all.floods += u64::from(install.is_flood);
+        self.installs += 1;
+        self.yesterday += active(1);
+        self.last_7_days += active(7);
+        self.last_28_days += active(28);
+        self.carried_over += u64::from(install.is_carried_over);
+        self.late_starts += u64::from(install.is_late_start && !install.is_carried_over);
+        self.floods += u64::from(install.is_flood);
     }
-    all
 }
 
 /// The new installs of each week of `retention`.
@@ -101,13 +106,20 @@ pub fn share_of_people(installs: impl Iterator<Item = Install>, now: Now) -> Sha
     share
 }
 
-/// What `audience` leaves out of `installs`.
-pub fn left_out(installs: impl Iterator<Item = Install>, audience: Audience) -> LeftOut {
-    let mut out = LeftOut::default();
-    for install in installs.filter(|one| !one.is_shown_to(audience)) {
-        out.add(Group::of(&install), 1);
+/// Which of `installs` are active of those that `audience` counts, and what it leaves out.
+pub fn counted(
+    installs: impl Iterator<Item = Install>,
+    audience: Audience,
+    now: Now,
+) -> (Activity, LeftOut) {
+    let (mut counted, mut out) = (Activity::default(), LeftOut::default());
+    for install in installs {
+        match install.is_shown_to(audience) {
+            true => counted.add(&install, now),
+            false => out.add(Group::of(&install), 1),
+        }
     }
-    out
+    (counted, out)
 }
 
 impl LeftOut {

@@ -29,13 +29,13 @@ pub fn codes<'r>(records: impl Iterator<Item = Record<'r>>) -> Vec<Codes> {
     let mut words: &[String] = &[];
     for record in records {
         words = record.words;
-        for (version, _) in record.said {
-            *of.entry(*version).or_default() += 1;
+        for said in record.said {
+            *of.entry(said.version).or_default() += 1;
         }
         for said in record.codes {
             let [met, standing] = counts.entry((said.version, said.code)).or_default();
-            *met += u64::from(said.met);
-            *standing += u64::from(said.standing);
+            *met += u64::from(said.met.is_some());
+            *standing += u64::from(said.standing.is_some());
         }
     }
     let all = counts.into_iter().map(|((version, code), [met, standing])| {

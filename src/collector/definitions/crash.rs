@@ -23,8 +23,9 @@ pub struct Crashes {
 pub fn crashes<'r>(records: impl Iterator<Item = Record<'r>>) -> Vec<Crashes> {
     let mut shares: BTreeMap<&str, Share> = BTreeMap::new();
     for record in records {
-        for (version, crashed) in record.said {
-            shares.entry(&record.words[*version as usize]).or_default().add(*crashed);
+        for said in record.said {
+            let share = shares.entry(&record.words[said.version as usize]).or_default();
+            share.add(said.crashed.is_some());
         }
     }
     let all = shares.into_iter();

@@ -25,7 +25,7 @@ mod tests;
 
 pub use activation::{Activation, Step, StepRow, activation};
 pub use activity::{
-    Activity, LeftOut, NewInstalls, activity, left_out, new_installs, share_of_people,
+    Activity, LeftOut, NewInstalls, activity, counted, new_installs, share_of_people,
 };
 pub use client::{Clients, clients};
 pub use code::{Codes, codes};
@@ -35,7 +35,7 @@ pub use delay::{Delay, DelayRow, delays};
 pub use environment::{Mix, Transparency, mix, once, transparency};
 pub use frozen::{Frozen, Group, freeze};
 pub use install::{Install, NEVER};
-pub use record::{FilterError, Filters, Record, SaidCode, Traits};
+pub use record::{FilterError, Filters, Record, SaidCode, SaidVersion, Traits};
 pub use retention::{Cell, Cohort, Measure, Retention, State, retention, rolling};
 pub use share::{FEW, Share};
 pub use survival::{Survival, SurvivalDay, survival};

@@ -2,6 +2,7 @@
 //!
 //! One rule: installs are chosen by the values of the first heartbeat; those of now are shown, and choose nothing.
 
+use super::day::Day;
 use super::install::Install;
 use crate::collector::code::Code;
 use crate::collector::row::{AgentEnv, Facts};
@@ -39,15 +40,25 @@ pub struct Record<'r> {
     pub version: u32,
     /// The last eight versions with the UTC day of the first report of each, earliest first; by their place in `words`.
     pub versions: &'r [(u32, u32)],
-    /// The versions of its last 28 complete days, and whether it said with one that a host had crashed; none unless
-    /// the days were read.
-    pub said: &'r [(u32, bool)],
+    /// The versions of its last 28 complete days; none unless the days were read.
+    pub said: &'r [SaidVersion],
     /// The codes of the same days, each once for each of these versions.
     pub codes: &'r [SaidCode],
     /// The clients that it has seen, by their place in `words`.
     pub clients: &'r [u32],
     /// What the places mean.
     pub words: &'r [String],
+}
+
+/// What an install said with one version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaidVersion {
+    /// The place of the version.
+    pub version: u32,
+    /// The last day on which it said it.
+    pub last: Day,
+    /// The last day on which it said that a host had crashed.
+    pub crashed: Option<Day>,
 }
 
 /// What an install said of one code with one version.
@@ -57,10 +68,27 @@ pub struct SaidCode {
     pub version: u32,
     /// The code.
     pub code: Code,
-    /// Something changed into its state.
-    pub met: bool,
-    /// A server was in its state.
-    pub standing: bool,
+    /// The last day on which something changed into its state.
+    pub met: Option<Day>,
+    /// The last day on which a server was in its state.
+    pub standing: Option<Day>,
+}
+
+impl SaidVersion {
+    /// What is left of it when `first` is the first day that is looked at.
+    pub fn since(self, first: Day) -> Option<Self> {
+        let crashed = self.crashed.filter(|day| *day >= first);
+        (self.last >= first).then_some(Self { crashed, ..self })
+    }
+}
+
+impl SaidCode {
+    /// What is left of it when `first` is the first day that is looked at.
+    pub fn since(self, first: Day) -> Option<Self> {
+        let [met, standing] =
+            [self.met, self.standing].map(|last| last.filter(|day| *day >= first));
+        (met.is_some() || standing.is_some()).then_some(Self { met, standing, ..self })
+    }
 }
 
 /// What installs are chosen by beside who they are: values of the first heartbeat.

@@ -451,7 +451,7 @@ proptest! {
     }
 
     #[test]
-    fn people_machines_and_what_is_left_out_are_all(papers in fleet()) {
+    fn people_machines_and_what_is_left_out_are_all(papers in fleet(), now in now()) {
         let count = |audience: Audience| {
             installs(&papers).filter(|one| one.is_shown_to(audience)).count() as u64
         };
@@ -462,10 +462,12 @@ proptest! {
         prop_assert_eq!(count(Audience::Machines), machines);
         prop_assert_eq!(count(Audience::All), papers.len() as u64);
         for audience in Audience::ALL {
-            let out = left_out(installs(&papers), audience);
+            let (found, out) = counted(installs(&papers), audience, now);
+            let shown = installs(&papers).filter(|one| one.is_shown_to(audience));
+            prop_assert_eq!(found, activity(shown, now));
             prop_assert_eq!(out.total() + count(audience), papers.len() as u64);
         }
-        let out = left_out(installs(&papers), Audience::People);
+        let (_, out) = counted(installs(&papers), Audience::People, now);
         prop_assert_eq!(out.people, 0);
         let agents = papers.iter().filter(is_release);
         let agents = agents.filter(|one| matches!(one.agent, Some(AgentEnv::Cloud | AgentEnv::Sandbox)));

@@ -100,50 +100,51 @@ fn pre_release(one: &str, other: &str) -> Ordering {
 
 /// The versions of `records`, all of one product.
 pub fn versions<'r, I: Iterator<Item = Record<'r>>>(records: impl Fn() -> I, now: Now) -> Versions {
-    let first_days = first_days(records());
-    let adopted = adopted(records(), &first_days, now);
+    // One reading for all that needs no other number: of a million installs each is felt.
+    let mut words: &[String] = &[];
+    let (mut uses, mut weekly) = (Vec::new(), Weekly::until(now));
+    for record in records() {
+        words = record.words;
+        uses.resize(words.len(), Use::default());
+        add_uses(&mut uses, &record, now);
+        weekly.add(&record);
+    }
+    let first_days: Vec<Option<Day>> = uses.iter().map(|of| of.first_day).collect();
+    let adopted = adopted(words, &uses, now);
     let mut releases = adopted.iter().filter(|one| who::is_release(&one.version));
     let newest = releases.next().map(|one| (one.version.clone(), one.share));
-    Versions {
-        newest,
-        upgrades: upgrades(&records, &first_days, now),
-        weeks: weeks(records(), now),
-        adopted,
-    }
+    let upgrades = upgrades(&records, &first_days, now);
+    Versions { newest, upgrades, weeks: weekly.end(words), adopted }
 }
 
-/// The first day on which each version was reported, by its place in the words; none of a word that is no version.
-fn first_days<'r>(records: impl Iterator<Item = Record<'r>>) -> Vec<Option<Day>> {
-    let mut first_days = Vec::new();
-    for record in records {
-        first_days.resize(record.words.len(), None::<Day>);
-        for (word, day) in record.versions {
-            let first = &mut first_days[*word as usize];
-            *first = Some(first.map_or(Day(*day), |before| before.min(Day(*day))));
-        }
-    }
-    first_days
+/// What installs report of a word; nothing of one that is no version.
+#[derive(Clone, Copy, Default)]
+struct Use {
+    /// The first day on which it was reported.
+    first_day: Option<Day>,
+    /// Active installs that have it now.
+    now: u64,
 }
 
-fn adopted<'r>(
-    records: impl Iterator<Item = Record<'r>>,
-    first_days: &[Option<Day>],
-    now: Now,
-) -> Vec<Adopted> {
+fn add_uses(uses: &mut [Use], record: &Record<'_>, now: Now) {
+    for (word, day) in record.versions {
+        let first = &mut uses[*word as usize].first_day;
+        *first = Some(first.map_or(Day(*day), |before| before.min(Day(*day))));
+    }
     let yesterday = now.today().minus(1);
-    let mut words: &[String] = &[];
-    let mut counts = vec![0_u64; first_days.len()];
-    for record in records.filter(|one| one.install.was_active(yesterday.minus(27), yesterday)) {
-        words = record.words;
-        counts[record.version as usize] += 1;
+    if record.install.was_active(yesterday.minus(27), yesterday) {
+        uses[record.version as usize].now += 1;
     }
-    let of = counts.iter().sum();
-    let found = words.iter().zip(first_days).zip(counts).filter(|(_, count)| *count > 0);
+}
+
+fn adopted(words: &[String], uses: &[Use], now: Now) -> Vec<Adopted> {
+    let of = uses.iter().map(|of| of.now).sum();
+    let found = words.iter().zip(uses).filter(|(_, of)| of.now > 0);
     let mut adopted: Vec<Adopted> = found
-        .map(|((version, first_day), count)| Adopted {
+        .map(|(version, found)| Adopted {
             version: version.clone(),
-            first_day: first_day.filter(|day| is_recent(*day, now)),
-            share: Share { count, of },
+            first_day: found.first_day.filter(|day| is_recent(*day, now)),
+            share: Share { count: found.now, of },
         })
         .collect();
     adopted.sort_by(|one, other| order(&other.version, &one.version));
@@ -219,20 +220,40 @@ fn upgraded_after(record: &Record<'_>, to: &Target, ranks: &[usize]) -> Option<u
 
 /// The version of each active install at the end of each week of the last year.
 pub fn weeks<'r>(records: impl Iterator<Item = Record<'r>>, now: Now) -> Vec<InWeek> {
-    let yesterday = now.today().minus(1);
-    let last = yesterday.week();
-    let first = IsoWeek(last.0.saturating_sub(WEEKS - 1));
-    // Of each week, by the place of the version.
-    let mut counts: Vec<Vec<u64>> = vec![Vec::new(); WEEKS as usize];
     let mut words: &[String] = &[];
+    let mut weekly = Weekly::until(now);
     for record in records {
         words = record.words;
-        for week in record.install.weeks_active(first.monday(), yesterday) {
-            let end = week.sunday().min(yesterday);
-            let then = record.versions.iter().rfind(|(_, day)| *day <= end.0);
-            if let Some((word, _)) = then {
-                let counts = &mut counts[(week.0 - first.0) as usize];
-                let place = *word as usize;
+        weekly.add(&record);
+    }
+    weekly.end(words)
+}
+
+/// Active installs of each week of the last year.
+struct Weekly {
+    yesterday: Day,
+    first: IsoWeek,
+    /// Of each week, by the place of the version.
+    counts: Vec<Vec<u64>>,
+}
+
+impl Weekly {
+    fn until(now: Now) -> Self {
+        let yesterday = now.today().minus(1);
+        let first = IsoWeek(yesterday.week().0.saturating_sub(WEEKS - 1));
+        Self { yesterday, first, counts: vec![Vec::new(); WEEKS as usize] }
+    }
+
+    fn add(&mut self, record: &Record<'_>) {
+        // Weeks come in their order, and so do versions.
+        let (mut versions, mut then) = (record.versions.iter().peekable(), None);
+        for week in record.install.weeks_active(self.first.monday(), self.yesterday) {
+            let end = week.sunday().min(self.yesterday);
+            while let Some((word, _)) = versions.next_if(|(_, day)| *day <= end.0) {
+                then = Some(*word as usize);
+            }
+            if let Some(place) = then {
+                let counts = &mut self.counts[(week.0 - self.first.0) as usize];
                 if counts.len() <= place {
                     counts.resize(place + 1, 0);
                 }
@@ -240,18 +261,21 @@ pub fn weeks<'r>(records: impl Iterator<Item = Record<'r>>, now: Now) -> Vec<InW
             }
         }
     }
-    let mut all = Vec::new();
-    for (at, counts) in counts.into_iter().enumerate().rev() {
-        let week = IsoWeek(first.0 + u32::try_from(at).unwrap_or(WEEKS));
-        let of = counts.iter().sum();
-        let some = counts.into_iter().zip(words).filter(|(count, _)| *count > 0);
-        let mut versions: Vec<(u64, &String)> = some.collect();
-        versions.sort_by(|(_, one), (_, other)| order(other, one));
-        all.extend(versions.into_iter().map(|(count, version)| InWeek {
-            week,
-            version: version.clone(),
-            share: Share { count, of },
-        }));
+
+    fn end(self, words: &[String]) -> Vec<InWeek> {
+        let mut all = Vec::new();
+        for (at, counts) in self.counts.into_iter().enumerate().rev() {
+            let week = IsoWeek(self.first.0 + u32::try_from(at).unwrap_or(WEEKS));
+            let of = counts.iter().sum();
+            let some = counts.into_iter().zip(words).filter(|(count, _)| *count > 0);
+            let mut versions: Vec<(u64, &String)> = some.collect();
+            versions.sort_by(|(_, one), (_, other)| order(other, one));
+            all.extend(versions.into_iter().map(|(count, version)| InWeek {
+                week,
+                version: version.clone(),
+                share: Share { count, of },
+            }));
+        }
+        all
     }
-    all
 }

@@ -3,6 +3,7 @@
 //! One rule: an install is taken as a whole, with every column; words keep their places, so nothing is translated.
 
 use super::{Columns, Lists};
+use crate::collector::definitions::Day;
 
 impl Columns {
     /// How the row of the install that was added last is known again.
@@ -25,8 +26,8 @@ impl Columns {
         columns
     }
 
-    /// Adds an install of columns with the same words as it was there.
-    pub(super) fn push_again(&mut self, before: &Self, at: usize) {
+    /// Adds an install of columns with the same words as it was there, but for what it said before `since`.
+    pub(super) fn push_again(&mut self, before: &Self, at: usize, since: Day) {
         // Every column by its name, so that none is left out.
         let Self {
             product: _,
@@ -48,6 +49,7 @@ impl Columns {
             codes,
             words: _,
             places: _,
+            last_place: _,
             frozen: _,
         } = before;
         self.known_as(keys[at], prints[at]);
@@ -63,9 +65,9 @@ impl Columns {
         self.versions.push(versions.at(at).iter().copied());
         self.clients.push(clients.at(at).iter().copied());
         self.said.fill(self.day0.len() - 1);
-        self.said.push(said.at(at).iter().copied());
+        self.said.push(said.at(at).iter().filter_map(|said| said.since(since)));
         self.codes.fill(self.day0.len() - 1);
-        self.codes.push(codes.at(at).iter().copied());
+        self.codes.push(codes.at(at).iter().filter_map(|said| said.since(since)));
     }
 
     /// The columns with one value, or one list, for each install.

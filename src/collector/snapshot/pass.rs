@@ -1,7 +1,8 @@
 //! The pass: the rows of all products, read into columns.
 //!
-//! One rule: every row is looked at. One that is as it was at the last pass is taken from the columns of that pass; in
-//! a new ISO week, and where anything else may have changed, all are read anew. Nothing is added up.
+//! One rule: every row is looked at. One that is as it was at the last pass is taken from the columns of that pass, with
+//! the days that are over since; in a new ISO week, and where anything else may have changed, all are read anew. Nothing
+//! is added up.
 
 use super::{Columns, Health, Made, Snapshot};
 use crate::collector::definitions::{Day, Now, crash};
@@ -65,8 +66,8 @@ pub(super) fn read(
 struct Pass<'b> {
     /// The complete days of which day rows are read, if any are.
     days: Option<RangeInclusive<u32>>,
-    /// The first and last days that came to them since the pass before, or left them.
-    moved: [Option<(Day, Day)>; 2],
+    /// Those of them that were not over at the pass before; `None`: the same days are over.
+    come: Option<RangeInclusive<u32>>,
     /// By number, those that are shown.
     products: BTreeMap<i64, Product<'b>>,
     /// Of all products, hidden ones among them.
@@ -110,32 +111,34 @@ impl<'b> Pass<'b> {
             let product = Product { name, columns, before, cursor, first_day, earlier };
             products.insert(number, product);
         }
-        let first = |now: Now| now.today().minus(crash::DAYS);
-        let days = has_days.then(|| first(now).0..=yesterday.0);
+        let days = has_days.then(|| now.today().minus(crash::DAYS).0..=yesterday.0);
         let then = before.filter(|before| has_days && before.made_at.today() < now.today());
-        let moved = then.map(|before| {
-            let then = before.made_at;
-            [(first(then), first(now).minus(1)), (then.today(), yesterday)]
-        });
-        let moved = moved.map_or([None; 2], |moved| moved.map(Some));
-        Ok(Self { days, moved, products, installs: 0, read: 0 })
+        let come = then.map(|before| before.made_at.today().0..=yesterday.0);
+        Ok(Self { days, come, products, installs: 0, read: 0 })
     }
 
     /// Whether what was taken from earlier columns is right: the first day of a product is what it was.
     fn run(&mut self, reader: &Reader) -> Result<bool, StoreError> {
         let mut days_of = reader.days_of_installs()?;
-        reader.each_unread(|row| {
+        let first = self.days.as_ref().map_or(Day(0), |days| Day(*days.start()));
+        let few = self.products.values().any(|product| product.before.is_some());
+        reader.each_unread(few, |row| {
             self.installs += 1;
             let Some(product) = self.products.get_mut(&row.product()?) else { return Ok(()) };
-            if product.take(row, self.moved)? {
-                return Ok(());
+            let days = if product.take(row, first)? {
+                &self.come
+            } else {
+                self.read += 1;
+                product.read(row)?;
+                &self.days
+            };
+            let columns = &mut product.columns;
+            match days {
+                Some(days) if columns.may_have(days) => {
+                    days_of.within(row.key()?, days, |day, said| columns.push_day(Day(day), said))
+                }
+                _ => Ok(()),
             }
-            self.read += 1;
-            let last_day = product.read(row)?;
-            if let Some(days) = self.days.clone().filter(|days| last_day >= *days.start()) {
-                product.columns.push_days(&days_of.within(row.key()?, days)?);
-            }
-            Ok(())
         })?;
         let is_right = |product: &Product<'_>| {
             product.before.is_none_or(|before| before.first_day == product.first_day)
@@ -163,13 +166,8 @@ impl<'b> Pass<'b> {
 }
 
 impl Product<'_> {
-    /// Takes a row that has not changed, and was not heard of on days that matter now or mattered then, from the columns
-    /// before; whether it has.
-    fn take(
-        &mut self,
-        row: &Unread<'_>,
-        moved: [Option<(Day, Day)>; 2],
-    ) -> Result<bool, StoreError> {
+    /// Takes a row that has not changed from the columns before, without what it said before `first`; whether it has.
+    fn take(&mut self, row: &Unread<'_>, first: Day) -> Result<bool, StoreError> {
         let (Some(before), Some(print)) = (self.before, row.print()?) else { return Ok(false) };
         let key = row.key_begin()?;
         while before.keys.get(self.cursor).is_some_and(|before| *before < key) {
@@ -180,23 +178,13 @@ impl Product<'_> {
             return Ok(false);
         }
         self.cursor += 1;
-        if moved[0].is_some() {
-            let install = before.install(at);
-            // Of days beyond the bits only the last is known.
-            if install.last.since(install.day0) >= DAYS {
-                return Ok(false);
-            }
-            if moved.into_iter().flatten().any(|(first, last)| install.was_active(first, last)) {
-                return Ok(false);
-            }
-        }
         self.first_day = self.first_day.min(before.day0[at]);
-        self.columns.push_again(before, at);
+        self.columns.push_again(before, at, first);
         Ok(true)
     }
 
-    /// Reads a row; its last day.
-    fn read(&mut self, row: &Unread<'_>) -> Result<u32, StoreError> {
+    /// Reads a row.
+    fn read(&mut self, row: &Unread<'_>) -> Result<(), StoreError> {
         let kept = row.read()?;
         self.first_day = self.first_day.min(kept.day0);
         // It can only get earlier.
@@ -207,6 +195,17 @@ impl Product<'_> {
         self.columns.push(&row_as_read);
         // A row without a sum is never taken as it was: no print is 0.
         self.columns.known_as(row.key_begin()?, row.print()?.unwrap_or(0));
-        Ok(row_as_read.last_day)
+        Ok(())
+    }
+}
+
+impl Columns {
+    /// Whether there may be rows of these days for the install that was added last.
+    fn may_have(&self, days: &RangeInclusive<u32>) -> bool {
+        let (first, last) = (Day(*days.start()), Day(*days.end()));
+        let install = self.install(self.day0.len() - 1);
+        // Of days beyond the bits only the last is known.
+        let is_beyond = install.last >= first && install.last.since(install.day0) >= DAYS;
+        is_beyond || install.was_active(first, last)
     }
 }

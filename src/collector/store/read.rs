@@ -100,15 +100,18 @@ impl Reader {
         Ok(Ok(()))
     }
 
-    /// Every install of whichever product, in the order of their keys.
+    /// Every install of whichever product, in the order of their keys. `few`: the caller reads few of them, which then
+    /// cost more, and the others less.
     pub fn each_unread(
         &self,
+        few: bool,
         mut each: impl FnMut(&Unread<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut statement = self.connection.prepare(sql::ALL_INSTALLS)?;
+        let (statement, recent) = if few { (sql::ALL_PRINTS, 2) } else { (sql::ALL_INSTALLS, 20) };
+        let mut statement = self.connection.prepare(statement)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            each(&Unread(row))?;
+            each(&Unread { row, recent, rest: few.then_some(&self.connection) })?;
         }
         Ok(())
     }
@@ -176,12 +179,18 @@ impl Reader {
 }
 
 /// The row of an install, read no further than it is asked.
-pub struct Unread<'r>(&'r Row<'r>);
+pub struct Unread<'r> {
+    row: &'r Row<'r>,
+    /// The column of the times of receipt; that of the sum is the next.
+    recent: usize,
+    /// Where the rest of the row is read, unless it is here.
+    rest: Option<&'r Connection>,
+}
 
 impl Unread<'_> {
     /// The install.
     pub fn key(&self) -> Result<&[u8], StoreError> {
-        bytes(self.0, 0)
+        bytes(self.row, 0)
     }
 
     /// The beginning of its key, which orders rows as they come.
@@ -192,20 +201,25 @@ impl Unread<'_> {
 
     /// The number of its product.
     pub fn product(&self) -> Result<i64, StoreError> {
-        Ok(self.0.get(1)?)
+        Ok(self.row.get(1)?)
     }
 
     /// A number, other than 0, that is another one after each change of the row; `None`: it has no sum.
     pub fn print(&self) -> Result<Option<u64>, StoreError> {
-        let Some(checked) = self.0.get::<_, Option<u32>>(21)? else { return Ok(None) };
+        let checked = self.row.get::<_, Option<u32>>(self.recent + 1)?;
+        let Some(checked) = checked else { return Ok(None) };
         let mut sum = Sum::default();
-        sum.bytes(bytes(self.0, 20)?);
+        sum.bytes(bytes(self.row, self.recent)?);
         Ok(Some((u64::from(checked) << 32 | u64::from(sum.get())).max(1)))
     }
 
     /// All of it.
     pub fn read(&self) -> Result<Kept, StoreError> {
-        install(self.0)
+        let Some(rest) = self.rest else { return install(self.row) };
+        let mut statement = rest.prepare_cached(sql::INSTALL)?;
+        let mut rows = statement.query([self.key()?])?;
+        // It was here a moment ago, and this is the same moment.
+        install(rows.next()?.ok_or(StoreError::Damaged)?)
     }
 }
 
@@ -222,15 +236,16 @@ impl DaysOf<'_> {
     pub fn within(
         &mut self,
         install: &[u8],
-        days: RangeInclusive<u32>,
-    ) -> Result<Vec<DayRow>, StoreError> {
+        days: &RangeInclusive<u32>,
+        mut each: impl FnMut(u32, &DayRow<&str>),
+    ) -> Result<(), StoreError> {
         let mut rows = self.0.query(params![install, days.start(), days.end()])?;
-        let mut all = Vec::new();
         while let Some(row) = rows.next()? {
-            let day = DayRow::unpack(bytes(row, 1)?, install, row.get(0)?);
-            all.push(day.ok_or(StoreError::Damaged)?);
+            let day = row.get(0)?;
+            let read = DayRow::read(bytes(row, 1)?, install, day);
+            each(day, &read.ok_or(StoreError::Damaged)?);
         }
-        Ok(all)
+        Ok(())
     }
 }
 

@@ -78,6 +78,9 @@ pub const INSTALL_WRITE: &str = concat!(
 );
 
 pub const ALL_INSTALLS: &str = concat!("SELECT ", columns!(), " FROM installs ORDER BY install");
+/// Of each install what becomes another value when it changes.
+pub const ALL_PRINTS: &str =
+    "SELECT install, product, recent, checked FROM installs ORDER BY install";
 pub const ALL_DAYS: &str = "SELECT install, day, packed FROM days ORDER BY install, day";
 
 pub const ERASED_ALL: &str = "SELECT install, until FROM erased";

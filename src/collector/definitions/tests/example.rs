@@ -68,7 +68,7 @@ fn who_is_there_and_who_is_left_out() {
     assert_eq!((found.yesterday, found.last_7_days, found.last_28_days), (2, 3, 4));
     let everyone = || all().into_iter().map(|one| one.install());
     assert_eq!(share_of_people(everyone(), now()), share(4, 6));
-    let out = left_out(everyone(), Audience::People);
+    let (_, out) = counted(everyone(), Audience::People, now());
     assert_eq!((out.ci, out.agents, out.development, out.total()), (1, 1, 1, 3));
 }
 

@@ -68,10 +68,7 @@ pub(super) fn snapshot(all: &[Said], now: Now) -> Snapshot {
         columns.push(&one.row());
         // As the database has them: a row for each day, of which a reader takes the last 28 complete ones.
         let last = one.paper.seen.range(today(now).saturating_sub(28)..today(now));
-        let days: Vec<DayRow> = last.map(|day| one.day(*day)).collect();
-        if !days.is_empty() {
-            columns.push_days(&days);
-        }
+        last.for_each(|day| columns.push_day(Day(*day), &one.day(*day)));
     }
     Snapshot::new(now, vec![("notes-mcp".to_owned(), columns)])
 }

@@ -1,5 +1,9 @@
 use super::super::Snapshot;
-use crate::collector::definitions::{Audience, Now};
+use crate::collector::definitions::{Audience, Now, Record};
+#[cfg(feature = "simulate")]
+use crate::collector::simulate::{
+    self, Answer, Collect, Delivery, Options, Receiving, SimulationError,
+};
 use crate::collector::store::fleet::{self, TODAY};
 use crate::collector::store::{
     self, Change, Counts, Erasure, Expired, Incoming, KeySource, Outcome, Reader, Store,
@@ -22,6 +26,30 @@ fn numbers(snapshot: &Snapshot) -> Vec<String> {
         })
     });
     views.collect()
+}
+
+/// All that is known of each install, with words in place of their places.
+fn records(snapshot: &Snapshot) -> Vec<String> {
+    let mut all = Vec::new();
+    for name in snapshot.names() {
+        all.extend(snapshot.records(Some(name)).map(|record| {
+            let word = |place: u32| record.words[place as usize].as_str();
+            let Record { install, first, now, first_version, .. } = record;
+            let mut said: Vec<_> =
+                record.said.iter().map(|one| (word(one.version), one.last, one.crashed)).collect();
+            said.sort_unstable();
+            let codes = record.codes.iter();
+            let mut codes: Vec<_> =
+                codes.map(|one| (word(one.version), one.code, one.met, one.standing)).collect();
+            codes.sort_unstable();
+            let versions: Vec<_> =
+                record.versions.iter().map(|(place, day)| (word(*place), *day)).collect();
+            let clients: Vec<_> = record.clients.iter().map(|place| word(*place)).collect();
+            let words = (first_version, word(record.version), versions, clients);
+            format!("{name} {install:?} {first:?} {now:?} {words:?} {said:?} {codes:?}")
+        }));
+    }
+    all
 }
 
 /// A heartbeat of an install of the fleet.
@@ -110,4 +138,77 @@ fn what_has_not_changed_is_taken_and_every_number_is_that_of_a_reading_of_all() 
         assert_eq!(again.made.read == fresh.made.read, is_week, "{later}: {}", again.made.read);
         before = again;
     }
+}
+
+/// A simulated fleet that is received, and a snapshot that follows it from one moment to the next.
+#[cfg(feature = "simulate")]
+struct Followed {
+    collector: Receiving,
+    reader: Reader,
+    random: u64,
+    /// When it is read next.
+    next: u64,
+    snapshot: Snapshot,
+    /// Days of UTC that had come since the reading before: how often, of 0, 1, 2 and 3.
+    days: [u32; 4],
+    /// Rows that were read, and rows that there were.
+    rows: [u64; 2],
+}
+
+#[cfg(feature = "simulate")]
+impl Collect for Followed {
+    fn receive(&mut self, batch: &[Delivery]) -> Result<Vec<Answer>, SimulationError> {
+        self.collector.receive(batch)
+    }
+
+    fn passed(&mut self, at: u64) -> Result<(), SimulationError> {
+        if at < self.next {
+            return Ok(());
+        }
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.next = at + 3600 * [1, 2, 5, 11, 24, 25, 40, 70][(self.random >> 61) as usize];
+        let now = Now(at);
+        let again = self.snapshot.read_again(&self.reader, now).expect("a snapshot");
+        let fresh = Snapshot::read_with_days(&self.reader, now).expect("a snapshot");
+        assert_eq!(records(&again), records(&fresh), "{now}");
+        if self.random >> 58 & 7 == 0 {
+            assert_eq!(numbers(&again), numbers(&fresh), "{now}");
+        }
+        if again.made.read < fresh.made.read {
+            let days = now.today().since(self.snapshot.made_at.today());
+            self.days[days as usize] += 1;
+            self.rows[0] += again.made.read;
+            self.rows[1] += fresh.made.read;
+        }
+        self.snapshot = again;
+        Ok(())
+    }
+}
+
+#[cfg(feature = "simulate")]
+#[test]
+fn a_snapshot_that_follows_a_fleet_is_at_each_moment_that_of_a_reading_of_all() {
+    let mut days = [0; 4];
+    for seed in 1..=3 {
+        let place = tempfile::tempdir().expect("a directory");
+        let collector = Receiving::open(place.path()).expect("a collector");
+        let reader = collector.receiver().reader().expect("a reader");
+        let options = Options { installs: 150, days: 75, seed };
+        let begin = options.begin();
+        let snapshot = Snapshot::read_with_days(&reader, Now(begin)).expect("a snapshot");
+        let mut followed = Followed {
+            collector,
+            reader,
+            random: seed,
+            next: begin,
+            snapshot,
+            days: [0; 4],
+            rows: [0; 2],
+        };
+        simulate::run(&options, &mut followed, &mut std::io::sink()).expect("the fleet runs");
+        let [read, all] = followed.rows;
+        assert!(read < all / 2, "most were taken as they were: {read} of {all} were read");
+        days.iter_mut().zip(followed.days).for_each(|(all, of)| *all += of);
+    }
+    assert!(days.iter().all(|times| *times > 2), "{days:?}");
 }

@@ -20,9 +20,9 @@ const NOT_SAID: u8 = 0xff;
 
 /// One install on one day: the state of its last heartbeat, and what its heartbeats add up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DayRow {
+pub struct DayRow<Version = String> {
     /// Version of the product, without a leading `v`.
-    pub version: String,
+    pub version: Version,
     /// The declared kind.
     pub kind: EnvKind,
     /// How the sending process was launched.
@@ -62,11 +62,6 @@ impl DayRow {
             day.gauges.shutdown = Some(Shutdown::Crash as u8);
         }
         day
-    }
-
-    /// Whether one of its heartbeats said that a host had crashed.
-    pub fn has_crashed(&self) -> bool {
-        self.gauges.shutdown == Some(Shutdown::Crash as u8)
     }
 
     /// Whether a sum of this row, made [`Self::with`] these, was cut.
@@ -113,6 +108,22 @@ impl DayRow {
 
     /// The inverse of [`Self::pack`]: `None` for a row that was damaged, or is that of another install or day.
     pub fn unpack(bytes: &[u8], install: &[u8], day: u32) -> Option<Self> {
+        let row = DayRow::read(bytes, install, day)?;
+        let DayRow { version, kind, launch_source, gauges, deltas, codes } = row;
+        Some(Self { version: version.to_owned(), kind, launch_source, gauges, deltas, codes })
+    }
+}
+
+impl<Version> DayRow<Version> {
+    /// Whether one of its heartbeats said that a host had crashed.
+    pub fn has_crashed(&self) -> bool {
+        self.gauges.shutdown == Some(Shutdown::Crash as u8)
+    }
+}
+
+impl<'b> DayRow<&'b str> {
+    /// As [`DayRow::unpack`], with the version where it lies: most rows are read for a moment, and by the million.
+    pub fn read(bytes: &'b [u8], install: &[u8], day: u32) -> Option<Self> {
         let form = *bytes.first()?;
         let rest = match *bytes {
             [FORM | FORM_2, a, b, c, d, ref rest @ ..] => {
@@ -148,7 +159,7 @@ impl DayRow {
         }
         let codes = if form == FORM { read_codes(&mut rest)? } else { Vec::new() };
         Some(Self {
-            version: str::from_utf8(rest).ok()?.to_owned(),
+            version: str::from_utf8(rest).ok()?,
             kind: *EnvKind::ALL.get(usize::from(kind))?,
             launch_source: *LaunchSource::ALL.get(usize::from(launch))?,
             gauges,
