@@ -189,13 +189,13 @@ def moment_of(timestamp, received):
 
 
 def receive(heartbeats, products, now):
-    """What is kept of everything that was received up to `now`: installs by product; and what was answered how often,
+    """What is kept of everything that was received before `now`: installs by product; and what was answered how often,
     by name and UTC day."""
     kept, answers = {name: {} for name in products}, Counter()
     stored, newcomers = defaultdict(list), Counter()
     for one in heartbeats:
         timestamp, received = one.timestamp, one.received
-        if received > now:
+        if received >= now:
             break
         today = received // DAY
         if one.product not in kept:
