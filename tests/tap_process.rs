@@ -419,6 +419,7 @@ fn a_command_that_does_not_exist_is_one_clear_line_and_127() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("no-such-server-anywhere") && said.contains("PATH"), "{said}");
+    assert!(said.contains("(MCPX_STDIO_NOT_FOUND: https://"), "{said}");
     assert_eq!(output.stdout, b"");
     assert_eq!(output.status.code(), Some(127));
 }
@@ -431,12 +432,30 @@ fn a_file_that_cannot_be_executed_is_126() {
     let script = dir.path().join("script");
     fs::write(&script, "#!/no/such/interpreter\n").unwrap();
     make_executable(&script);
-    for (file, code, part) in [(&plain, 126, "denied"), (&script, 127, "interpreter")] {
+    for (file, exit, parts) in [
+        (&plain, 126, ["denied", "MCPX_STDIO_NO_PERMISSION"]),
+        (&script, 127, ["interpreter", "MCPX_STDIO_NOT_EXECUTABLE"]),
+    ] {
         let mut command = tap(&[file.to_str().unwrap()]);
         let output = command.stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{said}");
-        assert!(said.contains(part) && said.lines().count() == 1, "{said}");
+        assert_eq!(output.status.code(), Some(exit), "{said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_server_that_ends_before_it_answers_is_named_by_one_line() {
+    for (script, is_named) in [("exit 3", true), ("exit 0", false), ("echo {}; exit 3", false)] {
+        let mut command = tap(&["sh", "-c", script]);
+        // An input that stays open: the client did not want the end.
+        let (input, kept) = std::io::pipe().unwrap();
+        let output = command.stdin(input).stderr(Stdio::piped()).output().unwrap();
+        drop(kept);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.contains("MCPX_STDIO_EXITED_EARLY"), is_named, "{script}: {said}");
+        assert_eq!(said.lines().count(), usize::from(is_named), "{said}");
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::help;
 use crate::contract::LaunchSource;
+use crate::diagnostics::{Code, page_of};
 use crate::machine;
 use crate::products::told::Told;
 use crate::tap::{self, DEFAULT_DISCOVERY_TOOL, Options};
@@ -33,9 +34,12 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     };
     let command = options.command.clone();
     let error = tap::run(options);
-    let (reason, code) = explain(&command, &error);
-    machine::complain(&format_args!("mcpproxy tap: cannot start {command:?}: {reason}"));
-    ExitCode::from(code)
+    let (reason, code, exit) = explain(&command, &error);
+    machine::complain(&format_args!(
+        "mcpproxy tap: cannot start {command:?}: {reason} ({code}: {})",
+        page_of(code)
+    ));
+    ExitCode::from(exit)
 }
 
 /// Why a command line is wrong.
@@ -125,16 +129,22 @@ fn text(value: OsString) -> String {
     value.to_string_lossy().into_owned()
 }
 
-/// What a user can do about a server that does not start, and the exit code of a shell in its place.
-fn explain(command: &OsStr, error: &io::Error) -> (String, u8) {
+/// What a user can do about a server that does not start, its code, and the exit code of a shell in its place.
+fn explain(command: &OsStr, error: &io::Error) -> (String, &'static str, u8) {
+    const NO_FILE: &str = Code::StdioNotFound.as_str();
+    const NO_PERMISSION: &str = Code::StdioNoPermission.as_str();
+    const NO_PROGRAM: &str = Code::StdioNotExecutable.as_str();
     match error.kind() {
         io::ErrorKind::NotFound if std::path::Path::new(command).exists() => {
-            ("its interpreter (first line of the script) is missing".to_owned(), NOT_FOUND)
+            let reason = "its interpreter (first line of the script) is missing";
+            (reason.to_owned(), NO_PROGRAM, NOT_FOUND)
         }
         io::ErrorKind::NotFound => {
-            ("no such command; is it installed and in PATH?".to_owned(), NOT_FOUND)
+            let reason = "no such command; is it installed and in PATH?";
+            (reason.to_owned(), NO_FILE, NOT_FOUND)
         }
-        _ => (error.to_string(), NOT_EXECUTABLE),
+        io::ErrorKind::PermissionDenied => (error.to_string(), NO_PERMISSION, NOT_EXECUTABLE),
+        _ => (error.to_string(), NO_PROGRAM, NOT_EXECUTABLE),
     }
 }
 

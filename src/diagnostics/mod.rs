@@ -28,8 +28,7 @@ impl Code {
 
     /// The address of the page that explains it.
     pub fn page(self) -> String {
-        let heading = self.as_str().to_ascii_lowercase();
-        document(&format!("docs/reference/diagnostics.md#{heading}"))
+        page_of(self.as_str())
     }
 }
 
@@ -37,6 +36,13 @@ impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// The address of the page that explains the code of this spelling. (A program that names few codes does without
+/// the spellings of all others.)
+pub fn page_of(code: &str) -> String {
+    let heading = code.to_ascii_lowercase();
+    document(&format!("docs/reference/diagnostics.md#{heading}"))
 }
 
 /// The address of a document of this repository.

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Streams {
     has_input_ended: AtomicBool,
     has_output_ended: AtomicBool,
+    has_answered: AtomicBool,
     is_unread: AtomicBool,
 }
 
@@ -27,6 +28,16 @@ impl Streams {
     /// The server has closed its output; said before the client can see it.
     pub fn output_ended(&self) {
         self.has_output_ended.store(true, Ordering::SeqCst);
+    }
+
+    /// The server has written something.
+    pub fn answered(&self) {
+        self.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a server that ended so ended before it wrote anything.
+    pub fn is_early(&self, ending: Ending) -> bool {
+        ending == Ending::Crash && !self.has_answered.load(Ordering::Relaxed)
     }
 
     /// The client reads no more.

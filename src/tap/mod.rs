@@ -23,6 +23,8 @@ mod variables;
 pub use observer::{Direction, Observer};
 
 use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
+use crate::diagnostics::{Code, page_of};
+use crate::machine;
 use crate::products::told::{Command, Told};
 use crate::{Event, Host, LiveCounts, Telemetry};
 use ending::{Ending, Streams};
@@ -116,7 +118,10 @@ impl Session {
         let answers = queue.clone();
         let output = streams.clone();
         let pump = start_thread("answers", move || {
-            let copy = |bytes: &[u8]| answers.push(Direction::ToClient, bytes);
+            let copy = |bytes: &[u8]| {
+                output.answered();
+                answers.push(Direction::ToClient, bytes);
+            };
             let (ended, broken) = (|| output.output_ended(), || output.output_broken());
             forward(server_out, client_out, copy, ended, broken);
         })?;
@@ -126,7 +131,15 @@ impl Session {
         let supervisor = start_thread("supervisor", move || {
             let end = server.wait();
             server.drain(&pump);
-            _ = noted.set(streams.judge(end, || server.was_told(end)));
+            let ending = streams.judge(end, || server.was_told(end));
+            if streams.is_early(ending) {
+                const CODE: &str = Code::StdioExitedEarly.as_str();
+                machine::complain(&format_args!(
+                    "mcpproxy tap: the server ended before it answered ({CODE}: {})",
+                    page_of(CODE)
+                ));
+            }
+            _ = noted.set(ending);
             observed.end(LAST_LOOK);
             files::abandon_unfinished();
             end.leave()
