@@ -182,6 +182,7 @@ fn payload() {
         tool_count: None,
         server_protocol_counts: None,
         configured_ide_count: 0,
+        current_error_codes: Default::default(),
     };
     let policy = ClientPolicy::default();
     let private = PrivateWords::default();

@@ -8,7 +8,9 @@ mod snapshot;
 
 pub use snapshot::Snapshot;
 
-use crate::activation::{BuiltinTool, DAY, DEADLINE, Ending, Mark, Recorded, Surface, clients};
+use crate::activation::{
+    BuiltinTool, DAY, DEADLINE, Ending, ErrorMark, Mark, Recorded, Surface, clients,
+};
 #[cfg(feature = "record")]
 use crate::consent::Effective;
 use crate::contract::RoutingMode;
@@ -63,6 +65,8 @@ pub enum Event<'a> {
         /// Where.
         surface: Surface,
     },
+    /// A state with a code began, or a fix was tried or ended one.
+    Error(ErrorMark),
 }
 
 /// Telemetry of one host process. Never fails the host; inert when telemetry is off.
@@ -202,6 +206,7 @@ fn write(session: &Session, event: Event<'_>, now: u64) -> Recorded {
         Event::ClientActive => record(&[Mark::ClientActive]),
         Event::Request { surface: Surface::Mcp } => record(&[mcp, Mark::ClientActive]),
         Event::Request { surface } => record(&[Mark::Request(surface)]),
+        Event::Error(mark) => record(&[Mark::Error(mark)]),
     }
 }
 

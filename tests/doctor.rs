@@ -1,6 +1,7 @@
 //! `mcpproxy doctor`: what it finds, what it says to do, and that it changes nothing.
 #![cfg(feature = "full")]
 
+use mcpproxy::diagnostics::{Code, Severity};
 use serde_json::Value;
 use std::fs;
 use std::io::Read as _;
@@ -29,9 +30,21 @@ fn checks(
     let failed = all.iter().filter(|check| check["level"] == "fail").count();
     assert_eq!(answer["failed"], failed);
     assert_eq!(output.status.code(), Some(i32::from(failed > 0)));
+    for check in all {
+        let severity = match check["code"].as_str() {
+            Some(code) => Code::parse(code).expect(code).severity(),
+            None => continue,
+        };
+        let level = match severity {
+            Severity::Info => "ok",
+            Severity::Warn => "warn",
+            Severity::Error => "fail",
+        };
+        assert_eq!(check["level"], level, "{check}");
+    }
     let is_asked = |check: &&Value| check["name"] == name;
     let said = |check: &Value| {
-        let words = format!("{} {}", check["found"], check["advice"]);
+        let words = format!("{} {} {}", check["found"], check["advice"], check["code"]);
         (check["level"].as_str().expect("a level").to_owned(), words)
     };
     for check in all {
@@ -98,6 +111,7 @@ fn what_is_wrong_is_found_and_said() {
     finds(home, "api_key", "warn", "chmod 600");
     finds(home, "data_dir", "warn", "chmod 700");
     finds(home, "endpoint", "fail", "https");
+    finds(home, "endpoint", "fail", "MCPX_ENDPOINT_REFUSED");
     finds(home, "upstream_servers", "warn", "`command` nor `url`");
     finds(home, "upstream_servers", "warn", "NO_SUCH");
     finds(home, "consent", "ok", "local only");
@@ -107,16 +121,28 @@ fn what_is_wrong_is_found_and_said() {
     mode(".mcpproxy", 0o700);
     finds(home, "api_key", "ok", "only its owner");
     finds(home, "data_dir", "ok", "private");
+    write(home, config, "{\"mcpServers\": \"SECRET\"}");
+    finds(home, "upstream_servers", "fail", "`mcpServers` must be an object");
+    write(home, config, "{\"servers\": {\"a\": {\"command\": \"npx -y x\"}}}");
+    finds(home, "upstream_servers", "fail", "`servers` is not read");
+    write(home, config, "{\"mcpServers\": {\"a\": {\"command\": \"npx -y x\"}}}");
+    finds(home, "upstream_servers", "warn", "whole command line");
     write(home, config, "{\"telemetry\": {\"anonymous_id\": \"SECRET\"}}");
     finds(home, "identity", "fail", "reset-id");
     write(home, config, "{\"telemetry\": SECRET}");
     finds(home, "config", "fail", "repair");
-    finds(home, "consent", "ok", "off");
+    finds(home, "config", "fail", "MCPX_CONFIG_UNREADABLE");
+    finds(home, "consent", "fail", "off");
+    finds(home, "consent", "fail", "MCPX_CONSENT_UNREADABLE");
+    let text = String::from_utf8(run(home, &[], &[]).stdout).expect("UTF-8");
+    assert!(text.contains("`mcpproxy explain MCPX_CONFIG_UNREADABLE`"), "{text}");
     write(home, ".mcpproxy/telemetry/data.mdb", "SECRET");
     finds(home, "store", "fail", "restores");
+    finds(home, "store", "fail", "MCPX_STORE_DAMAGED");
     fs::remove_dir_all(home.join(".mcpproxy")).expect("there");
     write(home, ".mcpproxy", "");
     finds(home, "data_dir", "fail", "--data-dir");
+    finds(home, "data_dir", "fail", "MCPX_STORE_READ_ONLY");
 }
 
 #[test]
@@ -158,6 +184,7 @@ fn the_endpoint_is_connected_only_when_asked_for_and_gets_no_payload() {
     drop(listener);
     let found = checks(home.path(), "reachability", &["--online"], &variables);
     assert!(found[0].0 == "fail" && found[0].1.contains("refused"), "{found:?}");
+    assert!(found[0].1.contains("MCPX_ENDPOINT_UNREACHABLE"), "{found:?}");
     assert_eq!(fs::read_dir(home.path()).expect("there").count(), 0);
 }
 
@@ -177,4 +204,54 @@ fn an_endpoint_that_speaks_no_tls_is_found_by_its_greeting_alone() {
     assert!(found[0].0 == "fail" && found[0].1.contains("TLS fails"), "{found:?}");
     // A TLS handshake record, and so no request.
     assert_eq!(answer.join().expect("it ends")[..2], [22, 3]);
+}
+
+fn explain(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcpproxy"));
+    command.arg("explain").args(args).env_clear().output().expect("it starts")
+}
+
+#[test]
+fn a_code_is_explained_however_it_is_typed() {
+    let said = |args: &[&str]| {
+        let output = explain(args);
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{args:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let text = said(&["MCPX_STDIO_NOT_FOUND"]);
+    assert_eq!(text, said(&["stdio_not_found"]));
+    assert_eq!(text, said(&["mcpx_Stdio_Not_Found"]));
+    for part in ["(error, permanent)", "does not exist", "Run: command -v PROGRAM", "#mcpx_stdio_"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let one: Value = serde_json::from_str(&said(&["HTTP_DNS", "-o", "json"])).expect("JSON");
+    assert_eq!(one["code"], "MCPX_HTTP_DNS");
+    assert_eq!((&one["severity"], &one["permanent"]), (&"error".into(), &false.into()));
+    let kinds = one["steps"].as_array().expect("steps").iter().map(|step| &step["kind"]);
+    assert!(kinds.eq(["advice", "command", "action"].iter()), "{one}");
+    let yaml = said(&["HTTP_DNS", "-o", "yaml"]);
+    assert!(yaml.starts_with("code: MCPX_HTTP_DNS\n"), "{yaml}");
+    let all: Value = serde_json::from_str(&said(&["-o", "json"])).expect("JSON");
+    let all = all["codes"].as_array().expect("codes");
+    let list = said(&[]);
+    assert_eq!(list.lines().count(), all.len());
+    for (line, code) in list.lines().zip(all) {
+        let words = ["code", "severity", "sentence"].map(|name| code[name].as_str().expect(name));
+        assert!(words.iter().all(|word| line.contains(word)), "{line}: {code}");
+    }
+}
+
+#[test]
+fn a_code_with_a_slip_is_named() {
+    for (typed, hint) in [
+        ("MCPX_STDIO_NOTFOUND", "did you mean MCPX_STDIO_NOT_FOUND?"),
+        ("http-dns", "did you mean MCPX_HTTP_DNS?"),
+        ("zz", "`mcpproxy explain` lists them"),
+    ] {
+        let output = explain(&[typed]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
+        assert!(said.contains(hint) && said.lines().count() == 1, "{said}");
+    }
 }

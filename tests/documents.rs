@@ -13,7 +13,8 @@ fn root() -> &'static Path {
 fn documents() -> Vec<(String, String)> {
     let mut paths: Vec<PathBuf> =
         ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
-    for folder in [root().join("docs"), root().join("docs/collector")] {
+    for folder in ["docs", "docs/collector", "docs/reference"] {
+        let folder = root().join(folder);
         let docs = fs::read_dir(folder).expect("docs").map(|entry| entry.expect("an entry").path());
         paths.extend(docs.filter(|path| path.is_file()));
     }

@@ -48,6 +48,7 @@ const CASES: &[(&[&str], &[&str])] = &[
     (&["tap", "--disc"], &["--discovery-tool"]),
     (&["upstream", "add", "x", "--en"], &["--env"]),
     (&["doctor", "--on"], &["--online"]),
+    (&["explain", "MCPX_HTTP_D"], &["MCPX_HTTP_DNS"]),
 ];
 
 fn check(offered: &str, words: &[&str], expected: &[&str]) {

@@ -200,6 +200,37 @@ fn enabling_and_disabling_change_one_word_each() {
 }
 
 #[test]
+fn a_list_of_servers_that_is_not_read_is_named() {
+    let dir = tempfile::tempdir().expect("dir");
+    for (text, parts) in [
+        (r#"{"mcpServers":"SECRET"}"#, ["`mcpServers` must be an object", "repair it"]),
+        (
+            r#"{"mcpservers":{"a":{"command":"SECRET"}}}"#,
+            ["`mcpservers` is not read", "`mcpServers`"],
+        ),
+        (r#"{"servers":{"a":{"command":"SECRET"}}}"#, ["`servers` is not read", "`mcpServers`"]),
+    ] {
+        write(dir.path(), text);
+        fails(dir.path(), &["list"], 1, &parts);
+    }
+    write(dir.path(), r#"{"servers":{"port":1}}"#);
+    assert!(out(dir.path(), &["list"]).contains("No servers"), "another program's own key");
+}
+
+#[test]
+fn a_command_that_cannot_work_is_not_added() {
+    let dir = tempfile::tempdir().expect("dir");
+    for (words, parts) in [
+        (&["add", "a", "--", "npx -y SECRET"][..], ["whole command line", "`args`"]),
+        (&["add", "a", "--", "npx", "-y"], ["name no package", "`args`"]),
+        (&["add", "a", "--url", "docker://SECRET"], ["`url` names a container image", "docker"]),
+    ] {
+        fails(dir.path(), words, 2, &parts);
+    }
+    assert_eq!(fs::read_dir(dir.path()).expect("read").count(), 0, "nothing is created");
+}
+
+#[test]
 fn the_list_shows_what_is_there_and_nothing_secret() {
     let dir = tempfile::tempdir().expect("dir");
     assert!(out(dir.path(), &["list"]).contains("upstream add"));
@@ -222,7 +253,7 @@ NAME    PROTOCOL         ENABLED  SERVER
 files   stdio            yes      npx
 web     streamable_http  no       https://h.example:8
 old     sse              yes      http://h; problem: HTTP with SSE (2024-11-05) is not supported; use streamable HTTP
-shell   stdio            yes      sh ..
+shell   stdio            yes      sh ..; problem: `command` is a whole command line; keep only the program in `command`, and write each argument as an item of `args`
 broken  auto             yes      problem: `command` must be a string
 #6      auto             yes      problem: `name` is missing or no string; give the server a name
 ";
@@ -374,22 +405,18 @@ fn a_file_that_others_may_read_and_that_gets_a_secret_is_named() {
         assert!(output.status.success(), "{args:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert_eq!(
-        said(&["add", "own", "--env", "K=SECRET", "--", "npx"]),
-        "",
-        "a file of ours is 0600"
-    );
+    assert_eq!(said(&["add", "own", "--env", "K=SECRET", "--", "x"]), "", "a file of ours is 0600");
     let path = dir.path().join("mcp_config.json");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
     for args in [
-        &["add", "none", "--", "npx"][..],
-        &["add", "own", "--replace", "--env", "K=${OWN}", "--", "npx"],
+        &["add", "none", "--", "x"][..],
+        &["add", "own", "--replace", "--env", "K=${OWN}", "--", "x"],
         &["add", "page", "--header", "K: Bearer ${OWN}", "--url", "https://h"],
     ] {
         assert_eq!(said(args), "", "{args:?}");
     }
     for (member, args) in [
-        ("env", &["add", "env", "--env", "K=SECRET", "--", "npx"][..]),
+        ("env", &["add", "env", "--env", "K=SECRET", "--", "x"][..]),
         ("headers", &["add", "web", "--header", "K: SECRET", "--url", "https://h"]),
         ("url", &["add", "query", "--url", "https://h/mcp?key=SECRET"]),
     ] {

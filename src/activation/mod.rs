@@ -6,6 +6,11 @@ pub mod clients;
 #[cfg(feature = "activation")]
 mod codec;
 mod days;
+#[cfg(feature = "serve")]
+pub mod errors;
+#[cfg(not(feature = "serve"))]
+#[path = "errors/absent.rs"]
+pub mod errors;
 #[cfg(feature = "activation")]
 mod record;
 pub mod state;
@@ -13,6 +18,7 @@ mod store;
 mod window;
 
 pub use days::{ActiveDays, DAY, Days};
+pub use errors::{ErrorMark, Errors, Standing};
 pub use state::State;
 pub use store::{Claim, Clock, DEADLINE, Deferred, Health, Recorded, Store, StoreError, owner};
 pub use window::HourlyWindow;
@@ -43,6 +49,8 @@ pub enum Mark<'a> {
     Request(Surface),
     /// One of our own tools was called.
     Builtin(BuiltinTool),
+    /// Something happened about errors.
+    Error(ErrorMark),
 }
 
 /// How a host ended.

@@ -9,6 +9,9 @@ use super::{Days, HourlyWindow, State};
 
 mod bodies;
 
+#[cfg(feature = "serve")]
+pub use bodies::{read_window, write_window};
+
 /// The parts of [`State`], each under a key of its own, and where the store comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
@@ -22,6 +25,9 @@ pub enum Key {
     Counters,
     /// [`State::days`]
     Days,
+    /// [`State::errors`]; a build that meets none knows no such record, and so keeps it.
+    #[cfg(feature = "serve")]
+    Errors,
     /// [`State::sender`]
     Sender,
     /// [`State::pending`]
@@ -36,11 +42,13 @@ pub enum Key {
 
 impl Key {
     /// Every part of [`State`].
-    pub const PARTS: [Key; 9] = [
+    pub const PARTS: [Key; 9 + cfg!(feature = "serve") as usize] = [
         Key::Funnel,
         Key::Windows,
         Key::Counters,
         Key::Days,
+        #[cfg(feature = "serve")]
+        Key::Errors,
         Key::Sender,
         Key::Pending,
         Key::Install,
@@ -64,6 +72,8 @@ impl Key {
             Key::Windows => b"windows",
             Key::Counters => b"counters",
             Key::Days => b"days",
+            #[cfg(feature = "serve")]
+            Key::Errors => b"errors",
             Key::Sender => b"sender",
             Key::Pending => b"pending",
             Key::Install => b"install",
@@ -212,6 +222,10 @@ pub fn encode(state: &State, key: Key, there: Option<&[u8]>) -> Option<Vec<u8>> 
         // The first programs know no such record: while there are no days there is none.
         Key::Days if there.is_none() && state.days == Days::default() => return None,
         Key::Days => renew(key, &state.days, there),
+        #[cfg(feature = "serve")]
+        Key::Errors if there.is_none() && state.errors == Default::default() => return None,
+        #[cfg(feature = "serve")]
+        Key::Errors => renew(key, &state.errors, there),
         Key::Sender => renew(key, &state.sender, there),
         Key::Pending => renew(key, state.pending.as_ref()?, there),
         Key::Install => renew(key, &state.install, there),
@@ -231,6 +245,8 @@ pub fn decode(state: &mut State, key: Key, value: Option<&[u8]>) -> Result<(), D
         }
         Key::Counters => state.counters = open_or_default(key, value)?,
         Key::Days => state.days = open_or_default(key, value)?,
+        #[cfg(feature = "serve")]
+        Key::Errors => state.errors = open_or_default(key, value)?,
         Key::Sender => state.sender = open_or_default(key, value)?,
         Key::Pending => state.pending = value.map(|value| open(key, value)).transpose()?,
         Key::Install => state.install = open_or_default(key, value)?,

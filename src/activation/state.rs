@@ -1,6 +1,6 @@
 //! Everything the store holds, as plain values, and the pure functions that change it.
 
-use super::{BuiltinTool, Days, Ending, HourlyWindow, Mark, Surface};
+use super::{BuiltinTool, Days, Ending, Errors, HourlyWindow, Mark, Standing, Surface};
 use crate::contract::client_name::{UNKNOWN, is_canonical};
 use crate::contract::{
     AgentEnv, BuiltinToolCalls, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode,
@@ -23,6 +23,8 @@ pub struct State {
     pub counters: Counters,
     /// Days of the install.
     pub days: Days,
+    /// Errors that were met.
+    pub errors: Errors,
     /// When the next heartbeat is due and who sends it.
     pub sender: Sender,
     /// The bytes of a heartbeat whose acknowledgement has not been recorded.
@@ -211,6 +213,8 @@ pub struct LiveMark {
     pub server_protocol_counts: Option<ServerProtocolCounts>,
     /// IDE configurations that hold our entry.
     pub configured_ide_count: u64,
+    /// Servers by the error that they are in.
+    pub current_error_codes: Standing,
 }
 
 /// What a mark did to a [`State`].
@@ -225,6 +229,9 @@ pub struct Applied {
 impl State {
     /// Applies one mark.
     pub fn apply(&mut self, mark: &Mark<'_>, now: u64) -> Applied {
+        if let Mark::Error(mark) = *mark {
+            return self.errors.apply(mark, now);
+        }
         let rare = self.funnel.apply(mark);
         if rare && *mark == Mark::UpstreamResult {
             self.days.real_tool_call_at = now;
@@ -272,7 +279,8 @@ impl Funnel {
             | Mark::ClientActive
             | Mark::Ended(_)
             | Mark::Request(_)
-            | Mark::Builtin(_) => false,
+            | Mark::Builtin(_)
+            | Mark::Error(_) => false,
         }
     }
 
@@ -331,7 +339,8 @@ impl Counters {
             | Mark::ServerConnected
             | Mark::Discovery { .. }
             | Mark::UpstreamResult
-            | Mark::ClientActive => return None,
+            | Mark::ClientActive
+            | Mark::Error(_) => return None,
         })
     }
 

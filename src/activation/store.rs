@@ -31,6 +31,7 @@ pub use deferred::Deferred;
 use files as on_disk;
 
 use super::{Mark, State};
+use crate::diagnostics::Code;
 use crate::paths::Place;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -104,7 +105,9 @@ pub enum StoreError {
     RemoteFileSystem(String),
     /// What a store needs may not be written: what that is, and why.
     Unwritable(&'static str, String),
-    /// An I/O error: where, and its kind.
+    /// The disk, or what its user may use of it, is full: where, and why.
+    Full(&'static str, String),
+    /// Another I/O error: where, and its kind.
     Io(String),
     /// The store is damaged and was left as it is ([`Store::peek`] repairs nothing).
     Damaged(String),
@@ -128,6 +131,7 @@ impl fmt::Display for StoreError {
                 f,
                 "{what} cannot be written ({why}): nothing is recorded or sent; make it writable, or point MCPPROXY_HOME to another data directory"
             ),
+            Self::Full(what, why) => write!(f, "no activation store: {what}: {why}"),
             Self::Io(what) => write!(f, "no activation store: {what}"),
             Self::Damaged(what) => write!(
                 f,
@@ -142,6 +146,22 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+impl StoreError {
+    /// Its code; that a build has no store is not an error.
+    pub const fn code(&self) -> Option<Code> {
+        Some(match self {
+            Self::Busy => Code::StoreBusy,
+            Self::RemoteFileSystem(_) => Code::StoreRemote,
+            Self::Unwritable(..) => Code::StoreReadOnly,
+            Self::Full(..) => Code::StoreFull,
+            Self::Io(_) => Code::Unknown,
+            Self::Damaged(_) => Code::StoreDamaged,
+            Self::Newer => Code::StoreNewer,
+            Self::NotBuilt => return None,
+        })
+    }
+}
 
 /// What happened to the store, for `status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

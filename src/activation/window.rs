@@ -60,6 +60,12 @@ impl HourlyWindow {
         }
     }
 
+    /// Removes what does not count at `now`, as a write would.
+    #[cfg(feature = "serve")]
+    pub(super) fn forget_before(&mut self, now: u64) {
+        self.forget(now / HOUR);
+    }
+
     /// Hour (since 1970) and count of each bucket.
     #[cfg(feature = "activation")]
     pub(super) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {

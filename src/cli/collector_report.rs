@@ -41,7 +41,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let failed = |error: StoreError| Failure::failed(error.to_string());
     let reader = Reader::open(&dir(call)?).map_err(failed)?;
     let snapshot = match topic {
-        Topic::Versions => Snapshot::read_with_days(&reader, now),
+        Topic::Versions | Topic::Health => Snapshot::read_with_days(&reader, now),
         _ => Snapshot::read(&reader, now),
     };
     let snapshot = snapshot.map_err(failed)?;

@@ -520,6 +520,7 @@ pub const COMMANDS: &[Command] = &names_alone([
         entry: Entry::Parsed(super::uninstall::run),
     },
     shell::DOCTOR,
+    shell::EXPLAIN,
     shell::COMPLETIONS,
     shell::MAN,
     Command {

@@ -228,7 +228,8 @@ fn entry(call: &Call) -> Result<Entry, Failure> {
             "this build has no gateway (cargo feature `serve`); use --wrap, or --url URL",
         ));
     }
-    let mut words = vec![wiring::this_program().map_err(Failure::failed)?];
+    let mut words =
+        vec![wiring::this_program().map_err(|error| Failure::failed(error.to_string()))?];
     words.extend(["serve", "--stdio"].map(str::to_owned));
     words.extend(data_dir(call)?);
     Ok(Entry::Command(words))
@@ -245,7 +246,10 @@ fn through(call: &Call) -> Result<Vec<String>, Failure> {
     if !cfg!(feature = "tap") {
         return Err(Failure::failed("this build has no `tap` (cargo feature `tap`)"));
     }
-    let mut words = vec![wiring::this_program().map_err(Failure::failed)?, "tap".to_owned()];
+    let mut words = vec![
+        wiring::this_program().map_err(|error| Failure::failed(error.to_string()))?,
+        "tap".to_owned(),
+    ];
     words.extend(data_dir(call)?);
     words.push("--".to_owned());
     Ok(words)

@@ -5,9 +5,10 @@
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::contract::LaunchSource;
-use crate::environment::{Classification, RecordedEvidence, classify};
+use crate::environment::{Classification, RecordedEvidence, RecordingError, classify};
 use crate::{json, machine, visible};
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::process::ExitCode;
@@ -79,7 +80,7 @@ fn judge_lines(mut lines: impl BufRead, out: &mut impl Write) -> io::Result<bool
             Err(error) => {
                 clean = false;
                 answer.push_str(&format!("{{\"line\":{number},\"error\":"));
-                json::write_str(&mut answer, &error);
+                json::write_str(&mut answer, &error.to_string());
             }
         }
         answer.push_str("}\n");
@@ -91,11 +92,30 @@ fn judge_lines(mut lines: impl BufRead, out: &mut impl Write) -> io::Result<bool
     Ok(clean)
 }
 
-fn judge(line: &[u8], whole: bool) -> Result<Classification, String> {
-    if !whole {
-        return Err(format!("longer than {MAX_LINE_BYTES} bytes"));
+/// Why a line has no verdict.
+#[derive(Debug)]
+enum LineError {
+    /// It is longer than [`MAX_LINE_BYTES`].
+    TooLong,
+    /// It is no recorded evidence.
+    Recording(RecordingError),
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => write!(f, "longer than {MAX_LINE_BYTES} bytes"),
+            Self::Recording(error) => error.fmt(f),
+        }
     }
-    RecordedEvidence::from_json(line).map(|recorded| classify(&recorded)).map_err(|e| e.to_string())
+}
+
+fn judge(line: &[u8], whole: bool) -> Result<Classification, LineError> {
+    if !whole {
+        return Err(LineError::TooLong);
+    }
+    let recorded = RecordedEvidence::from_json(line).map_err(LineError::Recording)?;
+    Ok(classify(&recorded))
 }
 
 /// Reads the next line without its end into `line`; `None` at the end. Keeps at most

@@ -38,7 +38,9 @@ fn table(checks: &[Check]) -> String {
         let level = check.level.as_str().to_owned();
         rows.push([level, check.name.to_owned(), format!("{}.", check.found)]);
         let advice = check.advice.as_ref().map(|advice| format!("To do: {advice}."));
-        rows.extend(advice.map(|advice| [String::new(), String::new(), advice]));
+        let code = check.code.map(|code| format!("{code}: `mcpproxy explain {code}` says more."));
+        let below = [advice, code].into_iter().flatten();
+        rows.extend(below.map(|line| [String::new(), String::new(), line]));
     }
     output::columns(&rows)
 }

@@ -33,6 +33,8 @@ mod connect;
 mod detect;
 #[cfg(feature = "cli")]
 mod doctor;
+#[cfg(feature = "cli")]
+mod explain;
 #[cfg(feature = "heartbeat")]
 mod forget;
 mod help;

@@ -6,7 +6,8 @@ use super::{Call, Failure};
 use crate::visible;
 #[cfg(feature = "cli")]
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -24,24 +25,44 @@ impl Format {
     /// The format that a call asks for.
     pub(super) fn of(call: &Call, place: &str) -> Result<Self, Failure> {
         let Some(value) = call.value("output") else { return Ok(Self::Table) };
-        Self::from_value(value).map_err(|why| Failure::usage(place, why))
+        Self::from_value(value).map_err(|error| Failure::usage(place, error.to_string()))
     }
 
-    /// The format of that name; else how to fix it.
-    pub(super) fn from_value(value: &OsStr) -> Result<Self, String> {
+    /// The format of that name.
+    pub(super) fn from_value(value: &OsStr) -> Result<Self, FormatError> {
         match value.to_str() {
             Some("table") => Ok(Self::Table),
             Some("json") => Ok(Self::Json),
             #[cfg(feature = "cli")]
             Some("yaml") => Ok(Self::Yaml),
             #[cfg(not(feature = "cli"))]
-            Some("yaml") => {
-                Err("yaml is not in this build; it comes with the cargo feature `cli`".into())
+            Some("yaml") => Err(FormatError::NotBuilt),
+            _ => Err(FormatError::Unknown(value.to_owned())),
+        }
+    }
+}
+
+/// Why there is no format of that name.
+#[derive(Debug)]
+pub(super) enum FormatError {
+    /// YAML, in a build without it.
+    #[cfg(not(feature = "cli"))]
+    NotBuilt,
+    /// It is none of ours.
+    Unknown(OsString),
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(not(feature = "cli"))]
+            Self::NotBuilt => {
+                f.write_str("yaml is not in this build; it comes with the cargo feature `cli`")
             }
-            _ => {
+            Self::Unknown(value) => {
                 let formats =
                     if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" };
-                Err(format!("unknown output format {value:?}; use {formats}"))
+                write!(f, "unknown output format {value:?}; use {formats}")
             }
         }
     }

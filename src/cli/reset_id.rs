@@ -9,6 +9,8 @@ use crate::activation::{Store, StoreError};
 use crate::heartbeat::sent;
 use crate::paths::Place;
 use crate::{identity, machine};
+use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
@@ -26,13 +28,29 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     ))
 }
 
+/// Why something of the old id is still there.
+pub(super) enum ForgetError {
+    /// What was counted.
+    Store(StoreError),
+    /// A copy of what was sent.
+    Copy(io::ErrorKind),
+}
+
+impl fmt::Display for ForgetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Copy(kind) => write!(f, "a copy in `sent` cannot be removed: {kind}"),
+        }
+    }
+}
+
 /// Removes what belongs to the old id.
-pub(super) fn forget(place: &Place) -> Result<(), String> {
+pub(super) fn forget(place: &Place) -> Result<(), ForgetError> {
     match Store::reset(place) {
         // A build without a store has none to forget.
         Ok(()) | Err(StoreError::NotBuilt) => {}
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(ForgetError::Store(error)),
     }
-    sent::remove_all(place)
-        .map_err(|(_, kind)| format!("a copy in `sent` cannot be removed: {kind}"))
+    sent::remove_all(place).map_err(|(_, kind)| ForgetError::Copy(kind))
 }

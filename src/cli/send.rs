@@ -4,35 +4,124 @@
 
 use super::about::About;
 use super::{Call, Failure, output};
-use crate::activation::{State, Store};
+use crate::activation::{State, Store, StoreError};
 use crate::config::EDIT_DEADLINE;
 use crate::consent::{Consent, Effective};
 use crate::contract::timestamp;
+use crate::diagnostics::Code;
+use crate::gate::Refusal;
 use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
 use crate::heartbeat::{assemble, nonce, preview};
-use crate::identity;
+use crate::identity::{self, IdentityError};
 use crate::machine::{self, Surroundings};
-use crate::notice::{self, Notice, Program};
-use crate::products::{self, Subject};
+use crate::notice::{self, Notice, NoticeError, Program};
+use crate::products::{self, EnterError, Subject};
+use std::fmt;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let about = About::in_use(call, Surroundings::of_this_process())?;
-    let said = send(&about.subject, call.has("now")).map_err(Failure::failed)?;
+    let said = send(&about.subject, call.has("now"))
+        .map_err(|error| Failure::failed(error.to_string()))?;
     output::print(&format!("{said}\n"))
 }
 
-/// What happened; else why nothing was acknowledged.
-fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
+/// Why nothing was acknowledged.
+enum SendError {
+    /// Telemetry is off, or local only.
+    NotAllowed(Consent),
+    /// The product could not get a place.
+    Enter(EnterError),
+    /// The store cannot be used.
+    Store(StoreError),
+    /// There is no id to send under.
+    Identity(IdentityError),
+    /// The notice could not be shown.
+    Notice(NoticeError),
+    /// Another process or a new identity came first.
+    Overtaken,
+    /// The endpoint did not take it: why, and when the next attempt is.
+    NotAcknowledged(String, NextAttempt),
+    /// The gate refused it.
+    Refused(Refusal, NextAttempt),
+    /// Waiting changes nothing about it.
+    Unable(String),
+    /// The store did not answer in time.
+    Busy,
+    /// One of these, with its code.
+    Coded(Box<SendError>, Code),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why: &dyn fmt::Display = match self {
+            Self::Coded(error, code) => return write!(f, "{error} ({code})"),
+            Self::NotAcknowledged(why, next) => {
+                return write!(f, "not acknowledged: {why}; {next}");
+            }
+            Self::Refused(refusal, next) => {
+                return write!(f, "not sent: the anonymity gate refused it: {refusal}; {next}");
+            }
+            Self::NotAllowed(consent) => {
+                let state = match consent.effective {
+                    Effective::LocalOnly => "local only",
+                    Effective::On | Effective::Off => "off",
+                };
+                return write!(
+                    f,
+                    "not sent: telemetry is {state} ({}): {}",
+                    consent.rule, consent.detail
+                );
+            }
+            Self::Enter(error) => error,
+            Self::Store(error) => error,
+            Self::Identity(error) => error,
+            Self::Notice(error) => error,
+            Self::Overtaken => &"overtaken by another process or a new identity",
+            Self::Unable(why) => why,
+            Self::Busy => &"the activation store is busy; try again",
+        };
+        write!(f, "not sent: {why}")
+    }
+}
+
+/// When the next attempt may begin, as the status says it, seen at a time.
+#[derive(Clone, Copy)]
+struct NextAttempt {
+    next: Option<u64>,
+    now: u64,
+}
+
+impl NextAttempt {
+    /// In words; `wait` is how long it is until then if the status does not say it.
+    fn later(self, wait: u64) -> String {
+        let at = self.next.filter(|at| *at > self.now).unwrap_or(self.now + wait);
+        format!("in {}, at {}", span(at - self.now), timestamp::format(at))
+    }
+}
+
+impl fmt::Display for NextAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.next {
+            Some(at) => {
+                write!(f, "the next attempt is {}", self.later(at.saturating_sub(self.now)))
+            }
+            None => f.write_str("the next attempt is made once a host has started"),
+        }
+    }
+}
+
+/// What happened.
+fn send(subject: &Subject, at_once: bool) -> Result<String, SendError> {
     let around = Surroundings::of_this_process();
     let dir = &subject.dir;
     let permission = Permission::read(subject, around);
     let place = &permission.place;
     if permission.consent.effective != Effective::On {
-        return Err(not_allowed(&permission.consent));
+        return Err(SendError::NotAllowed(permission.consent));
     }
     let now = machine::now();
     let timing = Timing::of(around);
@@ -44,17 +133,12 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
     // Where no host of this endpoint has started yet, this is the first. A command makes none the newest.
     if permission.anonymous_id().is_none() {
         products::enter(subject, place, permission.endpoint().as_deref(), now, EDIT_DEADLINE)
-            .map_err(|error| format!("not sent: {error}"))?;
+            .map_err(SendError::Enter)?;
     }
-    let store = Store::open(place, machine::now).map_err(|e| format!("not sent: {e}"))?;
+    let store = Store::open(place, machine::now).map_err(SendError::Store)?;
     // To ask for it is no consent to more than the notice says: it comes first here, too.
-    let identity = identity::ensure(place, now)
-        .map_err(|error| error.to_string())
-        .and_then(|id| {
-            let adopted = store.update(true, |state| schedule::adopt(state, &id));
-            adopted.map(|()| id).map_err(|error| error.to_string())
-        })
-        .map_err(|why| format!("not sent: {why}"))?;
+    let identity = identity::ensure(place, now).map_err(SendError::Identity)?;
+    store.update(true, |state| schedule::adopt(state, &identity)).map_err(SendError::Store)?;
     let notice = Notice {
         product: &subject.product.name,
         host: &permission.host(),
@@ -62,8 +146,7 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
         dir,
         program: Program::current(),
     };
-    notice::show_once(&notice, &store, &identity, now)
-        .map_err(|error| format!("not sent: {error}"))?;
+    notice::show_once(&notice, &store, &identity, now).map_err(SendError::Notice)?;
     let attempt = Attempt {
         subject,
         store: &store,
@@ -84,33 +167,29 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, String> {
         let since = assemble::live_host(&state, now).map(|host| host.started_at);
         schedule::next_attempt_of(&subject.product.version, &state, &timing, since, now)
     });
-    say(outcome, at_once, now, next)
+    // A build without `explain` has no use for it.
+    let code = outcome.code().filter(|_| cfg!(feature = "cli"));
+    say(outcome, at_once, NextAttempt { next, now }).map_err(|error| match code {
+        Some(code) => SendError::Coded(Box::new(error), code),
+        None => error,
+    })
 }
 
-/// `next` is when the next attempt may begin, as the status says it.
-fn say(outcome: Outcome, at_once: bool, now: u64, next: Option<u64>) -> Result<String, String> {
-    let later = |wait: u64| {
-        let at = next.filter(|at| *at > now).unwrap_or(now + wait);
-        format!("in {}, at {}", span(at - now), timestamp::format(at))
-    };
-    let next_attempt = || match next {
-        Some(at) => format!("the next attempt is {}", later(at.saturating_sub(now))),
-        None => "the next attempt is made once a host has started".to_owned(),
-    };
+fn say(outcome: Outcome, at_once: bool, next: NextAttempt) -> Result<String, SendError> {
     match outcome {
         Outcome::Acknowledged(bytes) => Ok(format!("sent: {} bytes, acknowledged", bytes.len())),
         // Times are whole seconds: whoever asks in that of the last acknowledgement has what they asked for.
         Outcome::Waiting(Begin::NotDue(_)) if at_once => {
             Ok("not sent again: one was acknowledged in the second in which this was asked for, or since".to_owned())
         }
-        Outcome::Waiting(Begin::NotDue(wait)) => Ok(format!("not due: next {}", later(wait))),
+        Outcome::Waiting(Begin::NotDue(wait)) => Ok(format!("not due: next {}", next.later(wait))),
         Outcome::Waiting(Begin::BackingOff(wait)) => Ok(format!(
             "not due: the last attempt failed, next {}; --now tries at once",
-            later(wait)
+            next.later(wait)
         )),
         Outcome::Waiting(Begin::Retired(wait)) => Ok(format!(
             "not due: the endpoint retired this version, it is asked again {}; --now asks at once",
-            later(wait)
+            next.later(wait)
         )),
         Outcome::Waiting(Begin::LeasedByOther(_)) => {
             Ok("not due: another process is sending".to_owned())
@@ -123,26 +202,13 @@ fn say(outcome: Outcome, at_once: bool, now: u64, next: Option<u64>) -> Result<S
         Outcome::Waiting(Begin::ClockUnset(_)) => {
             Ok("not due: the clock of this machine is not set".to_owned())
         }
-        Outcome::Waiting(Begin::Go) | Outcome::Abandoned => {
-            Err("not sent: overtaken by another process or a new identity".to_owned())
-        }
-        Outcome::Failed { why, .. } => Err(format!("not acknowledged: {why}; {}", next_attempt())),
-        Outcome::Refused(refusal) => Err(format!(
-            "not sent: the anonymity gate refused it: {refusal}; {}",
-            next_attempt()
-        )),
-        Outcome::NotAllowed(consent) => Err(not_allowed(&consent)),
-        Outcome::Unable(why) => Err(format!("not sent: {why}")),
-        Outcome::Busy => Err("not sent: the activation store is busy; try again".to_owned()),
+        Outcome::Waiting(Begin::Go) | Outcome::Abandoned => Err(SendError::Overtaken),
+        Outcome::Failed { why, .. } => Err(SendError::NotAcknowledged(why, next)),
+        Outcome::Refused(refusal) => Err(SendError::Refused(refusal, next)),
+        Outcome::NotAllowed(consent) => Err(SendError::NotAllowed(consent)),
+        Outcome::Unable(why) => Err(SendError::Unable(why)),
+        Outcome::Busy => Err(SendError::Busy),
     }
-}
-
-fn not_allowed(consent: &Consent) -> String {
-    let state = match consent.effective {
-        Effective::LocalOnly => "local only",
-        Effective::On | Effective::Off => "off",
-    };
-    format!("not sent: telemetry is {state} ({}): {}", consent.rule, consent.detail)
 }
 
 pub(super) fn span(seconds: u64) -> String {

@@ -142,8 +142,8 @@ fn explain(command: &OsStr, error: &io::Error) -> (String, u8) {
 mod tests {
     use super::*;
 
-    fn parsed(args: &[&str]) -> Result<Option<Options>, String> {
-        parse(args.iter().map(OsString::from).collect()).map_err(|error| error.to_string())
+    fn parsed(args: &[&str]) -> Result<Option<Options>, UsageError> {
+        parse(args.iter().map(OsString::from).collect())
     }
 
     fn words(options: &Options) -> Vec<String> {
@@ -220,7 +220,7 @@ mod tests {
             (&["--launched-by", "me", "x"], "login_item"),
             (&["--verbose", "x"], "--verbose"),
         ] {
-            let error = parsed(args).unwrap_err();
+            let error = parsed(args).unwrap_err().to_string();
             assert!(error.contains(part), "{args:?}: {error}");
         }
     }

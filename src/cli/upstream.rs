@@ -14,13 +14,15 @@ pub(super) use test::test;
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::config::servers::relative::{is_dotted, is_relative, is_relative_command};
-use crate::config::servers::{self, ChangeError, ServerEntry, Transport};
+use crate::config::servers::{self, ChangeError, EntryError, Hint, ServerEntry, Transport};
 use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue, Which};
 use crate::machine;
 use crate::node::Node;
 use crate::paths::DataDir;
 use mcpproxy_platform::files;
 use std::ffi::OsStr;
+use std::fmt;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,9 +31,9 @@ type Members = Vec<(String, NewValue)>;
 pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
     let place = "upstream add";
     let usage =
-        |why: String| Failure::usage(place, format!("{why}; see `mcpproxy {place} --help`"));
+        |error: AddError| Failure::usage(place, format!("{error}; see `mcpproxy {place} --help`"));
     let (name, members) = new_entry(call).map_err(usage)?;
-    servers::check(&name, &members).map_err(usage)?;
+    servers::check(&name, &members).map_err(|error| usage(error.into()))?;
     let replaced = edit(call, &name, |e| servers::add(e, &name, members, call.has("replace")))?;
     say_if_exposed(&call.dir()?, &name);
     if let Some(url) = call.value("url").and_then(OsStr::to_str)
@@ -39,7 +41,7 @@ pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
     {
         machine::complain(&format!(
             "mcpproxy: {name:?} may never be connected: {}",
-            servers::SSE_ADDRESS
+            Hint::SseAddress
         ));
     }
     let done = if replaced { "Replaced" } else { "Added" };
@@ -116,14 +118,68 @@ fn edit<R>(
     })
 }
 
-/// The name and the entry that a command line asks for; else what is wrong with it.
-fn new_entry(call: &Call) -> Result<(String, Members), String> {
+/// Why a command line is no server.
+#[derive(Debug)]
+enum AddError {
+    /// It has a URL and a command.
+    Both,
+    /// It has neither.
+    Neither,
+    /// It has headers for a command.
+    HeaderOfCommand,
+    /// Its command is a URL.
+    UrlAsCommand,
+    /// It has this option, which is for a command, and a URL.
+    OptionOfCommand(&'static str),
+    /// What stands here is not UTF-8.
+    Utf8(&'static str),
+    /// The value of this option has not this form.
+    Form(&'static str, &'static str),
+    /// This option has the same name twice.
+    Twice(&'static str),
+    /// There is no current directory.
+    NoDirectory(io::ErrorKind),
+    /// What it asks for is no entry.
+    Entry(EntryError),
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Both => f.write_str("there are both --url and a command; give one"),
+            Self::Neither => f.write_str("there is no server; give a command, or --url URL"),
+            Self::HeaderOfCommand => f.write_str("--header is for --url; a command has --env"),
+            Self::UrlAsCommand => f.write_str("the command is a URL; write --url before it"),
+            Self::OptionOfCommand(option) => {
+                write!(f, "--{option} is for a command, not for --url")
+            }
+            Self::Utf8(what) => write!(f, "{what} is not UTF-8"),
+            Self::Form(option, form) => write!(f, "--{option} must be {form}"),
+            Self::Twice(option) => {
+                write!(f, "--{option} is given twice with one name; give it once")
+            }
+            Self::NoDirectory(kind) => {
+                write!(f, "--cwd is relative, and the current directory is gone: {kind}")
+            }
+            Self::Entry(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<EntryError> for AddError {
+    fn from(error: EntryError) -> Self {
+        Self::Entry(error)
+    }
+}
+
+/// The name and the entry that a command line asks for.
+fn new_entry(call: &Call) -> Result<(String, Members), AddError> {
     let name = text("NAME", call.operand())?;
     let command = call.operands.get(1..).unwrap_or_default();
     let words = command.iter().map(|word| text("COMMAND", word)).collect::<Result<Vec<_>, _>>()?;
     let mut members = match (words.split_first(), call.value("url")) {
-        (Some(_), Some(_)) => return Err("there are both --url and a command; give one".into()),
-        (None, None) => return Err("there is no server; give a command, or --url URL".into()),
+        (Some(_), Some(_)) => return Err(AddError::Both),
+        (None, None) => return Err(AddError::Neither),
         (Some((command, args)), None) => stdio(call, command, args)?,
         (None, Some(url)) => http(call, &text("--url", url)?)?,
     };
@@ -133,12 +189,12 @@ fn new_entry(call: &Call) -> Result<(String, Members), String> {
     Ok((name, members))
 }
 
-fn stdio(call: &Call, command: &str, args: &[String]) -> Result<Members, String> {
+fn stdio(call: &Call, command: &str, args: &[String]) -> Result<Members, AddError> {
     if call.has("header") {
-        return Err("--header is for --url; a command has --env".into());
+        return Err(AddError::HeaderOfCommand);
     }
     if command.starts_with("http://") || command.starts_with("https://") {
-        return Err("the command is a URL; write --url before it".into());
+        return Err(AddError::UrlAsCommand);
     }
     let mut members = vec![("command".to_owned(), NewValue::text(command))];
     if !args.is_empty() {
@@ -168,20 +224,18 @@ fn is_from_here(command: &str, args: &[String]) -> bool {
 }
 
 /// A relative directory is meant from here, not from wherever the gateway will run.
-fn directory(text: String) -> Result<String, String> {
+fn directory(text: String) -> Result<String, AddError> {
     if text.is_empty() || text.starts_with(['~', '$']) {
         return Ok(text);
     }
-    let path = std::path::absolute(&text).map_err(|e| {
-        format!("--cwd is relative, and the current directory is gone: {}", e.kind())
-    })?;
-    path.into_os_string().into_string().map_err(|_| "--cwd is not UTF-8".into())
+    let path = std::path::absolute(&text).map_err(|e| AddError::NoDirectory(e.kind()))?;
+    path.into_os_string().into_string().map_err(|_| AddError::Utf8("--cwd"))
 }
 
-fn http(call: &Call, url: &str) -> Result<Members, String> {
+fn http(call: &Call, url: &str) -> Result<Members, AddError> {
     for option in ["env", "cwd"] {
         if call.has(option) {
-            return Err(format!("--{option} is for a command, not for --url"));
+            return Err(AddError::OptionOfCommand(option));
         }
     }
     let mut members = vec![("url".to_owned(), NewValue::text(url))];
@@ -193,27 +247,33 @@ fn http(call: &Call, url: &str) -> Result<Members, String> {
 }
 
 /// The values of a repeatable option, each split at the first `separator`.
-fn pairs(call: &Call, long: &str, separator: char, form: &str) -> Result<Members, String> {
+fn pairs(
+    call: &Call,
+    long: &'static str,
+    separator: char,
+    form: &'static str,
+) -> Result<Members, AddError> {
     let mut found: Members = Vec::new();
     for (_, value) in call.options.iter().filter(|(name, _)| *name == long) {
-        let value = text(&format!("--{long}"), value.as_deref().unwrap_or_default())?;
+        let what = if long == "header" { "--header" } else { "--env" };
+        let value = text(what, value.as_deref().unwrap_or_default())?;
         let Some((name, value)) = value.split_once(separator).filter(|(name, _)| !name.is_empty())
         else {
-            return Err(format!("--{long} must be {form}"));
+            return Err(AddError::Form(long, form));
         };
         // Blanks around a header's value are not part of it.
         let (name, value) =
             if long == "header" { (name.trim(), value.trim()) } else { (name, value) };
         if found.iter().any(|(other, _)| other == name) {
-            return Err(format!("--{long} is given twice with one name; give it once"));
+            return Err(AddError::Twice(long));
         }
         found.push((name.to_owned(), NewValue::text(value)));
     }
     Ok(found)
 }
 
-fn text(what: &str, value: &OsStr) -> Result<String, String> {
-    value.to_str().map(str::to_owned).ok_or_else(|| format!("{what} is not UTF-8"))
+fn text(what: &'static str, value: &OsStr) -> Result<String, AddError> {
+    value.to_str().map(str::to_owned).ok_or(AddError::Utf8(what))
 }
 
 /// A server, what the gateway found to be off in what it offers, and what may be wrong with its entry.
@@ -226,7 +286,8 @@ fn listed(servers: Vec<ServerEntry>, mut found: Vec<(String, Vec<String>)>) -> V
     };
     let with_faults = |server: ServerEntry| {
         let mut faults = of(&server.name).filter(|_| server.enabled).unwrap_or_default();
-        faults.extend(server.transport.as_ref().ok().and_then(Transport::hint));
+        let hint = server.transport.as_ref().ok().and_then(Transport::hint);
+        faults.extend(hint.map(|hint| hint.to_string()));
         (server, faults)
     };
     servers.into_iter().map(with_faults).collect()
@@ -245,7 +306,7 @@ fn node(servers: &[Listed]) -> Node {
             ("enabled", server.enabled.into()),
             ("command", shown(true).into()),
             ("url_origin", shown(false).into()),
-            ("problem", server.trouble().into()),
+            ("problem", server.trouble().map(|error| error.to_string()).into()),
             ("faults", Node::List(faults.iter().map(|fault| fault.as_str().into()).collect())),
         ])
     };

@@ -47,6 +47,13 @@ impl Code {
         let place = usize::from(self.0).checked_sub(1);
         place.and_then(|place| CODES.get(place)).copied().unwrap_or("other")
     }
+
+    /// The address of the page that explains it; others have none.
+    pub fn page(self) -> Option<String> {
+        const PAGE: &str =
+            concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/reference/diagnostics.md#");
+        (self != Self::OTHER).then(|| format!("{PAGE}{}", self.name().to_ascii_lowercase()))
+    }
 }
 
 /// What one heartbeat says: by code, without those of which it says 0.
@@ -104,6 +111,9 @@ mod tests {
             assert_ne!(of, Code::OTHER);
             assert_eq!((of.name(), Code::numbered(of.number())), (code, Some(of)));
         }
+        let page = "/blob/main/docs/reference/diagnostics.md#mcpx_http_dns";
+        assert!(Code::of("MCPX_HTTP_DNS").page().is_some_and(|address| address.ends_with(page)));
+        assert_eq!(Code::OTHER.page(), None);
         for unknown in ["MCPX_OF_TOMORROW", "", "other", "mcpx_unknown"] {
             assert_eq!(Code::of(unknown), Code::OTHER, "{unknown}");
         }

@@ -204,22 +204,22 @@ impl View {
             }
         });
         let wanted = |name: &&str| product.is_none_or(|product| product == *name);
-        let is_asked = topics.contains(&Topic::Versions);
-        let names = snapshot.names().filter(wanted).filter(|_| is_asked);
-        let versions = names.map(|name| {
+        let wants_versions = topics.contains(&Topic::Versions);
+        let wants_codes = wants_versions || topics.contains(&Topic::Health);
+        let (mut versions, mut crashes, mut codes) = (Vec::new(), Vec::new(), Vec::new());
+        for name in snapshot.names().filter(wanted).filter(|_| wants_codes) {
             let shown = || {
                 let records = snapshot.records(Some(name)).filter(|one| filters.hold(one));
                 records.filter(move |one| one.install.is_shown_to(audience))
             };
-            let (crashes, codes) = (definitions::crashes(shown()), definitions::codes(shown()));
-            let of = |name: &str| name.to_owned();
-            (
-                (of(name), definitions::versions(shown, now)),
-                ((of(name), crashes), (of(name), codes)),
-            )
-        });
-        let (versions, said): (_, (Vec<_>, Vec<_>)) = versions.unzip();
-        let (crashes, codes) = snapshot.has_days.then_some(said).unzip();
+            codes.push((name.to_owned(), definitions::codes(shown())));
+            if wants_versions {
+                crashes.push((name.to_owned(), definitions::crashes(shown())));
+                versions.push((name.to_owned(), definitions::versions(shown, now)));
+            }
+        }
+        let crashes = snapshot.has_days.then_some(crashes);
+        let codes = snapshot.has_days.then_some(codes);
         let clients = topics.contains(&Topic::Clients).then(|| {
             let shown = records().filter(move |one| one.install.is_shown_to(audience));
             definitions::clients(shown, now, selection.k.unwrap_or(K))

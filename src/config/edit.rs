@@ -3,7 +3,7 @@
 //! One rule: nobody edits outside the lock, and what cannot be read is never written.
 
 use super::trust::Distrust;
-use super::{NewValue, Step, TelemetryConfig, Which, reader, text};
+use super::{ConfigError, NewValue, Step, TelemetryConfig, Which, reader, text};
 use crate::json::write_str;
 use crate::paths::DataDir;
 use std::fmt;
@@ -22,7 +22,7 @@ pub enum EditError {
     /// Somebody who does not know the lock has changed the config meanwhile.
     Changed,
     /// The config is unreadable or corrupt; what is wrong with it.
-    Unusable(String),
+    Unusable(ConfigError),
     /// The config or its directory is in the hands of others.
     Untrusted(Distrust),
     /// The data directory could not be made.
@@ -132,7 +132,7 @@ impl Editing {
         self.put(text::remove(&self.bytes, path))
     }
 
-    fn put(&mut self, new: Result<Vec<u8>, String>) -> Result<(), EditError> {
+    fn put(&mut self, new: Result<Vec<u8>, ConfigError>) -> Result<(), EditError> {
         let new = new.map_err(EditError::Unusable)?;
         if new != self.bytes {
             self.telemetry = reader::parse_section(&new).map_err(EditError::Unusable)?;

@@ -3,6 +3,7 @@
 //! One rule: what we do not own keeps its bytes, and what we cannot read turns telemetry off.
 
 mod edit;
+mod error;
 mod file;
 #[cfg(feature = "servers")]
 pub(crate) mod halves;
@@ -16,6 +17,7 @@ mod text;
 pub mod trust;
 
 pub use edit::{EDIT_DEADLINE, EditError, Editing, edit};
+pub use error::ConfigError;
 pub use file::{Lock, lock};
 pub(crate) use file::{lock_file, remove_leftovers};
 pub use layout::NewValue;
@@ -113,8 +115,8 @@ pub enum ConfigState {
     Missing,
     /// It was read.
     Loaded(TelemetryConfig),
-    /// It is unreadable or corrupt: telemetry is off. The text says what is wrong, without values.
-    Unusable(String),
+    /// It is unreadable or corrupt: telemetry is off.
+    Unusable(ConfigError),
 }
 
 impl ConfigState {

@@ -2,8 +2,8 @@
 //!
 //! One rule: a name that is no product's makes the config unusable, because an objection may stand under it.
 
-use super::reader::{self, boolean, client_names, refuse_near_misses, string};
-use super::{EditError, Editing, NewValue, Step};
+use super::reader::{self, AN_OBJECT, boolean, client_names, refuse_near_misses, string};
+use super::{ConfigError, EditError, Editing, NewValue, Step};
 use crate::contract::product::{self, NameError};
 use crate::json::Value;
 
@@ -42,19 +42,23 @@ pub fn product_name(text: &str) -> Result<String, NameError> {
 pub(super) fn parse(
     text: &[u8],
     section: &Value<'_>,
-) -> Result<Vec<(String, ProductConfig)>, String> {
+) -> Result<Vec<(String, ProductConfig)>, ConfigError> {
     let Some(products) = section.get("products") else { return Ok(Vec::new()) };
-    let members = products.members().ok_or("`telemetry.products` must be an object")?;
+    let members = products
+        .members()
+        .ok_or_else(|| ConfigError::Wrong("telemetry.products".to_owned(), AN_OBJECT))?;
     members.iter().map(|member| product(text, &member.key, &member.value)).collect()
 }
 
-fn product(text: &[u8], key: &str, value: &Value<'_>) -> Result<(String, ProductConfig), String> {
-    let name = product_name(key).map_err(|error| {
-        format!("a name in `telemetry.products` is no product's ({error}): repair its spelling")
-    })?;
+fn product(
+    text: &[u8],
+    key: &str,
+    value: &Value<'_>,
+) -> Result<(String, ProductConfig), ConfigError> {
+    let name = product_name(key).map_err(ConfigError::Product)?;
     let place = format!("telemetry.products.{name}");
     if value.members().is_none() {
-        return Err(format!("`{place}` must be an object"));
+        return Err(ConfigError::Wrong(place, AN_OBJECT));
     }
     refuse_near_misses(text, value, &OWN)?;
     let config = ProductConfig {

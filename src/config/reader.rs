@@ -3,7 +3,7 @@
 //! One rule: only "there is no such file" means [`ConfigState::Missing`]; every other trouble is
 //! [`ConfigState::Unusable`], because an opt-out may be in what could not be read.
 
-use super::{ConfigState, Stamp, TelemetryConfig, Which, products, trust};
+use super::{ConfigError, ConfigState, Stamp, TelemetryConfig, Which, products, trust};
 use crate::json::{self, Value};
 use crate::paths::DataDir;
 use mcpproxy_platform::files::FileIdentity;
@@ -37,7 +37,7 @@ pub fn read_users(users: &DataDir) -> ConfigState {
         Ok(None) => ConfigState::Missing,
         _ => match trust::check(users) {
             Ok(()) => read(users),
-            Err(why) => ConfigState::Unusable(why.in_words(Which::Users)),
+            Err(why) => ConfigState::Unusable(ConfigError::Untrusted(why, Which::Users)),
         },
     }
 }
@@ -69,32 +69,32 @@ fn nanoseconds(time: std::time::SystemTime) -> i128 {
 }
 
 /// As [`load`], of a config that is in the hands of this user alone.
-pub(super) fn load_trusted(dir: &DataDir) -> Result<Option<Vec<u8>>, String> {
-    trust::check(dir).map_err(|why| why.in_words(Which::Given))?;
+pub(super) fn load_trusted(dir: &DataDir) -> Result<Option<Vec<u8>>, ConfigError> {
+    trust::check(dir).map_err(|why| ConfigError::Untrusted(why, Which::Given))?;
     load(&dir.config())
 }
 
 /// The bytes of the config; `None` when there is none; else what is wrong.
-pub(super) fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
+pub(super) fn load(path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             return if is_dangling(path) || path.parent().is_some_and(is_dangling) {
-                Err("it is behind a link to something that does not exist".into())
+                Err(ConfigError::Dangling)
             } else {
                 Ok(None)
             };
         }
         Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
-            return Err("its data directory is a file, or its path leads through one".into());
+            return Err(ConfigError::Directory);
         }
-        Err(e) => return Err(format!("it cannot be read: {}", e.kind())),
+        Err(e) => return Err(ConfigError::Io(e.kind())),
     };
     // Before opening: opening a FIFO would wait for a writer.
     if !meta.is_file() {
-        return Err("it is not a regular file".into());
+        return Err(ConfigError::NotAFile);
     }
-    let unreadable = |e: io::Error| format!("it cannot be read: {}", e.kind());
+    let unreadable = |e: io::Error| ConfigError::Io(e.kind());
     let file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -103,7 +103,7 @@ pub(super) fn load(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("it is larger than {} MiB", MAX_BYTES >> 20));
+        return Err(ConfigError::TooLarge);
     }
     Ok(Some(bytes))
 }
@@ -123,7 +123,7 @@ pub(super) fn without_bom(bytes: &[u8]) -> (&[u8], usize) {
 
 /// The text at the root of the config under `key`: ours, but outside our section. `None` when there is no
 /// config or no such member; else what is wrong, without values.
-pub fn member(dir: &DataDir, key: &str) -> Result<Option<String>, String> {
+pub fn member(dir: &DataDir, key: &str) -> Result<Option<String>, ConfigError> {
     match load_trusted(dir)? {
         Some(bytes) => text_member(&bytes, key),
         None => Ok(None),
@@ -131,29 +131,36 @@ pub fn member(dir: &DataDir, key: &str) -> Result<Option<String>, String> {
 }
 
 /// As [`member`], of a config text.
-pub fn text_member(bytes: &[u8], key: &str) -> Result<Option<String>, String> {
+pub fn text_member(bytes: &[u8], key: &str) -> Result<Option<String>, ConfigError> {
     match root(bytes)?.get(key) {
         None => Ok(None),
         Some(value) => match value.as_str() {
             Some(text) => Ok(Some(text.to_owned())),
-            None => Err(format!("`{key}` must be a string")),
+            None => Err(ConfigError::Wrong(key.to_owned(), A_STRING)),
         },
     }
 }
 
 /// The root object of a config text; else what is wrong with it, without values.
-pub(super) fn root(bytes: &[u8]) -> Result<Value<'_>, String> {
+pub(super) fn root(bytes: &[u8]) -> Result<Value<'_>, ConfigError> {
     let (text, skipped) = without_bom(bytes);
     if text.iter().all(u8::is_ascii_whitespace) {
-        return Err("it is empty".into());
+        return Err(ConfigError::Empty);
     }
-    let root = json::parse(text).map_err(|e| {
-        format!("it is not valid JSON: {}", json::Error { offset: e.offset + skipped, ..e })
-    })?;
+    let root = json::parse(text)
+        .map_err(|e| ConfigError::Json(json::Error { offset: e.offset + skipped, ..e }))?;
     match root.members() {
         Some(_) => Ok(root),
-        None => Err("it is not a JSON object".into()),
+        None => Err(ConfigError::NotAnObject),
     }
+}
+
+const A_STRING: &str = "a string";
+pub(super) const AN_OBJECT: &str = "an object";
+
+/// A member of our section that must be `what`.
+fn wrong(place: &str, key: &str, what: &'static str) -> ConfigError {
+    ConfigError::Wrong([place, key].join("."), what)
 }
 
 /// The names in our section.
@@ -191,8 +198,8 @@ fn is_near(key: &[u8], own: &[u8]) -> bool {
 pub(super) fn refuse_near_misses(
     text: &[u8],
     object: &Value<'_>,
-    own: &[&str],
-) -> Result<(), String> {
+    own: &[&'static str],
+) -> Result<(), ConfigError> {
     let members = object.members().unwrap_or_default();
     let is_near_member = |own: &str| {
         members.iter().any(|member| {
@@ -204,19 +211,19 @@ pub(super) fn refuse_near_misses(
         })
     };
     match own.iter().find(|own| is_near_member(own)) {
-        Some(own) => Err(format!("a key in it is almost `{own}`: repair its spelling")),
+        Some(own) => Err(ConfigError::NearMiss(own)),
         None => Ok(()),
     }
 }
 
 /// Our section of a config text; else what is wrong with it, without values.
-pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
+pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, ConfigError> {
     let root = root(bytes)?;
     let (text, _) = without_bom(bytes);
     refuse_near_misses(text, &root, &["telemetry"])?;
     let Some(section) = root.get("telemetry") else { return Ok(TelemetryConfig::default()) };
     if section.members().is_none() {
-        return Err("`telemetry` must be an object".into());
+        return Err(ConfigError::Wrong("telemetry".to_owned(), AN_OBJECT));
     }
     refuse_near_misses(text, section, &OWN)?;
     let place = "telemetry";
@@ -232,32 +239,35 @@ pub(super) fn parse_section(bytes: &[u8]) -> Result<TelemetryConfig, String> {
     })
 }
 
-pub(super) fn boolean(section: &Value<'_>, place: &str, key: &str) -> Result<Option<bool>, String> {
+pub(super) fn boolean(
+    section: &Value<'_>,
+    place: &str,
+    key: &str,
+) -> Result<Option<bool>, ConfigError> {
     let Some(value) = section.get(key) else { return Ok(None) };
-    let must = || format!("`{place}.{key}` must be true or false");
-    value.as_bool().ok_or_else(must).map(Some)
+    value.as_bool().ok_or_else(|| wrong(place, key, "true or false")).map(Some)
 }
 
 pub(super) fn string(
     section: &Value<'_>,
     place: &str,
     key: &str,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, ConfigError> {
     let Some(value) = section.get(key) else { return Ok(None) };
     match value.as_str() {
         Some("") => Ok(None),
         Some(text) => Ok(Some(text.to_owned())),
-        None => Err(format!("`{place}.{key}` must be a string")),
+        None => Err(wrong(place, key, A_STRING)),
     }
 }
 
 /// Whether only known names of clients are wanted.
-pub(super) fn client_names(section: &Value<'_>, place: &str) -> Result<bool, String> {
+pub(super) fn client_names(section: &Value<'_>, place: &str) -> Result<bool, ConfigError> {
     match string(section, place, "client_names")?.as_deref() {
         None | Some("all") => Ok(false),
         Some("known") => Ok(true),
         // A misspelled wish for less must not send more.
-        Some(_) => Err(format!("`{place}.client_names` must be \"known\" or \"all\"")),
+        Some(_) => Err(wrong(place, "client_names", "\"known\" or \"all\"")),
     }
 }
 
@@ -265,7 +275,7 @@ pub(super) fn client_names(section: &Value<'_>, place: &str) -> Result<bool, Str
 mod tests {
     use super::*;
 
-    fn section(text: &str) -> Result<TelemetryConfig, String> {
+    fn section(text: &str) -> Result<TelemetryConfig, ConfigError> {
         parse_section(text.as_bytes())
     }
 
@@ -311,7 +321,9 @@ mod tests {
             ("client_names", "true"),
             ("client_names", "\"Known\""),
         ] {
-            let why = section(&format!(r#"{{"telemetry":{{"{key}":{value}}}}}"#)).unwrap_err();
+            let why = section(&format!(r#"{{"telemetry":{{"{key}":{value}}}}}"#))
+                .unwrap_err()
+                .to_string();
             assert!(why.contains(&format!("telemetry.{key}")), "{key}={value}: {why}");
             assert!(!why.contains("Known"), "{why}");
         }
@@ -343,7 +355,7 @@ mod tests {
             (r#"{"secret notes":{}}"#, "`telemetry.products` is no product's"),
         ] {
             let why = section(&format!(r#"{{"telemetry":{{"products":{products}}}}}"#));
-            let why = why.expect_err(products);
+            let why = why.expect_err(products).to_string();
             assert!(why.contains(part) && !why.contains("secret"), "{why}");
         }
     }
@@ -364,7 +376,7 @@ mod tests {
             r#"{"telemetry":{"productz":{"notes-mcp":{"enabled":false}}}}"#,
             r#"{"telemetry":{"enabled":true,"client_namez":"known"}}"#,
         ] {
-            let why = section(text).unwrap_err();
+            let why = section(text).unwrap_err().to_string();
             assert!(why.contains("almost `"), "{text}: {why}");
         }
         let others =

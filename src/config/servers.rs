@@ -1,12 +1,15 @@
 //! `mcpServers`: the upstream servers of the gateway.
 //!
-//! One rule: one broken entry is that entry's trouble, and no value of it is ever in a message.
+//! One rule: one broken entry is that entry's error, and no value of it is ever in a message.
 
 mod change;
 mod entry;
+mod error;
 mod expand;
 pub mod faults;
 mod fields;
+mod form;
+mod hint;
 mod names;
 pub mod relative;
 #[cfg(test)]
@@ -14,10 +17,12 @@ mod tests;
 mod url;
 
 pub use change::{ChangeError, add, check, remove, set_enabled};
-pub use names::SEPARATOR;
-pub use url::is_sse_address;
+pub use error::{EntryError, ServersError};
+pub use hint::Hint;
+pub use names::{NameError, SEPARATOR};
+pub use url::{UrlError, is_sse_address};
 
-use super::{DISPLAY_NAME, reader};
+use super::{ConfigError, reader};
 use crate::environment::names::OBJECTIONS;
 use crate::json::{Data, Value};
 use crate::paths::{DataDir, HOME_VARIABLE};
@@ -34,12 +39,7 @@ pub const TOOL_TIMEOUT: Duration = Duration::from_secs(300);
 /// The longest name of a server, in characters.
 pub const MAX_NAME: usize = 128;
 /// What there is to say about a server of [`Protocol::Sse`].
-pub const SSE_UNSUPPORTED: &str =
-    "HTTP with SSE (2024-11-05) is not supported; use streamable HTTP";
-
-/// What there is to say about a URL that ends as those of [`Protocol::Sse`] do.
-pub const SSE_ADDRESS: &str = "its URL ends in /sse, as those of HTTP with SSE (2024-11-05) do, which is not supported; \
-                               if the server speaks streamable HTTP, give that URL, which often ends in /mcp";
+const SSE_UNSUPPORTED: &str = "HTTP with SSE (2024-11-05) is not supported; use streamable HTTP";
 
 /// How many of [`VARIABLES`] are for every system.
 const EVERYWHERE: usize = 24;
@@ -165,8 +165,8 @@ pub struct ServerEntry {
     pub enabled: bool,
     /// What it says of its protocol.
     pub protocol: Protocol,
-    /// How it is reached; else what is wrong with the entry (a whole sentence, without values).
-    pub transport: Result<Transport, String>,
+    /// How it is reached; else what is wrong with the entry.
+    pub transport: Result<Transport, EntryError>,
     /// `startup_timeout_sec`
     pub startup_timeout: Duration,
     /// `tool_timeout_sec`
@@ -174,22 +174,24 @@ pub struct ServerEntry {
 }
 
 impl ServerEntry {
-    /// How the server is reached, with variables expanded; else what is wrong (a whole sentence, with
-    /// the names of variables and keys, without values).
-    pub fn expanded(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Transport, String> {
-        let transport = self.transport.as_ref().map_err(String::clone)?;
+    /// How the server is reached, with variables expanded; else why it cannot be connected.
+    pub fn expanded(
+        &self,
+        lookup: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Transport, EntryError> {
+        let transport = self.transport.as_ref().map_err(EntryError::clone)?;
         if self.protocol == Protocol::Sse {
-            return Err(SSE_UNSUPPORTED.into());
+            return Err(EntryError::Sse);
         }
         transport.expanded(lookup)
     }
 
-    /// What keeps the server from being connected, as far as the file alone tells.
-    pub fn trouble(&self) -> Option<String> {
+    /// What keeps the server from being connected, whatever the variables hold.
+    pub fn trouble(&self) -> Option<EntryError> {
         match &self.transport {
-            Err(why) => Some(why.clone()),
-            Ok(_) if self.protocol == Protocol::Sse => Some(SSE_UNSUPPORTED.to_owned()),
-            Ok(transport) => transport.foreign_reference(),
+            Err(error) => Some(error.clone()),
+            Ok(_) if self.protocol == Protocol::Sse => Some(EntryError::Sse),
+            Ok(transport) => transport.foreign_reference().or_else(|| transport.form_error()),
         }
     }
 
@@ -218,23 +220,31 @@ impl ServerEntry {
 
 impl Transport {
     /// What no variable that is set could make good: a reference of another program.
-    fn foreign_reference(&self) -> Option<String> {
-        let trouble =
+    fn foreign_reference(&self) -> Option<EntryError> {
+        let error =
             |key: &str, text: &str| expand::expand(text, key, &|_| Some(String::new())).err();
         let pairs = |key: &str, pairs: &[(String, String)]| {
-            pairs.iter().find_map(|(name, value)| trouble(&format!("{key}.{name}"), value))
+            pairs.iter().find_map(|(name, value)| error(&format!("{key}.{name}"), value))
         };
         match self {
-            Self::Stdio { command, args, env, cwd } => trouble("command", command)
+            Self::Stdio { command, args, env, cwd } => error("command", command)
                 .or_else(|| {
                     let mut args = args.iter().enumerate();
-                    args.find_map(|(at, arg)| trouble(&format!("args[{at}]"), arg))
+                    args.find_map(|(at, arg)| error(&format!("args[{at}]"), arg))
                 })
                 .or_else(|| pairs("env", env))
-                .or_else(|| trouble("cwd", &cwd.as_ref()?.to_string_lossy())),
-            Self::Http { url, headers } => {
-                trouble("url", url).or_else(|| pairs("headers", headers))
+                .or_else(|| error("cwd", &cwd.as_ref()?.to_string_lossy())),
+            Self::Http { url, headers } => error("url", url).or_else(|| pairs("headers", headers)),
+        }
+    }
+
+    /// What is wrong with the form of the command; one with variables is judged once they are expanded.
+    fn form_error(&self) -> Option<EntryError> {
+        match self {
+            Self::Stdio { command, args, .. } if !command.contains('$') => {
+                form::error(command, args)
             }
+            _ => None,
         }
     }
 
@@ -244,29 +254,30 @@ impl Transport {
     }
 
     /// What may be wrong with how it is reached, if it is not.
-    pub fn hint(&self) -> Option<String> {
-        self.relative_path().or_else(|| self.is_sse_address().then(|| SSE_ADDRESS.to_owned()))
+    pub fn hint(&self) -> Option<Hint> {
+        self.relative_path().or_else(|| self.is_sse_address().then_some(Hint::SseAddress))
     }
 
-    fn expanded(&self, lookup: expand::Lookup<'_>) -> Result<Self, String> {
+    fn expanded(&self, lookup: expand::Lookup<'_>) -> Result<Self, EntryError> {
         let pairs = |key: &str, pairs: &[(String, String)]| {
             let pair = |(name, value): &(String, String)| {
                 Ok((name.clone(), expand::expand(value, &format!("{key}.{name}"), lookup)?))
             };
-            pairs.iter().map(pair).collect::<Result<Vec<_>, String>>()
+            pairs.iter().map(pair).collect::<Result<Vec<_>, EntryError>>()
         };
         match self {
             Self::Stdio { command, args, env, cwd } => {
                 let command = expand::expand_path(command, "command", lookup)?;
                 if command.is_empty() {
-                    return Err(
-                        "`command` is empty once its variables are expanded; set them".into()
-                    );
+                    return Err(EntryError::ExpandedToNothing);
                 }
                 let arg = |(at, arg): (usize, &String)| {
                     expand::expand(arg, &format!("args[{at}]"), lookup)
                 };
-                let args = args.iter().enumerate().map(arg).collect::<Result<_, _>>()?;
+                let args = args.iter().enumerate().map(arg).collect::<Result<Vec<_>, _>>()?;
+                if let Some(error) = form::error(&command, &args) {
+                    return Err(error);
+                }
                 let cwd = cwd.as_ref().map(|cwd| {
                     // Made from JSON text, so nothing is lost.
                     expand::expand_path(&cwd.to_string_lossy(), "cwd", lookup).map(PathBuf::from)
@@ -276,9 +287,10 @@ impl Transport {
             Self::Http { url, headers } => {
                 let url = expand::expand(url, "url", lookup)?;
                 let headers = pairs("headers", headers)?;
-                match url::expanded_trouble(&url, "url").or_else(|| entry::header_trouble(&headers))
-                {
-                    Some(why) => Err(why),
+                let error = url::expanded_error(&url);
+                let error = error.map(|error| EntryError::Url { key: "url", error });
+                match error.or_else(|| entry::header_error(&headers)) {
+                    Some(error) => Err(error),
                     None => Ok(Self::Http { url, headers }),
                 }
             }
@@ -302,68 +314,91 @@ impl Transport {
     }
 }
 
-/// The servers of a config, in its order. An error says what is wrong with the file, without values.
-pub fn servers(dir: &DataDir) -> Result<Vec<ServerEntry>, String> {
-    match reader::load_trusted(dir) {
-        Ok(None) => Ok(Vec::new()),
-        Ok(Some(bytes)) => parse(&bytes),
-        Err(why) => Err(why),
+/// The servers of a config, in its order.
+pub fn servers(dir: &DataDir) -> Result<Vec<ServerEntry>, ServersError> {
+    match reader::load_trusted(dir)? {
+        None => Ok(Vec::new()),
+        Some(bytes) => parse(&bytes),
     }
-    .map_err(|why| format!("{DISPLAY_NAME}: {why}"))
 }
 
 /// The servers of a config text.
-pub fn parse(bytes: &[u8]) -> Result<Vec<ServerEntry>, String> {
+pub fn parse(bytes: &[u8]) -> Result<Vec<ServerEntry>, ServersError> {
     let root = reader::root(bytes)?;
     // What the places of values are counted from.
     let (bytes, _) = reader::without_bom(bytes);
-    let Some(section) = root.get(SECTION) else { return Ok(Vec::new()) };
+    let Some(section) = root.get(SECTION) else {
+        return match near_miss(&root) {
+            Some(key) => Err(ServersError::NearMiss(key.to_owned())),
+            None => Ok(Vec::new()),
+        };
+    };
     let named: Vec<(Option<&str>, &Value<'_>)> = match &section.data {
         Data::Object(members) => members.iter().map(|m| (Some(m.key.as_ref()), &m.value)).collect(),
         Data::Array(items) => items.iter().map(|item| (name_of(item), item)).collect(),
-        _ => return Err(NOT_A_LIST.into()),
+        _ => return Err(ServersError::NotAList),
     };
     let all: HashSet<&str> = named.iter().filter_map(|(name, _)| *name).collect();
     let (mut seen, mut looks) = (HashSet::new(), HashSet::new());
     let entries = named.iter().enumerate().map(|(at, (name, value))| {
-        let why = match name {
-            None if value.members().is_none() => {
-                "the entry must be an object with `name`, and `command` or `url`"
-            }
-            None => "`name` is missing or no string; give the server a name",
+        let error = match name {
+            None if value.members().is_none() => EntryError::NotAnObject { is_item: true },
+            None => EntryError::Nameless,
             Some(name) => {
                 let is_first = seen.insert(*name);
-                match names::trouble(name) {
+                match names::error(name) {
                     // It can be named, and is told by its name.
-                    Some(why) if is_first && names::can_be_shown(name) => {
-                        return named_but_broken(name, value, bytes, why);
+                    Some(error) if is_first && names::can_be_shown(name) => {
+                        return named_but_broken(name, value, bytes, EntryError::Name(error));
                     }
-                    Some(why) => why,
-                    None if !is_first => {
-                        "an entry before this one has the same `name`; rename one of them"
-                    }
+                    Some(error) => EntryError::Name(error),
+                    None if !is_first => EntryError::NameTaken,
                     None if !looks.insert(names::folded(name)) => {
-                        let why = "an entry before this one has a name that looks the same; rename one of them";
-                        return named_but_broken(name, value, bytes, why);
+                        return named_but_broken(name, value, bytes, EntryError::LooksAlike);
                     }
                     None => return entry::read((*name).to_owned(), value, bytes),
                 }
             }
         };
-        entry::broken(stand_in(at, &all), why)
+        entry::broken(stand_in(at, &all), error)
     });
     Ok(entries.collect())
 }
 
 /// An entry that is fine but for its name.
-fn named_but_broken(name: &str, value: &Value<'_>, bytes: &[u8], why: &str) -> ServerEntry {
-    let read = entry::read(name.to_owned(), value, bytes);
-    ServerEntry { transport: Err(why.to_owned()), ..read }
+fn named_but_broken(name: &str, value: &Value<'_>, bytes: &[u8], error: EntryError) -> ServerEntry {
+    ServerEntry { transport: Err(error), ..entry::read(name.to_owned(), value, bytes) }
 }
 
 /// The key of the config that holds the servers.
 const SECTION: &str = "mcpServers";
-const NOT_A_LIST: &str = "`mcpServers` must be an object (name to entry) or an array of entries";
+
+/// What [`SECTION`] must be.
+fn not_a_list() -> ConfigError {
+    const LIST: &str = "an object (name to entry) or an array of entries";
+    ConfigError::Wrong(SECTION.to_owned(), LIST)
+}
+
+/// The key of a config without [`SECTION`] that is meant to be it: another spelling of it, or the one that
+/// VS Code and others give to a list of servers.
+fn near_miss<'v>(root: &'v Value<'_>) -> Option<&'v str> {
+    let is_entry = |value: &Value<'_>| value.get("command").or_else(|| value.get("url")).is_some();
+    let is_list = |value: &Value<'_>| match &value.data {
+        Data::Object(members) => members.iter().any(|member| is_entry(&member.value)),
+        Data::Array(items) => items.iter().any(is_entry),
+        _ => false,
+    };
+    let is_it = |key: &str, value: &Value<'_>| {
+        let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+        match letters.to_ascii_lowercase().as_str() {
+            "mcpservers" | "mcpserver" => true,
+            "servers" | "contextservers" => is_list(value),
+            _ => false,
+        }
+    };
+    let members = root.members().unwrap_or_default();
+    members.iter().find(|member| is_it(&member.key, &member.value)).map(|member| &*member.key)
+}
 
 fn name_of<'v>(item: &'v Value<'_>) -> Option<&'v str> {
     item.get("name").and_then(Value::as_str)

@@ -2,10 +2,10 @@
 //!
 //! One rule: pure. What a new value looks like is [`Layout`]'s business.
 
+use super::ConfigError;
 use super::layout::{Layout, NewValue, elements, write_member};
-use super::reader::without_bom;
+use super::reader::{AN_OBJECT, without_bom};
 use crate::json::{self, Data, Value};
-use std::fmt::Write as _;
 use std::ops::Range;
 
 /// One step from a value to one inside it.
@@ -18,25 +18,25 @@ pub enum Step<'a> {
 }
 
 /// Sets the member at `path` (keys from the root down) to the JSON text `literal`. Missing objects on
-/// the way are made. An error says what is wrong with the text, without values.
-pub fn set_member(bytes: &[u8], path: &[&str], literal: &str) -> Result<Vec<u8>, String> {
+/// the way are made.
+pub fn set_member(bytes: &[u8], path: &[&str], literal: &str) -> Result<Vec<u8>, ConfigError> {
     let path: Vec<Step<'_>> = path.iter().map(|key| Step::Key(key)).collect();
     set(bytes, &path, &NewValue::Literal(literal.to_owned()))
 }
 
 /// Sets what is at `path`. Missing objects on the way are made, missing items are an error.
-pub fn set(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>, String> {
+pub fn set(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>, ConfigError> {
     edit(bytes, |text, root| {
         let way = Way::follow(text, root, path)?;
         let (here, layout) = (way.container, &way.layout);
         match way.missing.split_first() {
-            None if path.is_empty() => Err("no member is named".into()),
+            None if path.is_empty() => Err(ConfigError::NoMember),
             None => {
                 let mut new = String::new();
                 value.write(&mut new, &way.inside(text));
                 Ok((way.found.span.clone(), new))
             }
-            Some((Step::Item(_), _)) => Err(format!("{} is not there", named(path))),
+            Some((Step::Item(_), _)) => Err(ConfigError::not_there(path)),
             Some((Step::Key(key), rest)) => {
                 let value = nested(rest, value)?;
                 let inside = way.inside(text);
@@ -49,15 +49,15 @@ pub fn set(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>,
 }
 
 /// Appends an item to the array at `path`, which must be there.
-pub fn push(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>, String> {
+pub fn push(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>, ConfigError> {
     edit(bytes, |text, root| {
         let way = Way::follow(text, root, path)?;
         // What was found last is then not what is named.
         if !way.missing.is_empty() {
-            return Err(format!("{} is not there", named(path)));
+            return Err(ConfigError::not_there(path));
         }
         let Data::Array(_) = way.found.data else {
-            return Err(format!("{} must be an array", named(path)));
+            return Err(ConfigError::wrong(path, "an array"));
         };
         let layout = Layout::of(text, way.found, &way.layout);
         let inside = layout.of_sibling(text, way.found);
@@ -66,13 +66,13 @@ pub fn push(bytes: &[u8], path: &[Step<'_>], value: &NewValue) -> Result<Vec<u8>
 }
 
 /// Removes what is at `path`, with the comma and the blanks that belonged to it.
-pub fn remove(bytes: &[u8], path: &[Step<'_>]) -> Result<Vec<u8>, String> {
+pub fn remove(bytes: &[u8], path: &[Step<'_>]) -> Result<Vec<u8>, ConfigError> {
     edit(bytes, |text, root| {
         let way = Way::follow(text, root, path)?;
         let all = elements(way.container);
         let is_it = |element: &Range<usize>| element.end == way.found.span.end;
         let at = all.iter().position(is_it).filter(|_| way.missing.is_empty());
-        let Some(at) = at else { return Err(format!("{} is not there", named(path))) };
+        let Some(at) = at else { return Err(ConfigError::not_there(path)) };
         let before = at.checked_sub(1).and_then(|at| all.get(at));
         let place = match (before, all.get(at + 1)) {
             (_, Some(next)) => all[at].start..next.start,
@@ -86,11 +86,11 @@ pub fn remove(bytes: &[u8], path: &[Step<'_>]) -> Result<Vec<u8>, String> {
 /// Replaces one stretch of a text: what `change` says, in terms of the text without byte order mark.
 fn edit(
     bytes: &[u8],
-    change: impl FnOnce(&str, &Value<'_>) -> Result<(Range<usize>, String), String>,
-) -> Result<Vec<u8>, String> {
+    change: impl FnOnce(&str, &Value<'_>) -> Result<(Range<usize>, String), ConfigError>,
+) -> Result<Vec<u8>, ConfigError> {
     let (stripped, skipped) = without_bom(bytes);
-    let root = json::parse(stripped).map_err(|e| format!("it is not valid JSON: {e}"))?;
-    let text = std::str::from_utf8(stripped).map_err(|_| "it is not UTF-8")?;
+    let root = json::parse(stripped).map_err(ConfigError::Json)?;
+    let text = std::str::from_utf8(stripped).map_err(|_| ConfigError::Utf8)?;
     let (place, new) = change(text, &root)?;
     let mut out = Vec::with_capacity(bytes.len() + new.len());
     out.extend_from_slice(&bytes[..place.start + skipped]);
@@ -114,7 +114,7 @@ struct Way<'p, 'v, 't> {
 }
 
 impl<'p, 'v, 't> Way<'p, 'v, 't> {
-    fn follow(text: &str, root: &'v Value<'t>, path: &'p [Step<'p>]) -> Result<Self, String> {
+    fn follow(text: &str, root: &'v Value<'t>, path: &'p [Step<'p>]) -> Result<Self, ConfigError> {
         let layout = Layout::of_file(text);
         let mut way = Self { container: root, layout, found: root, missing: path, depth: 0 };
         while let Some((step, rest)) = way.missing.split_first() {
@@ -123,11 +123,11 @@ impl<'p, 'v, 't> Way<'p, 'v, 't> {
                 (Data::Object(_), Step::Key(key)) => here.get(key),
                 (Data::Array(items), Step::Item(at)) => items.get(*at),
                 (_, Step::Key(_)) if way.depth == 0 => {
-                    return Err("it is not a JSON object".into());
+                    return Err(ConfigError::NotAnObject);
                 }
                 (_, step) => {
-                    let kind = if matches!(step, Step::Key(_)) { "object" } else { "array" };
-                    return Err(format!("{} must be an {kind}", named(&path[..way.depth])));
+                    let kind = if matches!(step, Step::Key(_)) { AN_OBJECT } else { "an array" };
+                    return Err(ConfigError::wrong(&path[..way.depth], kind));
                 }
             };
             way.layout = Layout::of(text, here, &way.layout);
@@ -150,25 +150,11 @@ impl<'p, 'v, 't> Way<'p, 'v, 't> {
     }
 }
 
-/// A path as messages name it.
-fn named(path: &[Step<'_>]) -> String {
-    let mut out = String::from("`");
-    for (at, step) in path.iter().enumerate() {
-        let dot = if at > 0 { "." } else { "" };
-        let _ = match step {
-            Step::Key(key) => write!(out, "{dot}{key}"),
-            Step::Item(at) => write!(out, "[{at}]"),
-        };
-    }
-    out.push('`');
-    out
-}
-
 /// The objects that `path` asks for around `value`.
-fn nested(path: &[Step<'_>], value: &NewValue) -> Result<NewValue, String> {
+fn nested(path: &[Step<'_>], value: &NewValue) -> Result<NewValue, ConfigError> {
     path.iter().rev().try_fold(value.clone(), |value, step| match step {
         Step::Key(key) => Ok(NewValue::Object(vec![((*key).to_owned(), value)])),
-        Step::Item(_) => Err(format!("{} is not there", named(path))),
+        Step::Item(_) => Err(ConfigError::not_there(path)),
     })
 }
 
@@ -261,8 +247,10 @@ mod tests {
 
     #[test]
     fn what_is_in_the_way_is_named() {
-        let fails =
-            |text: &str| set_member(text.as_bytes(), &["telemetry", "enabled"], "1").unwrap_err();
+        let fails = |text: &str| {
+            let path = ["telemetry", "enabled"];
+            set_member(text.as_bytes(), &path, "1").unwrap_err().to_string()
+        };
         assert_eq!(fails("{\"telemetry\":7}"), "`telemetry` must be an object");
         assert_eq!(fails("[]"), "it is not a JSON object");
         assert!(fails("{\"a\":1,}").contains("not valid JSON"));
@@ -359,16 +347,16 @@ mod tests {
             (&[Step::Key("b"), Step::Item(0)], "`b` must be an array"),
             (&[], "`` is not there"),
         ] {
-            assert_eq!(remove(text, path), Err(why.to_owned()));
+            assert_eq!(remove(text, path).unwrap_err().to_string(), why);
         }
         let value = NewValue::bool(true);
         let item = super::set(text, &[Step::Key("a"), Step::Item(1)], &value);
-        assert_eq!(item, Err("`a[1]` is not there".to_owned()));
+        assert_eq!(item.unwrap_err().to_string(), "`a[1]` is not there");
         let pushed = push(text, &[Step::Key("b")], &value);
-        assert_eq!(pushed, Err("`b` must be an array".to_owned()));
+        assert_eq!(pushed.unwrap_err().to_string(), "`b` must be an array");
         let pushed = push(text, &[Step::Key("a"), Step::Item(1)], &value);
-        assert_eq!(pushed, Err("`a[1]` is not there".to_owned()));
+        assert_eq!(pushed.unwrap_err().to_string(), "`a[1]` is not there");
         let pushed = push(text, &[Step::Key("c")], &value);
-        assert_eq!(pushed, Err("`c` is not there".to_owned()));
+        assert_eq!(pushed.unwrap_err().to_string(), "`c` is not there");
     }
 }

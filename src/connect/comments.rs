@@ -3,6 +3,7 @@
 //! One rule: what is not strict is blanked out, never cut out, so that every place in the strict text is
 //! the same place in the file, and one strict reader serves both.
 
+use crate::config::ConfigError;
 use crate::json::{self, Value};
 use std::ops::Range;
 
@@ -20,12 +21,12 @@ pub(super) struct Text {
 
 impl Text {
     /// Takes over a file; one with nothing in it counts as an empty object.
-    pub(super) fn of(bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, ConfigError> {
         let (stripped, has_mark) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
             Some(rest) => (rest, true),
             None => (bytes, false),
         };
-        let text = std::str::from_utf8(stripped).map_err(|_| "it is not UTF-8")?;
+        let text = std::str::from_utf8(stripped).map_err(|_| ConfigError::Utf8)?;
         let original = if text.trim().is_empty() { "{}\n" } else { text }.to_owned();
         let (uncommented, comments) = without_comments(&original);
         let strict = without_trailing_commas(&uncommented);
@@ -33,12 +34,11 @@ impl Text {
     }
 
     /// The root, with places in the original.
-    pub(super) fn root(&self) -> Result<Value<'_>, String> {
-        let root = json::parse_of_others(self.strict.as_bytes());
-        let root = root.map_err(|e| format!("it is not valid JSON: {e}"))?;
+    pub(super) fn root(&self) -> Result<Value<'_>, ConfigError> {
+        let root = json::parse_of_others(self.strict.as_bytes()).map_err(ConfigError::Json)?;
         match root.members() {
             Some(_) => Ok(root),
-            None => Err("it is not a JSON object".into()),
+            None => Err(ConfigError::NotAnObject),
         }
     }
 

@@ -8,6 +8,7 @@ use super::document::{ENTRY, Server};
 use super::launch::{Form, Launch, Word};
 use super::patch::{self, Patch};
 use super::problem::Problem;
+use crate::config::ConfigError;
 use crate::config::NewValue;
 use crate::config::layout::{Layout, elements, write_member};
 use crate::json::{self, Data, Member, Value};
@@ -58,7 +59,7 @@ fn projects_of<'v, 't>(client: &Client, root: &'v Value<'t>) -> &'v [Member<'t>]
 }
 
 fn not_an_object(client: &Client) -> Problem {
-    Problem::Malformed(format!("`{}` must be an object", client.container))
+    Problem::Malformed(ConfigError::Wrong(client.container.to_owned(), "an object"))
 }
 
 /// How an entry starts its server; `None` when it does not, or not in a way we know.

@@ -3,13 +3,16 @@
 //! One rule: never a value of the file; what a user can do about it stands in the words.
 
 use super::document::ENTRY;
+use crate::config::ConfigError;
 use std::fmt;
 
 /// Why a file cannot be changed as asked. Never holds a value of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// It cannot be read as what it should be; what is wrong.
-    Malformed(String),
+    /// It cannot be read as what it should be.
+    Malformed(ConfigError),
+    /// It is no TOML; the line, where it is known.
+    Toml(Option<usize>),
     /// There is an entry of our name that is not ours.
     Taken,
     /// Our entry was changed after `connect` wrote it.
@@ -35,7 +38,11 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(why) => write!(f, "{why}; repair it, then try again"),
+            Self::Malformed(error) => write!(f, "{error}; repair it, then try again"),
+            Self::Toml(Some(line)) => {
+                write!(f, "it is not valid TOML at line {line}; repair it, then try again")
+            }
+            Self::Toml(None) => f.write_str("it is not valid TOML; repair it, then try again"),
             Self::Taken => write!(
                 f,
                 "it has an entry `{ENTRY}` that does not start this program or that `connect` did not write; rename or remove it by hand first"

@@ -1,5 +1,7 @@
 //! This program, as an entry starts it.
 
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -19,11 +21,30 @@ fn own() -> Option<&'static str> {
     OWN.get_or_init(|| this_program().ok()).as_deref()
 }
 
+/// Why an entry cannot name this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgramError {
+    /// The system does not tell where it is.
+    Unknown(io::ErrorKind),
+    /// Its path is not UTF-8.
+    Utf8,
+}
+
+impl fmt::Display for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(kind) => write!(f, "this program's path is not known: {kind}"),
+            Self::Utf8 => f.write_str("this program's path is not UTF-8"),
+        }
+    }
+}
+
+impl std::error::Error for ProgramError {}
+
 /// This program's absolute path. Where `PATH` leads to it under a name of its own (a link that a package
-/// manager moves from version to version), that name. An error says what is wrong.
-pub fn this_program() -> Result<String, String> {
-    let own = std::env::current_exe()
-        .map_err(|e| format!("this program's path is not known: {}", e.kind()))?;
+/// manager moves from version to version), that name.
+pub fn this_program() -> Result<String, ProgramError> {
+    let own = std::env::current_exe().map_err(|e| ProgramError::Unknown(e.kind()))?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let name = Path::new(own.file_name().unwrap_or_default());
     let mut named = std::env::split_paths(&path).map(|dir| dir.join(name));
@@ -31,7 +52,7 @@ pub fn this_program() -> Result<String, String> {
         candidate.is_absolute() && candidate.canonicalize().is_ok_and(|target| target == own)
     };
     let found = named.find(leads_here).unwrap_or(own);
-    found.into_os_string().into_string().map_err(|_| "this program's path is not UTF-8".to_owned())
+    found.into_os_string().into_string().map_err(|_| ProgramError::Utf8)
 }
 
 #[cfg(test)]

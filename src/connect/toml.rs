@@ -8,6 +8,7 @@ use super::document::{ENTRY, Server};
 use super::launch::{Form, Launch, Word};
 use super::patch::{self, Patch};
 use super::problem::Problem;
+use crate::config::ConfigError;
 use crate::json;
 use std::ops::Range;
 use toml_edit::{Document, Item, TableLike, Value};
@@ -16,8 +17,7 @@ const MARK: &str = "\u{feff}";
 
 /// The text without byte order mark, and whether there was one.
 fn text_of(bytes: &[u8]) -> Result<(&str, bool), Problem> {
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| Problem::Malformed("it is not UTF-8".into()))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::Malformed(ConfigError::Utf8))?;
     Ok(text.strip_prefix(MARK).map_or((text, false), |text| (text, true)))
 }
 
@@ -25,9 +25,7 @@ fn text_of(bytes: &[u8]) -> Result<(&str, bool), Problem> {
 fn read(text: &str) -> Result<Document<&str>, Problem> {
     Document::parse(text).map_err(|error| {
         let at = error.span().and_then(|span| text.get(..span.start));
-        let line = at.map(|before| before.matches('\n').count() + 1);
-        let place = line.map(|line| format!(" at line {line}")).unwrap_or_default();
-        Problem::Malformed(format!("it is not valid TOML{place}"))
+        Problem::Toml(at.map(|before| before.matches('\n').count() + 1))
     })
 }
 
@@ -37,8 +35,9 @@ pub(super) fn servers(client: &Client, bytes: &[u8]) -> Result<Vec<Server>, Prob
     let document = read(text)?;
     let Some(container) = document.as_table().get(client.container) else { return Ok(Vec::new()) };
     let table = container.as_table_like();
-    let table = table
-        .ok_or_else(|| Problem::Malformed(format!("`{}` must be a table", client.container)))?;
+    let table = table.ok_or_else(|| {
+        Problem::Malformed(ConfigError::Wrong(client.container.to_owned(), "a table"))
+    })?;
     let server = |(name, item): (&str, &Item)| Server {
         project: None,
         name: name.to_owned(),

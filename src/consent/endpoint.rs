@@ -3,6 +3,8 @@
 //! One rule: what could be read in two ways is not an endpoint, so what is judged here is what is
 //! connected to.
 
+use crate::diagnostics::Code;
+
 /// `<endpoint>/heartbeat`, checked: HTTPS, or plain HTTP to loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -41,6 +43,13 @@ impl std::fmt::Display for EndpointError {
 }
 
 impl std::error::Error for EndpointError {}
+
+impl EndpointError {
+    /// Its code.
+    pub const fn code(self) -> Code {
+        Code::EndpointRefused
+    }
+}
 
 impl Target {
     /// Checks an endpoint as it stands in the config.

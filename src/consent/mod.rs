@@ -15,6 +15,7 @@ pub use switch::{Switch, Switched, switch};
 
 use crate::build_info;
 use crate::contract::product::OWN_PRODUCT;
+use crate::diagnostics::Code;
 use crate::environment::{Surroundings, names};
 
 /// The variables that can object. They are kept of every environment that is read, and each has a rule.
@@ -30,6 +31,17 @@ pub struct Consent {
     pub rule: String,
     /// The rule in words, with what to do about it; never holds a value.
     pub detail: String,
+}
+
+impl Consent {
+    /// The code of a file that may object and cannot be read, or of an endpoint that is none.
+    pub fn code(&self) -> Option<Code> {
+        match self.rule.split_once(':')? {
+            (_, "unusable" | "unreadable" | "untrusted") => Some(Code::ConsentUnreadable),
+            ("endpoint", word) if word != "none" => Some(Code::EndpointRefused),
+            _ => None,
+        }
+    }
 }
 
 /// What may be done.

@@ -182,7 +182,8 @@ wire_object! {
 
 wire_object! {
     at "/properties/diagnostics";
-    /// Codes of the closed catalog, counted. Of more than [`super::MAX_CODES`] only the first are sent.
+    /// Codes of the closed catalog, counted. Whoever assembles them chooses [`super::MAX_CODES`]; of more only the
+    /// first are written.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
     pub struct Diagnostics {
         /// Changes into each state in the last 24 h.

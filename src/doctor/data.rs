@@ -4,6 +4,7 @@ use super::Check;
 use crate::config::trust::{self, Part};
 use crate::config::{self, ConfigState, DISPLAY_NAME, Which};
 use crate::consent::Configs;
+use crate::diagnostics::Code;
 use crate::paths::DataDir;
 use mcpproxy_platform::files::{self, FileSystem};
 use std::path::Path;
@@ -16,26 +17,27 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
     let elsewhere = "name another directory with --data-dir or MCPPROXY_HOME";
     let nearest = root.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     if !nearest.is_dir() {
-        return vec![Check::fail(
-            DIRECTORY,
-            "it is a file, or its path leads through one",
-            elsewhere,
-        )];
+        return vec![
+            Check::fail(DIRECTORY, "it is a file, or its path leads through one", elsewhere)
+                .with(Code::StoreReadOnly),
+        ];
     }
     let mut checks = Vec::new();
     if let Err(why) = trust::check(dir)
         && matches!(why.part, Part::Directory | Part::WayToDirectory)
     {
         let found = format!("{why}: telemetry is off, and no server is used");
-        checks.push(Check::fail(DIRECTORY, found, why.advice(Which::Given)));
+        let check = Check::fail(DIRECTORY, found, why.advice(Which::Given));
+        checks.push(check.with(Code::ConfigUnreadable));
     }
     if let Err(e) = files::check_writable(nearest) {
         let found = format!("it cannot be written: {}", e.kind());
-        checks.push(Check::fail(DIRECTORY, found, format!("make it writable, or {elsewhere}")));
+        let check = Check::fail(DIRECTORY, found, format!("make it writable, or {elsewhere}"));
+        checks.push(check.with(Code::StoreReadOnly));
     }
     if let Ok(FileSystem::RemoteOrUnknown(name)) = files::file_system(nearest) {
         let found = format!("it is on {name}, where no store is kept: nothing is counted or sent");
-        checks.push(Check::warn(DIRECTORY, found, elsewhere));
+        checks.push(Check::warn(DIRECTORY, found, elsewhere).with(Code::StoreRemote));
     }
     if root.exists() && files::is_readable_by_others(root) {
         checks.push(Check::warn(
@@ -60,7 +62,8 @@ pub(super) fn directory(dir: &DataDir) -> Vec<Check> {
 pub(super) fn config(dir: &DataDir) -> Check {
     if let Err(why) = trust::check(dir) {
         let found = format!("it is not read: {why}");
-        return Check::fail("config", found, why.advice(Which::Given));
+        let check = Check::fail("config", found, why.advice(Which::Given));
+        return check.with(Code::ConfigUnreadable);
     }
     match config::read(dir) {
         ConfigState::Missing => Check::ok("config", "there is none; everything is as by default"),
@@ -69,7 +72,8 @@ pub(super) fn config(dir: &DataDir) -> Check {
             "config",
             format!("{DISPLAY_NAME}: {why}"),
             "repair it or move it away; until then telemetry is off, and no server is used",
-        ),
+        )
+        .with(Code::ConfigUnreadable),
     }
 }
 
@@ -81,11 +85,14 @@ pub(super) fn users_config(dir: &DataDir) -> Option<Check> {
         ConfigState::Loaded(_) => {
             Some(Check::ok(USERS, format!("{} is strict JSON", Which::Users.file())))
         }
-        ConfigState::Unusable(why) => Some(Check::fail(
-            USERS,
-            format!("{}: {why}", Which::Users.file()),
-            "repair it or move it away; until then telemetry is off in every data directory",
-        )),
+        ConfigState::Unusable(why) => {
+            let check = Check::fail(
+                USERS,
+                format!("{}: {why}", Which::Users.file()),
+                "repair it or move it away; until then telemetry is off in every data directory",
+            );
+            Some(check.with(Code::ConsentUnreadable))
+        }
     }
 }
 

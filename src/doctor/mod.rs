@@ -9,6 +9,7 @@ mod telemetry;
 mod wiring;
 
 use crate::build_info;
+use crate::diagnostics::Code;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::paths::Place;
@@ -46,19 +47,25 @@ pub(crate) struct Check {
     pub(crate) found: String,
     /// What to do, if there is something to do.
     pub(crate) advice: Option<String>,
+    /// What the catalog calls it.
+    pub(crate) code: Option<Code>,
 }
 
 impl Check {
     fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, level: Level::Ok, found: found.into(), advice: None }
+        Self { name, level: Level::Ok, found: found.into(), advice: None, code: None }
     }
 
     fn warn(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { name, level: Level::Warn, found: found.into(), advice: Some(advice.into()) }
+        Self { level: Level::Warn, advice: Some(advice.into()), ..Self::ok(name, found) }
     }
 
     fn fail(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { level: Level::Fail, ..Self::warn(name, found, advice) }
+    }
+
+    fn with(self, code: impl Into<Option<Code>>) -> Self {
+        Self { code: code.into(), ..self }
     }
 
     pub(crate) fn to_node(&self) -> Node {
@@ -67,6 +74,7 @@ impl Check {
             ("level", self.level.as_str().into()),
             ("found", self.found.as_str().into()),
             ("advice", self.advice.clone().into()),
+            ("code", self.code.map(Code::as_str).into()),
         ])
     }
 }
@@ -93,6 +101,7 @@ pub(crate) fn examine(
     checks.extend(telemetry::store(&status));
     checks.extend(telemetry::sent(&status));
     checks.extend(endpoint::check(target, is_online));
+    checks.extend(endpoint::retirement(&status));
     if is_own {
         checks.extend(servers::check(dir));
         checks.extend(wiring::check());

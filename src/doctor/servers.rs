@@ -6,16 +6,25 @@ use crate::paths::DataDir;
 /// The entries, one check for each that is broken.
 #[cfg(feature = "serve")]
 pub(super) fn check(dir: &DataDir) -> Vec<Check> {
-    use crate::config::{DISPLAY_NAME, servers};
+    use crate::config::DISPLAY_NAME;
+    use crate::config::servers::{self, ServersError};
     use mcpproxy_platform::files;
     const NAME: &str = "upstream_servers";
-    // A file that cannot be read is said of the whole configuration already.
-    let Ok(all) = servers::servers(dir) else { return Vec::new() };
+    let all = match servers::servers(dir) {
+        Ok(all) => all,
+        // It is said of the whole configuration already.
+        Err(ServersError::Config(_)) => return Vec::new(),
+        Err(error) => {
+            let advice = "correct it; until then no server is used";
+            return vec![Check::fail(NAME, error.to_string(), advice).with(error.code())];
+        }
+    };
     let lookup = |name: &str| std::env::var(name).ok();
     let broken = all.iter().filter(|server| server.enabled).filter_map(|server| {
-        let why = server.trouble().or_else(|| server.expanded(&lookup).err())?;
-        let found = format!("{:?} is not connected: {why}", server.name);
-        Some(Check::warn(NAME, found, "correct its entry; see `mcpproxy upstream list`"))
+        let error = server.trouble().or_else(|| server.expanded(&lookup).err())?;
+        let found = format!("{:?} is not connected: {error}", server.name);
+        let check = Check::warn(NAME, found, "correct its entry; see `mcpproxy upstream list`");
+        Some(check.with(error.code()))
     });
     let mut checks: Vec<Check> = broken.collect();
     if let Some(mode) = files::mode_for_others(&dir.config())

@@ -4,9 +4,10 @@ use super::{Check, Level};
 use crate::activation::Store;
 use crate::consent::Effective;
 use crate::contract::timestamp;
-use crate::status::Status;
+use crate::diagnostics::Code;
+use crate::status::{Status, storage};
 
-/// Off is a wish, not a trouble.
+/// Off is a wish, unless it is because a file cannot be read.
 pub(super) fn consent(status: &Status) -> Check {
     let word = match status.consent.effective {
         Effective::On => "on",
@@ -14,7 +15,14 @@ pub(super) fn consent(status: &Status) -> Check {
         Effective::Off => "off",
     };
     let consent = &status.consent;
-    Check::ok("consent", format!("telemetry is {word}: {} ({})", consent.detail, consent.rule))
+    let found = format!("telemetry is {word}: {} ({})", consent.detail, consent.rule);
+    match consent.code() {
+        Some(code @ Code::ConsentUnreadable) => {
+            let advice = "repair that file; until it can be read, telemetry stays off";
+            Check::fail("consent", found, advice).with(code)
+        }
+        _ => Check::ok("consent", found),
+    }
 }
 
 pub(super) fn identity(status: &Status) -> Check {
@@ -30,7 +38,8 @@ pub(super) fn identity(status: &Status) -> Check {
 /// What is in the way of sending, besides what other checks say.
 pub(super) fn sent(status: &Status) -> Option<Check> {
     let trouble = status.trouble.clone().filter(|_| Store::check(&status.place).is_ok())?;
-    Some(Check::fail("sent", trouble, "nothing is sent until then"))
+    let check = Check::fail("sent", trouble, "nothing is sent until then");
+    Some(check.with(Code::StoreReadOnly))
 }
 
 pub(super) fn notice(status: &Status) -> Check {
@@ -51,20 +60,25 @@ pub(super) fn store(status: &Status) -> Vec<Check> {
     let (word, detail) = &status.store;
     let found = detail.clone().unwrap_or_else(|| (*word).to_owned());
     let space = "make the data directory writable and make room, or move it with MCPPROXY_HOME";
-    let mut checks = vec![match (*word, detail) {
-        ("ok", None) => Check::ok("store", "it is sound"),
-        ("ok", Some(_)) => Check::warn("store", found, "nothing needs to be done"),
-        ("none", None) => Check::ok("store", "there is none yet; the first host makes it"),
-        ("none", Some(_)) | ("busy", _) => {
-            Check::warn("store", found, "start a host, or try again")
+    let mut checks = vec![
+        match (*word, detail) {
+            ("ok", None) => Check::ok("store", "it is sound"),
+            ("ok", Some(_)) => Check::warn("store", found, "nothing needs to be done"),
+            ("none", None) => Check::ok("store", "there is none yet; the first host makes it"),
+            ("none", Some(_)) | ("busy", _) => {
+                Check::warn("store", found, "start a host, or try again")
+            }
+            ("not_built", _) => Check::ok("store", found),
+            ("remote", _) => {
+                Check::warn("store", found, "move the data directory with MCPPROXY_HOME")
+            }
+            ("damaged", _) => {
+                Check::fail("store", found, "the next host puts it aside and restores what it can")
+            }
+            _ => Check::fail("store", found, space),
         }
-        ("not_built", _) => Check::ok("store", found),
-        ("remote", _) => Check::warn("store", found, "move the data directory with MCPPROXY_HOME"),
-        ("damaged", _) => {
-            Check::fail("store", found, "the next host puts it aside and restores what it can")
-        }
-        _ => Check::fail("store", found, space),
-    }];
+        .with(storage::code(word)),
+    ];
     let aside = Store::quarantines(&status.place).len();
     if aside > 0 {
         let found = format!("damaged stores were put aside: {aside} (telemetry.corrupt-...)");
@@ -78,6 +92,7 @@ pub(super) fn store(status: &Status) -> Vec<Check> {
             advice: Some(
                 "please report it, with the output of `mcpproxy telemetry show-payload`".into(),
             ),
+            code: Some(Code::GateRefused),
             ..Check::ok("gate", "the anonymity gate refused heartbeats: nothing of them was sent")
         });
     }

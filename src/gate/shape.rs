@@ -124,7 +124,7 @@ impl Walk<'_> {
     fn node(&self, node: &Node, value: &Value<'_>, at: &Place<'_>) -> Result<(), Refusal> {
         match node {
             Node::Object(members) => self.object(members, value, at),
-            Node::Enum(spellings) => match plain_text(value) {
+            Node::Enum(spellings) => match plain_text(value, at) {
                 Ok(text) if spellings.contains(&text) => Ok(()),
                 _ if value.as_str().is_some_and(|text| !spellings.contains(&text))
                     && self.passes(|passing| passing.value()) =>
@@ -132,7 +132,7 @@ impl Walk<'_> {
                     Ok(())
                 }
                 Ok(_) => at.refuse("not one of the values of the contract"),
-                Err(detail) => at.refuse(detail),
+                Err(refusal) => Err(refusal),
             },
             Node::ConstInteger(expected) => match value.data {
                 Data::Number(text) if text.parse() == Ok(*expected) => Ok(()),
@@ -263,10 +263,7 @@ impl Walk<'_> {
         if shape == Text::ClientName {
             return self.client_name(value, at);
         }
-        let text = match plain_text(value) {
-            Ok(text) => text,
-            Err(detail) => return at.refuse(detail),
-        };
+        let text = plain_text(value, at)?;
         if !shape.matches(text) {
             return at.refuse(match shape {
                 Text::Uuid => "not a UUID",
@@ -307,18 +304,15 @@ impl Walk<'_> {
         {
             return at.refuse_by(RefusalRule::Leak, kind.to_string());
         }
-        match plain_text(value) {
-            Ok(_) => Ok(()),
-            Err(detail) => at.refuse(detail),
-        }
+        plain_text(value, at).map(drop)
     }
 }
 
 /// The text of a string that is spelled without escapes.
-fn plain_text<'v>(value: &'v Value<'_>) -> Result<&'v str, &'static str> {
+fn plain_text<'v>(value: &'v Value<'_>, at: &Place<'_>) -> Result<&'v str, Refusal> {
     match value.as_str() {
-        None => Err("not a string"),
-        Some(text) if value.span.len() != text.len() + 2 => Err("spelled with escapes"),
+        None => Err(at.refusal("not a string")),
+        Some(text) if value.span.len() != text.len() + 2 => Err(at.refusal("spelled with escapes")),
         Some(text) => Ok(text),
     }
 }

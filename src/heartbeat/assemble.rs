@@ -5,7 +5,7 @@
 use super::lifetime;
 use super::timing::LIVE_FOR;
 use crate::activation::state::{Counters, Funnel, Install, LiveMark, Pending};
-use crate::activation::{State, clients};
+use crate::activation::{Standing, State, clients};
 use crate::build_info;
 use crate::contract::{
     Activation, AgentEnv, CallBucket, EnvKind, EnvMarkers, LaunchSource, Payload, Product,
@@ -42,6 +42,8 @@ pub struct Live {
     pub server_protocol_counts: Option<ServerProtocolCounts>,
     /// IDE configurations that hold our entry.
     pub configured_ide_count: u64,
+    /// Servers by the error that they are in.
+    pub current_error_codes: Standing,
 }
 
 impl From<&LiveMark> for Live {
@@ -59,6 +61,7 @@ impl From<&LiveMark> for Live {
             tool_count: mark.tool_count,
             server_protocol_counts: mark.server_protocol_counts,
             configured_ide_count: mark.configured_ide_count,
+            current_error_codes: mark.current_error_codes.clone(),
         }
     }
 }
@@ -133,6 +136,9 @@ pub fn assemble(
         builtin_tool_calls: Some(builtin_tool_calls),
         upstream_tool_call_count_bucket: Some(CallBucket::of(upstream_tool_calls)),
         server_protocol_counts: live.server_protocol_counts,
+        #[cfg(feature = "serve")]
+        diagnostics: super::errors::diagnostics(&state.errors, &live.current_error_codes, now),
+        #[cfg(not(feature = "serve"))]
         diagnostics: None,
     }
 }

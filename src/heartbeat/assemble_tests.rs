@@ -35,6 +35,7 @@ fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
         tool_count: None,
         server_protocol_counts: None,
         configured_ide_count: 2,
+        current_error_codes: Standing::default(),
     }
 }
 
@@ -127,6 +128,34 @@ fn what_is_assembled_passes_the_gate() {
     let other = Own { timestamp: timestamp::format(NOW + 1), ..own };
     assert!(gate::check(&stored.bytes, Some(&other), &policy.private).is_err());
     assert_eq!(stored.anonymous_id_created_at, identity().created_at, "the store keeps its second");
+}
+
+/// Every code at once, standing and met: still a heartbeat that is sent.
+#[cfg(feature = "serve")]
+#[test]
+fn errors_that_are_assembled_pass_the_gate() {
+    use crate::activation::ErrorMark;
+    use crate::contract::MAX_PAYLOAD_BYTES;
+    use crate::diagnostics::Code;
+    let names: Vec<String> = (0..16).map(|n| format!("{n:02}{}", "c".repeat(62))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (mut state, mut live) = (with_clients(&names), live());
+    assert_eq!(of(&state).diagnostics, None);
+    for code in Code::ALL {
+        state.apply(&Mark::Error(ErrorMark::Met(code)), NOW);
+    }
+    state.apply(&Mark::Error(ErrorMark::FixAttempted), NOW);
+    live.current_error_codes = Code::ALL.map(|code| (code, u32::MAX)).to_vec().into();
+    let policy = policy(&[], false);
+    let stored = pending(&notes(), &state, &identity(), &live, &policy, NOW);
+    let own = own(&stored, &notes(), &identity());
+    assert_eq!(gate::check(&stored.bytes, Some(&own), &policy.private), Ok(()));
+    assert!(stored.bytes.len() < MAX_PAYLOAD_BYTES, "{}", stored.bytes.len());
+    let payload = Payload::decode(&stored.bytes).expect("a payload");
+    let said = payload.diagnostics.expect("its errors");
+    assert_eq!((said.error_code_counts_24h.len(), said.current_error_codes.len()), (20, 20));
+    assert_eq!((said.unique_codes_ever, said.fix_attempted_24h), (Code::ALL.len() as u64, 1));
+    assert_eq!(said.last_error_code.as_deref(), Some("MCPX_UNKNOWN"));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::{Consent, Effective, Target};
 use crate::contract::RoutingMode;
+use crate::diagnostics::Code;
 use crate::gate::{self, PrivateWords, Refusal};
 use crate::identity::{self, Identity};
 use crate::machine::{self, Surroundings};
@@ -52,6 +53,8 @@ pub enum Outcome {
     Waiting(Begin),
     /// No acknowledgement; the next attempt is in so many seconds.
     Failed {
+        /// What kind of failure it is.
+        code: Code,
         /// What happened.
         why: String,
         /// Seconds until the next attempt.
@@ -69,12 +72,25 @@ pub enum Outcome {
     Abandoned,
 }
 
+impl Outcome {
+    /// The code of an attempt that failed.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Failed { code, .. } => Some(*code),
+            Self::Refused(_) => Some(Code::GateRefused),
+            Self::NotAllowed(consent) => consent.code(),
+            Self::Busy => Some(Code::StoreBusy),
+            Self::Acknowledged(_) | Self::Waiting(_) | Self::Unable(_) | Self::Abandoned => None,
+        }
+    }
+}
+
 /// Why nothing could be sent from here, whatever is allowed: there is no store that can be written, or what is
 /// sent could not be kept for the user to read. Found without side effects.
 pub(crate) fn obstacle(place: &Place) -> Option<String> {
     match Store::check(place) {
         Err(error) => Some(error.to_string()),
-        Ok(()) => sent::obstacle(place),
+        Ok(()) => sent::obstacle(place).map(|error| error.to_string()),
     }
 }
 
@@ -99,7 +115,7 @@ impl Attempt<'_> {
 
     fn deliver(&self, live: &dyn Fn(&State) -> Live) -> Result<Outcome, Outcome> {
         let permission = self.permission()?;
-        let target = permission.target.map_err(Outcome::Unable)?;
+        let target = permission.target.map_err(|error| Outcome::Unable(error.to_string()))?;
         if !target.is_loopback() {
             machine::never_shift_clock();
         }
@@ -228,9 +244,9 @@ impl Attempt<'_> {
 
     /// What leaves is to be read afterwards: without a place for that, nothing leaves.
     fn prepare_copy(&self, pending: &Pending) -> Result<Copy, Outcome> {
-        sent::prepare(self.place(), &pending.bytes).map_err(|why| {
+        sent::prepare(self.place(), &pending.bytes).map_err(|error| {
             self.give_back();
-            Outcome::Unable(why)
+            Outcome::Unable(error.to_string())
         })
     }
 
@@ -273,7 +289,7 @@ impl Attempt<'_> {
             return Err(Outcome::Abandoned);
         }
         let mut retired = None;
-        let (failure, why) = match answer {
+        let (failure, code, why) = match answer {
             Answer::Status(200..=299, _) => {
                 // The copy first: a crash in between leaves an acknowledged payload that is kept.
                 copy.keep();
@@ -283,22 +299,31 @@ impl Attempt<'_> {
             }
             Answer::Status(status @ (408 | 429 | 500..=599), after) => {
                 let after = after.and_then(|value| retry_after::parse(&value, now));
-                (Failure::Transient(after), format!("the endpoint answered {status}"))
+                let why = format!("the endpoint answered {status}");
+                (Failure::Transient(after), Code::EndpointUnreachable, why)
             }
             Answer::Status(status @ 300..=399, _) => {
                 let why = format!("the endpoint answered {status}; redirects are not followed");
-                (Failure::UntilTomorrow, why)
+                (Failure::UntilTomorrow, Code::EndpointRefused, why)
             }
             Answer::Gone(body) => {
                 retired = retirement::version(&body, bytes);
-                let says = if retired.is_some() { "410: this version is retired" } else { "410" };
-                (Failure::UntilTomorrow, format!("the endpoint answered {says}"))
+                let (code, says) = match retired {
+                    Some(_) => (Code::EndpointRetired, "410: this version is retired"),
+                    None => (Code::EndpointRefused, "410"),
+                };
+                (Failure::UntilTomorrow, code, format!("the endpoint answered {says}"))
             }
             Answer::Status(status, _) => {
-                (Failure::UntilTomorrow, format!("the endpoint answered {status}"))
+                let why = format!("the endpoint answered {status}");
+                (Failure::UntilTomorrow, Code::EndpointRefused, why)
             }
-            Answer::NetworkError(why) => (Failure::Transient(None), why.to_owned()),
-            Answer::NotBuilt(why) => (Failure::UntilTomorrow, why.to_owned()),
+            Answer::NetworkError(why) => {
+                (Failure::Transient(None), Code::EndpointUnreachable, why.to_owned())
+            }
+            Answer::NotBuilt(why) => {
+                (Failure::UntilTomorrow, Code::EndpointUnreachable, why.to_owned())
+            }
         };
         let fail = |state: &mut State| {
             if let Some(version) = &retired {
@@ -311,7 +336,7 @@ impl Attempt<'_> {
             }
         };
         let retry_in = self.patiently(fail).map_err(unable)?;
-        Ok(Outcome::Failed { why, retry_in })
+        Ok(Outcome::Failed { code, why, retry_in })
     }
 
     /// A durable transaction; a busy store is tried again for a few seconds.

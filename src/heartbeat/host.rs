@@ -1,6 +1,8 @@
 //! What a host process says about itself: once when it starts, and as long as it lives.
 
 use crate::contract::{LaunchSource, RoutingMode, ServerProtocolCounts};
+#[cfg(feature = "serve")]
+use crate::diagnostics::Code;
 use crate::products::HostProduct;
 use std::path::PathBuf;
 
@@ -18,7 +20,7 @@ pub struct Host {
 }
 
 /// What only the live host knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LiveCounts {
     /// Configured servers.
     pub server_count: Option<u64>,
@@ -30,4 +32,7 @@ pub struct LiveCounts {
     pub server_protocol_counts: Option<ServerProtocolCounts>,
     /// IDE configurations that hold our entry.
     pub configured_ide_count: u64,
+    /// The state that each server in an error is in, and how many are in it.
+    #[cfg(feature = "serve")]
+    pub current_error_codes: Vec<(Code, u32)>,
 }

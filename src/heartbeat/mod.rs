@@ -7,6 +7,8 @@ pub mod assemble;
 pub mod attempt;
 #[cfg(feature = "heartbeat")]
 pub mod erasure;
+#[cfg(feature = "serve")]
+mod errors;
 pub(crate) mod host;
 pub mod lifetime;
 pub mod permission;

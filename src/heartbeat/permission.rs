@@ -4,12 +4,13 @@
 //! leads to loopback.
 
 use super::timing::{CLOCK_VARIABLE, clock_offset};
-use crate::consent::{self, Configs, Consent, Effective, Target, Whose};
+use crate::consent::{self, Configs, Consent, Effective, EndpointError, Target, Whose};
 use crate::identity::install::{self, InstallError};
 use crate::identity::{self, Identity, IdentityError, Kept};
 use crate::machine::{self, Surroundings};
 use crate::paths::Place;
 use crate::products::Subject;
+use std::fmt;
 
 /// What one reading of the config and the environment allows.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ pub struct Permission {
     /// Whether telemetry is on, and why.
     pub consent: Consent,
     /// Where to send, or why nowhere.
-    pub target: Result<Target, String>,
+    pub target: Result<Target, NoTarget>,
     /// Where the state towards that endpoint lies.
     pub place: Place,
     /// What the configs ask for this product, whatever is effective.
@@ -100,9 +101,29 @@ impl Permission {
     }
 }
 
-fn target(around: &Surroundings, configs: &Configs, whose: Whose<'_>) -> Result<Target, String> {
+/// Why there is nowhere to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoTarget {
+    /// No endpoint is compiled in or configured.
+    Missing,
+    /// The one that is named is none.
+    Invalid(EndpointError),
+}
+
+impl fmt::Display for NoTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no endpoint is compiled in or configured"),
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NoTarget {}
+
+fn target(around: &Surroundings, configs: &Configs, whose: Whose<'_>) -> Result<Target, NoTarget> {
     match consent::endpoint(around, configs, whose) {
-        Some(target) => target.map_err(|error| error.to_string()),
-        None => Err("no endpoint is compiled in or configured".to_owned()),
+        Some(target) => target.map_err(NoTarget::Invalid),
+        None => Err(NoTarget::Missing),
     }
 }

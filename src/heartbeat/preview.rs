@@ -6,7 +6,7 @@
 use super::assemble::{self, ClientPolicy, Live};
 use super::permission::Permission;
 use super::schedule;
-use crate::activation::{Store, StoreError};
+use crate::activation::{Standing, Store, StoreError};
 use crate::consent::Consent;
 use crate::contract::timestamp;
 use crate::gate::PrivateWords;
@@ -98,5 +98,6 @@ pub fn own_fields(dir: &DataDir) -> Live {
         tool_count: None,
         server_protocol_counts: None,
         configured_ide_count: crate::connect::configured_ide_count(),
+        current_error_codes: Standing::default(),
     }
 }

@@ -67,6 +67,7 @@ fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
         tool_count: None,
         server_protocol_counts: None,
         configured_ide_count: 0,
+        current_error_codes: Default::default(),
     }
 }
 

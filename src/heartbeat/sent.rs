@@ -8,6 +8,7 @@ use crate::json;
 use crate::paths::Place;
 use mcpproxy_platform::files::{self, Replacement};
 use std::ffi::OsStr;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,8 +21,24 @@ pub struct Copy {
     file: Replacement,
 }
 
-/// Puts the exact bytes on disk; else why not. Never holds a path.
-pub fn prepare(dir: &Place, bytes: &[u8]) -> Result<Copy, String> {
+/// Why no copy can be kept. Never holds a path.
+#[derive(Debug)]
+pub struct CopyError(io::Error);
+
+impl fmt::Display for CopyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no copy of what is sent can be kept in <data dir>/sent ({}): nothing is sent; make it a directory that can be written, or remove it",
+            files::reason(&self.0)
+        )
+    }
+}
+
+impl std::error::Error for CopyError {}
+
+/// Puts the exact bytes on disk.
+pub fn prepare(dir: &Place, bytes: &[u8]) -> Result<Copy, CopyError> {
     let folder = dir.sent();
     let prepare = || {
         let name = name_of(bytes).ok_or(io::ErrorKind::InvalidData)?;
@@ -33,12 +50,12 @@ pub fn prepare(dir: &Place, bytes: &[u8]) -> Result<Copy, String> {
     };
     match prepare() {
         Ok(file) => Ok(Copy { folder, file }),
-        Err(error) => Err(no_place(&error)),
+        Err(error) => Err(CopyError(error)),
     }
 }
 
 /// Why no copy could be kept, as far as it can be known without side effects.
-pub fn obstacle(dir: &Place) -> Option<String> {
+pub fn obstacle(dir: &Place) -> Option<CopyError> {
     let folder = dir.sent();
     let looked = match std::fs::metadata(&folder) {
         Ok(found) if found.is_dir() => files::check_writable(&folder),
@@ -47,14 +64,7 @@ pub fn obstacle(dir: &Place) -> Option<String> {
         Err(_) if folder.symlink_metadata().is_err() => Ok(()),
         Err(error) => Err(error),
     };
-    looked.err().map(|error| no_place(&error))
-}
-
-fn no_place(error: &io::Error) -> String {
-    format!(
-        "no copy of what is sent can be kept in <data dir>/sent ({}): nothing is sent; make it a directory that can be written, or remove it",
-        files::reason(error)
-    )
+    looked.err().map(CopyError)
 }
 
 impl Copy {

@@ -8,6 +8,8 @@ use super::host::{Host, LiveCounts};
 use super::permission::Permission;
 use super::schedule;
 use super::timing::Timing;
+#[cfg(not(feature = "serve"))]
+use crate::activation::Standing;
 use crate::activation::state::LiveMark;
 use crate::activation::{Claim, DEADLINE, Deferred, Ending, Mark, State, Store, StoreError, owner};
 use crate::config::{self, trust};
@@ -473,6 +475,10 @@ impl Session {
             tool_count: counts.tool_count,
             server_protocol_counts: counts.server_protocol_counts,
             configured_ide_count: counts.configured_ide_count,
+            #[cfg(feature = "serve")]
+            current_error_codes: counts.current_error_codes.into(),
+            #[cfg(not(feature = "serve"))]
+            current_error_codes: Standing::default(),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::Kept;
 use crate::config::trust::{self, Distrust};
-use crate::config::{self, EDIT_DEADLINE, EditError, Lock, set_member};
+use crate::config::{self, ConfigError, EDIT_DEADLINE, EditError, Lock, set_member};
 use crate::contract::timestamp;
 use crate::json::{self, Value, write_str};
 use crate::paths::Place;
@@ -53,7 +53,7 @@ pub enum InstallError {
     /// Another process held the lock for the whole wait.
     Busy,
     /// It is not what a program of ours writes.
-    Damaged(String),
+    Damaged(ConfigError),
     /// It or a directory on the way to it is in the hands of others.
     Untrusted(Distrust),
     /// The directory of the product is gone.
@@ -125,10 +125,10 @@ fn load(place: &Place) -> Result<Option<Vec<u8>>, InstallError> {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<InstallFile, String> {
-    let root = json::parse(bytes).map_err(|error| format!("it is not valid JSON: {error}"))?;
+fn parse(bytes: &[u8]) -> Result<InstallFile, ConfigError> {
+    let root = json::parse(bytes).map_err(ConfigError::Json)?;
     if root.members().is_none() {
-        return Err("it is not a JSON object".to_owned());
+        return Err(ConfigError::NotAnObject);
     }
     let notice = root.get("notice").filter(|notice| notice.members().is_some());
     Ok(InstallFile {
@@ -154,13 +154,13 @@ fn parse(bytes: &[u8]) -> Result<InstallFile, String> {
     })
 }
 
-fn text(object: &Value<'_>, key: &str) -> Result<Option<String>, String> {
+fn text(object: &Value<'_>, key: &str) -> Result<Option<String>, ConfigError> {
     match object.get(key) {
         None => Ok(None),
         Some(value) => match value.as_str() {
             Some("") => Ok(None),
             Some(text) => Ok(Some(text.to_owned())),
-            None => Err(format!("`{key}` must be a string")),
+            None => Err(ConfigError::Wrong(key.to_owned(), "a string")),
         },
     }
 }

@@ -149,7 +149,7 @@ impl Gateway {
             indexed: catalog.tool_count() as u64,
             returned: found.len() as u64,
         });
-        tools::answer(&question, &catalog, &found, self.hub.is_starting())
+        tools::answer(&question, &catalog, &found, &self.hub.missing())
     }
 
     async fn run(
@@ -270,10 +270,11 @@ impl Gateway {
             result = forward(&server, &live, request, context) => result,
             () = self.cut.cancelled() => Err(Failed::OnTheWay(cut())),
         };
-        server.called(match &result {
+        let error = match &result {
             Err(Failed::OnTheWay(error)) if error.code().is_some() => Some(error.clone()),
             _ => None,
-        });
+        };
+        self.hub.called(&server, error);
         result
     }
 
@@ -496,7 +497,8 @@ impl ServerHandler for Gateway {
             "telemetry_status" => {
                 self.hub.recorder.record(Happened::Builtin(BuiltinTool::TelemetryStatus));
                 let status = report::telemetry(self.dir.clone()).await;
-                Ok(status.map_or_else(tools::refusal, tools::structured).into())
+                let refusal = |error: report::ReportError| tools::refusal(error.to_string());
+                Ok(status.map_or_else(refusal, tools::structured).into())
             }
             name => {
                 self.hub.recorder.record(Happened::Request);

@@ -24,6 +24,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -85,6 +86,7 @@ pub fn router(
         .route("/api/v1/status", get(status))
         .route("/api/v1/servers/{name}/logs", get(server_logs))
         .route("/api/v1/servers/{name}/restart", post(restart))
+        .route("/api/v1/diagnostics", get(diagnostics))
         .route("/api/v1/telemetry/payload", get(payload))
         .route("/api/v1/telemetry/sent", get(sent))
         .route_layer(middleware::from_fn(answered))
@@ -138,6 +140,11 @@ async fn server_logs(
 
 async fn restart(State(shared): App, Path(name): Path<String>) -> Response {
     logs::restart(&shared.hub, &name)
+}
+
+async fn diagnostics(State(shared): App) -> Response {
+    let data = report::diagnostics(&shared.hub);
+    answer::<Infallible>(Ok(vec![("data", data)]))
 }
 
 async fn payload(State(shared): App) -> Response {

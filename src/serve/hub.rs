@@ -8,9 +8,10 @@ use super::last_lines::LastLines;
 use super::offer::Offer;
 use super::progress::Routes;
 use super::reason::{Diagnosis, Reason};
-use super::recorder::Recorder;
+use super::recorder::{Happened, Recorder};
 use super::scrub::Scrubber;
 use super::starts::Starts;
+use super::tools::Missing;
 use super::{scrub, supervisor};
 use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
 use crate::contract::ServerProtocolCounts;
@@ -19,6 +20,7 @@ use crate::heartbeat::host::LiveCounts;
 use crate::paths::DataDir;
 use rmcp::RoleClient;
 use rmcp::service::Peer;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -140,9 +142,7 @@ impl Server {
     fn new(entry: ServerEntry, stop: CancellationToken) -> Self {
         let status = match entry.trouble() {
             _ if !entry.enabled => Status::Disabled,
-            Some(words) => {
-                Status::Failed(Reason::Entry { code: Code::ConfigInvalidEntry, words }.into())
-            }
+            Some(error) => Status::Failed(Reason::Entry(error).into()),
             None => Status::Connecting,
         };
         let name = entry.name.as_str().into();
@@ -179,9 +179,20 @@ impl Server {
         self.attempts.send_modify(|count| *count += 1);
     }
 
-    /// Takes over what became of a call: none, if its server answered it.
-    pub fn called(&self, error: Option<CallError>) {
-        self.state().call = error;
+    /// Takes over what became of a call: none, if its server answered it. The code, if it is another one than that of
+    /// the call before.
+    fn called(&self, error: Option<CallError>) -> Option<Code> {
+        let code = |error: &Option<CallError>| error.as_ref().and_then(CallError::code);
+        let mut state = self.state();
+        let before = code(&state.call);
+        state.call = error;
+        code(&state.call).filter(|code| before != Some(*code))
+    }
+
+    /// The code of what is wrong with it, also while it is tried again.
+    fn standing(&self) -> Option<Code> {
+        let standing = self.state().standing;
+        standing.or_else(|| Some(self.trouble()?.0))
     }
 
     /// What is wrong with it now: its code, and a sentence.
@@ -389,6 +400,19 @@ impl Hub {
         self.catalog()
     }
 
+    /// The servers that are not searched, and why.
+    pub fn missing(&self) -> Missing {
+        let of = |server: &Arc<Server>| {
+            let status = server.status();
+            let why = status.why()?;
+            Some((server.name.clone(), why.code(), why.to_string()))
+        };
+        Missing {
+            is_starting: self.is_starting(),
+            offline: self.servers().iter().filter_map(of).collect(),
+        }
+    }
+
     /// Whether some server was not tried yet.
     pub fn is_starting(&self) -> bool {
         *self.starting.borrow() > 0
@@ -401,17 +425,39 @@ impl Hub {
 
     /// Takes over how `server` is doing.
     pub(super) fn set(&self, server: &Server, status: Status, live: Option<Arc<Live>>) {
-        {
+        let entered = {
             let mut state = server.state();
+            let before = state.standing;
             match status.why().map(Diagnosis::code) {
                 Some(code) => state.standing = Some(code),
+                // While it is tried again, what was wrong stands.
                 None if status != Status::Connecting => state.standing = None,
                 None => {}
             }
             state.call.take_if(|_| live.is_none());
             (state.status, state.live) = (status, live);
+            state.standing.filter(|code| before != Some(*code))
+        };
+        if let Some(code) = entered {
+            self.recorder.record(Happened::ErrorCode(code));
         }
         self.changed();
+    }
+
+    /// Takes over what became of a call to `server`: none, if it answered.
+    pub(super) fn called(&self, server: &Server, error: Option<CallError>) {
+        if let Some(code) = server.called(error) {
+            self.recorder.record(Happened::ErrorCode(code));
+        }
+    }
+
+    /// How many servers have each code now.
+    fn standing(&self) -> Vec<(Code, u32)> {
+        let mut counts = BTreeMap::new();
+        for code in self.servers().iter().filter_map(|server| server.standing()) {
+            *counts.entry(code).or_insert(0) += 1;
+        }
+        counts.into_iter().collect()
     }
 
     /// Takes over what `server`, which stays connected, offers now. No question waits for that.
@@ -463,6 +509,7 @@ impl Hub {
             server_protocol_counts: Some(protocols),
             // Counted where waiting for a disk is no harm: by whoever asks for a heartbeat.
             configured_ide_count: 0,
+            current_error_codes: self.standing(),
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! One rule: the first key that is written there is the one, whichever gateway made it.
 
-use crate::config::{self, EDIT_DEADLINE, EditError};
+use crate::config::{self, ConfigError, EDIT_DEADLINE, EditError};
 use crate::paths::DataDir;
-use crate::web::key::ApiKey;
+use crate::web::key::{ApiKey, KeyFormError};
 use mcpproxy_platform::files;
 use std::fmt;
 
@@ -26,9 +26,9 @@ pub struct Kept {
 #[derive(Debug)]
 pub enum KeyError {
     /// The config holds one that is none.
-    Unusable(&'static str),
+    Unusable(KeyFormError),
     /// The config could not be read.
-    Config(String),
+    Config(ConfigError),
     /// The system gave no random bytes.
     NoRandomness,
 }

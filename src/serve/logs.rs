@@ -8,6 +8,7 @@ use crate::node::Node;
 use crate::web::answer::{answer, failure};
 use axum::http::StatusCode;
 use axum::response::Response;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 /// `GET /api/v1/servers/{name}/logs`; `?from=N` leaves out lines before number N.
@@ -39,7 +40,7 @@ pub fn logs(hub: &Hub, name: &str, query: Option<&str>) -> Response {
         ("lines", Node::List(lines.collect())),
         ("next", next.into()),
     ]);
-    answer(Ok(vec![("data", data)]))
+    answer::<Infallible>(Ok(vec![("data", data)]))
 }
 
 fn from_is_all(query: Option<&str>) -> bool {
@@ -51,7 +52,7 @@ pub fn restart(hub: &Arc<Hub>, name: &str) -> Response {
     match hub.restart(name) {
         Ok(()) => {
             tracing::info!(server = %name, "server restarted: it was asked for");
-            answer(Ok(vec![("data", Node::Object(vec![("name", name.into())]))]))
+            answer::<Infallible>(Ok(vec![("data", Node::Object(vec![("name", name.into())]))]))
         }
         Err(RestartError::Unknown) => unknown(),
         Err(error) => failure(StatusCode::CONFLICT, &error.to_string()),

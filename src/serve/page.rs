@@ -9,8 +9,8 @@ use crate::web::page::{Page, policy};
 pub const PAGE: Page = Page {
     html: include_str!("page.html"),
     policy: policy!(
-        style "sha256-4Pq+MAB1goo2O2r6Yp8SdTnAmrGD4MimoCRpj4N04uU=",
-        script "sha256-2ue5YEIrcCHzc8QLblzcS2jLaP+HlGItey/vooJGgZQ="
+        style "sha256-PBTPsSmLwtrVsqZjJFYMB6BLN/xr7mlcdoYrYW6h/XE=",
+        script "sha256-AE/0fDWUAVyFayioJtt2JAPNtnQZsNQGjGnBt6ZvvMo="
     ),
 };
 

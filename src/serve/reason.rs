@@ -5,6 +5,7 @@
 
 use super::offer::ListError;
 use super::unreachable::Unreachable;
+use crate::config::servers::{EntryError, Hint};
 use crate::diagnostics::Code;
 use std::fmt;
 use std::time::Duration;
@@ -13,12 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Its entry gives nothing that could be tried.
-    Entry {
-        /// What is wrong with it.
-        code: Code,
-        /// In words.
-        words: String,
-    },
+    Entry(EntryError),
     /// A header of its entry holds what HTTP does not allow. Its name.
     Header(String),
     /// Its working directory is not there.
@@ -106,7 +102,7 @@ impl Reason {
     /// Its code in the catalog.
     pub fn code(&self) -> Code {
         match self {
-            Self::Entry { code, .. } => *code,
+            Self::Entry(error) => error.code(),
             Self::Header(_) | Self::NoDirectory => Code::ConfigInvalidEntry,
             Self::NotFound { .. } => Code::StdioNotFound,
             Self::NoEngine => Code::ContainerEngineNotFound,
@@ -135,7 +131,7 @@ impl Reason {
 
     /// Whether another attempt is pointless until the entry or its program changes.
     pub fn is_parked(&self) -> bool {
-        is_permanent(self.code())
+        self.code().is_permanent()
     }
 
     /// How long the server wants to be left alone.
@@ -154,18 +150,6 @@ impl Reason {
             _ => false,
         }
     }
-}
-
-fn is_permanent(code: Code) -> bool {
-    matches!(
-        code,
-        Code::StdioNotFound
-            | Code::StdioNoPermission
-            | Code::StdioNotExecutable
-            | Code::ConfigInvalidEntry
-            | Code::ConfigMissingSecret
-            | Code::ContainerEngineNotFound
-    )
 }
 
 /// The code of a status that is no success. (A server of the older HTTP transport has no POST at the address of its
@@ -189,7 +173,7 @@ fn of_status(status: u16, is_sse_address: bool) -> Code {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Entry { words, .. } => f.write_str(words),
+            Self::Entry(error) => error.fmt(f),
             Self::Header(name) => write!(
                 f,
                 "its header `{name}` cannot be sent: it holds characters that HTTP does not allow"
@@ -271,7 +255,7 @@ pub struct Diagnosis {
     /// What happened.
     pub reason: Reason,
     /// What may be wrong with the entry.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
 }
 
 impl From<Reason> for Diagnosis {

@@ -2,8 +2,8 @@
 //!
 //! One rule: no request waits for the store's lock or disk.
 
-use crate::activation::BuiltinTool;
-use crate::activation::Surface;
+use crate::activation::{BuiltinTool, ErrorMark, Surface};
+use crate::diagnostics::Code;
 use crate::telemetry::{Event, Telemetry};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,14 @@ pub enum Happened {
     Builtin(BuiltinTool),
     /// The page was opened.
     Page,
+    /// Something changed into the state of this code; not when the state goes on.
+    ErrorCode(Code),
+    /// A fix was tried.
+    #[expect(dead_code, reason = "no fix is carried out yet")]
+    FixAttempted,
+    /// A fix ended the state that it was for.
+    #[expect(dead_code, reason = "no fix is carried out yet")]
+    FixSucceeded,
 }
 
 impl Happened {
@@ -52,6 +60,9 @@ impl Happened {
             Self::Request => Event::Request { surface: Surface::Mcp },
             Self::Builtin(tool) => Event::BuiltinCall { tool: *tool },
             Self::Page => Event::Request { surface: Surface::Webui },
+            Self::ErrorCode(code) => Event::Error(ErrorMark::Met(*code)),
+            Self::FixAttempted => Event::Error(ErrorMark::FixAttempted),
+            Self::FixSucceeded => Event::Error(ErrorMark::FixSucceeded),
         }
     }
 }

@@ -4,24 +4,55 @@
 
 use super::hub::{Hub, Status as ServerStatus};
 use crate::build_info;
+use crate::config::{EditError, Which};
 use crate::consent::{self, Configs, Consent, Switch, Whose};
 use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
+use crate::diagnostics::Code;
 use crate::heartbeat::{preview, sent};
 use crate::json;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
 use crate::paths::DataDir;
 use crate::products::Subject;
-use crate::status::Status;
+use crate::status::{Status, diagnostic};
+use std::collections::BTreeMap;
+use std::fmt;
 
 /// Members of `telemetry status --product mcpproxy -o json` that stand beside `telemetry` in the status API, not in it.
 const OF_THE_MACHINE: &[&str] =
     &["env_kind", "env_markers", "agent_env", "launch_source", "autostart_enabled", "activation"];
 
+/// Why there is no report, or no switch.
+#[derive(Debug)]
+pub enum ReportError {
+    /// The thread that reads did not come to an end.
+    Unread,
+    /// The status is no JSON.
+    Json,
+    /// The payload is not UTF-8.
+    Utf8,
+    /// This config could not be edited.
+    Edit(Which, EditError),
+}
+
+impl fmt::Display for ReportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unread => f.write_str("the state of this install could not be read"),
+            Self::Json => f.write_str("the status is no JSON"),
+            Self::Utf8 => f.write_str("the payload is not UTF-8"),
+            Self::Edit(which, error) => f.write_str(&error.of(*which)),
+        }
+    }
+}
+
+impl std::error::Error for ReportError {}
+
 /// Reading files may wait for a disk: not on a thread that answers requests.
-async fn aside<R: Send + 'static>(read: impl FnOnce() -> R + Send + 'static) -> Result<R, String> {
-    let failed = |_| "the state of this install could not be read".to_owned();
-    tokio::task::spawn_blocking(read).await.map_err(failed)
+async fn aside<R: Send + 'static>(
+    read: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, ReportError> {
+    tokio::task::spawn_blocking(read).await.map_err(|_| ReportError::Unread)
 }
 
 fn members(dir: DataDir) -> Vec<(&'static str, Node)> {
@@ -40,7 +71,7 @@ const NOT_FOR_MODELS: &[&str] =
     &["anonymous_id", "anonymous_id_created_at", "anonymous_id_trouble", "data_dir", "endpoint"];
 
 /// What `telemetry status --product mcpproxy -o json` says, as far as it may leave the machine.
-pub async fn telemetry(dir: DataDir) -> Result<serde_json::Value, String> {
+pub async fn telemetry(dir: DataDir) -> Result<serde_json::Value, ReportError> {
     let text = aside(|| {
         let mut members = members(dir);
         members.retain(|(name, _)| !NOT_FOR_MODELS.contains(name));
@@ -50,11 +81,11 @@ pub async fn telemetry(dir: DataDir) -> Result<serde_json::Value, String> {
         Node::Object(members).to_compact()
     })
     .await?;
-    serde_json::from_str(&text).map_err(|_| "the status is no JSON".to_owned())
+    serde_json::from_str(&text).map_err(|_| ReportError::Json)
 }
 
 /// `GET /api/v1/status`
-pub async fn status(hub: &Hub, dir: DataDir, started_at: u64) -> Result<Node, String> {
+pub async fn status(hub: &Hub, dir: DataDir, started_at: u64) -> Result<Node, ReportError> {
     let (machine, telemetry): (Vec<_>, Vec<_>) = aside(|| members(dir))
         .await?
         .into_iter()
@@ -88,9 +119,7 @@ fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
                 None => ((!faults.is_empty()).then(|| faults.join("; ")), None),
             },
         };
-        let trouble = server.trouble().map(|(code, cause)| {
-            Node::Object(vec![("code", code.as_str().into()), ("cause", cause.into())])
-        });
+        let trouble = server.trouble().map(|(code, cause)| trouble(code, cause));
         let tools = live.map_or(0, |live| live.offer.tools.len() as u64);
         Node::Object(vec![
             ("name", server.name.as_ref().into()),
@@ -112,6 +141,32 @@ fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
     ]
 }
 
+/// What happened, and all that the catalog says of it.
+fn trouble(code: Code, cause: String) -> Node {
+    let mut members = vec![("cause", cause.into())];
+    members.extend(diagnostic::members(code).into_iter().filter(|(name, _)| *name != "reserved"));
+    Node::Object(members)
+}
+
+/// `GET /api/v1/diagnostics`: every server with which something is wrong, and how many have each code.
+pub fn diagnostics(hub: &Hub) -> Node {
+    let mut counts = BTreeMap::new();
+    let troubled = hub.servers().into_iter().filter_map(|server| {
+        let (code, cause) = server.trouble()?;
+        *counts.entry(code).or_insert(0_u64) += 1;
+        Some(Node::Object(vec![
+            ("server", server.name.as_ref().into()),
+            ("state", server.status().as_str().into()),
+            ("diagnostic", trouble(code, cause)),
+        ]))
+    });
+    let troubled: Vec<Node> = troubled.collect();
+    let codes = counts.into_iter().map(|(code, servers)| {
+        Node::Object(vec![("code", code.as_str().into()), ("servers", servers.into())])
+    });
+    Node::Object(vec![("servers", Node::List(troubled)), ("codes", Node::List(codes.collect()))])
+}
+
 fn protocols(counts: ServerProtocolCounts) -> Node {
     Node::Object(vec![
         ("stdio", counts.stdio.into()),
@@ -123,12 +178,12 @@ fn protocols(counts: ServerProtocolCounts) -> Node {
 }
 
 /// `GET /api/v1/telemetry/payload`: the next heartbeat, byte for byte, and what becomes of it.
-pub async fn payload(dir: DataDir) -> Result<(Node, Node), String> {
+pub async fn payload(dir: DataDir) -> Result<(Node, Node), ReportError> {
     aside(move || {
         let around = Surroundings::of_this_process();
         let own = || preview::own_fields(&dir);
         let preview = preview::preview(&Subject::own(dir.clone()), around, machine::now(), &own);
-        let bytes = String::from_utf8(preview.bytes).map_err(|_| "the payload is not UTF-8")?;
+        let bytes = String::from_utf8(preview.bytes).map_err(|_| ReportError::Utf8)?;
         let meta = Node::Object(vec![
             ("pending", preview.pending.into()),
             ("provisional_id", preview.provisional_id.into()),
@@ -141,7 +196,7 @@ pub async fn payload(dir: DataDir) -> Result<(Node, Node), String> {
 }
 
 /// `GET /api/v1/telemetry/sent`: what was acknowledged, newest first.
-pub async fn sent(dir: DataDir) -> Result<Node, String> {
+pub async fn sent(dir: DataDir) -> Result<Node, ReportError> {
     aside(move || {
         let copies = sent::copies(&dir).into_iter().rev().filter_map(|path| {
             let text = std::fs::read_to_string(&path).ok()?;
@@ -157,11 +212,11 @@ pub async fn sent(dir: DataDir) -> Result<Node, String> {
 
 /// `PUT /api/v1/telemetry`: switches every product as `telemetry enable` and `disable` do, and says what is
 /// effective then for this one.
-pub async fn switch(dir: DataDir, enabled: bool) -> Result<Node, String> {
+pub async fn switch(dir: DataDir, enabled: bool) -> Result<Node, ReportError> {
     let consent: Consent = aside(move || {
         let switched = consent::switch(&dir, Switch::All, enabled);
         match switched.failed.first() {
-            Some((which, error)) => Err(error.of(*which)),
+            Some((which, error)) => Err(ReportError::Edit(*which, error.clone())),
             None => {
                 let around = Surroundings::of_this_process();
                 Ok(consent::decide(around, &Configs::read(&dir), Whose::OWN))

@@ -16,7 +16,6 @@ use super::reason::{Diagnosis, Reason};
 use super::recorder::Happened;
 use super::starts::Turn;
 use crate::config::servers::Transport;
-use crate::diagnostics::Code;
 use crate::machine;
 use rmcp::RoleClient;
 use rmcp::model::{
@@ -136,8 +135,7 @@ async fn attempt(
     memory: &era::Memory,
 ) -> Result<(Connection, Live), Diagnosis> {
     let transport = server.entry.expanded(&|name| std::env::var(name).ok());
-    let transport =
-        transport.map_err(|words| Reason::Entry { code: Code::ConfigMissingSecret, words })?;
+    let transport = transport.map_err(Reason::Entry)?;
     let within = server.entry.startup_timeout;
     let turn = match transport {
         Transport::Stdio { .. } => hub.starts.turn().await,

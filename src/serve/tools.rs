@@ -4,6 +4,7 @@
 
 use super::brief;
 use super::catalog::{Catalog, Found};
+use crate::diagnostics::Code;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -179,12 +180,51 @@ fn text(
     }
 }
 
-/// The answer of `retrieve_tools`. `starting`: some servers were not connected yet, and not searched.
+/// Servers that were not searched.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// Whether some were not connected yet.
+    pub is_starting: bool,
+    /// Those that are not connected: the name of each, the code and why.
+    pub offline: Vec<(Arc<str>, Code, String)>,
+}
+
+/// Servers that are named with their reason.
+const MOST_NAMED: usize = 5;
+/// Characters of a reason.
+const LONGEST_REASON: usize = 300;
+
+impl Missing {
+    fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = Vec::new();
+        if self.is_starting {
+            notes.push(STARTING.into());
+        }
+        if !self.offline.is_empty() {
+            let named = self.offline.iter().take(MOST_NAMED).map(|(name, code, why)| {
+                let why: String = why.chars().take(LONGEST_REASON).collect();
+                format!("`{name}` ({}: {why})", code.as_str())
+            });
+            let named: Vec<String> = named.collect();
+            let more = match self.offline.len().saturating_sub(MOST_NAMED) {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            notes.push(format!(
+                "Not searched, because they are not connected: {}{more}.",
+                named.join(", ")
+            ));
+        }
+        notes
+    }
+}
+
+/// The answer of `retrieve_tools`.
 pub fn answer(
     question: &Question,
     catalog: &Catalog,
     found: &[Found<'_>],
-    starting: bool,
+    missing: &Missing,
 ) -> CallToolResult {
     let mut answer = Map::new();
     let (tools, no_room) = brief::tools(found.iter().map(described));
@@ -198,7 +238,7 @@ pub fn answer(
     if !said.is_empty() {
         answer.insert("instructions".into(), said.into());
     }
-    let notes: Vec<String> = starting.then(|| STARTING.into()).into_iter().chain(no_room).collect();
+    let notes: Vec<String> = missing.notes().into_iter().chain(no_room).collect();
     if !notes.is_empty() {
         answer.insert("note".into(), notes.join(" ").into());
     }

@@ -95,12 +95,11 @@ async fn tried(
     processes: &Processes,
     began: Instant,
 ) -> Result<Found, Diagnosis> {
-    if let Some(words) = entry.trouble() {
-        return Err(Reason::Entry { code: Code::ConfigInvalidEntry, words }.into());
+    if let Some(error) = entry.trouble() {
+        return Err(Reason::Entry(error).into());
     }
     let transport = entry.expanded(&|name| std::env::var(name).ok());
-    let transport =
-        transport.map_err(|words| Reason::Entry { code: Code::ConfigMissingSecret, words })?;
+    let transport = transport.map_err(Reason::Entry)?;
     let is_http = matches!(transport, Transport::Http { .. });
     let (memory, within) = (era::Memory::default(), entry.startup_timeout);
     let listed = async {

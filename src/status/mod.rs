@@ -3,6 +3,8 @@
 //!
 //! One rule: no side effects. It reads the config and peeks into the store.
 
+#[cfg(feature = "cli")]
+pub(crate) mod diagnostic;
 pub(crate) mod list;
 pub(crate) mod storage;
 pub(crate) mod unseen;

@@ -4,6 +4,8 @@
 
 use crate::activation::{Health, Store, StoreError};
 use crate::config::DISPLAY_NAME;
+#[cfg(feature = "cli")]
+use crate::diagnostics::Code;
 use crate::paths::{DataDir, Place};
 use mcpproxy_platform::files;
 
@@ -35,12 +37,28 @@ pub(crate) fn trouble(error: &StoreError) -> Shown {
         StoreError::Busy => "busy",
         StoreError::RemoteFileSystem(_) => "remote",
         StoreError::Unwritable(..) => "read_only",
+        StoreError::Full(..) => "full",
         StoreError::Io(_) => "unavailable",
         StoreError::Damaged(_) => "damaged",
         StoreError::Newer => "newer",
         StoreError::NotBuilt => "not_built",
     };
     (state, Some(error.to_string()))
+}
+
+/// The code of such a word.
+#[cfg(feature = "cli")]
+pub(crate) fn code(state: &str) -> Option<Code> {
+    Some(match state {
+        "busy" => Code::StoreBusy,
+        "remote" => Code::StoreRemote,
+        "read_only" => Code::StoreReadOnly,
+        "full" => Code::StoreFull,
+        "damaged" => Code::StoreDamaged,
+        "newer" => Code::StoreNewer,
+        "unavailable" => Code::Unknown,
+        _ => return None,
+    })
 }
 
 /// Why no id can be kept: that of our own product in the config, that of any other beside its store.
@@ -107,4 +125,29 @@ pub(crate) fn obstacle(dir: &Place) -> Option<Shown> {
     let is_full = files::free_space(place).is_some_and(|free| free < NEEDED)
         || files::free_files(place).is_some_and(|free| free < files_needed(dir));
     is_full.then(|| ("full", Some(full.to_owned())))
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_an_error_has_the_code_of_the_error() {
+        let what = || "x".to_owned();
+        for error in [
+            StoreError::Busy,
+            StoreError::RemoteFileSystem(what()),
+            StoreError::Unwritable("x", what()),
+            StoreError::Full("x", what()),
+            StoreError::Io(what()),
+            StoreError::Damaged(what()),
+            StoreError::Newer,
+            StoreError::NotBuilt,
+        ] {
+            assert_eq!(code(trouble(&error).0), error.code(), "{error}");
+        }
+        for sound in ["ok", "none"] {
+            assert_eq!(code(sound), None);
+        }
+    }
 }

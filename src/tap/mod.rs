@@ -247,5 +247,6 @@ fn live_counts(connected: Option<u64>) -> LiveCounts {
         tool_count: None,
         server_protocol_counts: Some(ServerProtocolCounts { stdio: 1, ..Default::default() }),
         configured_ide_count: crate::connect::configured_ide_count(),
+        ..LiveCounts::default()
     }
 }

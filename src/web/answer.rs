@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use std::fmt;
 
 /// Gives an answer the headers that all have; what it says about caches and other sites stays.
 pub fn secure(response: &mut Response) {
@@ -20,15 +21,15 @@ pub fn secure(response: &mut Response) {
     }
 }
 
-/// What `result` holds, beside `"success": true`; else the words of the error.
-pub fn answer(result: Result<Vec<(&'static str, Node)>, String>) -> Response {
+/// What `result` holds, beside `"success": true`; else the error in words.
+pub fn answer<E: fmt::Display>(result: Result<Vec<(&'static str, Node)>, E>) -> Response {
     match result {
         Ok(members) => {
             let mut all = vec![("success", true.into())];
             all.extend(members);
             json(StatusCode::OK, &Node::Object(all))
         }
-        Err(words) => failure(StatusCode::INTERNAL_SERVER_ERROR, &words),
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 

@@ -13,6 +13,26 @@ const SHORTEST: usize = 16;
 #[derive(Clone)]
 pub struct ApiKey(String);
 
+/// Why a text cannot be a key. In words it is what follows the name of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFormError {
+    /// It can be guessed.
+    Short,
+    /// It has characters that do not fit in a header and in an address.
+    Characters,
+}
+
+impl fmt::Display for KeyFormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => write!(f, "is shorter than {SHORTEST} characters"),
+            Self::Characters => f.write_str("may only hold letters, digits and - . _ ~"),
+        }
+    }
+}
+
+impl std::error::Error for KeyFormError {}
+
 /// Without the key.
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,14 +58,14 @@ impl ApiKey {
         Some(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
-    /// The key `text`, or what is wrong with it.
-    pub fn new(text: String) -> Result<Self, &'static str> {
+    /// The key `text`.
+    pub fn new(text: String) -> Result<Self, KeyFormError> {
         if text.len() < SHORTEST {
-            return Err("is shorter than 16 characters");
+            return Err(KeyFormError::Short);
         }
         // It has to fit in a header and in an address.
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
-            return Err("may only hold letters, digits and - . _ ~");
+            return Err(KeyFormError::Characters);
         }
         Ok(Self(text))
     }

@@ -6,6 +6,8 @@ use mcpproxy::contract::{self, MAX_PAYLOAD_BYTES, SCHEMA_VERSION, tables};
 use serde_json::Value;
 use std::fmt::Write as _;
 
+#[cfg(any(feature = "cli", feature = "serve"))]
+mod diagnostics;
 mod telemetry;
 
 const COMMAND: &str = "MCPPROXY_REGENERATE=1 cargo test --test contract docs";

@@ -1,6 +1,7 @@
 //! What else repeats the contract by hand says the same: the API's description, and the page's words for each field.
 
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 const CONTRACT: &str = include_str!("../../src/contract/heartbeat-v4.json");
 const API: &str = include_str!("../../docs/openapi.json");
@@ -24,6 +25,14 @@ fn the_description_of_the_api_has_the_heartbeat_of_the_contract() {
         assert_eq!(&described[name], shape, "/components/schemas/{name}");
     }
     assert_eq!(described["Heartbeat"], Value::Object(contract), "/components/schemas/Heartbeat");
+}
+
+#[test]
+fn the_description_of_the_api_has_the_codes_of_the_catalog() {
+    let api: Value = serde_json::from_str(API).unwrap();
+    let described = api["components"]["schemas"]["diagnostic_code"]["enum"].as_array().unwrap();
+    let described: BTreeSet<&str> = described.iter().map(|code| code.as_str().unwrap()).collect();
+    assert_eq!(described, mcpproxy::diagnostics::CODES.into_iter().collect());
 }
 
 #[test]

@@ -84,11 +84,10 @@ fn send_and_status_agree_about_the_next_attempt() {
     };
     // Nothing follows by itself before a host has started.
     let ran = run(home.path(), &["send", "--now"], &variables);
-    assert!(
-        ran.stderr.contains("404; the next attempt is made once a host has started"),
-        "{}",
-        ran.stderr
-    );
+    let said = &ran.stderr;
+    assert!(said.contains("the endpoint answered 404"), "{said}");
+    assert!(said.contains("; the next attempt is made once a host has started"), "{said}");
+    assert_eq!(said.contains("(MCPX_ENDPOINT_REFUSED)"), cfg!(feature = "cli"), "{said}");
     assert_eq!(next(), None);
     let row =
         |shown: &str| shown.lines().find(|line| line.starts_with("  next")).map(str::to_owned);
@@ -135,6 +134,7 @@ fn a_retired_version_is_said_and_asks_only_when_a_user_wants_it() {
     };
     let ran = run(home.path(), &["send", "--now"], &variables);
     assert!(ran.stderr.contains("410: this version is retired"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.contains("(MCPX_ENDPOINT_RETIRED)"), cfg!(feature = "cli"));
     let status = run(home.path(), &["status"], &variables);
     let said = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(said.contains("The endpoint retired this version: nothing is sent until "), "{said}");
@@ -252,6 +252,7 @@ fn status_says_of_a_running_host_what_the_payload_says() {
         tool_count: None,
         server_protocol_counts: None,
         configured_ide_count: 3,
+        current_error_codes: Default::default(),
     };
     let store = Store::open(&DataDir::at(home.path().join("data")), now).expect("a store");
     for installer in [false, true] {

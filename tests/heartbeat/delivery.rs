@@ -6,6 +6,7 @@ use mcpproxy::activation::state::LiveMark;
 use mcpproxy::activation::{Mark, Surface};
 use mcpproxy::consent::Effective;
 use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, timestamp};
+use mcpproxy::diagnostics::Code;
 use mcpproxy::gate::RefusalRule;
 use mcpproxy::heartbeat::attempt::Outcome;
 use mcpproxy::heartbeat::schedule::Begin;
@@ -320,7 +321,9 @@ fn a_payload_that_the_gate_refuses_is_dropped_and_counted() {
         pending.bytes = text.replacen('{', "{\"user\":\"tim\",", 1).into_bytes();
     });
     install.pass(7200);
-    let Outcome::Refused(refusal) = install.attempt() else { panic!("not refused") };
+    let outcome = install.attempt();
+    assert_eq!(outcome.code(), Some(Code::GateRefused));
+    let Outcome::Refused(refusal) = outcome else { panic!("not refused") };
     assert_eq!(refusal.rule, RefusalRule::Shape);
     let state = install.state();
     assert_eq!((state.install.anonymity_violations, state.pending), (1, None));
@@ -359,6 +362,7 @@ fn taps_leave_it_to_a_live_gateway() {
             tool_count: Some(40),
             server_protocol_counts: None,
             configured_ide_count: 0,
+            current_error_codes: Default::default(),
         });
     });
     assert_eq!(install.attempt(), Outcome::Waiting(Begin::GatewayAlive(60)));

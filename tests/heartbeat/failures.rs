@@ -3,6 +3,7 @@
 use crate::install::{Install, MORNING, member};
 use crate::receiver::{Receiver, Reply};
 use mcpproxy::contract::timestamp;
+use mcpproxy::diagnostics::Code;
 use mcpproxy::heartbeat::attempt::Outcome;
 use mcpproxy::heartbeat::schedule::Begin;
 use mcpproxy::heartbeat::timing::{RETIRED_FOR, RETRY_AFTER_MAX};
@@ -106,7 +107,10 @@ fn a_retired_version_is_quiet_for_28_days_and_asks_once() {
     let answers = [retired("mcpproxy", version), retired("mcpproxy", version)];
     let install = Install::new(answers);
     for asked in 1..=2 {
-        let Outcome::Failed { why, retry_in } = install.attempt() else { panic!("acknowledged") };
+        let Outcome::Failed { code, why, retry_in } = install.attempt() else {
+            panic!("acknowledged")
+        };
+        assert_eq!(code, Code::EndpointRetired);
         assert_eq!((why.contains("retired"), retry_in), (true, RETIRED_FOR), "{why}");
         install.pass(RETIRED_FOR - 1);
         assert_eq!(install.attempt(), Outcome::Waiting(Begin::Retired(1)));
@@ -127,8 +131,25 @@ fn any_other_410_is_a_404() {
         Reply::Body(410, long),
     ] {
         let install = Install::new([reply]);
-        let Outcome::Failed { retry_in, .. } = install.attempt() else { panic!("acknowledged") };
-        assert_eq!(retry_in, UNTIL_TOMORROW);
+        let Outcome::Failed { code, retry_in, .. } = install.attempt() else {
+            panic!("acknowledged")
+        };
+        assert_eq!((code, retry_in), (Code::EndpointRefused, UNTIL_TOMORROW));
+    }
+}
+
+#[test]
+fn an_endpoint_that_may_heal_is_unreachable_and_one_that_says_no_refuses() {
+    for (status, code) in [
+        (301, Code::EndpointRefused),
+        (401, Code::EndpointRefused),
+        (404, Code::EndpointRefused),
+        (408, Code::EndpointUnreachable),
+        (429, Code::EndpointUnreachable),
+        (503, Code::EndpointUnreachable),
+    ] {
+        let install = Install::new([Reply::status(status)]);
+        assert_eq!(install.attempt().code(), Some(code), "{status}");
     }
 }
 
@@ -159,7 +180,9 @@ fn every_2xx_acknowledges() {
 fn a_refused_connection_backs_off() {
     let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a port");
     let install = Install::sending_to(Receiver::start([]), Some(&format!("http://{free}")));
-    let Outcome::Failed { why, retry_in } = install.attempt() else { panic!("acknowledged") };
+    let outcome = install.attempt();
+    assert_eq!(outcome.code(), Some(Code::EndpointUnreachable));
+    let Outcome::Failed { why, retry_in, .. } = outcome else { panic!("acknowledged") };
     assert_eq!(why, "connection refused");
     assert!((60..=66).contains(&retry_in));
     assert!(install.state().pending.is_some());
@@ -169,7 +192,8 @@ fn a_refused_connection_backs_off() {
 fn a_hanging_endpoint_costs_ten_seconds_and_keeps_the_bytes() {
     let install = Install::new([Reply::Hang]);
     let begun = Instant::now();
-    let Outcome::Failed { why, .. } = install.attempt() else { panic!("acknowledged") };
+    let Outcome::Failed { code, why, .. } = install.attempt() else { panic!("acknowledged") };
+    assert_eq!(code, Code::EndpointUnreachable);
     let took = begun.elapsed();
     assert_eq!(why, "timed out");
     assert!((Duration::from_secs(9)..Duration::from_secs(12)).contains(&took), "{took:?}");

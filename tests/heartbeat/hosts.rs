@@ -54,6 +54,17 @@ fn child() {
             Ok("client") => {
                 println!("ok {:?}", telemetry.record(Event::ClientSeen { name: "goose" }));
             }
+            #[cfg(feature = "serve")]
+            Ok("error") => {
+                use mcpproxy::activation::ErrorMark;
+                use mcpproxy::diagnostics::Code;
+                telemetry.provide_live(|| LiveCounts {
+                    current_error_codes: vec![(Code::StdioExited, 2)],
+                    ..LiveCounts::default()
+                });
+                let mark = ErrorMark::Met(Code::StdioExited);
+                println!("ok {:?}", telemetry.record(Event::Error(mark)));
+            }
             Ok("wake") => {
                 telemetry.provide_live(LiveCounts::default);
                 println!("ok woken");
@@ -181,6 +192,58 @@ fn wait_for_config(home: &Path) {
     }
 }
 
+/// What `show-payload` shows.
+fn shown(home: &Path) -> serde_json::Value {
+    let shown = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
+        .args(["telemetry", "show-payload"])
+        .env_clear()
+        .env("HOME", home)
+        .env("MCPPROXY_HOME", home.join("data"))
+        .output()
+        .expect("it starts");
+    serde_json::from_slice(&shown.stdout).expect("a payload")
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn errors_are_shown_as_they_would_be_sent_and_not_counted_while_telemetry_is_off() {
+    let (home, receiver) = (home(), Receiver::start([]));
+    let mut variables = due_at_once(&receiver);
+    variables[1].1 = "3600".to_owned();
+    let mut host = HostProcess::start(home.path(), "serve", &with(&variables));
+    wait_for_config(home.path());
+    assert_eq!(shown(home.path()).get("diagnostics"), None);
+    assert_eq!(host.ask("error"), format!("{:?}", Recorded::Stored));
+    // The background thread tells the store what stands.
+    let until = Instant::now() + SOON;
+    let standing = |shown: &serde_json::Value| {
+        shown["diagnostics"]["current_error_codes"]["MCPX_STDIO_EXITED"] == 2
+    };
+    while !standing(&shown(home.path())) {
+        assert!(Instant::now() < until, "no mark of the live host");
+    }
+    let expected = serde_json::json!({
+        "error_code_counts_24h": {"MCPX_STDIO_EXITED": 1},
+        "current_error_codes": {"MCPX_STDIO_EXITED": 2},
+        "fix_attempted_24h": 0,
+        "fix_succeeded_24h": 0,
+        "unique_codes_ever": 1,
+        "last_error_code": "MCPX_STDIO_EXITED",
+    });
+    assert_eq!(shown(home.path())["diagnostics"], expected);
+
+    disable(home.path());
+    assert_eq!(host.ask("error"), format!("{:?}", Recorded::NoStore));
+    edit_config(home.path(), "\"enabled\": false", "\"enabled\": true");
+    // No event looks at the config sooner after the last one.
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(host.ask("error"), format!("{:?}", Recorded::Stored), "on again");
+    let changes = &shown(home.path())["diagnostics"]["error_code_counts_24h"];
+    assert_eq!(*changes, serde_json::json!({"MCPX_STDIO_EXITED": 2}));
+    host.leave();
+    assert_eq!(shown(home.path())["diagnostics"]["current_error_codes"], serde_json::json!({}));
+}
+
 #[test]
 fn a_host_that_unwinds_crashed_and_one_that_caught_a_panic_did_not() {
     let receiver = Receiver::start([]);
@@ -199,15 +262,7 @@ fn a_host_that_unwinds_crashed_and_one_that_caught_a_panic_did_not() {
         } else {
             host.leave();
         }
-        let shown = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
-            .args(["telemetry", "show-payload"])
-            .env_clear()
-            .env("HOME", home.path())
-            .env("MCPPROXY_HOME", home.path().join("data"))
-            .output()
-            .expect("it starts");
-        let payload: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("a payload");
-        payload["previous_shutdown"].clone()
+        shown(home.path())["previous_shutdown"].clone()
     };
     assert_eq!(ended(&["caught"]), "clean");
     assert_eq!(ended(&[]), "crash");

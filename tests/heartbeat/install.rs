@@ -43,6 +43,7 @@ pub fn live() -> Live {
         tool_count: None,
         server_protocol_counts: None,
         configured_ide_count: 0,
+        current_error_codes: Default::default(),
     }
 }
 

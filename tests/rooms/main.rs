@@ -2,10 +2,12 @@
 //!
 //! One rule: a wall that is not written in `walls.rs` is no wall; `reading.rs` only says who names whom.
 
+#[cfg(any(feature = "cli", feature = "serve"))]
+mod codes;
 mod reading;
 mod walls;
 
-use reading::{Source, files_below, references};
+use reading::{Source, files_below, references, text_errors};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use walls::{EXCEPTIONS, broken, pure};
@@ -44,6 +46,42 @@ fn the_platform_crate_does_not_know_the_product() {
     let named =
         manifest.lines().find(|line| line.split([' ', '=', '.']).next() == Some("mcpproxy"));
     assert_eq!(named, None, "platform/Cargo.toml");
+}
+
+#[test]
+fn errors_are_types_and_not_texts() {
+    let sources: Vec<Source> =
+        house().into_iter().chain(files_below(root(), "platform/src")).collect();
+    assert!(sources.len() > 150, "the source was not read");
+    let found = sources.iter().flat_map(|source| {
+        text_errors(source)
+            .into_iter()
+            .map(|line| format!("{}:{line}: an error that is a text", source.path))
+    });
+    assert_none(&found.collect::<Vec<_>>());
+}
+
+#[test]
+fn an_error_that_is_a_text_is_found_however_it_is_written() {
+    let of = |code: &str| text_errors(&Source::new("src/x.rs", code)).len();
+    for code in [
+        "fn a() -> Result<(), String> {}",
+        "fn a() -> Result<(), &'static str> {}",
+        "fn a() -> Result<\n    Vec<(u8, Option<String>)>,\n    String,\n> {}",
+        "let a: impl Fn(&str) -> Result<(T, Option<String>), String>;",
+        "type A<T> = std::result::Result<T, Box<str>>;",
+    ] {
+        assert_eq!(of(code), 1, "{code}");
+    }
+    for code in [
+        "fn a() -> Result<BTreeMap<String, String>, Error> {}",
+        "fn a() -> Result<String, Error> {}",
+        "fn a() -> io::Result<String> {}",
+        "fn a() -> Option<(Node, String)> {}",
+        "// Result<(), String>",
+    ] {
+        assert_eq!(of(code), 0, "{code}");
+    }
 }
 
 /// The rooms that each room names, with one place where it does.

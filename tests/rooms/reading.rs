@@ -38,12 +38,27 @@ impl Source {
         Self { path: path.to_owned(), room: room.to_owned(), text }
     }
 
+    /// Whether `word` stands in its code, and not as a part of a longer one.
+    #[cfg(any(feature = "cli", feature = "serve"))]
+    pub fn has_word(&self, word: &str) -> bool {
+        has_word(&self.text, word)
+    }
+
     /// How many modules lie between the root of the crate and the code of this file, itself included.
     fn depth(&self) -> usize {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let own = usize::from(!inside.ends_with("mod.rs"));
         inside.matches('/').count() + own
     }
+}
+
+/// Whether `word` stands in `text`, and not as a part of a longer one.
+#[cfg(any(feature = "cli", feature = "serve"))]
+pub fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+    })
 }
 
 /// All files below `folder`, sorted.
@@ -257,4 +272,39 @@ fn inside(path: &str, skip: usize, house: &[Source]) -> Option<String> {
         is_it.then(|| path.split("::").next().unwrap_or_default().to_owned())
     });
     Some(handed_on.unwrap_or_else(|| word.to_owned()))
+}
+
+/// The lines, from 1, at which `source` has a `Result` whose error is a text.
+pub fn text_errors(source: &Source) -> Vec<usize> {
+    const TEXTS: [&str; 4] = ["String", "&'static str", "&str", "Box<str>"];
+    let starts = source.text.match_indices("Result<").map(|(at, _)| at);
+    let has_text = |at: &usize| {
+        let arguments = arguments(&source.text[at + "Result<".len()..]);
+        arguments.get(1).is_some_and(|error| TEXTS.contains(&error.trim()))
+    };
+    starts.filter(has_text).map(|at| 1 + source.text[..at].matches('\n').count()).collect()
+}
+
+/// The arguments of a type, of which `text` begins after the `<`.
+fn arguments(text: &str) -> Vec<&str> {
+    let (mut found, mut start, mut depth, mut before) = (Vec::new(), 0, 0_usize, ' ');
+    for (at, letter) in text.char_indices() {
+        match letter {
+            // Of an arrow.
+            '>' if before == '-' => {}
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' if depth > 0 => depth -= 1,
+            ',' if depth == 0 => {
+                found.push(&text[start..at]);
+                start = at + 1;
+            }
+            '>' | ')' | ']' | ';' | '{' => {
+                found.push(&text[start..at]);
+                return found;
+            }
+            _ => {}
+        }
+        before = letter;
+    }
+    found
 }

@@ -1,6 +1,6 @@
 //! Every way in which a server fails to connect or to answer, and its code: with real programs and real sockets.
 
-use crate::clients::{call, modern, over_http, text};
+use crate::clients::{call, modern, over_http, own, text};
 use crate::gateway::{Gateway, Home, eventually};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
@@ -298,6 +298,12 @@ async fn a_call_to_a_server_that_cannot_be_connected_is_answered_with_code_and_c
     gateway.wait_for("missing", "parked");
     gateway.wait_for("refused", "waiting");
     let session = over_http(&gateway.mcp(), "zed", modern()).await;
+    let found = own(&session, "retrieve_tools", json!({"query": "anything"})).await;
+    let answer = found.expect("a result").structured_content;
+    let note = answer.expect("an answer")["note"].as_str().expect("a note").to_owned();
+    for part in ["`missing` (MCPX_STDIO_NOT_FOUND", "`refused` (MCPX_HTTP_REFUSED"] {
+        assert!(note.contains(part), "{note}");
+    }
     let said = text(&call(&session, "missing:x", json!({})).await);
     for part in
         ["MCPX_STDIO_NOT_FOUND", "no such command", "when its entry or its program has changed"]

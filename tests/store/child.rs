@@ -52,6 +52,17 @@ fn the_role_of_a_child() {
             }
             flush_surely(&store);
         }
+        #[cfg(feature = "serve")]
+        "meet errors" => {
+            use mcpproxy::activation::ErrorMark;
+            use mcpproxy::diagnostics::Code;
+            let store = open(&dir);
+            for _ in 0..count {
+                record_surely(&store, Mark::Error(ErrorMark::Met(Code::HttpDns)));
+                record_surely(&store, Mark::Error(ErrorMark::FixAttempted));
+            }
+            flush_surely(&store);
+        }
         "events until killed" => {
             let store = open(&dir);
             acknowledge_forever(|| {

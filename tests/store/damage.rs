@@ -2,6 +2,7 @@
 
 use super::*;
 use mcpproxy::activation::{Health, StoreError};
+use mcpproxy::diagnostics::Code;
 use mcpproxy_platform::files::{FileLock, LockMode};
 use std::path::Path;
 
@@ -170,7 +171,8 @@ fn anything_may_lie_where_the_store_should_be() {
         let (_root, dir) = data_dir();
         std::fs::create_dir(dir.root()).expect("a directory");
         make(&dir.store());
-        assert!(matches!(Store::peek(&dir, NOW), Err(StoreError::Damaged(_))), "{what}");
+        let seen = Store::peek(&dir, NOW).err();
+        assert_eq!(seen.and_then(|error| error.code()), Some(Code::StoreDamaged), "{what}");
         let store = open(&dir);
         assert_eq!(store.health(), Health::StartedOver { quarantined_at: NOW }, "{what}");
         assert_eq!(store.record(Mark::UpstreamCall, NOW), Recorded::Stored, "{what}");

@@ -36,6 +36,10 @@ fn records(dir: &DataDir) -> Vec<(String, Vec<u8>)> {
     snapshot.records.iter().map(named).filter(|(key, _)| key != "origin").collect()
 }
 
+fn keys(dir: &DataDir) -> Vec<String> {
+    records(dir).into_iter().map(|(key, _)| key).collect()
+}
+
 /// As this program fills a store.
 fn filled() -> (TempDir, DataDir) {
     let (root, dir) = data_dir();
@@ -90,10 +94,18 @@ fn a_store_of_every_commit_is_read_and_written_on() {
             }
             assert_eq!(peek(&dir), expected, "{}", fixture.display());
         }
-        drop(store);
-        let keys: Vec<String> = records(&dir).into_iter().map(|(key, _)| key).collect();
         let all = ["counters", "funnel", "install", "pending", "sender", "serve", "tap", "windows"];
-        assert_eq!(keys, all, "{}", fixture.display());
+        assert_eq!(keys(&dir), all, "{}", fixture.display());
+        #[cfg(feature = "serve")]
+        {
+            use mcpproxy::activation::ErrorMark;
+            let mut expected = peek(&dir);
+            let met = ErrorMark::Met(mcpproxy::diagnostics::Code::HttpDns);
+            expected.errors.apply(met, NOW);
+            assert_eq!(store.record(Mark::Error(met), NOW), Recorded::Stored);
+            assert_eq!(peek(&dir), expected, "{}: nothing else has changed", fixture.display());
+            assert_eq!(keys(&dir).len(), all.len() + 1, "{}", fixture.display());
+        }
         assert!(Store::quarantines(&dir).is_empty());
     }
 }

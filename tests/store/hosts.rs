@@ -278,10 +278,11 @@ fn on_a_file_system_that_is_not_known_to_be_local_a_host_makes_no_store() {
 
 /// In a child, on a file system of message queues.
 pub fn be_on_a_remote_file_system(dir: &DataDir) {
-    assert!(matches!(
-        Store::open(dir, NOW),
-        Err(mcpproxy::activation::StoreError::RemoteFileSystem(_))
-    ));
+    let refused = Store::open(dir, NOW).err();
+    assert_eq!(
+        refused.and_then(|error| error.code()),
+        Some(mcpproxy::diagnostics::Code::StoreRemote)
+    );
     check(&pass_through(dir), "remote", "point MCPPROXY_HOME to a local disk");
     assert_eq!(std::fs::read_dir(dir.root()).expect("a directory").count(), 0);
     // The directory is local, what it links to is not.

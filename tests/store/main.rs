@@ -7,6 +7,7 @@ mod damage;
 mod damaging;
 #[path = "../support/endure.rs"]
 mod endure;
+mod errors;
 mod events;
 mod fixtures;
 mod foreign;

@@ -2,6 +2,7 @@
 
 use super::*;
 use mcpproxy::activation::{DEADLINE, StoreError};
+use mcpproxy::diagnostics::Code;
 use std::process::{Child, Command};
 
 #[test]
@@ -47,6 +48,7 @@ fn a_stopped_process_that_holds_the_lock_delays_nobody_beyond_the_deadline() {
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert_eq!(store.update(true, |_| ()), Err(StoreError::Busy));
     assert_eq!(Store::peek(&dir, NOW), Err(StoreError::Busy));
+    assert_eq!(StoreError::Busy.code(), Some(Code::StoreBusy));
     assert_eq!(store.read(), Err(StoreError::Busy));
 
     holder.kill().and_then(|()| holder.wait()).expect("killed");

@@ -3,6 +3,7 @@
 use super::*;
 use mcpproxy::activation::StoreError;
 use mcpproxy::contract::RoutingMode;
+use mcpproxy::diagnostics::Code;
 use mcpproxy::{Event, Telemetry};
 use std::process::Command;
 
@@ -68,7 +69,10 @@ pub fn survive_a_full_disk(dir: &DataDir) {
             ..Default::default()
         });
     });
+    // LMDB calls a page that was written in part an I/O error.
     assert!(matches!(refused, Err(StoreError::Io(_))), "{refused:?}");
+    let second = Store::open(&DataDir::at(dir.root().join("second")), NOW).err();
+    assert_eq!(second.and_then(|error| error.code()), Some(Code::StoreFull));
     let before = peek(dir).counters.upstream_tool_calls;
     let recorded = (0..50).map(|_| store.record(Mark::UpstreamCall, NOW));
     let stored = recorded.filter(|recorded| *recorded == Recorded::Stored).count() as u64;
@@ -98,7 +102,8 @@ pub fn survive_a_read_only_directory(dir: &DataDir) {
     drop(store);
     remount(dir, "ro");
     assert!(has_every_flag(&peek(dir)));
-    assert!(matches!(Store::open(dir, NOW), Err(StoreError::Unwritable(..))));
+    let refused = Store::open(dir, NOW).err();
+    assert_eq!(refused.and_then(|error| error.code()), Some(Code::StoreReadOnly));
     assert!(matches!(Store::reset(dir), Err(StoreError::Unwritable(..))));
     remount(dir, "rw");
     let store = open(dir);

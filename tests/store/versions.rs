@@ -3,6 +3,7 @@
 use super::life::Era;
 use super::*;
 use mcpproxy::activation::{Health, StoreError};
+use mcpproxy::diagnostics::Code;
 use mcpproxy_platform::lmdb::{Environment, Failure, MAP_SIZE, Transaction, pages};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ fn checksum(name: &[u8], value: &[u8]) -> u64 {
     mix(sum, sum >> 32)
 }
 
-fn sealed(name: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+pub fn sealed(name: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut value = parts.concat();
     value.extend(checksum(name, &value).to_le_bytes());
     value
@@ -71,6 +72,7 @@ fn a_store_of_a_later_version_is_left_as_it_is_and_said() {
     take_over_checkpoint(&dir);
     let before = files(&dir);
     assert_eq!(Store::peek(&dir, NOW), Err(StoreError::Newer));
+    assert_eq!(StoreError::Newer.code(), Some(Code::StoreNewer));
     assert_eq!(Store::open(&dir, NOW).map(|_| ()), Err(StoreError::Newer));
     let said = hosts::pass_through(&dir);
     assert!(said.contains("newer"), "{said}");
@@ -116,14 +118,17 @@ fn beside_the_checkpoint_of_a_later_version_no_store_is_made() {
 }
 
 /// Changes records behind the back of the store, as another program would.
-fn with_records(dir: &DataDir, change: impl FnOnce(&mut Transaction<'_>) -> Result<(), Failure>) {
+pub fn with_records(
+    dir: &DataDir,
+    change: impl FnOnce(&mut Transaction<'_>) -> Result<(), Failure>,
+) {
     let mut environment = Environment::at(&dir.store(), &dir.store_lock()).expect("a store");
     let mut session = environment.lock(Duration::from_secs(20)).expect("the lock");
     session.ready().expect("a sound file");
     session.write(change).expect("a change");
 }
 
-fn record(dir: &DataDir, name: &str) -> Option<Vec<u8>> {
+pub fn record(dir: &DataDir, name: &str) -> Option<Vec<u8>> {
     let bytes = std::fs::read(dir.store().join("data.mdb")).expect("the file");
     let snapshot = pages::read(&bytes, MAP_SIZE).expect("a sound file");
     let found = snapshot.records.iter().find(|(key, _)| *key == name.as_bytes());

@@ -8,7 +8,7 @@ use crate::activation::codec::{Damaged, Reader, Writer};
 use crate::activation::state::{
     Counters, Funnel, Install, LATER, LiveMark, Pending, Retired, Second, Sender,
 };
-use crate::activation::{ActiveDays, Days, HourlyWindow, State};
+use crate::activation::{ActiveDays, Days, HourlyWindow, Standing, State};
 use crate::contract::{
     AgentEnv, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode, ServerProtocolCounts,
 };
@@ -125,10 +125,7 @@ impl Part for Windows {
 
     fn write(&self, body: &mut Writer) {
         for window in [&self.discovery_calls, &self.tokens_saved] {
-            for (hour, count) in window.buckets() {
-                body.numbers([hour, count]);
-            }
-            body.number(END);
+            write_window(window, body);
         }
     }
 
@@ -145,18 +142,7 @@ impl Part for Windows {
                 .into_iter()
                 .try_for_each(|window| read_counted(window, body, false));
         }
-        for window in self.both() {
-            loop {
-                let hour = body.number()?;
-                if hour == END {
-                    break;
-                }
-                if !window.restore(hour, body.number()?) {
-                    return Err(Damaged);
-                }
-            }
-        }
-        Ok(())
+        self.both().into_iter().try_for_each(|window| read_window(window, body))
     }
 
     fn take_over(&mut self, former: &[u8], value: &[u8]) -> Result<(), Damaged> {
@@ -165,6 +151,27 @@ impl Part for Windows {
         let [calls, tokens] = self.both();
         read_counted(if place == 0 { calls } else { tokens }, &mut body, true)?;
         body.end().map(|_| ())
+    }
+}
+
+/// The buckets of a window, and its end.
+pub fn write_window(window: &HourlyWindow, body: &mut Writer) {
+    for (hour, count) in window.buckets() {
+        body.numbers([hour, count]);
+    }
+    body.number(END);
+}
+
+/// The inverse of [`write_window`], into an empty window.
+pub fn read_window(window: &mut HourlyWindow, body: &mut Reader<'_>) -> Result<(), Damaged> {
+    loop {
+        let hour = body.number()?;
+        if hour == END {
+            return Ok(());
+        }
+        if !window.restore(hour, body.number()?) {
+            return Err(Damaged);
+        }
     }
 }
 
@@ -420,6 +427,8 @@ impl Part for LiveMark {
         body.number(self.configured_ide_count);
         let is_agents = self.agent_env != AgentEnv::None;
         body.add(is_agents, |body| body.text(self.agent_env.as_str()));
+        #[cfg(feature = "serve")]
+        self.current_error_codes.add_to(body);
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
@@ -452,6 +461,10 @@ impl Part for LiveMark {
             // One that only a later program knows is as good as none: the mark does not outlive its process.
             agent_env: AgentEnv::from_spelling(&body.added(Reader::text)?)
                 .unwrap_or(AgentEnv::None),
+            #[cfg(feature = "serve")]
+            current_error_codes: Standing::added_to(body)?,
+            #[cfg(not(feature = "serve"))]
+            current_error_codes: Standing::default(),
         })
     }
 }

@@ -1,6 +1,9 @@
 //! Records come back as they went in, or not at all.
 
 use super::*;
+#[cfg(feature = "serve")]
+use crate::activation::ErrorMark;
+use crate::activation::Standing;
 use crate::activation::codec::checksum;
 use crate::activation::state::{
     Counters, Funnel, Install, LATER, Pending, Retired, Second, Sender,
@@ -8,6 +11,8 @@ use crate::activation::state::{
 use crate::contract::{
     AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts,
 };
+#[cfg(feature = "serve")]
+use crate::diagnostics::Code;
 use proptest::prelude::*;
 
 fn full() -> State {
@@ -75,10 +80,27 @@ fn full() -> State {
         tool_count: Some(u64::MAX),
         server_protocol_counts: Some(ServerProtocolCounts { auto: 5, ..Default::default() }),
         configured_ide_count: 16,
+        #[cfg(feature = "serve")]
+        current_error_codes: Standing::from(vec![(Code::StoreFull, u32::MAX), (Code::HttpDns, 1)]),
+        #[cfg(not(feature = "serve"))]
+        current_error_codes: Standing::default(),
     };
     state.live_tap =
         Some(LiveMark { autostart_enabled: None, server_protocol_counts: None, ..mark.clone() });
     state.live_serve = Some(mark);
+    #[cfg(feature = "serve")]
+    for (hour, mark) in [
+        ErrorMark::Met(Code::HttpDns),
+        ErrorMark::Met(Code::Unknown),
+        ErrorMark::FixAttempted,
+        ErrorMark::Met(Code::HttpDns),
+        ErrorMark::FixSucceeded,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        state.errors.apply(mark, 1_790_000_000 + hour as u64 * 3600);
+    }
     state
 }
 
@@ -100,7 +122,9 @@ fn first() -> State {
     let pending = state.pending.as_mut().unwrap();
     pending.counters = before(pending.counters);
     for mark in [&mut state.live_tap, &mut state.live_serve] {
-        mark.as_mut().unwrap().agent_env = AgentEnv::None;
+        let mark = mark.as_mut().unwrap();
+        mark.agent_env = AgentEnv::None;
+        mark.current_error_codes = Standing::default();
     }
     state
 }
@@ -123,7 +147,7 @@ fn every_part_survives_the_way_through_its_record() {
 fn a_record_is_of_version_1_until_it_holds_more() {
     for key in Key::PARTS {
         assert_eq!(encode(&first(), key, None).unwrap()[0], 1, "{key:?}");
-        let more = !matches!(key, Key::Windows | Key::Days | Key::Install);
+        let more = ![&b"windows"[..], b"days", b"install", b"errors"].contains(&key.bytes());
         assert_eq!(encode(&full(), key, None).unwrap()[0], 1 + u8::from(more), "{key:?}");
     }
 }
@@ -153,8 +177,7 @@ fn sealed(key: Key, version: u8, body: &[u8], additions: &[u8]) -> Vec<u8> {
 #[test]
 fn what_a_later_program_added_stays_behind_what_this_one_writes() {
     // Before additions of its own, a part writes all that it knows; the counters have no others.
-    let others = [Key::Windows, Key::Days, Key::Sender, Key::Install, Key::Pending, Key::Serve];
-    for key in others.into_iter().chain([Key::Tap, Key::Funnel]) {
+    for key in Key::PARTS.into_iter().filter(|key| *key != Key::Counters) {
         let there = with_unknown(key, &encode(&full(), key, None).unwrap());
         let mut state = State::default();
         decode(&mut state, key, Some(&there)).unwrap();
@@ -242,10 +265,16 @@ fn a_real_tool_call_is_the_first_of_the_later_flags() {
 }
 
 #[test]
-fn a_store_without_days_has_no_record_of_them() {
-    assert_eq!(encode(&State::default(), Key::Days, None), None);
-    let there = encode(&full(), Key::Days, None);
-    assert!(encode(&State::default(), Key::Days, there.as_deref()).is_some());
+fn a_store_without_days_or_errors_has_no_record_of_them() {
+    for key in [
+        Key::Days,
+        #[cfg(feature = "serve")]
+        Key::Errors,
+    ] {
+        assert_eq!(encode(&State::default(), key, None), None);
+        let there = encode(&full(), key, None);
+        assert!(encode(&State::default(), key, there.as_deref()).is_some());
+    }
 }
 
 proptest! {

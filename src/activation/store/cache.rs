@@ -53,7 +53,8 @@ impl Cache {
             | Mark::UpstreamCall
             | Mark::Ended(_)
             | Mark::Request(_)
-            | Mark::Builtin(_) => false,
+            | Mark::Builtin(_)
+            | Mark::Error(_) => false,
         }
     }
 
@@ -65,6 +66,7 @@ impl Cache {
             Mark::Client(_) | Mark::ServerConnected | Mark::UpstreamResult | Mark::ClientActive => {
                 self.knows(mark, now)
             }
+            Mark::Error(_) => false,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use super::owner;
 use crate::activation::state::{Counters, Funnel};
-use crate::activation::{Days, HourlyWindow, Mark, State};
+use crate::activation::{Days, Errors, HourlyWindow, Mark, State};
 
-/// At most 16 clients, 25 hours, the days, and the counters with those of later versions, however many events it stands for; of one install.
+/// At most 16 clients, 25 hours (of each code of the catalog, too), the days, and the counters with those of later
+/// versions, however many events it stands for; of one install.
 #[derive(Default)]
 pub struct Deferred {
     /// [`owner`] of the install; 0 when it was not known.
@@ -15,6 +16,7 @@ pub struct Deferred {
     tokens_saved: HourlyWindow,
     counters: Counters,
     days: Days,
+    errors: Errors,
 }
 
 impl Deferred {
@@ -55,7 +57,7 @@ impl Deferred {
         }
     }
 
-    /// Brings `state` up to date; true when a flag flipped or a client was added.
+    /// Brings `state` up to date; true when a flag flipped, a client was added or a code was new.
     ///
     /// Buckets are judged by the clock of the latest mark: that is when they could have been written.
     pub fn merge_into(&self, state: &mut State) -> bool {
@@ -63,7 +65,8 @@ impl Deferred {
         state.tokens_saved.merge(&self.tokens_saved, self.latest);
         state.counters = state.counters.plus(self.counters);
         state.days.merge(&self.days);
-        state.funnel.merge(&self.funnel)
+        let is_new = state.errors.merge(&self.errors, self.latest);
+        state.funnel.merge(&self.funnel) || is_new
     }
 
     /// With what came later.
@@ -88,6 +91,7 @@ impl Deferred {
             tokens_saved: std::mem::take(&mut self.tokens_saved),
             counters: self.counters,
             days: self.days,
+            errors: std::mem::take(&mut self.errors),
             ..State::default()
         };
         change(&mut state);
@@ -96,6 +100,7 @@ impl Deferred {
         self.tokens_saved = state.tokens_saved;
         self.counters = state.counters;
         self.days = state.days;
+        self.errors = state.errors;
     }
 }
 
@@ -115,6 +120,8 @@ mod tests {
             Mark::UpstreamResult,
             Mark::ClientActive,
             Mark::Ended(Ending::Crash),
+            #[cfg(feature = "serve")]
+            Mark::Error(crate::activation::ErrorMark::Met(crate::diagnostics::Code::HttpDns)),
             Mark::Client("zed"),
             Mark::Discovery { indexed: None, returned: None },
         ];

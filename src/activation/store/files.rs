@@ -67,10 +67,10 @@ pub fn check(dir: &Place) -> Result<(), StoreError> {
 
 fn refused(what: &'static str, error: &io::Error) -> StoreError {
     let why = files::reason(error);
-    if is_denied(error) {
-        StoreError::Unwritable(what, why)
-    } else {
-        StoreError::Io(format!("{what}: {why}"))
+    match error.kind() {
+        _ if is_denied(error) => StoreError::Unwritable(what, why),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(what, why),
+        _ => StoreError::Io(format!("{what}: {why}")),
     }
 }
 

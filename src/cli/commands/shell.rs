@@ -5,9 +5,10 @@ use super::{Command, ENDPOINT, OUTPUT, Operands, Opt, PRODUCT};
 #[cfg(feature = "cli")]
 mod entry {
     use super::super::Entry;
-    use crate::cli::{completions, doctor, man};
+    use crate::cli::{completions, doctor, explain, man};
 
     pub(super) const DOCTOR: Entry = Entry::Parsed(doctor::run);
+    pub(super) const EXPLAIN: Entry = Entry::Parsed(explain::run);
     pub(super) const COMPLETIONS: Entry = Entry::Parsed(completions::run);
     pub(super) const MAN: Entry = Entry::Parsed(man::run);
 }
@@ -16,6 +17,7 @@ mod entry {
     use super::super::Entry;
 
     pub(super) const DOCTOR: Entry = Entry::Needs("cli");
+    pub(super) const EXPLAIN: Entry = DOCTOR;
     pub(super) const COMPLETIONS: Entry = DOCTOR;
     pub(super) const MAN: Entry = DOCTOR;
 }
@@ -38,6 +40,17 @@ pub(super) const DOCTOR: Command = Command {
     ],
     data_dir: true,
     entry: entry::DOCTOR,
+};
+
+pub(super) const EXPLAIN: Command = Command {
+    path: &["explain"],
+    summary: "Explain an error code, and say what helps; without CODE, list all of them",
+    about: "  mcpproxy explain MCPX_STDIO_NOT_FOUND\n  \
+            mcpproxy explain stdio_not_found",
+    operands: Operands::Optional("CODE"),
+    options: &[OUTPUT],
+    data_dir: false,
+    entry: entry::EXPLAIN,
 };
 
 pub(super) const COMPLETIONS: Command = Command {

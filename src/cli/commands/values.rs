@@ -30,6 +30,7 @@ pub fn values(path: &[&str], name: &str) -> Values {
         (_, "SHELL") => Values::Words(&["bash", "zsh", "fish", "powershell"]),
         #[cfg(feature = "connect")]
         (_, "CLIENT") => Values::Words(crate::connect::IDS),
+        (["explain"], "CODE") => Values::Words(&crate::diagnostics::CODES),
         (_, "DIR") => Values::Directories,
         (_, "FILE" | "FILE|-") => Values::Files,
         _ => Values::Any,

@@ -3,7 +3,7 @@
 //! One rule: the cookie is derived from the key and does not reveal it; a new key makes every old cookie void.
 
 use crate::web::guard::KEY_HEADER;
-use crate::web::key::ApiKey;
+use crate::web::key::{ApiKey, KeyFormError};
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
 use mcpproxy_platform::files;
@@ -37,7 +37,7 @@ pub enum AccessError {
     /// The file could not be read or made.
     File(PathBuf, io::Error),
     /// It holds something that can not be a key.
-    Unusable(PathBuf, &'static str),
+    Unusable(PathBuf, KeyFormError),
     /// The system gave no random bytes.
     NoRandomness,
 }

@@ -141,6 +141,12 @@ fn cell(value: &Value, kind: Kind, is_wide: bool, is_same: bool) -> Markup {
             Value::Count(count) => td.number.wide[is_wide].same[is_same].none[*count == 0] { (grouped(*count)) },
             Value::None(words) => td.none.number[is_share] { (words) },
             Value::Word("open", words) => td.none { (words) },
+            Value::Code(code) => td.code.wide[is_wide] {
+                @match code.page() {
+                    Some(page) => a href=(page) { (code.name()) },
+                    None => (code.name()),
+                }
+            },
             value => td.date.wide[is_wide] { (words(value)) },
         }
     }
@@ -150,6 +156,7 @@ fn words(value: &Value) -> String {
     match value {
         Value::Word(_, words) => words.replace('_', " "),
         Value::Text(text) | Value::Named(_, text) => text.clone(),
+        Value::Code(code) => code.name().to_owned(),
         Value::Day(day) => day.to_string(),
         Value::Week(week) => week.to_string(),
         Value::Count(count) => grouped(*count),

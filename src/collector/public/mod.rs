@@ -97,7 +97,7 @@ async fn first_page(state: This, headers: HeaderMap) -> Response {
 
 async fn page_of(state: This, Path(product): Path<String>, headers: HeaderMap) -> Response {
     given(state, headers, move |published, all| {
-        let numbers = all.iter().find(|one| one.product == product).ok_or("")?;
+        let numbers = all.iter().find(|one| one.product == product).ok_or(NotPublic::Product)?;
         Ok(Given::Page(page::of_product(numbers, published.day(), "../")))
     })
     .await
@@ -106,15 +106,15 @@ async fn page_of(state: This, Path(product): Path<String>, headers: HeaderMap) -
 async fn only_badge(state: This, headers: HeaderMap) -> Response {
     given(state, headers, |_, all| match all {
         [only] => Ok(Given::Picture(badge::svg(only))),
-        _ => Err("each product has its own: badge/PRODUCT.svg\n"),
+        _ => Err(NotPublic::OnePerProduct),
     })
     .await
 }
 
 async fn badge_of(state: This, Path(file): Path<String>, headers: HeaderMap) -> Response {
     given(state, headers, move |_, all| {
-        let product = file.strip_suffix(".svg").ok_or("")?;
-        let numbers = all.iter().find(|one| one.product == product).ok_or("")?;
+        let product = file.strip_suffix(".svg").ok_or(NotPublic::Product)?;
+        let numbers = all.iter().find(|one| one.product == product).ok_or(NotPublic::Product)?;
         Ok(Given::Picture(badge::svg(numbers)))
     })
     .await
@@ -126,11 +126,28 @@ enum Given {
     Picture(Markup),
 }
 
+/// Why nothing is shown at an address.
+enum NotPublic {
+    /// It names no product that is published.
+    Product,
+    /// It is for a single product, and there are several.
+    OnePerProduct,
+}
+
+impl NotPublic {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Product => "",
+            Self::OnePerProduct => "each product has its own: badge/PRODUCT.svg\n",
+        }
+    }
+}
+
 /// The answer that `choose` finds among the products, or why there is none.
 async fn given(
     State(public): This,
     headers: HeaderMap,
-    choose: impl FnOnce(&Published, &[&Numbers]) -> Result<Given, &'static str> + Send + 'static,
+    choose: impl FnOnce(&Published, &[&Numbers]) -> Result<Given, NotPublic> + Send + 'static,
 ) -> Response {
     // Once a day it counts every install.
     let answered = tokio::task::spawn_blocking(move || {
@@ -140,7 +157,7 @@ async fn given(
         match choose(&published, &all) {
             Ok(given) => answered(given, &headers),
             Err(why) => {
-                let mut response = (StatusCode::NOT_FOUND, why).into_response();
+                let mut response = (StatusCode::NOT_FOUND, why.words()).into_response();
                 answer::secure(&mut response);
                 response
             }

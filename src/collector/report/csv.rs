@@ -68,6 +68,7 @@ fn fields_of(value: &Value, kind: Kind) -> Vec<String> {
         }
         Value::Word(name, _) => texts(&[name]),
         Value::Text(text) | Value::Named(text, _) => vec![quoted(text)],
+        Value::Code(code) => vec![code.name().to_owned()],
         Value::Count(count) => vec![count.to_string()],
         Value::Day(day) => vec![day.to_string()],
         Value::Week(week) => vec![week.to_string(), week.monday().to_string()],

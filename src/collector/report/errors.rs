@@ -36,7 +36,7 @@ pub(super) fn codes(of: &[(String, Vec<Codes>)]) -> Table {
             Row::of(vec![
                 Value::Text(product.clone()),
                 Value::Text(one.version.clone()),
-                Value::Text(one.code.name().to_owned()),
+                Value::Code(one.code),
                 Value::Share(one.met),
                 Value::Share(one.standing),
             ])

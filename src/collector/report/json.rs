@@ -58,6 +58,7 @@ fn leaf(value: &Leaf) -> Value {
         Leaf::None(_) => Value::Null,
         Leaf::Word(name, _) => json!(name),
         Leaf::Text(text) | Leaf::Named(text, _) => json!(text),
+        Leaf::Code(code) => json!(code.name()),
         Leaf::Count(count) => json!(count),
         Leaf::Day(day) => json!(day.to_string()),
         Leaf::Week(week) => json!(week.to_string()),

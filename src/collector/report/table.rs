@@ -188,6 +188,7 @@ fn text(value: &Value) -> String {
         Value::None(words) => (*words).to_owned(),
         Value::Word(_, words) => (*words).to_owned(),
         Value::Text(text) | Value::Named(_, text) => text.clone(),
+        Value::Code(code) => code.name().to_owned(),
         Value::Count(count) => grouped(*count),
         Value::Day(day) => day.to_string(),
         Value::Week(week) => week.to_string(),

@@ -34,7 +34,11 @@ pub fn tables(view: &View, topic: Topic) -> Vec<Table> {
         Topic::Clients => {
             view.clients.iter().flat_map(|of| clients(of, view.selection.k.is_some())).collect()
         }
-        Topic::Health => vec![answers(view), marks(view), database(view)],
+        Topic::Health => {
+            let mut all = vec![answers(view), marks(view), database(view)];
+            all.extend(view.codes.as_deref().map(errors::codes));
+            all
+        }
     }
 }
 

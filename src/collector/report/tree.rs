@@ -2,6 +2,7 @@
 //!
 //! One rule: whatever shows numbers (terminal, CSV, JSON, a page) reads the same tree, and forms nothing else.
 
+use crate::collector::code::Code;
 use crate::collector::definitions::{Cell, Day, IsoWeek, Share};
 
 /// One table, and what it is called.
@@ -65,6 +66,8 @@ pub enum Value {
     Text(String),
     /// The same, and what people read in its place.
     Named(String, String),
+    /// An error code.
+    Code(Code),
     /// How many.
     Count(u64),
     /// A UTC day.

@@ -2,7 +2,7 @@
 //!
 //! One rule: what is in the file is found by its raw name, so that a broken entry can be repaired, too.
 
-use super::{NOT_A_LIST, SECTION, ServerEntry, entry, name_of, names};
+use super::{EntryError, SECTION, ServerEntry, entry, name_of, names, not_a_list};
 use crate::config::{EditError, Editing, NewValue, Step, reader};
 use crate::json::{self, Data, Value};
 use std::fmt;
@@ -47,15 +47,15 @@ impl From<EditError> for ChangeError {
 }
 
 /// The entry that `members` would be; else what is wrong with it.
-pub fn check(name: &str, members: &[(String, NewValue)]) -> Result<ServerEntry, String> {
-    if let Some(why) = names::trouble(name) {
-        return Err(why.into());
+pub fn check(name: &str, members: &[(String, NewValue)]) -> Result<ServerEntry, EntryError> {
+    if let Some(error) = names::error(name) {
+        return Err(EntryError::Name(error));
     }
     let text = NewValue::Object(members.to_vec()).to_json();
-    let value = json::parse(text.as_bytes()).map_err(|e| format!("the entry is no JSON: {e}"))?;
+    let value = json::parse(text.as_bytes()).map_err(EntryError::Json)?;
     let read = entry::read(name.to_owned(), &value, text.as_bytes());
     match read.trouble() {
-        Some(why) => Err(why),
+        Some(error) => Err(error),
         None => Ok(read),
     }
 }
@@ -121,7 +121,7 @@ pub fn set_enabled(editing: &mut Editing, name: &str, enabled: bool) -> Result<(
 }
 
 fn root(editing: &Editing) -> Result<Value<'_>, ChangeError> {
-    reader::root(editing.bytes()).map_err(|why| EditError::Unusable(why).into())
+    reader::root(editing.bytes()).map_err(|error| EditError::Unusable(error).into())
 }
 
 /// Where the server of that name is.
@@ -136,6 +136,6 @@ fn find<'n>(root: &Value<'_>, name: &'n str) -> Result<Option<[Step<'n>; 2]>, Ch
                 (at, None) => Ok(at.map(|at| [Step::Key(SECTION), Step::Item(at)])),
             }
         }
-        _ => Err(EditError::Unusable(NOT_A_LIST.into()).into()),
+        _ => Err(EditError::Unusable(not_a_list()).into()),
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! One rule: pure and once. What a variable holds is never expanded again, and never in a message.
 
-use super::HOME_VARIABLE;
+use super::{EntryError, HOME_VARIABLE};
 use std::path::Path;
 
 /// What gives variables their values.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// `text` with its variables expanded. `key` names the text in errors.
-pub(super) fn expand(text: &str, key: &str, lookup: Lookup<'_>) -> Result<String, String> {
+/// `text` with its variables expanded. `place` names the text in errors.
+pub(super) fn expand(text: &str, place: &str, lookup: Lookup<'_>) -> Result<String, EntryError> {
     let mut out = String::with_capacity(text.len());
     each_piece(text, |piece| {
         match piece {
@@ -20,17 +20,14 @@ pub(super) fn expand(text: &str, key: &str, lookup: Lookup<'_>) -> Result<String
                 match value.as_deref().or(default) {
                     Some(value) => out.push_str(value),
                     None => {
-                        return Err(format!(
-                            "`{key}` needs the variable {name}, which is not set; set it, or write ${{{name}:-default}}"
-                        ));
+                        return Err(EntryError::NotSet {
+                            place: place.to_owned(),
+                            variable: name.to_owned(),
+                        });
                     }
                 }
             }
-            Piece::Unknown => {
-                return Err(format!(
-                    "`{key}` has a reference that is none of ${{NAME}}, ${{env:NAME}} and ${{NAME:-default}}; use one of these"
-                ));
-            }
+            Piece::Unknown => return Err(EntryError::ForeignReference(place.to_owned())),
         }
         Ok(())
     })?;
@@ -38,16 +35,18 @@ pub(super) fn expand(text: &str, key: &str, lookup: Lookup<'_>) -> Result<String
 }
 
 /// As [`expand`], and `~/` at the start is the home directory.
-pub(super) fn expand_path(text: &str, key: &str, lookup: Lookup<'_>) -> Result<String, String> {
+pub(super) fn expand_path(
+    text: &str,
+    key: &'static str,
+    lookup: Lookup<'_>,
+) -> Result<String, EntryError> {
     let Some(rest) = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))
     else {
         return expand(text, key, lookup);
     };
-    let home = lookup(HOME_VARIABLE).filter(|home| Path::new(home).has_root()).ok_or_else(|| {
-        format!(
-            "`{key}` starts with ~, but {HOME_VARIABLE} is not set or relative; set it, or write the path"
-        )
-    })?;
+    let home = lookup(HOME_VARIABLE)
+        .filter(|home| Path::new(home).has_root())
+        .ok_or(EntryError::Homeless(key))?;
     Ok(home + &expand(rest, key, lookup)?)
 }
 
@@ -78,8 +77,8 @@ enum Piece<'a> {
 
 fn each_piece<'a>(
     text: &'a str,
-    mut visit: impl FnMut(Piece<'a>) -> Result<(), String>,
-) -> Result<(), String> {
+    mut visit: impl FnMut(Piece<'a>) -> Result<(), EntryError>,
+) -> Result<(), EntryError> {
     let mut rest = text;
     while let Some(start) = rest.find("${") {
         visit(Piece::Text(&rest[..start]))?;
@@ -167,17 +166,17 @@ mod tests {
             ("${x ${A}}", "${x 1}"),
             ("\u{e4}${A}\u{1f600}", "\u{e4}1\u{1f600}"),
         ] {
-            assert_eq!(expand(text, "k", &variables).as_deref(), Ok(expected), "{text}");
+            assert_eq!(expand(text, "k", &variables), Ok(expected.to_owned()), "{text}");
         }
     }
 
     #[test]
     fn what_cannot_be_expanded_names_the_variable_and_the_key() {
-        let why = expand("secret ${MISSING}", "env.TOKEN", &variables).unwrap_err();
+        let why = expand("secret ${MISSING}", "env.TOKEN", &variables).unwrap_err().to_string();
         assert!(why.contains("MISSING") && why.contains("`env.TOKEN`"), "{why}");
         assert!(!why.contains("secret"), "{why}");
         for foreign in ["${input:token}", "${file:x}", "${A:-${B}}"] {
-            let why = expand(foreign, "headers.X", &variables).unwrap_err();
+            let why = expand(foreign, "headers.X", &variables).unwrap_err().to_string();
             assert!(why.contains("`headers.X`") && !why.contains("token"), "{why}");
         }
     }
@@ -192,9 +191,9 @@ mod tests {
             ("/a/~/b", "/a/~/b"),
             ("${T:-~/x}", "~/x"),
         ] {
-            assert_eq!(expand_path(text, "cwd", &variables).as_deref(), Ok(expected), "{text}");
+            assert_eq!(expand_path(text, "cwd", &variables), Ok(expected.to_owned()), "{text}");
         }
-        let why = expand_path("~/secret", "cwd", &|_| None).unwrap_err();
+        let why = expand_path("~/secret", "cwd", &|_| None).unwrap_err().to_string();
         assert!(why.contains("`cwd`") && why.contains(HOME_VARIABLE), "{why}");
         assert!(!why.contains("secret"), "{why}");
         // From wherever the gateway runs: that is nowhere.

@@ -1,8 +1,8 @@
 //! One entry as it is written: the keys that are known, each read by type.
 //!
-//! One rule: a wrong value costs its own key and no other, and the first trouble is kept, as a sentence that
-//! names the key and the fix.
+//! One rule: a wrong value costs its own key and no other, and the first error is kept.
 
+use super::EntryError;
 use crate::config::halves::replace_halves;
 use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -150,30 +150,30 @@ impl<'de, V: Deserialize<'de> + Into<String>> Visitor<'de> for Pairs<V> {
 
 /// What is wrong with an entry.
 #[derive(Default)]
-pub(super) struct Troubles(Option<String>);
+pub(super) struct Errors(Option<EntryError>);
 
-impl Troubles {
-    /// The first trouble.
-    pub(super) fn first(self) -> Option<String> {
+impl Errors {
+    /// The first error.
+    pub(super) fn first(self) -> Option<EntryError> {
         self.0
     }
 
-    /// Remembers a trouble, unless there is one before it.
-    pub(super) fn complain(&mut self, why: impl Into<String>) {
-        self.0.get_or_insert_with(|| why.into());
+    /// Remembers an error, unless there is one before it.
+    pub(super) fn add(&mut self, error: EntryError) {
+        self.0.get_or_insert(error);
     }
 
-    /// The value under `key`; one that is not `what` is a complaint.
+    /// The value under `key`; one that is not `what` is an error.
     pub(super) fn typed<'r, T>(
         &mut self,
-        key: &str,
-        what: &str,
+        key: &'static str,
+        what: &'static str,
         given: &'r Given<T>,
     ) -> Option<&'r T> {
         match given {
             Given::Is(value) => return Some(value),
             Given::Absent => {}
-            Given::Wrong => self.complain(format!("`{key}` must be {what}")),
+            Given::Wrong => self.add(EntryError::Wrong { key, what }),
         }
         None
     }
@@ -185,25 +185,29 @@ impl Troubles {
             let Some(text) = self.typed(key, "a string", given) else { continue };
             match found {
                 Some((first, other)) if other != text => {
-                    self.complain(format!("`{first}` and `{key}` disagree; keep one of them"));
+                    self.add(EntryError::Disagree(first, key));
                 }
                 Some(_) => {}
                 None => found = Some((key, text)),
             }
         }
         if let Some((key, _)) = found.filter(|(_, text)| text.is_empty()) {
-            self.complain(format!("`{key}` is empty; fill it in or remove it"));
+            self.add(EntryError::Empty(key));
         }
         found
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self, key: &str, given: &Given<bool>) -> Option<bool> {
+    pub(super) fn flag(&mut self, key: &'static str, given: &Given<bool>) -> Option<bool> {
         self.typed(key, "true or false", given).copied()
     }
 
     /// A positive number of seconds.
-    pub(super) fn seconds(&mut self, key: &str, given: &Given<Seconds>) -> Option<Duration> {
+    pub(super) fn seconds(
+        &mut self,
+        key: &'static str,
+        given: &Given<Seconds>,
+    ) -> Option<Duration> {
         self.typed(key, "a positive number of seconds", given).map(|seconds| seconds.0)
     }
 }

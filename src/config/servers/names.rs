@@ -5,6 +5,7 @@
 
 use super::MAX_NAME;
 use crate::visible::is_invisible;
+use std::fmt;
 
 /// What stands between the name of a server and its own name for a tool or prompt.
 pub const SEPARATOR: char = ':';
@@ -38,28 +39,61 @@ const LIKE_SEPARATOR: [char; 24] = [
     '\u{1029a}',
 ];
 
+/// Why a server cannot have a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing is in it.
+    Empty,
+    /// It has control characters.
+    Control,
+    /// It has more than [`MAX_NAME`] characters.
+    TooLong,
+    /// It has blanks at an end, or characters that cannot be seen.
+    Invisible,
+    /// It has the separator, or a character that looks like it.
+    Separator,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the name is empty; give the server a name",
+            Self::Control => {
+                "the name has control characters; use letters, digits, dashes and the like"
+            }
+            Self::TooLong => {
+                return write!(f, "the name is longer than {MAX_NAME} characters; shorten it");
+            }
+            Self::Invisible => {
+                "the name begins or ends with a blank, or has characters that cannot be seen; use letters, digits, dashes and the like"
+            }
+            Self::Separator => {
+                "the name has a colon, which stands between a server and its tools; use letters, digits, dashes and the like"
+            }
+        })
+    }
+}
+
+impl std::error::Error for NameError {}
+
 /// What is wrong with a name.
-pub(super) fn trouble(name: &str) -> Option<&'static str> {
+pub(super) fn error(name: &str) -> Option<NameError> {
     if name.is_empty() {
-        Some("the name is empty; give the server a name")
+        Some(NameError::Empty)
     } else if name.chars().any(char::is_control) {
-        Some("the name has control characters; use letters, digits, dashes and the like")
+        Some(NameError::Control)
     } else if name.chars().count() > MAX_NAME {
-        Some("the name is longer than 128 characters; shorten it")
+        Some(NameError::TooLong)
     } else if !is_plain(name) {
-        Some(
-            "the name begins or ends with a blank, or has characters that cannot be seen; use letters, digits, dashes and the like",
-        )
+        Some(NameError::Invisible)
     } else {
-        has_separator(name).then_some(
-            "the name has a colon, which stands between a server and its tools; use letters, digits, dashes and the like",
-        )
+        has_separator(name).then_some(NameError::Separator)
     }
 }
 
 /// Whether a name can be shown as it is: then it names its entry, whatever else is wrong with it.
 pub(super) fn can_be_shown(name: &str) -> bool {
-    trouble(name).is_none()
+    error(name).is_none()
         || (is_plain(name) && has_separator(name) && name.chars().count() <= MAX_NAME)
 }
 
@@ -123,7 +157,7 @@ mod tests {
             "retrieve_tools",
             "\u{65e5}\u{672c}",
         ] {
-            assert_eq!(trouble(name), None, "{name:?}");
+            assert_eq!(error(name), None, "{name:?}");
         }
         for (name, part) in [
             ("github:work", "colon"),
@@ -143,7 +177,7 @@ mod tests {
             ("a\u{202e}b", "cannot be seen"),
             ("a\tb", "control"),
         ] {
-            assert!(trouble(name).is_some_and(|why| why.contains(part)), "{name:?}");
+            assert!(error(name).is_some_and(|why| why.to_string().contains(part)), "{name:?}");
         }
         assert!(can_be_shown("github:work") && !can_be_shown("a\u{200b}:") && !can_be_shown(""));
     }

@@ -2,7 +2,7 @@
 //!
 //! One rule: it is a guess about words, so it is told beside what is known to be wrong, and decides nothing.
 
-use super::Transport;
+use super::{Hint, Transport};
 use std::path::{Path, is_separator};
 
 /// How files end that are given to an interpreter.
@@ -28,21 +28,16 @@ pub fn is_relative(word: &str) -> bool {
 }
 
 impl Transport {
-    /// The member that seems to hold a path that counts from the directory the gateway was started in, in a sentence.
-    pub fn relative_path(&self) -> Option<String> {
+    /// The member that seems to hold a path that counts from the directory the gateway was started in.
+    pub(super) fn relative_path(&self) -> Option<Hint> {
         let Self::Stdio { command, args, cwd, .. } = self else { return None };
         let cwd = cwd.as_ref().map(|cwd| cwd.to_string_lossy());
-        let member = match cwd {
-            Some(cwd) if is_relative(&cwd) => "cwd".to_owned(),
+        Some(match cwd {
+            Some(cwd) if is_relative(&cwd) => Hint::RelativeDirectory,
             Some(_) => return None,
-            None if is_relative_command(command) => "command".to_owned(),
-            None => format!("args[{}]", args.iter().position(|arg| is_path(arg))?),
-        };
-        let or = if member == "cwd" { "" } else { ", or the directory as `cwd`" };
-        Some(format!(
-            "`{member}` is a relative path, which counts from the directory the gateway was started in; write the whole \
-             path{or}"
-        ))
+            None if is_relative_command(command) => Hint::RelativeCommand,
+            None => Hint::RelativeArgument(args.iter().position(|arg| is_path(arg))?),
+        })
     }
 }
 
@@ -68,7 +63,7 @@ mod tests {
             env: Vec::new(),
             cwd: cwd.map(PathBuf::from),
         };
-        let words = transport.relative_path()?;
+        let words = transport.relative_path()?.to_string();
         words.split('`').nth(1).map(str::to_owned)
     }
 

@@ -11,7 +11,7 @@ fn entry(text: &str) -> ServerEntry {
 }
 
 fn trouble(text: &str) -> String {
-    entry(text).transport.expect_err(text)
+    entry(text).transport.expect_err(text).to_string()
 }
 
 fn stdio(command: &str) -> Transport {
@@ -159,7 +159,8 @@ fn an_entry_whose_name_makes_full_names_ambiguous_is_broken_and_told_by_its_name
         let read = entries(text);
         let names: Vec<&str> = read.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["github", "github:work", "GitHub", "b", "c:"]);
-        let wrong = |at: usize| read[at].trouble().unwrap_or_default();
+        let wrong =
+            |at: usize| read[at].trouble().map(|error| error.to_string()).unwrap_or_default();
         assert!(wrong(0).is_empty() && wrong(3).is_empty());
         assert!(wrong(1).contains("colon") && wrong(2).contains("looks the same"));
         assert!(!read[4].enabled && wrong(4).contains("colon"));
@@ -189,7 +190,7 @@ fn a_broken_entry_is_its_own_trouble_and_has_a_name_of_its_own() {
     for (entry, part) in
         read[1..7].iter().zip(["same", "object", "missing", "empty", "control", "128"])
     {
-        assert!(entry.trouble().is_some_and(|why| why.contains(part)), "{entry:?}");
+        assert!(entry.trouble().is_some_and(|why| why.to_string().contains(part)), "{entry:?}");
     }
     assert!(
         entries(&format!(r#"{{"mcpServers":{{"{}":{{"command":"x"}}}}}}"#, "\u{e4}".repeat(128)))
@@ -210,7 +211,7 @@ fn a_file_that_cannot_be_read_is_an_error_of_the_whole() {
         (r#"{"mcpServers":null}"#, "`mcpServers` must be"),
         (r#"{"mcpServers":"SECRET"}"#, "`mcpServers` must be"),
     ] {
-        let why = parse(text.as_bytes()).unwrap_err();
+        let why = parse(text.as_bytes()).unwrap_err().to_string();
         assert!(why.contains(part) && !why.contains("SECRET"), "{text}: {why}");
     }
     // Telemetry's own trouble is not the servers'.
@@ -265,9 +266,13 @@ fn what_cannot_be_expanded_names_variable_and_key_and_never_a_value() {
         (r#"{"command":"SECRET","url":"https://h"}"#, &["both"]),
         (r#"{"type":"sse","url":"https://h"}"#, &[SSE_UNSUPPORTED]),
     ] {
-        let why = entry(text).expanded(&variables).unwrap_err();
+        let error = entry(text).expanded(&variables).unwrap_err();
         let is_foreign = text.contains("${input:");
-        assert!(!is_foreign || entry(text).trouble().as_ref() == Some(&why), "known from the file");
+        assert!(
+            !is_foreign || entry(text).trouble().as_ref() == Some(&error),
+            "known from the file"
+        );
+        let why = error.to_string();
         for part in parts {
             assert!(why.contains(part), "{text}: {why}");
         }
@@ -363,10 +368,10 @@ proptest! {
         for entry in &read {
             prop_assert!(names::can_be_shown(&entry.name));
             if let Ok(transport) = &entry.transport {
-                prop_assert!(names::trouble(&entry.name).is_none());
+                prop_assert!(names::error(&entry.name).is_none());
                 let _ = (transport.shown(), entry.expanded(&variables));
             } else {
-                prop_assert!(entry.trouble().is_some_and(|why| !why.is_empty()));
+                prop_assert!(entry.trouble().is_some_and(|why| !why.to_string().is_empty()));
             }
         }
     }
@@ -403,5 +408,6 @@ fn a_wrong_value_costs_its_own_key_and_no_other() {
     assert_eq!(one.startup_timeout, std::time::Duration::from_secs(7));
     assert_eq!(one.tool_timeout, TOOL_TIMEOUT);
     let first = "`tool_timeout_sec` must be a positive number of seconds";
-    assert_eq!(one.trouble().as_deref(), Some(first), "the first in the order of reading");
+    let why = one.trouble().map(|error| error.to_string());
+    assert_eq!(why.as_deref(), Some(first), "the first in the order of reading");
 }

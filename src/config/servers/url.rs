@@ -3,28 +3,59 @@
 //! One rule: user info, path and query can be secrets; only the origin is ever shown.
 
 use super::expand::without_defaults;
+use std::fmt;
+
+/// Why a URL cannot be used. In words it is what follows the key that the URL stands under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlError {
+    /// It has blanks or control characters.
+    Blanks,
+    /// Its scheme is neither `http` nor `https`.
+    Scheme,
+    /// It names a container image, as `docker://IMAGE` does.
+    Image,
+    /// It has no host.
+    Host,
+    /// Its port is no number.
+    Port,
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blanks => "has blanks or control characters; write them as %20 and the like",
+            Self::Scheme => "must start with http:// or https://",
+            Self::Image => {
+                "names a container image; an image is run by a command, such as docker with the `args` run, -i, --rm and the image"
+            }
+            Self::Host => "has no host; write it as https://host/path",
+            Self::Port => {
+                "has a port that is no number; encode what is special in a user name or password"
+            }
+        })
+    }
+}
+
+impl std::error::Error for UrlError {}
 
 /// What is wrong with a URL as it is written. One that starts with a variable is judged once that is
 /// expanded.
-pub(super) fn trouble(url: &str, key: &str) -> Option<String> {
-    if url.starts_with("${") { None } else { expanded_trouble(url, key) }
+pub(super) fn error(url: &str) -> Option<UrlError> {
+    if url.starts_with("${") { None } else { expanded_error(url) }
 }
 
 /// What is wrong with a URL.
-pub(super) fn expanded_trouble(url: &str, key: &str) -> Option<String> {
+pub(super) fn expanded_error(url: &str) -> Option<UrlError> {
     if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Some(format!(
-            "`{key}` has blanks or control characters; write them as %20 and the like"
-        ));
+        return Some(UrlError::Blanks);
     }
-    let Some(rest) = after_scheme(url) else {
-        return Some(format!("`{key}` must start with http:// or https://"));
+    let Some(rest) = after_scheme(url, &["http://", "https://"]) else {
+        let is_image = after_scheme(url, &["docker://", "podman://"]).is_some();
+        return Some(if is_image { UrlError::Image } else { UrlError::Scheme });
     };
     match host_and_port(rest) {
-        ("", _) => Some(format!("`{key}` has no host; write it as https://host/path")),
-        (_, Some(port)) if !is_port(port) => Some(format!(
-            "`{key}` has a port that is no number; encode what is special in a user name or password"
-        )),
+        ("", _) => Some(UrlError::Host),
+        (_, Some(port)) if !is_port(port) => Some(UrlError::Port),
         _ => None,
     }
 }
@@ -32,7 +63,7 @@ pub(super) fn expanded_trouble(url: &str, key: &str) -> Option<String> {
 /// Scheme, host and port; of one that is a variable, the variable's name.
 pub(super) fn origin(url: &str) -> String {
     let url = without_defaults(url);
-    match after_scheme(&url) {
+    match after_scheme(&url, &["http://", "https://"]) {
         Some(rest) => {
             let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
             match host_and_port(rest) {
@@ -54,8 +85,8 @@ pub fn is_sse_address(url: &str) -> bool {
     path.len() > 4 && path.to_ascii_lowercase().ends_with("/sse") && !path.ends_with("//sse")
 }
 
-fn after_scheme(url: &str) -> Option<&str> {
-    ["http://", "https://"].into_iter().find_map(|scheme| {
+fn after_scheme<'u>(url: &'u str, schemes: &[&str]) -> Option<&'u str> {
+    schemes.iter().find_map(|scheme| {
         let start = url.get(..scheme.len())?;
         start.eq_ignore_ascii_case(scheme).then(|| &url[scheme.len()..])
     })
@@ -115,6 +146,8 @@ mod tests {
     fn what_is_no_http_url_is_named() {
         for (url, part) in [
             ("ftp://h", "https://"),
+            ("docker://image", "docker with"),
+            ("Podman://image", "docker with"),
             ("h.example/mcp", "https://"),
             ("", "https://"),
             ("https://", "no host"),
@@ -127,12 +160,12 @@ mod tests {
             ("https://h/\r\nX: y", "blanks"),
             ("\u{e4}\u{e4}\u{e4}\u{e4}", "https://"),
         ] {
-            let why = trouble(url, "serverUrl").unwrap_or_default();
-            assert!(why.contains(part) && why.contains("`serverUrl`"), "{url}: {why}");
+            let why = error(url).expect(url).to_string();
+            assert!(why.contains(part), "{url}: {why}");
         }
         for url in ["http://h", "HTTPS://h/x?y#z", "${URL}", "https://${HOST}:1/x", "http://[::1]/"]
         {
-            assert_eq!(trouble(url, "url"), None, "{url}");
+            assert_eq!(error(url), None, "{url}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The rules of consent, as tables.
 
 use super::*;
-use crate::config;
+use crate::config::{self, ConfigError};
 use crate::environment::Variable;
 use crate::paths::DataDir;
 
@@ -133,7 +133,7 @@ const NOTES_OFF: &str = r#"{"products":{"notes-mcp":{"enabled":false}}}"#;
 
 #[test]
 fn an_objection_in_either_config_stops_every_product_and_says_in_which() {
-    let unusable = || ConfigState::Unusable("why".into());
+    let unusable = || ConfigState::Unusable(ConfigError::Empty);
     for (given, users, rule) in [
         (loaded(OFF), Some(loaded(ON)), "config:telemetry.enabled"),
         (loaded(ON), Some(loaded(OFF)), "user-config:telemetry.enabled"),
@@ -277,7 +277,7 @@ fn an_allowing_value_never_overrides_an_objection() {
         Effective::Off,
         "config:telemetry.enabled",
     );
-    let unusable = ConfigState::Unusable("why".into());
+    let unusable = ConfigState::Unusable(ConfigError::Empty);
     check(&allowed, &unusable, RELEASE, Effective::Off, "config:unusable");
 }
 

@@ -52,7 +52,10 @@ fn what_a_change_alone_can_heal_is_parked_and_nothing_else() {
 
 #[test]
 fn a_hint_follows_the_reason() {
-    let diagnosis = Diagnosis { reason: Reason::NoDirectory, hint: Some("look there".into()) };
-    assert_eq!(diagnosis.to_string(), "its working directory (`cwd`) does not exist; look there");
+    let diagnosis = Diagnosis { reason: Reason::NoDirectory, hint: Some(Hint::RelativeCommand) };
+    assert_eq!(
+        diagnosis.to_string(),
+        format!("{}; {}", Reason::NoDirectory, Hint::RelativeCommand)
+    );
     assert_eq!(Diagnosis::from(Reason::NoDirectory).to_string(), Reason::NoDirectory.to_string());
 }

@@ -102,6 +102,7 @@ fn keep(state: &mut State) {
         tool_count: Some(12),
         server_protocol_counts: Some(ServerProtocolCounts { stdio: 1, ..Default::default() }),
         configured_ide_count: 2,
+        current_error_codes: Default::default(),
     };
     state.live_serve = Some(LiveMark { routing_mode: RoutingMode::Direct, ..mark.clone() });
     state.live_tap = Some(mark);

@@ -102,6 +102,7 @@ fn name(table: &Table, row: &Row) -> String {
         table.columns.iter().zip(&row.values).filter(|(column, _)| column.name != "product");
     let words = named.map_while(|(_, value)| match value {
         Value::Text(text) | Value::Named(_, text) => Some(text.clone()),
+        Value::Code(code) => Some(code.name().to_owned()),
         Value::Word(_, words) => Some(words.replace('_', " ")),
         _ => None,
     });

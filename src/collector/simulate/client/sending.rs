@@ -3,6 +3,7 @@
 //! One rule: the order of the steps is that of the client's own attempt.
 
 use super::{Answer, Client, Delivery, Process, USUAL};
+use crate::activation::Standing;
 use crate::collector::simulate::log::Log;
 use crate::collector::simulate::machine::Machine;
 use crate::collector::simulate::plan::Plan;
@@ -227,5 +228,6 @@ fn live(
         tool_count: None,
         server_protocol_counts: None,
         configured_ide_count: 0,
+        current_error_codes: Standing::default(),
     }
 }
