@@ -260,6 +260,9 @@ pub const COMMANDS: &[Command] = &names_alone([
     upstream::REMOVE,
     upstream::ENABLE,
     upstream::DISABLE,
+    upstream::TEST,
+    upstream::LOGS,
+    upstream::RESTART,
     autostart::STATUS,
     autostart::ENABLE,
     autostart::DISABLE,
@@ -589,7 +592,7 @@ pub fn compiled_out(words: &[String]) -> Option<(&'static Command, &'static str)
 }
 
 /// The choice that `word` was probably meant to be.
-pub fn nearest(word: &str, choices: &[&'static str]) -> Option<&'static str> {
+pub fn nearest<'c>(word: &str, choices: &[&'c str]) -> Option<&'c str> {
     let best = choices.iter().map(|choice| (distance(word, choice), *choice)).min()?;
     (best.0 <= 1 + best.1.len() / 4).then_some(best.1)
 }

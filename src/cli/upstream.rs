@@ -1,6 +1,15 @@
-//! `mcpproxy upstream`: the servers behind the gateway, in the configuration.
+//! `mcpproxy upstream`: the servers behind the gateway, in the configuration and as they run.
 //!
 //! One rule: what an entry holds can be secret. Names, command words and origins are shown, nothing else.
+
+mod logs;
+mod restart;
+mod running;
+mod test;
+
+pub(super) use logs::logs;
+pub(super) use restart::restart;
+pub(super) use test::test;
 
 use super::output::Format;
 use super::{Call, Failure, output};

@@ -34,6 +34,7 @@ pub use private_words::PrivateWords;
 pub use product::{product_name, product_version};
 #[cfg(feature = "collector")]
 pub use received::{Unknown, check_received};
+pub use secrets::tokens;
 
 use crate::contract::{MAX_PAYLOAD_BYTES, Product};
 use crate::json;

@@ -3,6 +3,8 @@
 //! One rule: works on folded text, so case says nothing; a token starts at a boundary (any
 //! non-alphanumeric), and its end does not matter: enough of it is enough.
 
+use std::ops::Range;
+
 /// A prefix that an issuer gives its tokens, and how many characters make one.
 struct Issued {
     prefix: &'static [u8],
@@ -76,6 +78,26 @@ pub(super) fn has_token(text: &str) -> bool {
             let rest = &text[at..];
             ISSUED.iter().any(|issued| issued.is_at(rest)) || is_jwt(rest) || is_uuid(rest)
         })
+}
+
+/// Where tokens of known issuers and JWTs stand in `folded`, in order and each to its end.
+pub fn tokens(folded: &str) -> Vec<Range<usize>> {
+    let text = folded.as_bytes();
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for at in starts(text) {
+        let rest = &text[at..];
+        let is_inside = found.last().is_some_and(|token| at < token.end);
+        if !is_inside && (ISSUED.iter().any(|issued| issued.is_at(rest)) || is_jwt(rest)) {
+            let is_of_it = |b: &u8| b.is_ascii_alphanumeric() || b"-_+/=".contains(b);
+            let mut length = run(rest, is_of_it);
+            // A dot goes on, where it does not end a sentence.
+            while rest.get(length) == Some(&b'.') && rest.get(length + 1).is_some_and(is_of_it) {
+                length += 1 + run(&rest[length + 1..], is_of_it);
+            }
+            found.push(at..at + length);
+        }
+    }
+    found
 }
 
 /// Where a letter or digit follows a boundary.
@@ -317,5 +339,13 @@ mod tests {
         ] {
             assert!(!has_token(text), "{text}");
         }
+    }
+
+    #[test]
+    fn tokens_are_found_to_their_ends() {
+        let text = "a ghp_abcdefghij0123456789. eyjhbgcioijub25lin0.e30.sig_-x, uuid \
+                    01234567-89ab-cdef-0123-456789abcdef /a/path/that/is/longer/than/thirty/two";
+        let found: Vec<&str> = tokens(text).into_iter().map(|range| &text[range]).collect();
+        assert_eq!(found, ["ghp_abcdefghij0123456789", "eyjhbgcioijub25lin0.e30.sig_-x"]);
     }
 }

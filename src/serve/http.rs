@@ -9,7 +9,7 @@ use super::limits::{self, Limits, limited};
 use super::recorder::Happened;
 use super::sessions::Sessions;
 use super::wire::polite;
-use super::{page, report};
+use super::{logs, page, report};
 use crate::paths::DataDir;
 use crate::web::answer::{self, answer, failure};
 use crate::web::guard::{self, Guard, Refusal, Rule};
@@ -17,12 +17,12 @@ use crate::web::held::Held;
 use crate::web::places::Place;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -84,6 +84,8 @@ pub fn router(
     Router::new()
         .route("/", get(index))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/servers/{name}/logs", get(server_logs))
+        .route("/api/v1/servers/{name}/restart", post(restart))
         .route("/api/v1/diagnostics", get(diagnostics))
         .route("/api/v1/telemetry/payload", get(payload))
         .route("/api/v1/telemetry/sent", get(sent))
@@ -126,6 +128,18 @@ async fn index(State(shared): App) -> Response {
 async fn status(State(shared): App) -> Response {
     let status = report::status(&shared.hub, shared.dir.clone(), shared.started_at).await;
     answer(status.map(|data| vec![("data", data)]))
+}
+
+async fn server_logs(
+    State(shared): App,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    logs::logs(&shared.hub, &name, query.as_deref())
+}
+
+async fn restart(State(shared): App, Path(name): Path<String>) -> Response {
+    logs::restart(&shared.hub, &name)
 }
 
 async fn diagnostics(State(shared): App) -> Response {
@@ -183,7 +197,11 @@ async fn not_found() -> Response {
 }
 
 async fn not_allowed(request: Request) -> Response {
-    let allowed = if request.uri().path() == "/api/v1/telemetry" { "PUT" } else { "GET,HEAD" };
+    let allowed = match request.uri().path() {
+        "/api/v1/telemetry" => "PUT",
+        path if path.ends_with("/restart") => "POST",
+        _ => "GET,HEAD",
+    };
     let mut response =
         failure(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed at this path");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));

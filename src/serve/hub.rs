@@ -9,9 +9,10 @@ use super::offer::Offer;
 use super::progress::Routes;
 use super::reason::{Diagnosis, Reason};
 use super::recorder::{Happened, Recorder};
+use super::scrub::Scrubber;
 use super::starts::Starts;
-use super::supervisor;
 use super::tools::Missing;
+use super::{scrub, supervisor};
 use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
 use crate::contract::ServerProtocolCounts;
 use crate::diagnostics::Code;
@@ -28,6 +29,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
+
+mod restart;
+
+pub use restart::RestartError;
 
 /// How long after the start questions wait for servers that are still being connected.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -145,7 +150,8 @@ impl Server {
         let state = Mutex::new(State { status, live: None, standing, call: None });
         let over = CancellationToken::new();
         let (suspect, needed) = (Notify::new(), Notify::new());
-        let (lines, attempts) = (Arc::default(), watch::Sender::new(0));
+        let lines = Arc::new(LastLines::new(Scrubber::of(&entry, &scrub::variables())));
+        let attempts = watch::Sender::new(0);
         Self { entry, name, lines, stop, over, suspect, needed, attempts, state }
     }
 

@@ -81,7 +81,8 @@ pub fn exposure(dir: &DataDir) -> Result<Option<bool>, KeyError> {
     Ok(configured(dir)?.map(|_| files::is_readable_by_others(&dir.config())))
 }
 
-fn configured(dir: &DataDir) -> Result<Option<ApiKey>, KeyError> {
+/// The key of the config, if there is one. Makes nothing.
+pub fn configured(dir: &DataDir) -> Result<Option<ApiKey>, KeyError> {
     let found = config::member(dir, MEMBER).map_err(KeyError::Config)?;
     found.filter(|text| !text.is_empty()).map(checked).transpose()
 }

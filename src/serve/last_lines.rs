@@ -1,8 +1,9 @@
 //! The last lines that a server wrote on standard error.
 //!
 //! One rule: they stay in memory, and there are never many of them: 50, and 8 KiB, the newest kept whole. They live as
-//! long as the server's entry stays as it is, over all its processes.
+//! long as the server's entry stays as it is, over all its processes, and only what is scrubbed leaves this file.
 
+use super::scrub::Scrubber;
 use crate::machine;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -21,15 +22,19 @@ pub struct Line {
     pub run: u64,
     /// When it was read; seconds since 1970.
     pub at: u64,
-    /// What it says.
+    /// What it says, scrubbed.
     pub text: String,
 }
 
 /// The last lines of one server.
-#[derive(Debug, Default)]
-pub struct LastLines(Mutex<Kept>);
+#[derive(Default)]
+pub struct LastLines {
+    scrubber: Scrubber,
+    kept: Mutex<Kept>,
+}
 
-#[derive(Debug, Default)]
+/// As they were written: a flood is not worth the time to scrub it.
+#[derive(Default)]
 struct Kept {
     lines: VecDeque<Line>,
     bytes: usize,
@@ -38,8 +43,18 @@ struct Kept {
 }
 
 impl LastLines {
+    /// None yet; of a server whose secrets `scrubber` knows.
+    pub fn new(scrubber: Scrubber) -> Self {
+        Self { scrubber, kept: Mutex::default() }
+    }
+
     fn with<R>(&self, work: impl FnOnce(&mut Kept) -> R) -> R {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A line of the server as it may be shown.
+    pub fn scrubbed(&self, line: &str) -> String {
+        self.scrubber.scrub(line)
     }
 
     /// A process is started: lines from now on are its own.
@@ -65,9 +80,18 @@ impl LastLines {
         });
     }
 
+    /// How many lines the server has written.
+    pub fn written(&self) -> u64 {
+        self.with(|kept| kept.written)
+    }
+
     /// All that is kept, the oldest first.
     pub fn lines(&self) -> Vec<Line> {
-        self.with(|kept| kept.lines.iter().cloned().collect())
+        let mut lines: Vec<Line> = self.with(|kept| kept.lines.iter().cloned().collect());
+        for line in &mut lines {
+            line.text = self.scrubbed(&line.text);
+        }
+        lines
     }
 
     /// What is kept of the newest run.

@@ -38,6 +38,7 @@ pub async fn follow(
         let Some(line) = line else { break };
         lines.push(&line);
         if let Some(shown) = &shown {
+            let line = lines.scrubbed(&line);
             tokio::select! {
                 _ = shown.lines.send(line) => {}
                 () = is_over.cancelled() => {}

@@ -26,6 +26,7 @@ mod questions;
 #[allow(dead_code)]
 mod receiver;
 mod sessions;
+mod stderr;
 mod telemetry;
 mod upstreams;
 mod wire;

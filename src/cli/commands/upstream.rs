@@ -12,6 +12,9 @@ mod entry {
     pub(super) const REMOVE: Entry = Entry::Parsed(upstream::remove);
     pub(super) const ENABLE: Entry = Entry::Parsed(upstream::enable);
     pub(super) const DISABLE: Entry = Entry::Parsed(upstream::disable);
+    pub(super) const TEST: Entry = Entry::Parsed(upstream::test);
+    pub(super) const LOGS: Entry = Entry::Parsed(upstream::logs);
+    pub(super) const RESTART: Entry = Entry::Parsed(upstream::restart);
 }
 #[cfg(not(feature = "serve"))]
 mod entry {
@@ -22,7 +25,17 @@ mod entry {
     pub(super) const REMOVE: Entry = ADD;
     pub(super) const ENABLE: Entry = ADD;
     pub(super) const DISABLE: Entry = ADD;
+    pub(super) const TEST: Entry = ADD;
+    pub(super) const LOGS: Entry = ADD;
+    pub(super) const RESTART: Entry = ADD;
 }
+
+const GATEWAY: Opt = Opt {
+    long: "gateway",
+    short: None,
+    value: Some("HOST:PORT"),
+    help: "Where the gateway listens (default: 127.0.0.1:8080)",
+};
 
 pub(super) const ADD: Command = Command {
     path: &["upstream", "add"],
@@ -108,4 +121,46 @@ pub(super) const DISABLE: Command = Command {
     options: &[],
     data_dir: true,
     entry: entry::DISABLE,
+};
+
+pub(super) const TEST: Command = Command {
+    path: &["upstream", "test"],
+    summary: "Connect to a server once, and say what came of it",
+    about: "Needs no gateway. Starts or reaches the server as the gateway does, asks what it offers and ends it. Says how\n\
+            long that took, or why it failed, how its process ended and what it wrote last on standard error; the exit\n\
+            code is 1 then. Secrets are removed from these lines.",
+    operands: Operands::One("NAME"),
+    options: &[],
+    data_dir: true,
+    entry: entry::TEST,
+};
+
+pub(super) const LOGS: Command = Command {
+    path: &["upstream", "logs"],
+    summary: "Show what a server of the running gateway wrote on standard error",
+    about: "The last 50 lines (8 KiB), each with the time it was read. The gateway keeps them in memory only. Secrets are\n\
+            removed, and characters that act on a terminal are spelled out.",
+    operands: Operands::One("NAME"),
+    options: &[
+        Opt {
+            long: "follow",
+            short: Some('f'),
+            value: None,
+            help: "Go on with new lines, until it is interrupted",
+        },
+        GATEWAY,
+    ],
+    data_dir: true,
+    entry: entry::LOGS,
+};
+
+pub(super) const RESTART: Command = Command {
+    path: &["upstream", "restart"],
+    summary: "Restart a server of the running gateway, and say what came of it",
+    about: "Ends the server and starts it at once, also one that waits or is not tried again. The exit code is 1 unless\n\
+            it is connected then.",
+    operands: Operands::One("NAME"),
+    options: &[GATEWAY],
+    data_dir: true,
+    entry: entry::RESTART,
 };

@@ -1,0 +1,128 @@
+//! One attempt to connect one server, outside a gateway.
+//!
+//! One rule: it is the gateway's own attempt, step by step, and nothing of the server lives on after it.
+
+use super::child::Processes;
+use super::last_lines::LastLines;
+use super::reason::{Diagnosis, Reason};
+use super::scrub::{self, Scrubber};
+use super::supervisor::FAREWELL;
+use super::{connection, era, offer};
+use crate::config::servers::{ServerEntry, Transport};
+use crate::diagnostics::Code;
+use mcpproxy_platform::group;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What came of it.
+pub enum Trial {
+    /// It answers.
+    Connected(Found),
+    /// It does not.
+    Failed(Failed),
+}
+
+/// A server that answers.
+pub struct Found {
+    /// How long it took to say what it offers.
+    pub took: Duration,
+    /// The version of the protocol that it speaks.
+    pub version: String,
+    /// How many tools it offers.
+    pub tools: usize,
+    /// How many prompts.
+    pub prompts: usize,
+    /// How many resources and templates of resources.
+    pub resources: usize,
+    /// What is left out of what it offers.
+    pub faults: Vec<String>,
+}
+
+/// A server that does not.
+pub struct Failed {
+    /// The code of what went wrong.
+    pub code: Code,
+    /// Why, in words.
+    pub why: String,
+    /// How its process ended, if it did by itself: `with exit code 3`.
+    pub ended: Option<String>,
+    /// What it wrote last on standard error, scrubbed.
+    pub lines: Vec<String>,
+}
+
+/// Connects, lists and ends the server of `entry`. Before there are other threads.
+///
+/// # Errors
+/// When the system gives no runtime.
+pub fn run(entry: &ServerEntry) -> io::Result<Trial> {
+    let _guard = group::guard();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .thread_name("mcpproxy-test")
+        .build()?;
+    let trial = runtime.block_on(attempt(entry));
+    runtime.shutdown_background();
+    group::kill_all();
+    Ok(trial)
+}
+
+async fn attempt(entry: &ServerEntry) -> Trial {
+    let lines = Arc::new(LastLines::new(Scrubber::of(entry, &scrub::variables())));
+    let processes = Processes::new(lines, None);
+    let began = Instant::now();
+    let found = tried(entry, &processes, began).await;
+    processes.end().await;
+    match found {
+        Ok(found) => Trial::Connected(found),
+        Err(why) => Trial::Failed(Failed {
+            code: why.code(),
+            why: why.to_string(),
+            ended: processes.last_exit().and_then(|exit| match (exit.code, exit.signal) {
+                (Some(code), _) => Some(format!("with exit code {code}")),
+                (None, Some(signal)) => Some(format!("by signal {signal}")),
+                (None, None) => None,
+            }),
+            lines: processes.last_lines(),
+        }),
+    }
+}
+
+async fn tried(
+    entry: &ServerEntry,
+    processes: &Processes,
+    began: Instant,
+) -> Result<Found, Diagnosis> {
+    if let Some(error) = entry.trouble() {
+        return Err(Reason::Entry(error).into());
+    }
+    let transport = entry.expanded(&|name| std::env::var(name).ok());
+    let transport = transport.map_err(Reason::Entry)?;
+    let is_http = matches!(transport, Transport::Http { .. });
+    let (memory, within) = (era::Memory::default(), entry.startup_timeout);
+    let listed = async {
+        let connection = connection::connect(&transport, processes, &memory, within).await?;
+        let peer = connection.service.peer().clone();
+        let left = within.saturating_sub(began.elapsed());
+        let offer = offer::list(&peer, connection.reader.faults(), left).await;
+        let offer = offer.map_err(|error| Reason::Lists { error, is_http })?;
+        let version = peer.peer_info().map(|info| info.protocol_version.as_str().to_owned());
+        let found = Found {
+            took: began.elapsed(),
+            version: version.unwrap_or_default(),
+            tools: offer.tools.len(),
+            prompts: offer.prompts.len(),
+            resources: offer.resources.len() + offer.templates.len(),
+            faults: offer.faults.sentences(),
+        };
+        Ok((found, connection.service))
+    };
+    let listed = tokio::time::timeout(within, listed).await.unwrap_or_else(|_| {
+        Err(Diagnosis { reason: Reason::Slow { within, is_http }, hint: transport.hint() })
+    });
+    let (found, service) = listed?;
+    let _ = tokio::time::timeout(FAREWELL, service.cancel()).await;
+    Ok(found)
+}
