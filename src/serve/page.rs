@@ -10,7 +10,7 @@ pub const PAGE: Page = Page {
     html: include_str!("page.html"),
     policy: policy!(
         style "sha256-PBTPsSmLwtrVsqZjJFYMB6BLN/xr7mlcdoYrYW6h/XE=",
-        script "sha256-AE/0fDWUAVyFayioJtt2JAPNtnQZsNQGjGnBt6ZvvMo="
+        script "sha256-hfp4BWCBl8EFK4O8/Y5Oe5PPAZWMzQO6ITW3/WSrMXQ="
     ),
 };
 

@@ -16,7 +16,7 @@ use super::programs::{self, Program};
 use super::reason::{Diagnosis, Reason};
 use super::recorder::Happened;
 use super::starts::Turn;
-use crate::config::servers::Transport;
+use crate::config::servers::{ServerEntry, Transport};
 use crate::machine;
 use mcpproxy_platform::group::Exit;
 use rmcp::RoleClient;
@@ -75,7 +75,7 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
             }
             Err(why) => why,
         };
-        let why = after_the_end(&server, &processes, why).await;
+        let why = after_the_end(&server.entry, &processes, why).await;
         if began.elapsed() > STEADY {
             pauses = Pauses::after_a_good_connection();
         }
@@ -119,7 +119,11 @@ pub(super) async fn run(hub: Arc<Hub>, server: Arc<Server>, before: Vec<Cancella
 }
 
 /// What the end of its process adds to a reason.
-async fn after_the_end(server: &Server, processes: &Processes, why: Diagnosis) -> Diagnosis {
+pub(super) async fn after_the_end(
+    entry: &ServerEntry,
+    processes: &Processes,
+    why: Diagnosis,
+) -> Diagnosis {
     if !matches!(why.reason, Reason::EndedEarly(_) | Reason::Ended(_)) {
         return why;
     }
@@ -128,7 +132,7 @@ async fn after_the_end(server: &Server, processes: &Processes, why: Diagnosis) -
     let exit = processes.last_exit();
     let is_early = matches!(why.reason, Reason::EndedEarly(_));
     let lines = processes.last_lines();
-    let of_engine = match &server.entry.transport {
+    let of_engine = match &entry.transport {
         Ok(Transport::Stdio { command, .. }) if is_early && programs::is_engine(command) => {
             engines::code(lines.iter().map(String::as_str), exit.and_then(|exit| exit.code))
         }

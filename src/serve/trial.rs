@@ -7,6 +7,7 @@ use super::last_lines::LastLines;
 use super::reason::{Diagnosis, Reason};
 use super::scrub::{self, Scrubber};
 use super::supervisor::FAREWELL;
+use super::supervisor::after_the_end;
 use super::{connection, era, offer};
 use crate::config::servers::{ServerEntry, Transport};
 use crate::diagnostics::Code;
@@ -45,8 +46,6 @@ pub struct Failed {
     pub code: Code,
     /// Why, in words.
     pub why: String,
-    /// How its process ended, if it did by itself: `with exit code 3`.
-    pub ended: Option<String>,
     /// What it wrote last on standard error, scrubbed.
     pub lines: Vec<String>,
 }
@@ -74,20 +73,20 @@ async fn attempt(entry: &ServerEntry) -> Trial {
     let processes = Processes::new(lines, None);
     let began = Instant::now();
     let found = tried(entry, &processes, began).await;
-    processes.end().await;
-    match found {
+    let trial = match found {
         Ok(found) => Trial::Connected(found),
-        Err(why) => Trial::Failed(Failed {
-            code: why.code(),
-            why: why.to_string(),
-            ended: processes.last_exit().and_then(|exit| match (exit.code, exit.signal) {
-                (Some(code), _) => Some(format!("with exit code {code}")),
-                (None, Some(signal)) => Some(format!("by signal {signal}")),
-                (None, None) => None,
-            }),
-            lines: processes.last_lines(),
-        }),
-    }
+        Err(why) => {
+            let why = after_the_end(entry, &processes, why).await;
+            processes.end().await;
+            Trial::Failed(Failed {
+                code: why.code(),
+                why: why.to_string(),
+                lines: processes.last_lines(),
+            })
+        }
+    };
+    processes.end().await;
+    trial
 }
 
 async fn tried(
@@ -98,8 +97,7 @@ async fn tried(
     if let Some(error) = entry.trouble() {
         return Err(Reason::Entry(error).into());
     }
-    let transport = entry.expanded(&|name| std::env::var(name).ok());
-    let transport = transport.map_err(Reason::Entry)?;
+    let transport = entry.expanded(&|name| std::env::var(name).ok()).map_err(Reason::Entry)?;
     let is_http = matches!(transport, Transport::Http { .. });
     let (memory, within) = (era::Memory::default(), entry.startup_timeout);
     let listed = async {

@@ -170,7 +170,7 @@ fn a_server_is_tried_without_a_gateway() {
     assert_eq!(code, Some(1));
     for part in [
         "\"ends\" is not connected (MCPX_STDIO_EXITED_EARLY): it ended before it answered",
-        "with exit code 3",
+        "(exit code 3)",
         "  cannot open /no/such/file",
     ] {
         assert!(said.contains(part), "{part}: {said}");

@@ -39,10 +39,8 @@ pub(in crate::cli) fn test(call: &Call) -> Result<ExitCode, Failure> {
         }
         Trial::Failed(failed) => {
             let (code, why) = (failed.code.as_str(), &failed.why);
-            let ended = failed.ended.map(|how| format!("; its process ended {how}"));
-            let ended = ended.unwrap_or_default();
             machine::complain(&format!(
-                "mcpproxy upstream test: {name:?} is not connected ({code}): {why}{ended}"
+                "mcpproxy upstream test: {name:?} is not connected ({code}): {why}"
             ));
             if !failed.lines.is_empty() {
                 machine::complain(&"Its last lines on standard error:");
