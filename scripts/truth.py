@@ -250,6 +250,7 @@ def pages(kept, answers, product, show, since, now):
     steps = {row["step"]: row for row in activation(recent, funnel, now)}
     lately = [one for one in everything if one.first.is_release and one.active[28] and not one.is_flood]
     of_products = [versions(name, some, now) for name, some in shown_of.items()]
+    of_versions = {name: [row for tables in of_products for row in tables[name]] for name in of_products[0]}
     return [{"page": name, **head, **tables} for name, tables in {
         "overview": {
             "active": {name: sum(one.active[days] for one in shown)
@@ -271,9 +272,9 @@ def pages(kept, answers, product, show, since, now):
             "delays": [{"step": step, **counted_delays(one.reached[step] for one in recent)} for step in funnel],
         },
         "environments": environments(shown, recent, since, now),
-        "versions": {name: [row for tables in of_products for row in tables[name]] for name in of_products[0]},
+        "versions": of_versions,
         "clients": clients(shown, now),
-        "health": health(answers, head, kept, now),
+        "health": {**health(answers, head, kept, now), "error_codes": of_versions["error_codes"]},
     }.items()]
 
 

@@ -2,6 +2,7 @@
 //!
 //! One rule: they are looked at, and never run.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -17,6 +18,22 @@ pub fn is_executable(file: &Path) -> bool {
     #[cfg(not(all(unix, not(mcpproxy_platform_other))))]
     let is_allowed = true;
     found.is_file() && is_allowed
+}
+
+/// Where a program is looked for if `PATH` is not set.
+pub const DEFAULT_PATH: &str = if cfg!(unix) { "/bin:/usr/bin" } else { "" };
+
+/// How the file of a program may be spelled: on Windows with the endings of programs and scripts as well.
+pub fn spellings(program: &OsStr) -> Vec<OsString> {
+    let mut all = vec![program.to_owned()];
+    if cfg!(windows) && Path::new(program).extension().is_none() {
+        all.extend([".exe", ".cmd", ".bat", ".com"].map(|ending| {
+            let mut name = program.to_owned();
+            name.push(ending);
+            name
+        }));
+    }
+    all
 }
 
 /// Whether what the file begins with is a script's, or a program's of this machine. (A C library may give a file that

@@ -8,6 +8,7 @@ use crate::activation::{State, Store, StoreError};
 use crate::config::EDIT_DEADLINE;
 use crate::consent::{Consent, Effective};
 use crate::contract::timestamp;
+#[cfg(feature = "cli")]
 use crate::diagnostics::Code;
 use crate::gate::Refusal;
 use crate::heartbeat::attempt::{Attempt, Outcome};
@@ -52,12 +53,14 @@ enum SendError {
     /// The store did not answer in time.
     Busy,
     /// One of these, with its code.
+    #[cfg(feature = "cli")]
     Coded(Box<SendError>, Code),
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why: &dyn fmt::Display = match self {
+            #[cfg(feature = "cli")]
             Self::Coded(error, code) => return write!(f, "{error} ({code})"),
             Self::NotAcknowledged(why, next) => {
                 return write!(f, "not acknowledged: {why}; {next}");
@@ -168,11 +171,15 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, SendError> {
         schedule::next_attempt_of(&subject.product.version, &state, &timing, since, now)
     });
     // A build without `explain` has no use for it.
-    let code = outcome.code().filter(|_| cfg!(feature = "cli"));
-    say(outcome, at_once, NextAttempt { next, now }).map_err(|error| match code {
+    #[cfg(feature = "cli")]
+    let code = outcome.code();
+    let said = say(outcome, at_once, NextAttempt { next, now });
+    #[cfg(feature = "cli")]
+    let said = said.map_err(|error| match code {
         Some(code) => SendError::Coded(Box::new(error), code),
         None => error,
-    })
+    });
+    said
 }
 
 fn say(outcome: Outcome, at_once: bool, next: NextAttempt) -> Result<String, SendError> {

@@ -8,6 +8,7 @@ use crate::paths::DataDir;
 pub(super) fn check(dir: &DataDir) -> Vec<Check> {
     use crate::config::DISPLAY_NAME;
     use crate::config::servers::{self, ServersError};
+    use crate::serve::trial;
     use mcpproxy_platform::files;
     const NAME: &str = "upstream_servers";
     let all = match servers::servers(dir) {
@@ -21,10 +22,19 @@ pub(super) fn check(dir: &DataDir) -> Vec<Check> {
     };
     let lookup = |name: &str| std::env::var(name).ok();
     let broken = all.iter().filter(|server| server.enabled).filter_map(|server| {
-        let error = server.trouble().or_else(|| server.expanded(&lookup).err())?;
-        let found = format!("{:?} is not connected: {error}", server.name);
-        let check = Check::warn(NAME, found, "correct its entry; see `mcpproxy upstream list`");
-        Some(check.with(error.code()))
+        let error = server.trouble().map_or_else(|| server.expanded(&lookup), Err);
+        let (code, why) = match &error {
+            Err(error) => (error.code(), error.to_string()),
+            Ok(transport) => trial::obvious(transport)?,
+        };
+        let found = format!("{:?} is not connected: {why}", server.name);
+        let advice = match error {
+            Err(_) => "correct its entry; see `mcpproxy upstream list`",
+            Ok(_) => {
+                "correct its entry or install what it names; `mcpproxy upstream test NAME` tries it"
+            }
+        };
+        Some(Check::warn(NAME, found, advice).with(code))
     });
     let mut checks: Vec<Check> = broken.collect();
     if let Some(mode) = files::mode_for_others(&dir.config())

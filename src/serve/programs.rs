@@ -2,8 +2,9 @@
 //!
 //! One rule: looks at names and files only, and runs nothing.
 
+use super::reason::Reason;
 use crate::config::servers::{ServerEntry, Transport};
-use mcpproxy_platform::programs::{is_executable, is_of_this_machine};
+use mcpproxy_platform::programs::{DEFAULT_PATH, is_executable, is_of_this_machine, spellings};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -20,12 +21,16 @@ pub fn is_engine(command: &str) -> bool {
 /// Where `program` may be, in the order in which the system looks: itself, if it is a path, else in every directory
 /// of the `PATH` that it is started with.
 pub fn places(program: &OsStr, env: &[(String, String)]) -> Vec<PathBuf> {
+    let names = spellings(program);
     if Path::new(program).components().count() > 1 {
-        return vec![program.into()];
+        return names.into_iter().map(PathBuf::from).collect();
     }
     let own = env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, path)| path.into());
-    let path: OsString = own.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
-    std::env::split_paths(&path).map(|dir| dir.join(program)).collect()
+    let path: OsString =
+        own.or_else(|| std::env::var_os("PATH")).unwrap_or_else(|| DEFAULT_PATH.into());
+    std::env::split_paths(&path)
+        .flat_map(|dir| names.iter().map(move |name| dir.join(name)).collect::<Vec<_>>())
+        .collect()
 }
 
 /// The file of `program`, if there is one that may be run.
@@ -36,6 +41,30 @@ pub fn found(program: &OsStr, env: &[(String, String)]) -> Option<PathBuf> {
 /// Whether the file of `command` is none that this machine runs.
 pub fn is_foreign(command: &str, env: &[(String, String)]) -> bool {
     found(command.as_ref(), env).is_some_and(|file| !is_of_this_machine(&file))
+}
+
+/// What is wrong with the program of an entry whose variables are expanded, as far as it shows without starting it.
+pub fn trouble(transport: &Transport) -> Option<Reason> {
+    let Transport::Stdio { command, env, cwd, .. } = transport else { return None };
+    if cwd.as_ref().is_some_and(|dir| !dir.is_dir()) {
+        return Some(Reason::NoDirectory);
+    }
+    let here = |place: PathBuf| match cwd {
+        Some(cwd) => cwd.join(place),
+        None => place,
+    };
+    let places: Vec<PathBuf> = places(command.as_ref(), env)
+        .into_iter()
+        .map(here)
+        .filter(|place| place.exists())
+        .collect();
+    match places.iter().find(|place| is_executable(place)) {
+        Some(file) if !is_of_this_machine(file) => Some(Reason::NotExecutable),
+        Some(_) => None,
+        None if !places.is_empty() => Some(Reason::NoPermission),
+        None if is_engine(command) => Some(Reason::NoEngine),
+        None => Some(Reason::NotFound { is_path: command.contains(std::path::is_separator) }),
+    }
 }
 
 /// How often a program that cannot be started is looked at.

@@ -4,6 +4,7 @@
 
 use super::child::Processes;
 use super::last_lines::LastLines;
+use super::programs;
 use super::reason::{Diagnosis, Reason};
 use super::scrub::{self, Scrubber};
 use super::supervisor::FAREWELL;
@@ -66,6 +67,12 @@ pub fn run(entry: &ServerEntry) -> io::Result<Trial> {
     runtime.shutdown_background();
     group::kill_all();
     Ok(trial)
+}
+
+/// What is wrong with a server, as far as it shows without starting it.
+pub fn obvious(transport: &Transport) -> Option<(Code, String)> {
+    let reason = programs::trouble(transport)?;
+    Some((reason.code(), reason.to_string()))
 }
 
 async fn attempt(entry: &ServerEntry) -> Trial {

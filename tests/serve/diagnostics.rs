@@ -106,7 +106,7 @@ fn wait_for_code(gateway: &Gateway, name: &str, code: &str) -> Value {
             let servers = status["servers"].as_array().cloned().unwrap_or_default();
             let server = servers.into_iter().find(|server| server["name"] == name)?;
             last = server.clone();
-            (server["diagnostic"]["code"] == format!("MCPX_{code}")).then_some(server)
+            (server["diagnostic"]["code"] == code).then_some(server)
         })
     }));
     found.unwrap_or_else(|_| panic!("{name} has not {code}: {last}"))
@@ -158,26 +158,26 @@ fn programs_that_cannot_be_started_or_end_early_have_their_codes() {
     let german = [("LANG", "de_DE.UTF-8"), ("LC_ALL", "de_DE.UTF-8"), ("LANGUAGE", "de")];
     let gateway = Gateway::start_in(home, &[], &german);
     for (name, code, state) in [
-        ("missing", "STDIO_NOT_FOUND", "parked"),
-        ("missing-path", "STDIO_NOT_FOUND", "parked"),
-        ("directory", "CONFIG_INVALID_ENTRY", "parked"),
-        ("forbidden", "STDIO_NO_PERMISSION", "parked"),
-        ("garbage", "STDIO_NOT_EXECUTABLE", "parked"),
-        ("interpreter", "STDIO_NOT_EXECUTABLE", "parked"),
-        ("engine", "CONTAINER_ENGINE_NOT_FOUND", "parked"),
-        ("ends", "STDIO_EXITED_EARLY", "waiting"),
-        ("status", "STDIO_EXITED_EARLY", "waiting"),
-        ("file", "STDIO_EXITED_EARLY", "waiting"),
-        ("key", "STDIO_EXITED_EARLY", "waiting"),
-        ("docker-words", "STDIO_EXITED_EARLY", "waiting"),
-        ("refuses", "STDIO_HANDSHAKE_INVALID", "waiting"),
-        ("version", "PROTOCOL_VERSION", "waiting"),
-        ("silent", "STDIO_HANDSHAKE_TIMEOUT", "waiting"),
-        ("secret", "CONFIG_MISSING_SECRET", "parked"),
-        ("both", "CONFIG_INVALID_ENTRY", "failed"),
-        ("prints", "STDIO_STDOUT_POLLUTED", "connected"),
-        ("list", "PROTOCOL_INVALID_LIST", "waiting"),
-        ("refuses-list", "PROTOCOL_INVALID_LIST", "waiting"),
+        ("missing", "MCPX_STDIO_NOT_FOUND", "parked"),
+        ("missing-path", "MCPX_STDIO_NOT_FOUND", "parked"),
+        ("directory", "MCPX_CONFIG_INVALID_ENTRY", "parked"),
+        ("forbidden", "MCPX_STDIO_NO_PERMISSION", "parked"),
+        ("garbage", "MCPX_STDIO_NOT_EXECUTABLE", "parked"),
+        ("interpreter", "MCPX_STDIO_NOT_EXECUTABLE", "parked"),
+        ("engine", "MCPX_CONTAINER_ENGINE_NOT_FOUND", "parked"),
+        ("ends", "MCPX_STDIO_EXITED_EARLY", "waiting"),
+        ("status", "MCPX_STDIO_EXITED_EARLY", "waiting"),
+        ("file", "MCPX_STDIO_EXITED_EARLY", "waiting"),
+        ("key", "MCPX_STDIO_EXITED_EARLY", "waiting"),
+        ("docker-words", "MCPX_STDIO_EXITED_EARLY", "waiting"),
+        ("refuses", "MCPX_STDIO_HANDSHAKE_INVALID", "waiting"),
+        ("version", "MCPX_PROTOCOL_VERSION", "waiting"),
+        ("silent", "MCPX_STDIO_HANDSHAKE_TIMEOUT", "waiting"),
+        ("secret", "MCPX_CONFIG_MISSING_SECRET", "parked"),
+        ("both", "MCPX_CONFIG_INVALID_ENTRY", "failed"),
+        ("prints", "MCPX_STDIO_STDOUT_POLLUTED", "connected"),
+        ("list", "MCPX_PROTOCOL_INVALID_LIST", "waiting"),
+        ("refuses-list", "MCPX_PROTOCOL_INVALID_LIST", "waiting"),
     ] {
         let server = wait_for_code(&gateway, name, code);
         assert_eq!(server["state"], state, "{server}");
@@ -185,7 +185,7 @@ fn programs_that_cannot_be_started_or_end_early_have_their_codes() {
         assert_eq!(is_tried_again, state == "waiting", "{server}");
         assert!(!server["diagnostic"]["cause"].as_str().expect("words").contains("nonexistent"));
     }
-    let cause = wait_for_code(&gateway, "ends", "STDIO_EXITED_EARLY")["diagnostic"].clone();
+    let cause = wait_for_code(&gateway, "ends", "MCPX_STDIO_EXITED_EARLY")["diagnostic"].clone();
     assert_eq!(cause["cause"], "it ended before it answered (exit code 3)");
 }
 
@@ -218,24 +218,24 @@ async fn servers_over_http_have_the_code_of_their_status_or_of_the_way_to_them()
         &[("http_proxy", &format!("http://{}", nobody())), ("no_proxy", ".invalid")],
     );
     for (name, code) in [
-        ("400", "HTTP_CLIENT_ERROR"),
-        ("401", "HTTP_UNAUTHORIZED"),
-        ("402", "HTTP_CLIENT_ERROR"),
-        ("403", "HTTP_FORBIDDEN"),
-        ("404", "HTTP_NOT_FOUND"),
-        ("405", "HTTP_LEGACY_SSE"),
-        ("502", "HTTP_SERVER_ERROR"),
-        ("login", "HTTP_LOGIN_REQUIRED"),
-        ("has-token", "HTTP_UNAUTHORIZED"),
-        ("wait", "HTTP_RATE_LIMITED"),
-        ("sse", "HTTP_LEGACY_SSE"),
-        ("elsewhere", "HTTP_REDIRECTED"),
-        ("refused", "HTTP_REFUSED"),
-        ("reset", "HTTP_RESET"),
-        ("hang", "HTTP_TIMEOUT"),
-        ("tls", "HTTP_TLS"),
-        ("name", "HTTP_DNS"),
-        ("proxy", "NETWORK_PROXY"),
+        ("400", "MCPX_HTTP_CLIENT_ERROR"),
+        ("401", "MCPX_HTTP_UNAUTHORIZED"),
+        ("402", "MCPX_HTTP_CLIENT_ERROR"),
+        ("403", "MCPX_HTTP_FORBIDDEN"),
+        ("404", "MCPX_HTTP_NOT_FOUND"),
+        ("405", "MCPX_HTTP_LEGACY_SSE"),
+        ("502", "MCPX_HTTP_SERVER_ERROR"),
+        ("login", "MCPX_HTTP_LOGIN_REQUIRED"),
+        ("has-token", "MCPX_HTTP_UNAUTHORIZED"),
+        ("wait", "MCPX_HTTP_RATE_LIMITED"),
+        ("sse", "MCPX_HTTP_LEGACY_SSE"),
+        ("elsewhere", "MCPX_HTTP_REDIRECTED"),
+        ("refused", "MCPX_HTTP_REFUSED"),
+        ("reset", "MCPX_HTTP_RESET"),
+        ("hang", "MCPX_HTTP_TIMEOUT"),
+        ("tls", "MCPX_HTTP_TLS"),
+        ("name", "MCPX_HTTP_DNS"),
+        ("proxy", "MCPX_NETWORK_PROXY"),
     ] {
         let server = wait_for_code(&gateway, name, code);
         let cause = server["diagnostic"]["cause"].as_str().expect("words");
@@ -269,9 +269,9 @@ async fn calls_that_fail_have_codes_and_the_next_good_one_takes_them_away() {
     }
     let session = over_http(&gateway.mcp(), "zed", modern()).await;
     for (name, code) in [
-        ("number", "PROTOCOL_INVALID_ANSWER"),
-        ("long", "PROTOCOL_TOO_LARGE"),
-        ("slow", "PROTOCOL_CALL_TIMEOUT"),
+        ("number", "MCPX_PROTOCOL_INVALID_ANSWER"),
+        ("long", "MCPX_PROTOCOL_TOO_LARGE"),
+        ("slow", "MCPX_PROTOCOL_CALL_TIMEOUT"),
     ] {
         let tool = format!("{name}:x");
         assert_eq!(call(&session, &tool, json!({})).await.is_error, Some(true), "{name}");
@@ -287,7 +287,7 @@ async fn calls_that_fail_have_codes_and_the_next_good_one_takes_them_away() {
     for _ in 0..2 {
         let said = text(&call(&session, "ends:x", json!({})).await);
         assert!(said.contains("was lost before it answered"), "{said}");
-        wait_for_code(&gateway, "ends", "STDIO_EXITED");
+        wait_for_code(&gateway, "ends", "MCPX_STDIO_EXITED");
     }
 }
 
@@ -340,12 +340,12 @@ fn container_engines_are_understood_by_what_they_say_themselves() {
     }}));
     let gateway = Gateway::start_in(home, &[], &[]);
     for (name, code) in [
-        ("down", "CONTAINER_DAEMON_DOWN"),
-        ("forbidden", "CONTAINER_NO_PERMISSION"),
-        ("pull", "CONTAINER_PULL_FAILED"),
-        ("tool", "CONTAINER_MISSING_TOOL"),
-        ("builtin", "STDIO_EXITED_EARLY"),
-        ("server", "STDIO_EXITED_EARLY"),
+        ("down", "MCPX_CONTAINER_DAEMON_DOWN"),
+        ("forbidden", "MCPX_CONTAINER_NO_PERMISSION"),
+        ("pull", "MCPX_CONTAINER_PULL_FAILED"),
+        ("tool", "MCPX_CONTAINER_MISSING_TOOL"),
+        ("builtin", "MCPX_STDIO_EXITED_EARLY"),
+        ("server", "MCPX_STDIO_EXITED_EARLY"),
     ] {
         assert_eq!(wait_for_code(&gateway, name, code)["state"], "waiting", "{name}");
     }
@@ -362,7 +362,7 @@ fn a_real_engine_without_its_daemon_is_understood() {
         "command": "docker", "args": ["run", "--rm", "-i", "x"],
         "env": {"DOCKER_HOST": "unix:///nonexistent/docker.sock"},
     }}}));
-    wait_for_code(&gateway, "engine", "CONTAINER_DAEMON_DOWN");
+    wait_for_code(&gateway, "engine", "MCPX_CONTAINER_DAEMON_DOWN");
 }
 
 #[test]
@@ -380,4 +380,22 @@ fn a_parked_server_wakes_when_its_program_comes() {
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("its permissions");
     fs::rename(new, program).expect("the same directory");
     gateway.wait_for("late", "connected");
+}
+
+/// Where there is no network at all.
+#[test]
+fn without_a_network_a_server_elsewhere_is_out_of_reach() {
+    let home = Home::with(&json!({"mcpServers": {"far": {"url": "http://192.0.2.1/mcp"}}}));
+    let program = crate::gateway::MCPPROXY;
+    let mut alone = std::process::Command::new("unshare");
+    alone.args(["-rn", program, "upstream", "test", "far"]);
+    alone.env_clear().env("HOME", home.root()).env("MCPPROXY_HOME", home.data());
+    alone.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let is_possible = std::process::Command::new("unshare").args(["-rn", "true"]).status();
+    if !is_possible.is_ok_and(|status| status.success()) {
+        return eprintln!("SKIPPED: a machine without a network: no namespace can be made here");
+    }
+    let output = alone.output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("MCPX_NETWORK_OFFLINE") && !output.status.success(), "{said}");
 }
