@@ -8,7 +8,6 @@ use crate::activation::{State, Store, StoreError};
 use crate::config::EDIT_DEADLINE;
 use crate::consent::{Consent, Effective};
 use crate::contract::timestamp;
-#[cfg(feature = "cli")]
 use crate::diagnostics::Code;
 use crate::gate::Refusal;
 use crate::heartbeat::attempt::{Attempt, Outcome};
@@ -52,16 +51,11 @@ enum SendError {
     Unable(String),
     /// The store did not answer in time.
     Busy,
-    /// One of these, with its code.
-    #[cfg(feature = "cli")]
-    Coded(Box<SendError>, Code),
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why: &dyn fmt::Display = match self {
-            #[cfg(feature = "cli")]
-            Self::Coded(error, code) => return write!(f, "{error} ({code})"),
             Self::NotAcknowledged(why, next) => {
                 return write!(f, "not acknowledged: {why}; {next}");
             }
@@ -170,19 +164,25 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, SendError> {
         let since = assemble::live_host(&state, now).map(|host| host.started_at);
         schedule::next_attempt_of(&subject.product.version, &state, &timing, since, now)
     });
-    // A build without `explain` has no use for it.
-    #[cfg(feature = "cli")]
-    let code = outcome.code();
-    let said = say(outcome, at_once, NextAttempt { next, now });
-    #[cfg(feature = "cli")]
-    let said = said.map_err(|error| match code {
-        Some(code) => SendError::Coded(Box::new(error), code),
-        None => error,
-    });
-    said
+    say(outcome, at_once, NextAttempt { next, now })
+}
+
+/// With the code of an outcome, where this build can explain it.
+#[cfg(feature = "cli")]
+fn coded(code: Option<Code>, why: String) -> String {
+    match code {
+        Some(code) => format!("{why} ({code})"),
+        None => why,
+    }
+}
+
+#[cfg(not(feature = "cli"))]
+fn coded(_: Option<Code>, why: String) -> String {
+    why
 }
 
 fn say(outcome: Outcome, at_once: bool, next: NextAttempt) -> Result<String, SendError> {
+    let code = outcome.code();
     match outcome {
         Outcome::Acknowledged(bytes) => Ok(format!("sent: {} bytes, acknowledged", bytes.len())),
         // Times are whole seconds: whoever asks in that of the last acknowledgement has what they asked for.
@@ -210,10 +210,12 @@ fn say(outcome: Outcome, at_once: bool, next: NextAttempt) -> Result<String, Sen
             Ok("not due: the clock of this machine is not set".to_owned())
         }
         Outcome::Waiting(Begin::Go) | Outcome::Abandoned => Err(SendError::Overtaken),
-        Outcome::Failed { why, .. } => Err(SendError::NotAcknowledged(why, next)),
+        Outcome::Failed { why, .. } => {
+            Err(SendError::NotAcknowledged(coded(code, why), next))
+        }
         Outcome::Refused(refusal) => Err(SendError::Refused(refusal, next)),
         Outcome::NotAllowed(consent) => Err(SendError::NotAllowed(consent)),
-        Outcome::Unable(why) => Err(SendError::Unable(why)),
+        Outcome::Unable(why) => Err(SendError::Unable(coded(code, why))),
         Outcome::Busy => Err(SendError::Busy),
     }
 }

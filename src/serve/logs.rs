@@ -11,12 +11,15 @@ use axum::response::Response;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+/// The largest whole number that every reader of JSON keeps.
+const LARGEST: u64 = (1 << 53) - 1;
+
 /// `GET /api/v1/servers/{name}/logs`; `?from=N` leaves out lines before number N.
 pub fn logs(hub: &Hub, name: &str, query: Option<&str>) -> Response {
     let Some(server) = hub.server(name) else { return unknown() };
     let from = query.and_then(|query| query.strip_prefix("from="));
     let from = match from.map_or(Ok(0), str::parse::<u64>) {
-        Ok(from) if from_is_all(query) => from,
+        Ok(from) if from_is_all(query) && from <= LARGEST => from,
         _ => {
             let words = "the query must be from=NUMBER, or nothing";
             return failure(StatusCode::BAD_REQUEST, words);

@@ -4,6 +4,7 @@
 
 use super::child::Processes;
 use super::last_lines::LastLines;
+#[cfg(feature = "cli")]
 use super::programs;
 use super::reason::{Diagnosis, Reason};
 use super::scrub::{self, Scrubber};
@@ -70,6 +71,7 @@ pub fn run(entry: &ServerEntry) -> io::Result<Trial> {
 }
 
 /// What is wrong with a server, as far as it shows without starting it.
+#[cfg(feature = "cli")]
 pub fn obvious(transport: &Transport) -> Option<(Code, String)> {
     let reason = programs::trouble(transport)?;
     Some((reason.code(), reason.to_string()))

@@ -4,6 +4,7 @@ use crate::diagnostics::{Code, Step, document};
 use crate::node::Node;
 
 /// All that the catalog says of a code.
+#[cfg(feature = "cli")]
 pub(crate) fn node(code: Code) -> Node {
     Node::Object(members(code))
 }

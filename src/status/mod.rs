@@ -3,7 +3,7 @@
 //!
 //! One rule: no side effects. It reads the config and peeks into the store.
 
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "serve"))]
 pub(crate) mod diagnostic;
 pub(crate) mod list;
 pub(crate) mod storage;

@@ -108,7 +108,7 @@ fn a_hanging_server_and_a_missing_command_delay_nobody() {
     let home = crate::session::Home::with_config(&config(&servers));
     let mut gateway = Gateway::start(home, &[]);
     becomes(&gateway, "plain", "connected");
-    becomes(&gateway, "missing", "waiting");
+    becomes(&gateway, "missing", "parked");
     assert_eq!(state(&gateway, "hanging"), "connecting");
     let detail = gateway.server("missing")["detail"].clone();
     assert!(detail.as_str().is_some_and(|text| text.contains("no such command")), "{detail}");
