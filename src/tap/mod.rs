@@ -135,7 +135,7 @@ impl Session {
             if streams.is_early(ending) {
                 const CODE: &str = Code::StdioExitedEarly.as_str();
                 machine::complain(&format_args!(
-                    "mcpproxy tap: the server ended before it answered ({CODE}: {})",
+                    "mcpproxy: tap: the server ended before it answered ({CODE}: {})",
                     page_of(CODE)
                 ));
             }
