@@ -1,9 +1,10 @@
 //! Every way in which a server fails to connect or to answer, and its code: with real programs and real sockets.
 
-use crate::clients::{call, modern, over_http, own, text};
-use crate::gateway::{Gateway, Home, eventually};
+use crate::clients::{Session, call, modern, over_http, own, text};
+use crate::gateway::{Gateway, Home, PATIENCE, eventually};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
+use rmcp::model::CallToolResult;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -11,6 +12,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::thread;
+use std::time::Instant;
 
 /// A server in `sh` that answers the handshake, and then as it is told: `list` and `call` are results.
 fn scripted(before: &str, list: &str, call: &str) -> Value {
@@ -277,17 +279,33 @@ async fn calls_that_fail_have_codes_and_the_next_good_one_takes_them_away() {
         assert_eq!(call(&session, &tool, json!({})).await.is_error, Some(true), "{name}");
         let server = wait_for_code(&gateway, name, code);
         assert_eq!(server["state"], "connected", "{server}");
-        assert_ne!(call(&session, &tool, json!({})).await.is_error, Some(true), "{name}");
+        // On a busy machine a good answer may be too late, too.
+        calls_until(&session, &tool, |answer| answer.is_error != Some(true)).await;
         eventually(&format!("{name} is well"), || {
             let servers = gateway.status()["servers"].as_array().cloned().unwrap_or_default();
             servers.into_iter().find(|it| it["name"] == name && it["diagnostic"].is_null())
         });
     }
-    // It ends at every call; a call that finds it gone has it started again.
+    // It ends at every call; a call that finds it gone has it started again. (How long it is seen to be gone depends on
+    // how long it was there: the log has it in any case.)
     for _ in 0..2 {
-        let said = text(&call(&session, "ends:x", json!({})).await);
-        assert!(said.contains("was lost before it answered"), "{said}");
-        wait_for_code(&gateway, "ends", "MCPX_STDIO_EXITED");
+        let is_lost =
+            |answer: &CallToolResult| text(answer).contains("was lost before it answered");
+        calls_until(&session, "ends:x", is_lost).await;
+    }
+    let (_, log) = gateway.stop();
+    assert!(log.contains("it ended (exit code 7)") && log.contains("MCPX_STDIO_EXITED\""), "{log}");
+}
+
+/// Calls a tool until it answers so.
+async fn calls_until(session: &Session, tool: &str, is_wanted: impl Fn(&CallToolResult) -> bool) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let answer = call(session, tool, json!({})).await;
+        if is_wanted(&answer) {
+            return;
+        }
+        assert!(Instant::now() < until, "{tool}: {}", text(&answer));
     }
 }
 
