@@ -4,7 +4,7 @@
 //! `other`, however many of them there are.
 
 use crate::contract::MAX_COUNT;
-use crate::diagnostics::CODES;
+use crate::diagnostics::{CODES, page_of};
 use std::collections::BTreeMap;
 
 /// A code: 0 for others, else its place in [`CODES`], counted from 1.
@@ -50,9 +50,7 @@ impl Code {
 
     /// The address of the page that explains it; others have none.
     pub fn page(self) -> Option<String> {
-        const PAGE: &str =
-            concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/reference/diagnostics.md#");
-        (self != Self::OTHER).then(|| format!("{PAGE}{}", self.name().to_ascii_lowercase()))
+        (self != Self::OTHER).then(|| page_of(self.name()))
     }
 }
 

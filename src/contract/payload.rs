@@ -182,7 +182,7 @@ wire_object! {
 
 wire_object! {
     at "/properties/diagnostics";
-    /// Codes of the closed catalog, counted. Whoever assembles them chooses [`super::MAX_CODES`]; of more only the
+    /// Codes of the closed catalog, counted. The sender chooses [`super::MAX_CODES`] of them; of more only the
     /// first are written.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
     pub struct Diagnostics {
