@@ -45,6 +45,7 @@ mod visible;
 pub mod web;
 
 pub use activation::Ending;
-pub use heartbeat::host::{Host, LiveCounts};
+pub use activation::LiveCounts;
+pub use heartbeat::host::Host;
 pub use products::HostProduct;
 pub use telemetry::{Event, Snapshot, Telemetry};

@@ -8,6 +8,7 @@ mod snapshot;
 
 pub use snapshot::Snapshot;
 
+use crate::activation::LiveCounts;
 use crate::activation::{
     BuiltinTool, DAY, DEADLINE, Ending, ErrorMark, Mark, Recorded, Surface, clients,
 };
@@ -16,7 +17,7 @@ use crate::consent::Effective;
 use crate::contract::RoutingMode;
 use crate::contract::product::NameError;
 use crate::gate::{self, PrivateWords};
-use crate::heartbeat::host::{Host, LiveCounts};
+use crate::heartbeat::host::Host;
 #[cfg(feature = "record")]
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::session::Session;

@@ -11,6 +11,7 @@ pub mod errors;
 #[cfg(not(feature = "serve"))]
 #[path = "errors/absent.rs"]
 pub mod errors;
+pub mod live;
 #[cfg(feature = "activation")]
 mod record;
 pub mod state;
@@ -19,6 +20,7 @@ mod window;
 
 pub use days::{ActiveDays, DAY, Days};
 pub use errors::{ErrorMark, Errors, Standing};
+pub use live::{LiveCounts, LiveMark, LiveProcess};
 pub use state::State;
 pub use store::{Claim, Clock, DEADLINE, Deferred, Health, Recorded, Store, StoreError, owner};
 pub use window::HourlyWindow;

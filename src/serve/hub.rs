@@ -13,10 +13,10 @@ use super::scrub::Scrubber;
 use super::starts::Starts;
 use super::tools::Missing;
 use super::{scrub, supervisor};
+use crate::activation::LiveCounts;
 use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
 use crate::contract::ServerProtocolCounts;
 use crate::diagnostics::Code;
-use crate::heartbeat::host::LiveCounts;
 use crate::paths::DataDir;
 use rmcp::RoleClient;
 use rmcp::service::Peer;
@@ -509,7 +509,7 @@ impl Hub {
             server_protocol_counts: Some(protocols),
             // Counted where waiting for a disk is no harm: by whoever asks for a heartbeat.
             configured_ide_count: 0,
-            current_error_codes: self.standing(),
+            current_error_codes: self.standing().into(),
         }
     }
 

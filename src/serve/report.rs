@@ -8,7 +8,8 @@ use crate::config::{EditError, Which};
 use crate::consent::{self, Configs, Consent, Switch, Whose};
 use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
 use crate::diagnostics::Code;
-use crate::heartbeat::{preview, sent};
+use crate::heartbeat::preview::Preview;
+use crate::heartbeat::sent;
 use crate::json;
 use crate::machine::{self, Surroundings};
 use crate::node::Node;
@@ -181,14 +182,14 @@ fn protocols(counts: ServerProtocolCounts) -> Node {
 pub async fn payload(dir: DataDir) -> Result<(Node, Node), ReportError> {
     aside(move || {
         let around = Surroundings::of_this_process();
-        let own = || preview::own_fields(&dir);
-        let preview = preview::preview(&Subject::own(dir.clone()), around, machine::now(), &own);
-        let bytes = String::from_utf8(preview.bytes).map_err(|_| ReportError::Utf8)?;
+        let preview = Preview::read(&Subject::own(dir), None, around, machine::now());
+        let bytes = String::from_utf8(preview.bytes()).map_err(|_| ReportError::Utf8)?;
+        let consent = &preview.permission.consent;
         let meta = Node::Object(vec![
-            ("pending", preview.pending.into()),
-            ("provisional_id", preview.provisional_id.into()),
-            ("effective", preview.consent.effective.as_str().into()),
-            ("detail", preview.consent.detail.into()),
+            ("pending", preview.pending().is_some().into()),
+            ("provisional_id", preview.has_provisional_id().into()),
+            ("effective", consent.effective.as_str().into()),
+            ("detail", consent.detail.as_str().into()),
         ]);
         Ok((Node::Raw(bytes), meta))
     })
