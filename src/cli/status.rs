@@ -4,7 +4,7 @@
 //! that a person saw it.
 
 use super::about::About;
-use super::output::{self, Format, shortened};
+use super::output::{self, Format, Report, shortened};
 use super::{Call, Failure};
 use crate::consent::Effective;
 use crate::contract::{AgentEnv, timestamp};
@@ -47,12 +47,7 @@ fn print(
     node: impl FnOnce() -> Node,
 ) -> Result<ExitCode, Failure> {
     let notices = unseen.iter().map(|unseen| format!("\n{}", unseen.text));
-    let done = output::print(&match format {
-        Format::Table => table() + &notices.collect::<String>(),
-        Format::Json => node().to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node())?,
-    })?;
+    let done = Report { node, table: || table() + &notices.collect::<String>() }.print(format)?;
     unseen.iter().for_each(|unseen| unseen.seen(now));
     Ok(done)
 }
