@@ -4,11 +4,10 @@
 //! noisy machine is noisy for both. The store lives in the current temporary directory: `TMPDIR` chooses
 //! the file system.
 
-use mcpproxy::activation::{
-    BuiltinTool, LiveProcess, Mark, State, Store, Surface, state::Counters,
-};
+use mcpproxy::activation::{LiveProcess, Mark, State, Store, state::Counters};
 use mcpproxy::build_info;
 use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, Product, RoutingMode};
+use mcpproxy::contract::{BuiltinTool, Surface};
 use mcpproxy::environment::{Evidence, OsKind, classify};
 use mcpproxy::gate::{self, PrivateWords};
 use mcpproxy::heartbeat::assemble::{self, ClientPolicy};

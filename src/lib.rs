@@ -28,7 +28,6 @@ pub mod heartbeat;
 pub mod identity;
 pub mod json;
 pub mod machine;
-mod node;
 pub mod notice;
 pub mod paths;
 pub mod products;

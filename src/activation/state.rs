@@ -1,6 +1,6 @@
 //! Everything the store holds, as plain values, and the pure functions that change it.
 
-use super::{BuiltinTool, Days, Ending, Errors, HourlyWindow, LiveMark, Mark, Surface};
+use super::{Days, Ending, Errors, HourlyWindow, LiveMark, Mark};
 use crate::contract::{BuiltinToolCalls, MAX_CLIENTS, SurfaceRequests};
 
 /// Estimated tokens that one tool definition costs a client.
@@ -277,19 +277,12 @@ impl Counters {
     }
 
     fn counter(&mut self, mark: &Mark<'_>) -> Option<&mut u64> {
-        let (requests, builtin) = (&mut self.surface_requests, &mut self.builtin_tool_calls);
         Some(match *mark {
             Mark::UpstreamCall => &mut self.upstream_tool_calls,
             Mark::Ended(Ending::Clean) => &mut self.ended_clean,
             Mark::Ended(Ending::Crash) => &mut self.ended_crashed,
-            Mark::Request(Surface::Mcp) => &mut requests.mcp,
-            Mark::Request(Surface::Cli) => &mut requests.cli,
-            Mark::Request(Surface::Webui) => &mut requests.webui,
-            Mark::Request(Surface::Tray) => &mut requests.tray,
-            Mark::Request(Surface::Unknown) => &mut requests.unknown,
-            Mark::Builtin(BuiltinTool::RetrieveTools) => &mut builtin.retrieve_tools,
-            Mark::Builtin(BuiltinTool::CallTool) => &mut builtin.call_tool,
-            Mark::Builtin(BuiltinTool::TelemetryStatus) => &mut builtin.telemetry_status,
+            Mark::Request(surface) => self.surface_requests.of(surface),
+            Mark::Builtin(tool) => self.builtin_tool_calls.of(tool),
             Mark::Client(_)
             | Mark::ServerConnected
             | Mark::Discovery { .. }

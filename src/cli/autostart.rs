@@ -5,8 +5,8 @@
 use super::output::{self, Format, Report};
 use super::{Call, Failure};
 use crate::autostart::{self, Way};
+use crate::json::Node;
 use crate::machine;
-use crate::node::Node;
 use crate::paths::DataDir;
 use std::process::ExitCode;
 

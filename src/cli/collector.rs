@@ -15,7 +15,7 @@ use crate::collector::store::{
 };
 use crate::collector::tls::TlsFiles;
 use crate::contract::timestamp;
-use crate::node::Node;
+use crate::json::Node;
 use crate::paths::{DataDir, HOME_VARIABLE};
 use crate::web::log;
 use std::ffi::{OsStr, OsString};

@@ -13,7 +13,7 @@ use crate::collector::import::{self, ImportError, ImportReport};
 use crate::collector::report::words::counted;
 use crate::collector::row::Standing;
 use crate::collector::store::{self, Note, NoteError, Reader, Store, StoreOptions};
-use crate::node::Node;
+use crate::json::Node;
 use mcpproxy_platform::files;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};

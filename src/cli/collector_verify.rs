@@ -9,7 +9,7 @@ use super::{Call, Failure};
 use crate::collector::definitions::Now;
 use crate::collector::store::Reader;
 use crate::collector::verify::{Check, verify};
-use crate::node::Node;
+use crate::json::Node;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {

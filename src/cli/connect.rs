@@ -8,7 +8,7 @@ use crate::connect::{
     self as wiring, CLIENTS, Change, Client, Entry, Found, IDS, Outcome, Places, Plan, Project,
     Server, Spot, Trouble, unified,
 };
-use crate::node::Node;
+use crate::json::Node;
 use crate::paths::HOME_VARIABLE;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

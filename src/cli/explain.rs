@@ -6,7 +6,7 @@ use super::commands::nearest;
 use super::output::{Format, Report};
 use super::{Call, Failure, output};
 use crate::diagnostics::{CODES, Code, PREFIX, Step, document};
-use crate::node::Node;
+use crate::json::Node;
 use crate::status::diagnostic;
 use std::fmt::Write as _;
 use std::process::ExitCode;

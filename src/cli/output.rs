@@ -3,7 +3,7 @@
 //! One rule: a result is on stdout completely or not at all, and a closed pipe is no error.
 
 use super::{Call, Failure};
-use crate::node::Node;
+use crate::json::Node;
 use crate::visible;
 #[cfg(feature = "cli")]
 use std::borrow::Cow;

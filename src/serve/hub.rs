@@ -14,8 +14,8 @@ use super::starts::Starts;
 use super::tools::Missing;
 use super::{scrub, supervisor};
 use crate::activation::LiveCounts;
-use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
-use crate::contract::ServerProtocolCounts;
+use crate::config::servers::{SEPARATOR, ServerEntry, faults};
+use crate::contract::{Protocol, ServerProtocolCounts};
 use crate::diagnostics::Code;
 use crate::paths::DataDir;
 use rmcp::RoleClient;
@@ -494,13 +494,7 @@ impl Hub {
         let live: Vec<_> = servers.iter().filter_map(|server| server.live()).collect();
         let mut protocols = ServerProtocolCounts::default();
         for server in &servers {
-            *match server.protocol() {
-                Protocol::Stdio => &mut protocols.stdio,
-                Protocol::Http => &mut protocols.http,
-                Protocol::Sse => &mut protocols.sse,
-                Protocol::StreamableHttp => &mut protocols.streamable_http,
-                Protocol::Auto => &mut protocols.auto,
-            } += 1;
+            *protocols.of(server.protocol()) += 1;
         }
         LiveCounts {
             server_count: Some(servers.len() as u64),

@@ -6,13 +6,13 @@ use super::hub::{Hub, Status as ServerStatus};
 use crate::build_info;
 use crate::config::{EditError, Which};
 use crate::consent::{self, Configs, Consent, Switch, Whose};
-use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
+use crate::contract::{RoutingMode, Wire, timestamp};
 use crate::diagnostics::Code;
 use crate::heartbeat::preview::Preview;
 use crate::heartbeat::sent;
 use crate::json;
+use crate::json::Node;
 use crate::machine::{self, Surroundings};
-use crate::node::Node;
 use crate::paths::DataDir;
 use crate::products::Subject;
 use crate::status::{Status, diagnostic};
@@ -137,7 +137,10 @@ fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
         ("server_count", counts.server_count.into()),
         ("connected_server_count", counts.connected_server_count.into()),
         ("tool_count", counts.tool_count.into()),
-        ("server_protocol_counts", counts.server_protocol_counts.map(protocols).into()),
+        (
+            "server_protocol_counts",
+            counts.server_protocol_counts.map(|counts| counts.to_node()).into(),
+        ),
         ("servers", Node::List(list.collect())),
     ]
 }
@@ -166,16 +169,6 @@ pub fn diagnostics(hub: &Hub) -> Node {
         Node::Object(vec![("code", code.as_str().into()), ("servers", servers.into())])
     });
     Node::Object(vec![("servers", Node::List(troubled)), ("codes", Node::List(codes.collect()))])
-}
-
-fn protocols(counts: ServerProtocolCounts) -> Node {
-    Node::Object(vec![
-        ("stdio", counts.stdio.into()),
-        ("http", counts.http.into()),
-        ("sse", counts.sse.into()),
-        ("streamable_http", counts.streamable_http.into()),
-        ("auto", counts.auto.into()),
-    ])
 }
 
 /// `GET /api/v1/telemetry/payload`: the next heartbeat, byte for byte, and what becomes of it.

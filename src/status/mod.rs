@@ -11,13 +11,13 @@ pub(crate) mod unseen;
 
 use crate::activation::{State, Store};
 use crate::consent::{self, Consent, Effective};
-use crate::contract::{Payload, timestamp};
+use crate::contract::{Payload, Wire, timestamp};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::preview::Preview;
 use crate::heartbeat::timing::Timing;
 use crate::heartbeat::{attempt, rhythm, schedule};
+use crate::json::Node;
 use crate::machine::Surroundings;
-use crate::node::Node;
 use crate::notice;
 use crate::paths::Place;
 use crate::products::Subject;
@@ -150,7 +150,7 @@ impl Status {
     /// As `telemetry status -o json` shows it.
     pub(crate) fn to_node(&self) -> Node {
         let (id, made) = self.id.clone().unzip();
-        let markers = &self.payload.env_markers;
+        let payload = &self.payload;
         Node::Object(vec![
             ("preference", self.preference_word().into()),
             ("effective", self.consent.effective.as_str().into()),
@@ -162,21 +162,12 @@ impl Status {
             ("anonymous_id_created_at", made.flatten().into()),
             ("anonymous_id_trouble", self.id_trouble.clone().into()),
             ("endpoint", self.endpoint.clone().into()),
-            ("env_kind", self.payload.env_kind.as_str().into()),
-            (
-                "env_markers",
-                Node::Object(vec![
-                    ("has_ci_env", markers.has_ci_env.into()),
-                    ("has_cloud_ide_env", markers.has_cloud_ide_env.into()),
-                    ("is_container", markers.is_container.into()),
-                    ("has_tty", markers.has_tty.into()),
-                    ("has_display", markers.has_display.into()),
-                ]),
-            ),
-            ("agent_env", self.payload.agent_env.as_str().into()),
-            ("launch_source", self.payload.launch_source.as_str().into()),
-            ("autostart_enabled", self.payload.autostart_enabled.into()),
-            ("activation", self.activation()),
+            ("env_kind", payload.env_kind.as_str().into()),
+            ("env_markers", payload.env_markers.to_node()),
+            ("agent_env", payload.agent_env.as_str().into()),
+            ("launch_source", payload.launch_source.as_str().into()),
+            ("autostart_enabled", payload.autostart_enabled.into()),
+            ("activation", payload.activation.to_node()),
             (
                 "store",
                 Node::Object(vec![
@@ -186,24 +177,6 @@ impl Status {
             ),
             ("heartbeat", self.heartbeat()),
             ("anonymity_violations", self.state.install.anonymity_violations.into()),
-        ])
-    }
-
-    fn activation(&self) -> Node {
-        let funnel = &self.payload.activation;
-        let clients = funnel.mcp_clients_seen_ever.iter().map(|name| name.as_str().into());
-        Node::Object(vec![
-            ("first_connected_server_ever", funnel.first_connected_server_ever.into()),
-            ("first_mcp_client_ever", funnel.first_mcp_client_ever.into()),
-            ("first_retrieve_tools_call_ever", funnel.first_retrieve_tools_call_ever.into()),
-            ("first_real_tool_call_ever", funnel.first_real_tool_call_ever.into()),
-            ("mcp_clients_seen_ever", Node::List(clients.collect())),
-            ("retrieve_tools_calls_24h", funnel.retrieve_tools_calls_24h.into()),
-            (
-                "estimated_tokens_saved_24h_bucket",
-                funnel.estimated_tokens_saved_24h_bucket.as_str().into(),
-            ),
-            ("configured_ide_count", funnel.configured_ide_count.into()),
         ])
     }
 

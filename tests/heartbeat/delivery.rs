@@ -2,9 +2,10 @@
 
 use crate::install::{Install, live, member, surroundings};
 use crate::receiver::Reply;
+use mcpproxy::activation::Mark;
 use mcpproxy::activation::{LiveCounts, LiveMark, LiveProcess};
-use mcpproxy::activation::{Mark, Surface};
 use mcpproxy::consent::Effective;
+use mcpproxy::contract::Surface;
 use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, timestamp};
 use mcpproxy::diagnostics::Code;
 use mcpproxy::gate::RefusalRule;

@@ -4,11 +4,12 @@
 //! for exactly this.
 
 use mcpproxy::activation::state::{Install, Pending, Sender};
-use mcpproxy::activation::{BuiltinTool, Mark, State, Store, Surface};
 use mcpproxy::activation::{LiveCounts, LiveMark, LiveProcess};
+use mcpproxy::activation::{Mark, State, Store};
 use mcpproxy::contract::{
     AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts,
 };
+use mcpproxy::contract::{BuiltinTool, Surface};
 use mcpproxy::paths::DataDir;
 use std::path::Path;
 
