@@ -308,7 +308,8 @@ fn bad_usage_is_one_line_and_touches_nothing() {
         (&["list", "a"], &["unexpected"]),
         (&["list", "-o", "xml"], &["json"]),
         (&["lst"], &["did you mean `mcpproxy upstream list`?"]),
-        (&[], &["add, list, remove, enable, disable"]),
+        (&["rm"], &["did you mean `mcpproxy upstream remove`?"]),
+        (&["list", "--json"], &["use -o json"]),
     ] {
         fails(dir.path(), words, 2, parts);
     }
@@ -328,7 +329,8 @@ fn a_config_that_cannot_be_read_is_refused_and_untouched() {
         let dir = tempfile::tempdir().expect("dir");
         write(dir.path(), text);
         for words in [&["add", "a", "x"][..], &["remove", "a"], &["enable", "a"], &["list"]] {
-            fails(dir.path(), words, 1, &["<data dir>/mcp_config.json", "repair it"]);
+            let file = dir.path().join("mcp_config.json");
+            fails(dir.path(), words, 1, &[&file.to_string_lossy(), "repair it"]);
         }
         assert_eq!(read(dir.path()), text);
     }

@@ -30,6 +30,10 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     };
     let preview = Preview::read(&subject, None, around, now);
     explain(&preview);
+    #[cfg(feature = "cli")]
+    if call.has("explain") {
+        return super::output::write(&meanings::of(&preview.bytes(), preview.has_provisional_id()));
+    }
     let is_exact = call.has("exact") || call.value("output").is_some();
     match write(&preview, is_exact) {
         // Whoever closed the pipe has seen enough.
@@ -39,6 +43,9 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         _ => Ok(ExitCode::SUCCESS),
     }
 }
+
+#[cfg(feature = "cli")]
+mod meanings;
 
 /// Seconds since 1970, or RFC 3339 as in payloads.
 fn time(text: &OsStr) -> Option<u64> {

@@ -27,15 +27,27 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         // Not before: the clock of tests follows the endpoint that was just found.
         let now = machine::now();
         let list = List::read(&dir, around, now);
+        if call.has("quiet") {
+            let mut sending = list.rows.iter().map(|row| row.consent.effective);
+            return Ok(answer(sending.any(|effective| effective == Effective::On)));
+        }
         let unseen = if on_terminal { list.unseen(around, now) } else { Vec::new() };
         return print(format, now, &unseen, || table_of_all(&list), || list.to_node());
     }
     let About { subject, place, .. } = About::in_use(call, around)?;
     let now = machine::now();
     let status = Status::read(subject, place, around, now);
+    if call.has("quiet") {
+        return Ok(answer(status.consent.effective == Effective::On));
+    }
     let unseen = status.unseen(around).filter(|_| on_terminal);
     let is_exact = call.has("exact") || !on_terminal;
     print(format, now, unseen.as_slice(), || table(&status, is_exact), || node(&status))
+}
+
+/// What `--quiet` says to a script.
+fn answer(sends: bool) -> ExitCode {
+    if sends { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Behind a table, the notices that no person could see yet.

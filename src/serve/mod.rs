@@ -54,6 +54,7 @@ mod tools;
 pub(crate) mod trial;
 mod unknown;
 mod unreachable;
+mod welcome;
 mod wire;
 
 use crate::activation::LiveCounts;
@@ -81,7 +82,7 @@ use messages::OfClient;
 use recorder::Recorder;
 use rmcp::ServiceExt as _;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,6 +93,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use welcome::Welcome;
 
 /// Where it listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -223,7 +225,7 @@ impl Door {
     }
 
     /// Says where it listens. The address with the key is for the person who started it, never for a log.
-    fn announce(&self, options: &Options) {
+    fn announce(&self, options: &Options, hub: &Arc<Hub>) {
         let url = format!("http://{}", self.front.address);
         let is_logged = options.log_format == log::Format::Json
             || options.stdio
@@ -232,12 +234,23 @@ impl Door {
             info!(mcp = %format_args!("{url}/mcp"), page = %format_args!("{url}/"), "listening; the page asks for `api_key` of {}", config::DISPLAY_NAME);
             return;
         }
-        let text = format!(
+        let addresses = format!(
             "MCP over HTTP:  {url}/mcp\nStatus page:    {url}/#key={}\n",
             self.key.reveal()
         );
-        // Nobody who reads is nobody who needs it.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+        let say = |text: &str| {
+            // A reader that has gone away needs nothing.
+            let _ = io::stdout().lock().write_all(text.as_bytes());
+        };
+        // A program that starts this one waits for the addresses alone.
+        if !io::stdout().is_terminal() {
+            return say(&addresses);
+        }
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            let welcome = Welcome::of(&hub).await;
+            say(&format!("{welcome}{addresses}"));
+        });
     }
 }
 
@@ -273,7 +286,7 @@ async fn serve(
     let served = match door {
         None => None,
         Some(door) => {
-            door.announce(&options);
+            door.announce(&options, &hub);
             let app = (options.clone(), hub.clone(), gateway.clone(), sessions.clone());
             Some(tokio::spawn(listen(door, app, closing.clone())))
         }

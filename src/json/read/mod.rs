@@ -107,6 +107,10 @@ impl<'a> Value<'a> {
 pub struct Error {
     /// Byte offset at which reading stopped.
     pub offset: usize,
+    /// The line of that byte, from 1.
+    pub line: usize,
+    /// Which character of the line it is, from 1.
+    pub column: usize,
     /// What is wrong there.
     pub kind: ErrorKind,
 }
@@ -130,6 +134,10 @@ pub enum ErrorKind {
     TooDeep,
     /// Something follows the value.
     TrailingData,
+    /// A comment.
+    Comment,
+    /// A comma with nothing behind it.
+    TrailingComma,
 }
 
 impl fmt::Display for Error {
@@ -143,12 +151,27 @@ impl fmt::Display for Error {
             ErrorKind::DuplicateKey => "duplicate key",
             ErrorKind::TooDeep => "nested too deep",
             ErrorKind::TrailingData => "data after the value",
+            ErrorKind::Comment => "a comment, which JSON does not have,",
+            ErrorKind::TrailingComma => "a comma with nothing behind it before the bracket",
         };
-        write!(f, "{what} at byte {}", self.offset)
+        write!(f, "{what} at line {}, column {}", self.line, self.column)
     }
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    fn at(text: &str, offset: usize, kind: ErrorKind) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        Self {
+            offset,
+            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
+            column: before.chars().count() - before[..start].chars().count() + 1,
+            kind,
+        }
+    }
+}
 
 /// Reads one value from `text`, which must hold nothing else but white space. Half a surrogate pair reads as
 /// U+FFFD.
@@ -168,8 +191,10 @@ pub fn parse_with_depth(text: &[u8], max_depth: usize) -> Result<Value<'_>, Erro
 }
 
 fn read(text: &[u8], max_depth: usize, takes_halves: bool) -> Result<Value<'_>, Error> {
-    let text = std::str::from_utf8(text)
-        .map_err(|e| Error { offset: e.valid_up_to(), kind: ErrorKind::InvalidUtf8 })?;
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let valid = String::from_utf8_lossy(&text[..error.valid_up_to()]);
+        Error::at(&valid, valid.len(), ErrorKind::InvalidUtf8)
+    })?;
     let mut reader = Reader { text, at: 0, takes_halves };
     reader.skip_space();
     let value = reader.value(max_depth)?;
@@ -186,7 +211,24 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn fail<T>(&self, kind: ErrorKind) -> Result<T, Error> {
-        Err(Error { offset: self.at, kind })
+        let before = self.text.get(..self.at).unwrap_or_default();
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let is_after_comma = || before.trim_end().ends_with(',');
+        Err(Error::at(
+            self.text,
+            self.at,
+            match kind {
+                ErrorKind::UnexpectedByte | ErrorKind::TrailingData
+                    if rest.starts_with("//") || rest.starts_with("/*") =>
+                {
+                    ErrorKind::Comment
+                }
+                ErrorKind::UnexpectedByte if rest.starts_with(['}', ']']) && is_after_comma() => {
+                    ErrorKind::TrailingComma
+                }
+                other => other,
+            },
+        ))
     }
 
     fn peek(&self) -> Option<u8> {
@@ -409,7 +451,7 @@ impl<'a> Reader<'a> {
             self.skip_space();
             if self.comma_or(b'}')? {
                 return match duplicate(&members) {
-                    Some(at) => Err(Error { offset: at, kind: ErrorKind::DuplicateKey }),
+                    Some(at) => Err(Error::at(self.text, at, ErrorKind::DuplicateKey)),
                     None => Ok(Data::Object(members)),
                 };
             }

@@ -23,8 +23,8 @@ fn what_is_not_strict_json_is_refused() {
     for (text, expected) in [
         ("", UnexpectedEnd),
         ("{", UnexpectedEnd),
-        ("[1,]", UnexpectedByte),
-        ("{\"a\":1,}", UnexpectedByte),
+        ("[1,]", TrailingComma),
+        ("{\"a\":1,}", TrailingComma),
         ("{a:1}", UnexpectedByte),
         ("01", InvalidNumber),
         ("1.", InvalidNumber),
@@ -38,7 +38,9 @@ fn what_is_not_strict_json_is_refused() {
         ("1 2", TrailingData),
         ("{\"a\":1,\"a\":2}", DuplicateKey),
         ("{\"a\":1,\"\\u0061\":2}", DuplicateKey),
-        ("// x\n1", UnexpectedByte),
+        ("// x\n1", Comment),
+        ("{} /* x */", Comment),
+        ("[1 }", UnexpectedByte),
     ] {
         assert_eq!(kind(text), Some(expected), "{text}");
     }
@@ -70,6 +72,24 @@ fn half_a_surrogate_pair_is_a_replacement_character_and_the_gate_refuses_it() {
         assert_eq!(refused.kind, ErrorKind::InvalidString, "{text}");
     }
     assert_eq!(kind(r#""\ud83d\u00zz""#), Some(ErrorKind::InvalidString));
+}
+
+#[test]
+fn errors_are_told_by_line_and_column_and_say_what_other_readers_would_take() {
+    for (text, words) in [
+        (
+            "{\n  \"a\": {},\n}",
+            "a comma with nothing behind it before the bracket at line 3, column 1",
+        ),
+        ("{\n  // x\n}", "a comment, which JSON does not have, at line 2, column 3"),
+        ("{\"é\": x}", "unexpected character at line 1, column 7"),
+        ("{\r\n\"a\": 1,\r\n\"a\": 2}", "duplicate key at line 3, column 1"),
+        ("{\"a\":", "ends in the middle of a value at line 1, column 6"),
+    ] {
+        assert_eq!(parse(text.as_bytes()).unwrap_err().to_string(), words, "{text}");
+    }
+    let broken = parse(b"{\n\"\xff\"}").unwrap_err();
+    assert_eq!(broken.to_string(), "not UTF-8 at line 2, column 2");
 }
 
 #[test]
