@@ -7,6 +7,8 @@ use super::timing::LIVE_FOR;
 use crate::activation::state::{Counters, Funnel, Install, LiveMark, Pending};
 use crate::activation::{Standing, State, clients};
 use crate::build_info;
+#[cfg(feature = "serve")]
+use crate::contract::Diagnostics;
 use crate::contract::{
     Activation, AgentEnv, CallBucket, EnvKind, EnvMarkers, LaunchSource, Payload, Product,
     RoutingMode, ServerProtocolCounts, Shutdown, TokensBucket, product, timestamp,
@@ -137,7 +139,7 @@ pub fn assemble(
         upstream_tool_call_count_bucket: Some(CallBucket::of(upstream_tool_calls)),
         server_protocol_counts: live.server_protocol_counts,
         #[cfg(feature = "serve")]
-        diagnostics: super::errors::diagnostics(&state.errors, &live.current_error_codes, now),
+        diagnostics: diagnostics(state, live, now),
         #[cfg(not(feature = "serve"))]
         diagnostics: None,
     }
@@ -156,6 +158,12 @@ fn previous_shutdown(counters: &Counters) -> Shutdown {
 /// by it.
 fn day_of_id(identity: &Identity) -> String {
     timestamp::day_of(&identity.created_at).unwrap_or_else(|| identity.created_at.clone())
+}
+
+/// The errors as they are sent; `None` when there is nothing to say.
+#[cfg(feature = "serve")]
+pub fn diagnostics(state: &State, live: &Live, now: u64) -> Option<Diagnostics> {
+    super::errors::diagnostics(&state.errors, &live.current_error_codes, now)
 }
 
 /// The funnel as it is sent.

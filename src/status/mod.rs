@@ -5,12 +5,16 @@
 
 #[cfg(any(feature = "cli", feature = "serve"))]
 pub(crate) mod diagnostic;
+#[cfg(feature = "serve")]
+pub(crate) mod errors;
 pub(crate) mod list;
 pub(crate) mod storage;
 pub(crate) mod unseen;
 
 use crate::activation::{State, Store};
 use crate::consent::{self, Consent, Effective};
+#[cfg(feature = "serve")]
+use crate::contract::Diagnostics;
 use crate::contract::{Activation, LaunchSource, timestamp};
 use crate::gate::PrivateWords;
 use crate::heartbeat::assemble::{self, ClientPolicy};
@@ -71,7 +75,7 @@ impl Status {
         };
         // What no host can change comes first.
         let obstacle = storage::obstacle(&place);
-        let trouble = attempt::obstacle(&place);
+        let trouble = attempt::obstacle(&place).map(|why| why.to_string());
         let store = obstacle.unwrap_or(found);
         let mut awaits_notice = None;
         let (id, id_trouble) = match permission.expected(now) {
@@ -195,6 +199,8 @@ impl Status {
             ("launch_source", self.launch_source.as_str().into()),
             ("autostart_enabled", self.live.autostart_enabled.into()),
             ("activation", self.activation()),
+            #[cfg(feature = "serve")]
+            ("diagnostics", self.diagnostics().map(errors::node).into()),
             (
                 "store",
                 Node::Object(vec![
@@ -205,6 +211,12 @@ impl Status {
             ("heartbeat", self.heartbeat()),
             ("anonymity_violations", self.state.install.anonymity_violations.into()),
         ])
+    }
+
+    /// The errors as they would be sent.
+    #[cfg(feature = "serve")]
+    pub(crate) fn diagnostics(&self) -> Option<Diagnostics> {
+        assemble::diagnostics(&self.state, &self.live, self.now)
     }
 
     fn activation(&self) -> Node {
