@@ -14,6 +14,7 @@ use crate::heartbeat::attempt::{Attempt, Outcome};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
+use crate::heartbeat::unable::Unable;
 use crate::heartbeat::{assemble, nonce, preview};
 use crate::identity::{self, IdentityError};
 use crate::machine::{self, Surroundings};
@@ -48,7 +49,7 @@ enum SendError {
     /// The gate refused it.
     Refused(Refusal, NextAttempt),
     /// Waiting changes nothing about it.
-    Unable(String),
+    Unable(Unable),
     /// The store did not answer in time.
     Busy,
 }
@@ -215,7 +216,7 @@ fn say(outcome: Outcome, at_once: bool, next: NextAttempt) -> Result<String, Sen
         }
         Outcome::Refused(refusal) => Err(SendError::Refused(refusal, next)),
         Outcome::NotAllowed(consent) => Err(SendError::NotAllowed(consent)),
-        Outcome::Unable(why) => Err(SendError::Unable(coded(code, why))),
+        Outcome::Unable(why) => Err(SendError::Unable(why)),
         Outcome::Busy => Err(SendError::Busy),
     }
 }
