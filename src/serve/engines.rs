@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_the_engines_say_has_its_code() {
-        // Client 28.2.2, run here; the tests of the gateway run it again.
+        // Client 28.2.2, run here; `tests/real/engines.rs` runs the client of this system again.
         let down = "docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon \
                     running?\n\nRun 'docker run --help' for more information";
         assert_eq!(said(down, 125), Some(Code::ContainerDaemonDown));
