@@ -110,7 +110,7 @@ fn an_engine_that_may_not_ask_its_daemon_is_understood() {
         let home = tempfile::tempdir().expect("a directory");
         let socket = home.path().join("daemon.sock");
         let _listener = UnixListener::bind(&socket).expect("a socket");
-        fs::set_permissions(&socket, fs::Permissions::from_mode(0)).expect("its permissions");
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o000)).expect("its permissions");
         let said = said(home.path(), &engine.entry(&run_of(name), &socket), around);
         assert!(said.contains("(MCPX_CONTAINER_NO_PERMISSION)"), "{name}: {said}");
     }
