@@ -16,6 +16,7 @@ use crate::heartbeat::nonce;
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
+use crate::heartbeat::unable::Unable;
 use crate::identity::{self, IdentityError};
 use crate::machine::{self, Surroundings};
 use crate::notice::{self, Notice, NoticeError, Program};
@@ -49,7 +50,7 @@ enum SendError {
     /// The gate refused it.
     Refused(Refusal, NextAttempt),
     /// Waiting changes nothing about it.
-    Unable(String),
+    Unable(Unable),
     /// The store did not answer in time.
     Busy,
 }
@@ -213,7 +214,7 @@ fn say(outcome: Outcome, at_once: bool, next: NextAttempt) -> Result<String, Sen
         }
         Outcome::Refused(refusal) => Err(SendError::Refused(refusal, next)),
         Outcome::NotAllowed(consent) => Err(SendError::NotAllowed(consent)),
-        Outcome::Unable(why) => Err(SendError::Unable(coded(code, why))),
+        Outcome::Unable(why) => Err(SendError::Unable(why)),
         Outcome::Busy => Err(SendError::Busy),
     }
 }

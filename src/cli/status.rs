@@ -11,6 +11,8 @@ use crate::contract::{AgentEnv, timestamp};
 use crate::json::Node;
 use crate::machine::{self, Surroundings};
 use crate::status::Status;
+#[cfg(feature = "serve")]
+use crate::status::errors;
 use crate::status::list::{List, Row};
 use crate::status::unseen::Unseen;
 use crate::visible;
@@ -183,6 +185,10 @@ fn table(status: &Status, is_exact: bool) -> String {
     row("  last 24 h", &funnel.retrieve_tools_calls_24h);
     row("  tokens saved", &state.tokens_saved.value(status.now));
     row("A tool used", &yes(funnel.first_real_tool_call_ever));
+    #[cfg(feature = "serve")]
+    for (name, value) in errors::rows(status.payload.diagnostics.as_ref()) {
+        row(name, &value);
+    }
     row("Store", &store);
     row("Last heartbeat", &time(Some(state.sender.last_success).filter(|at| *at != 0)));
     match status.awaits_host() {

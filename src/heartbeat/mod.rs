@@ -25,6 +25,7 @@ pub(crate) mod session;
 pub mod timing;
 #[cfg(feature = "tls")]
 mod tls;
+pub mod unable;
 pub(crate) mod worker;
 
 /// A random name for one process in marks and in the lease; not 0.

@@ -16,7 +16,7 @@ mod era;
 mod event_stream;
 mod events;
 mod exact;
-mod faults;
+pub(crate) mod faults;
 mod forward;
 mod gateway;
 mod greeting;

@@ -5,6 +5,8 @@
 
 #[cfg(any(feature = "cli", feature = "serve"))]
 pub(crate) mod diagnostic;
+#[cfg(feature = "serve")]
+pub(crate) mod errors;
 pub(crate) mod list;
 pub(crate) mod storage;
 pub(crate) mod unseen;
@@ -64,7 +66,7 @@ impl Status {
         let Preview { permission, state, identity, live, payload, .. } = preview;
         // What no host can change comes first.
         let obstacle = storage::obstacle(&place);
-        let trouble = attempt::obstacle(&place);
+        let trouble = attempt::obstacle(&place).map(|why| why.to_string());
         let store = obstacle.unwrap_or(found);
         let mut awaits_notice = None;
         let (id, id_trouble) = match identity {
@@ -168,6 +170,8 @@ impl Status {
             ("launch_source", payload.launch_source.as_str().into()),
             ("autostart_enabled", payload.autostart_enabled.into()),
             ("activation", payload.activation.to_node()),
+            #[cfg(feature = "serve")]
+            ("diagnostics", payload.diagnostics.to_node()),
             (
                 "store",
                 Node::Object(vec![

@@ -80,6 +80,7 @@ fn without_a_place_for_the_copy_nothing_is_sent() {
     std::fs::write(install.dir.sent(), "in the way").expect("written");
     let outcome = install.attempt();
     let Outcome::Unable(why) = outcome else { panic!("{outcome:?}") };
+    let why = why.to_string();
     assert!(why.contains("<data dir>/sent (not a directory): nothing is sent"), "{why}");
     assert_eq!(install.receiver.connections(), 0);
     std::fs::remove_file(install.dir.sent()).expect("removed");

@@ -229,14 +229,16 @@ fn where_a_visible_notice_is_required_a_written_one_is_not_enough() {
         };
         attempt.run(&live(&dir))
     };
-    assert!(matches!(attempt(), Outcome::Unable(why) if why.contains("was not shown")));
+    assert!(matches!(attempt(), Outcome::Unable(why) if why.to_string().contains("was not shown")));
     let host = permission.host();
     let program = Program::at(MCPPROXY.into());
     let notice =
         Notice { product: "notes-mcp", host: &host, first_in: 0, dir: &dir, program: &program };
     let mut out = Vec::new();
     notice::show_once_to((&mut out, false), &notice, &store, &identity, NOW).expect("shown");
-    assert!(matches!(attempt(), Outcome::Unable(why) if why.contains("no person could see it")));
+    assert!(
+        matches!(attempt(), Outcome::Unable(why) if why.to_string().contains("no person could see it"))
+    );
     assert_eq!(receiver.connections(), 0);
     notice::seen(&place, "other.example.org", NOW).expect("no other notice");
     assert!(matches!(attempt(), Outcome::Unable(_)));

@@ -6,6 +6,8 @@ mod calls;
 mod clients;
 mod connections;
 mod diagnostics;
+#[cfg(feature = "cli")]
+mod doctor;
 mod entries;
 mod eras;
 #[cfg(target_os = "linux")]
@@ -16,6 +18,7 @@ mod floods;
 mod gateway;
 mod lengths;
 mod lines;
+mod listing;
 mod operations;
 #[cfg(target_os = "linux")]
 mod processes;

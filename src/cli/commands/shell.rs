@@ -25,14 +25,22 @@ mod entry {
 pub(super) const DOCTOR: Command = Command {
     path: &["doctor"],
     summary: "Check this install, and say what to do about what is wrong",
-    about: "Reads only, and asks nobody without --online. Exit code 1 when a check fails; a warning is no failure.",
+    about: "Reads only: it connects to nothing and starts no server without --online or --server. Exit code 1 when a check\n\
+            fails; a warning is no failure. A server that does not answer is a failure with --server, else a warning.",
     operands: Operands::None,
     options: &[
         Opt {
             long: "online",
             short: None,
             value: None,
-            help: "Also connect to the endpoint; nothing is sent to it",
+            help: "Also connect to the endpoint (nothing is sent to it), and start or reach each enabled server once",
+        },
+        #[cfg(feature = "serve")]
+        Opt {
+            long: "server",
+            short: None,
+            value: Some("NAME"),
+            help: "Only this server: start or reach it once, as `upstream test` does",
         },
         PRODUCT,
         ENDPOINT,

@@ -37,6 +37,11 @@ const GATEWAY: Opt = Opt {
     help: "Where the gateway listens (default: 127.0.0.1:8080)",
 };
 
+const GATEWAY_ASKED: Opt = Opt {
+    help: "Ask the gateway that listens there, such as 127.0.0.1:8080, how the servers are doing",
+    ..GATEWAY
+};
+
 pub(super) const ADD: Command = Command {
     path: &["upstream", "add"],
     summary: "Add a server to the configuration: a command, or a URL",
@@ -86,9 +91,11 @@ pub(super) const ADD: Command = Command {
 pub(super) const LIST: Command = Command {
     path: &["upstream", "list"],
     summary: "Show the servers of the configuration, and what is wrong with them",
-    about: "Shows the command's first word, or the URL's scheme, host and port. Everything else can be secret.",
+    about: "Shows the command's first word, or the URL's scheme, host and port. Everything else can be secret. What is\n\
+            wrong with an entry or its program has a code (`mcpproxy explain CODE`). With --gateway, a running gateway\n\
+            says how each server is doing and when it is tried next; without it, nothing is asked.",
     operands: Operands::None,
-    options: &[OUTPUT],
+    options: &[GATEWAY_ASKED, OUTPUT],
     data_dir: true,
     entry: entry::LIST,
 };

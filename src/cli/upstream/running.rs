@@ -103,7 +103,7 @@ impl Running {
 }
 
 /// The name of the configuration that `name` was probably meant to be.
-pub(super) fn near(dir: &DataDir, name: &str) -> Option<String> {
+pub(in crate::cli) fn near(dir: &DataDir, name: &str) -> Option<String> {
     let all = servers::servers(dir).ok()?;
     let names: Vec<&str> = all.iter().map(|server| server.name.as_str()).collect();
     commands::nearest(name, &names).map(str::to_owned)
