@@ -2,6 +2,9 @@
 //!
 //! One rule: a failure is in the exit code, a warning is not.
 
+#[cfg(feature = "serve")]
+mod fix;
+
 use super::about::About;
 use super::output::Format;
 use super::{Call, Failure, output};
@@ -12,6 +15,12 @@ use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "doctor")?;
+    if call.has("fix") {
+        return fix::run(call, format);
+    }
+    if let Some(option) = ["action", "execute", "gateway"].into_iter().find(|it| call.has(it)) {
+        return Err(Failure::usage("doctor", format!("--{option} is for --fix")));
+    }
     let around = Surroundings::of_this_process();
     let About { subject, place, .. } = About::in_use(call, around)?;
     let checks = doctor::examine(subject, place, around, call.has("online"));
@@ -43,4 +52,15 @@ fn table(checks: &[Check]) -> String {
         rows.extend(below.map(|line| [String::new(), String::new(), line]));
     }
     output::columns(&rows)
+}
+
+#[cfg(not(feature = "serve"))]
+mod fix {
+    use super::super::{Call, Failure, output::Format};
+    use std::process::ExitCode;
+
+    pub(super) fn run(_call: &Call, _format: Format) -> Result<ExitCode, Failure> {
+        let text = "--fix is not in this build; it comes with the cargo feature `serve`";
+        Err(Failure::usage("doctor", text))
+    }
 }

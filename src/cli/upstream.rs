@@ -4,7 +4,7 @@
 
 mod logs;
 mod restart;
-mod running;
+pub(super) mod running;
 mod test;
 
 pub(super) use logs::logs;
@@ -79,6 +79,14 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
     output::print(&format!("{name:?} is disabled.\n"))
 }
 
+pub(super) fn set_command(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "upstream set-command";
+    let name = named(call, place)?;
+    let command = call.operands.get(1).map_or("", |command| command.to_str().unwrap_or_default());
+    edit(call, name, |e| servers::set_command(e, name, command))?;
+    output::print(&format!("The command of {name:?} is written to {DISPLAY_NAME}.\n"))
+}
+
 pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "upstream list")?;
     let dir = call.dir()?;
@@ -112,7 +120,10 @@ fn edit<R>(
             }
             ChangeError::NotFound => format!(" ({name:?}); see `mcpproxy upstream list`"),
             ChangeError::LooksAlike => format!(" ({name:?}); see `mcpproxy upstream list`"),
-            ChangeError::Ambiguous | ChangeError::Edit(_) => String::new(),
+            ChangeError::Ambiguous
+            | ChangeError::NoCommand
+            | ChangeError::Unusable
+            | ChangeError::Edit(_) => String::new(),
         };
         Failure::failed(format!("{error}{hint}"))
     })

@@ -25,7 +25,9 @@ mod entry {
 pub(super) const DOCTOR: Command = Command {
     path: &["doctor"],
     summary: "Check this install, and say what to do about what is wrong",
-    about: "Reads only, and asks nobody without --online. Exit code 1 when a check fails; a warning is no failure.",
+    about: "Reads only, and asks nobody without --online. Exit code 1 when a check fails; a warning is no failure.\n\
+            With --fix, shows what the program can do about the servers that have that code, and with --execute does it:\n\
+            in the running gateway, or in the configuration where none runs.",
     operands: Operands::None,
     options: &[
         Opt {
@@ -34,6 +36,21 @@ pub(super) const DOCTOR: Command = Command {
             value: None,
             help: "Also connect to the endpoint; nothing is sent to it",
         },
+        Opt { long: "server", short: None, value: Some("NAME"), help: "Only this server" },
+        Opt {
+            long: "fix",
+            short: None,
+            value: Some("CODE"),
+            help: "Show what can be done about this code, and what it would change",
+        },
+        Opt {
+            long: "action",
+            short: None,
+            value: Some("ACTION"),
+            help: "With --fix: do this (default: the first that may end it)",
+        },
+        Opt { long: "execute", short: None, value: None, help: "With --fix: do it" },
+        super::upstream::GATEWAY,
         PRODUCT,
         ENDPOINT,
         OUTPUT,
