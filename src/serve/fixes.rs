@@ -104,7 +104,7 @@ impl End {
     fn seen(code: Code, now: Option<(Code, String)>, as_it_should_be: Option<String>) -> Self {
         let (outcome, detail) = match (&now, as_it_should_be) {
             (Some((now, why)), _) if *now == code => {
-                (Outcome::Failed, format!("it stands as it was: {why}"))
+                (Outcome::Failed, format!("the server is as it was: {why}"))
             }
             (_, Some(words)) => (Outcome::Succeeded, words),
             (Some((now, why)), None) => (
@@ -236,6 +236,12 @@ impl From<ChangeError> for FixError {
             error => Self::Change(error),
         }
     }
+}
+
+/// A server that answers, in words.
+fn connected(tools: usize) -> String {
+    let plural = if tools == 1 { "" } else { "s" };
+    format!("the server is connected, with {tools} tool{plural}")
 }
 
 /// The steps of a code that the program can take, in the order in which they are worth trying.

@@ -331,7 +331,7 @@ fn what_is_no_fix_is_refused_in_words_and_nothing_changes() {
     for (status, wanted, words) in [
         (404, wanted("nobody", NOT_FOUND, "find_program"), "no server of that name"),
         (409, wanted("local one", "MCPX_STDIO_EXITED", "restart"), "but MCPX_STDIO_NOT_FOUND"),
-        (400, wanted("local one", NOT_FOUND, "restart"), "its steps are find_program"),
+        (409, wanted("local one", NOT_FOUND, "restart"), "its steps are find_program"),
         (400, wanted("local one", "MCPX_NOTHING", "restart"), "`code` is none"),
         (400, wanted("local one", NOT_FOUND, "log_in"), "`action` must be one of show_logs"),
         (400, json!({"server": "local one"}), "`code` must be there"),

@@ -4,7 +4,7 @@
 //! whether a fix has helped.
 
 use super::plan::Plan;
-use super::{End, Fix, FixError, Mode, Outcome, Report};
+use super::{End, Fix, FixError, Mode, Outcome, Report, connected};
 use crate::config::servers::{self, ServerEntry, ServersError};
 use crate::diagnostics::{Action, Code};
 use crate::machine;
@@ -43,8 +43,7 @@ fn tried(server: &ServerEntry) -> Result<Tried, FixError> {
     let trial = trial::run(server).map_err(|_| FixError::Unfinished)?;
     Ok(match trial {
         Trial::Connected(found) => {
-            let connected = format!("the server connects, with {} tools", found.tools);
-            Tried { trouble: None, lines: Vec::new(), connected: Some(connected) }
+            Tried { trouble: None, lines: Vec::new(), connected: Some(connected(found.tools)) }
         }
         Trial::Failed(failed) => {
             Tried { trouble: Some((failed.code, failed.why)), lines: failed.lines, connected: None }

@@ -74,8 +74,10 @@ pub async fn respond(fixes: &Arc<Fixes>, body: &[u8]) -> Response {
 fn status(error: &FixError) -> StatusCode {
     match error {
         FixError::Unknown => StatusCode::NOT_FOUND,
-        FixError::NotAStep(_) => StatusCode::BAD_REQUEST,
-        FixError::OtherCode(_) | FixError::NoMode | FixError::Restart(_) => StatusCode::CONFLICT,
+        FixError::OtherCode(_)
+        | FixError::NotAStep(_)
+        | FixError::NoMode
+        | FixError::Restart(_) => StatusCode::CONFLICT,
         FixError::TooSoon(_) => StatusCode::TOO_MANY_REQUESTS,
         FixError::NeedsGateway(_)
         | FixError::Servers(_)

@@ -4,7 +4,7 @@
 //! nobody waits for the answer any more.
 
 use super::plan::Plan;
-use super::{End, Fix, FixError, Mode, Outcome, Report};
+use super::{End, Fix, FixError, Mode, Outcome, Report, connected};
 use crate::config::servers::ServerEntry;
 use crate::diagnostics::Action;
 use crate::paths::DataDir;
@@ -42,11 +42,11 @@ impl Fixes {
     /// configuration.
     pub async fn run(self: &Arc<Self>, fix: Fix, mode: Option<Mode>) -> Result<Report, FixError> {
         let server = self.hub.server(&fix.server).ok_or(FixError::Unknown)?;
-        fix.check()?;
         let now = server.trouble().map(|(code, _)| code);
         if now != Some(fix.code) {
             return Err(FixError::OtherCode(now));
         }
+        fix.check()?;
         if mode.is_none() && fix.action.is_destructive() {
             return Err(FixError::NoMode);
         }
@@ -174,8 +174,7 @@ async fn looked_at(fix: &Fix, server: &Arc<Server>, ended: u64, before: Option<&
     };
     let _ = timeout(patience(&server.entry), tried).await;
     let tools = server.live().map(|live| live.offer.tools.len());
-    let connected = tools.map(|tools| format!("the server is connected, with {tools} tools"));
-    let mut end = End::seen(fix.code, server.trouble(), connected);
+    let mut end = End::seen(fix.code, server.trouble(), tools.map(connected));
     if matches!(end.outcome, Outcome::Failed | Outcome::OtherError) {
         end.lines = server.lines.lines_of_last_run();
     }
