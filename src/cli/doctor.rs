@@ -9,8 +9,8 @@ use super::about::About;
 use super::output::Format;
 use super::{Call, Failure, output};
 use crate::doctor::{self, Check, Level};
+use crate::json::Node;
 use crate::machine::Surroundings;
-use crate::node::Node;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
