@@ -16,7 +16,7 @@ use super::last_lines::Line;
 use super::logs;
 use crate::config::servers::{ChangeError, ServersError};
 use crate::diagnostics::{Action, Code, Step};
-use crate::node::Node;
+use crate::json::Node;
 use plan::Plan;
 use std::fmt;
 use std::time::Duration;
@@ -166,6 +166,7 @@ pub enum FixError {
     /// Another one was asked for within a second.
     TooSoon(Duration),
     /// Only a running gateway can do it.
+    #[cfg(feature = "cli")]
     NeedsGateway(Action),
     /// The server cannot be started again.
     Restart(RestartError),
@@ -198,6 +199,7 @@ impl fmt::Display for FixError {
                  to do it",
             ),
             Self::TooSoon(_) => f.write_str("one fix a second; try again"),
+            #[cfg(feature = "cli")]
             Self::NeedsGateway(action) => write!(
                 f,
                 "{} needs the running gateway: start it with `mcpproxy serve`, or say where it listens with --gateway \
@@ -254,6 +256,7 @@ pub fn actions(code: Code) -> impl Iterator<Item = Action> {
 
 /// What is done if nothing else is said: the first step that may end the state. Switching a server off is done only
 /// when it is asked for by name.
+#[cfg(feature = "cli")]
 pub fn usual(code: Code) -> Option<Action> {
     let rank = |action: &Action| match action {
         Action::FindProgram | Action::Restart | Action::Retry => 0,

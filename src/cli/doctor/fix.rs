@@ -2,12 +2,12 @@
 //!
 //! One rule: the gateway that runs does it. Only where none runs, it is done in the configuration.
 
-use crate::cli::commands::nearest;
+use crate::cli::explain;
 use crate::cli::output::{self, Format};
 use crate::cli::upstream::running::{AskError, Running, near};
 use crate::cli::{Call, Failure};
 use crate::config::{self, Which};
-use crate::diagnostics::{Action, CODES, Code, PREFIX};
+use crate::diagnostics::{Action, Code};
 use crate::paths::DataDir;
 use crate::serve::fixes::{self, Fix, FixError, Mode, alone};
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ impl Asked {
         }
         let text = |long: &str| call.value(long).unwrap_or(OsStr::new("")).to_string_lossy();
         let typed = text("fix");
-        let code = Code::parse(&typed).ok_or_else(|| unknown(&typed))?;
+        let code = explain::known(PLACE, &typed)?;
         let Some(usual) = fixes::usual(code) else {
             return Err(Failure::failed(format!(
                 "there is nothing that the program can do about {code}; `mcpproxy explain {code}` says what helps"
@@ -112,16 +112,6 @@ impl Asked {
             None => Ok(names),
         }
     }
-}
-
-fn unknown(typed: &str) -> Failure {
-    let names = CODES.map(|code| &code[PREFIX.len()..]);
-    let capitals = typed.to_ascii_uppercase().replace('-', "_");
-    let hint = match nearest(capitals.strip_prefix(PREFIX).unwrap_or(&capitals), &names) {
-        Some(near) => format!("did you mean {PREFIX}{near}?"),
-        None => "`mcpproxy explain` lists them".to_owned(),
-    };
-    Failure::usage(PLACE, format!("unknown code {typed:?}; {hint}"))
 }
 
 /// The gateway of this data directory that runs, and its servers with the code. One that is not named may be missing.

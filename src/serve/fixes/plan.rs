@@ -7,7 +7,7 @@ use crate::config::servers::{self, ChangeError, ServerEntry, Transport};
 use crate::config::{EDIT_DEADLINE, Editing, NewValue, edit};
 use crate::diagnostics::Action;
 use crate::json;
-use crate::node::Node;
+use crate::json::Node;
 use crate::paths::{DataDir, HOME_VARIABLE};
 use std::path::{Path, PathBuf};
 

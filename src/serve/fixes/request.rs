@@ -79,10 +79,8 @@ fn status(error: &FixError) -> StatusCode {
         | FixError::NoMode
         | FixError::Restart(_) => StatusCode::CONFLICT,
         FixError::TooSoon(_) => StatusCode::TOO_MANY_REQUESTS,
-        FixError::NeedsGateway(_)
-        | FixError::Servers(_)
-        | FixError::Change(_)
-        | FixError::Unfinished => StatusCode::INTERNAL_SERVER_ERROR,
+        // What is left is ours to answer for.
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
