@@ -260,6 +260,7 @@ pub const COMMANDS: &[Command] = &names_alone([
     upstream::REMOVE,
     upstream::ENABLE,
     upstream::DISABLE,
+    upstream::SET_COMMAND,
     upstream::TEST,
     upstream::LOGS,
     upstream::RESTART,

@@ -2,6 +2,9 @@
 //!
 //! One rule: a failure is in the exit code, a warning is not.
 
+#[cfg(feature = "serve")]
+mod fix;
+
 use super::about::About;
 use super::output::{Format, Report};
 #[cfg(feature = "serve")]
@@ -17,6 +20,13 @@ use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "doctor")?;
+    #[cfg(feature = "serve")]
+    if call.has("fix") {
+        return fix::run(call, format);
+    }
+    if let Some(option) = ["action", "execute", "gateway"].into_iter().find(|it| call.has(it)) {
+        return Err(Failure::usage("doctor", format!("--{option} is for --fix")));
+    }
     let checks = match call.value("server") {
         Some(name) => server(call, name)?,
         None => {
@@ -81,4 +91,15 @@ fn table(checks: &[Check]) -> String {
         rows.extend(below.map(|line| [String::new(), String::new(), line]));
     }
     output::columns(&rows)
+}
+
+#[cfg(not(feature = "serve"))]
+mod fix {
+    use super::super::{Call, Failure, output::Format};
+    use std::process::ExitCode;
+
+    pub(super) fn run(_call: &Call, _format: Format) -> Result<ExitCode, Failure> {
+        let text = "--fix is not in this build; it comes with the cargo feature `serve`";
+        Err(Failure::usage("doctor", text))
+    }
 }

@@ -21,18 +21,22 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         return Report { node, table: list }.print(format);
     };
     let typed = typed.to_string_lossy();
-    let code = Code::parse(&typed).ok_or_else(|| unknown(&typed))?;
+    let code = known("explain", &typed)?;
     Report { node: || diagnostic::node(code), table: || page(code) }.print(format)
 }
 
-fn unknown(typed: &str) -> Failure {
+/// The code that was typed at `place` of the command line.
+pub(super) fn known(place: &str, typed: &str) -> Result<Code, Failure> {
+    if let Some(code) = Code::parse(typed) {
+        return Ok(code);
+    }
     let names = CODES.map(|code| &code[PREFIX.len()..]);
     let capitals = typed.to_ascii_uppercase().replace('-', "_");
     let hint = match nearest(capitals.strip_prefix(PREFIX).unwrap_or(&capitals), &names) {
         Some(near) => format!("did you mean {PREFIX}{near}?"),
         None => "`mcpproxy explain` lists them".to_owned(),
     };
-    Failure::usage("explain", format!("unknown code {typed:?}; {hint}"))
+    Err(Failure::usage(place, format!("unknown code {typed:?}; {hint}")))
 }
 
 fn list() -> String {

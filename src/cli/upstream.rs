@@ -5,7 +5,7 @@
 mod list;
 mod logs;
 mod restart;
-mod running;
+pub(super) mod running;
 mod test;
 
 pub(super) use list::list;
@@ -81,6 +81,14 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
     output::print(&format!("{name:?} is disabled.\n"))
 }
 
+pub(super) fn set_command(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "upstream set-command";
+    let name = named(call, place)?;
+    let command = call.operands.get(1).map_or("", |command| command.to_str().unwrap_or_default());
+    edit(call, name, |e| servers::set_command(e, name, command))?;
+    output::print(&format!("The command of {name:?} is written to {DISPLAY_NAME}.\n"))
+}
+
 fn named<'c>(call: &'c Call, place: &str) -> Result<&'c str, Failure> {
     call.operand().to_str().ok_or_else(|| Failure::usage(place, "NAME is not UTF-8"))
 }
@@ -98,7 +106,10 @@ fn edit<R>(
             }
             ChangeError::NotFound => format!(" ({name:?}); see `mcpproxy upstream list`"),
             ChangeError::LooksAlike => format!(" ({name:?}); see `mcpproxy upstream list`"),
-            ChangeError::Ambiguous | ChangeError::Edit(_) => String::new(),
+            ChangeError::Ambiguous
+            | ChangeError::NoCommand
+            | ChangeError::Unusable
+            | ChangeError::Edit(_) => String::new(),
         };
         Failure::failed(format!("{error}{hint}"))
     })

@@ -15,12 +15,14 @@ pub mod relative;
 #[cfg(test)]
 mod tests;
 mod url;
+mod written;
 
-pub use change::{ChangeError, add, check, remove, set_enabled};
+pub use change::{ChangeError, add, check, remove, set_command, set_enabled};
 pub use error::{EntryError, ServersError};
 pub use hint::Hint;
 pub use names::{NameError, SEPARATOR};
 pub use url::{UrlError, is_sse_address};
+pub use written::{Written, rehearse, written};
 
 use super::{ConfigError, reader};
 use crate::contract::Protocol;

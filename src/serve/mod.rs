@@ -17,6 +17,7 @@ mod event_stream;
 mod events;
 mod exact;
 pub(crate) mod faults;
+pub(crate) mod fixes;
 mod forward;
 mod gateway;
 mod greeting;
@@ -73,6 +74,7 @@ use crate::web::listen::Front;
 use crate::web::log;
 use backpressure::{Answers, Bounded, Source};
 use doorstep::Doorstep;
+use fixes::running::Fixes;
 use gateway::Gateway;
 use http::Shared;
 use hub::Hub;
@@ -345,7 +347,8 @@ async fn listen(
     closing: CancellationToken,
 ) {
     let guard = Guard::new(http::SURFACE, key, front.address, &options.allowed_hosts);
-    let shared = Shared { hub, dir: options.dir, guard, started_at: machine::now() };
+    let fixes = Fixes::new(hub.clone(), options.dir.clone());
+    let shared = Shared { hub, dir: options.dir, fixes, guard, started_at: machine::now() };
     let bounds = bounds(files);
     let router = http::router(Arc::new(shared), gateway, sessions, bounds.most);
     match TcpListener::from_std(front.into_listener()) {

@@ -41,10 +41,8 @@ pub enum Happened {
     /// Something changed into the state of this code; not when the state goes on.
     ErrorCode(Code),
     /// A fix was tried.
-    #[expect(dead_code, reason = "no fix is carried out yet")]
     FixAttempted,
     /// A fix ended the state that it was for.
-    #[expect(dead_code, reason = "no fix is carried out yet")]
     FixSucceeded,
 }
 

@@ -14,6 +14,7 @@ mod eras;
 mod facts;
 mod fake;
 mod field;
+mod fixes;
 mod floods;
 mod gateway;
 mod lengths;
