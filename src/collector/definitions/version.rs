@@ -124,7 +124,9 @@ impl<'r> InUse<'r> {
     /// Counts an install.
     pub fn add(&mut self, record: &Record<'r>) {
         self.words = record.words;
-        self.uses.resize(self.words.len(), Use::default());
+        if self.uses.len() < self.words.len() {
+            self.uses.resize(self.words.len(), Use::default());
+        }
         add_uses(&mut self.uses, record, self.now);
         self.weekly.add(record);
     }
@@ -217,14 +219,21 @@ impl<'r> Upgrading<'r> {
     /// Counts an install.
     pub fn add(&mut self, record: &Record<'_>) {
         // Those that came up in its life: half of all installs live for a day.
-        let Some((_, first)) = record.versions.first() else { return };
+        let versions = record.versions;
+        let Some((_, first)) = versions.first() else { return };
         let begin = self.targets.partition_point(|target| target.first_day.0 <= *first);
+        // Both come in the order of their days.
+        let mut before = 0;
         for target in &mut self.targets[begin..] {
             if target.first_day > record.install.last {
                 break;
             }
-            if had_older(record, target, &self.ranks) {
-                let after = upgraded_after(record, target, &self.ranks);
+            while versions.get(before).is_some_and(|(_, day)| *day < target.first_day.0) {
+                before += 1;
+            }
+            let (had, since) = versions.split_at(before);
+            if had_older(had, target, &self.ranks) {
+                let after = upgraded_after(since, target, &self.ranks);
                 target.counts[Delay::of(after) as usize] += 1;
             }
         }
@@ -244,16 +253,15 @@ impl<'r> Upgrading<'r> {
     }
 }
 
-/// Whether an install had an older version when this one came up.
-fn had_older(record: &Record<'_>, to: &Target, ranks: &[usize]) -> bool {
-    let before = record.versions.iter().rfind(|(_, day)| *day < to.first_day.0);
-    before.is_some_and(|(word, _)| ranks[*word as usize] < to.rank)
+/// Whether an install had an older version when this one came up: `before` are those that it had until then.
+fn had_older(before: &[(u32, u32)], to: &Target, ranks: &[usize]) -> bool {
+    before.last().is_some_and(|(word, _)| ranks[*word as usize] < to.rank)
 }
 
-/// Days from the first report of a version by anybody to that of an install, of it or a later one.
-fn upgraded_after(record: &Record<'_>, to: &Target, ranks: &[usize]) -> Option<u32> {
-    let mut since = record.versions.iter().filter(|(_, day)| *day >= to.first_day.0);
-    let newer = since.find(|(word, _)| ranks[*word as usize] >= to.rank);
+/// Days from the first report of a version by anybody to that of an install, of it or a later one; `since` are those
+/// that it had from then on.
+fn upgraded_after(since: &[(u32, u32)], to: &Target, ranks: &[usize]) -> Option<u32> {
+    let newer = since.iter().find(|(word, _)| ranks[*word as usize] >= to.rank);
     newer.map(|(_, day)| Day(*day).since(to.first_day))
 }
 
@@ -286,13 +294,14 @@ impl Weekly {
     fn add(&mut self, record: &Record<'_>) {
         let Self { yesterday, first, counts } = self;
         // Weeks come in their order, and so do versions.
-        let (mut versions, mut then) = (record.versions.iter().peekable(), None);
+        let mut before = 0;
         for week in record.install.weeks_active(first.monday(), *yesterday) {
             let end = week.sunday().min(*yesterday);
-            while let Some((word, _)) = versions.next_if(|(_, day)| *day <= end.0) {
-                then = Some(*word as usize);
+            while record.versions.get(before).is_some_and(|(_, day)| *day <= end.0) {
+                before += 1;
             }
-            if let Some(place) = then {
+            if let Some((place, _)) = record.versions[..before].last() {
+                let place = *place as usize;
                 // Clients have places too: those behind the last version take no room.
                 if counts.len() <= place {
                     counts.resize(place + 1, [0; WEEKS as usize]);
