@@ -6,7 +6,7 @@
 use super::error::StoreError;
 use super::frozen::{self, Cells};
 use super::packed::DayRow;
-use super::{database, raw, read, sql};
+use super::{database, in_place, raw, sql};
 use crate::collector::definitions::{self, Day, Group, Install, Now};
 use crate::collector::kept::Kept;
 use crate::collector::plain::{self, Paper, RawInstall, Words};
@@ -185,7 +185,7 @@ impl Expiry {
             let product = raw.product;
             let first_day = self.first_days.get(&product).map_or(kept.day0, |day| *day);
             let first_day = frozen::keep_first_day(&change, product, first_day.min(kept.day0))?;
-            let row = read::marked(kept, first_day);
+            let row = in_place::marked(kept, first_day);
             let install = Install::from(&row);
             let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
             let mut days = statements.days.query([key])?;
@@ -228,7 +228,7 @@ impl Expiry {
             let install = statements.install(key)?;
             // Erased since it was looked at; a day without its install is what `verify` finds.
             let (Some(packed), Some((raw, kept))) = (packed, install) else { continue };
-            let row: InstallRow = read::marked(kept?, 0);
+            let row: InstallRow = in_place::marked(kept?, 0);
             let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
             let one = DayRow::unpack(&packed, key, *day).ok_or(StoreError::Damaged)?;
             let group = Group::of(&Install::from(&row));
@@ -274,7 +274,7 @@ impl<'c> Statements<'c> {
     fn install(&mut self, key: &[u8]) -> Result<Option<BothWays>, StoreError> {
         let found = self
             .install
-            .query_row([key], |row| Ok((raw::install(row)?, read::install(row))))
+            .query_row([key], |row| Ok((raw::install(row)?, in_place::install(row))))
             .optional()?;
         Ok(found)
     }

@@ -14,6 +14,7 @@ mod expire;
 #[cfg(test)]
 pub mod fleet;
 mod frozen;
+mod in_place;
 mod keep;
 mod key;
 mod log;
@@ -37,14 +38,15 @@ pub use erase::{Erasure, forget};
 pub use error::StoreError;
 pub use expire::{Expired, Expiry, ExpiryError, Keep};
 pub use frozen::Read as FrozenGroup;
+pub use in_place::{Beginning, InPlace, marked};
 pub use keep::{BackedUp, KeepError, Restored, backup, restore};
 pub use key::KeySource;
 pub use notes::{Note, NoteError, notes};
-pub use packed::DayRow;
+pub use packed::{DayRow, each_version, each_word, read_facts, split_facts};
 pub use products::{ProductError, add, name_of_existing, named, remove, rename};
 pub use purge::{Meant, Purge};
 pub use raw::{Found, RawDay, raw_frozen};
-pub use read::{Outside, Reader, Unread, database_bytes, marked};
+pub use read::{Outside, Reader, Unread, database_bytes};
 pub use retire::{retire, retired, unretire};
 pub use write::{Store, StoreOptions, key_is_exposed};
 

@@ -7,8 +7,8 @@ use super::error::StoreError;
 use super::frozen::{self, Read};
 use super::packed::DayRow;
 use super::products::Products;
-use super::read::{self, Reader};
-use super::{check, expire, sql};
+use super::read::Reader;
+use super::{check, expire, in_place, sql};
 use crate::collector::definitions::Frozen;
 use crate::collector::plain::{Counted, RawFrozen, RawInstall};
 use rusqlite::{Connection, Row};
@@ -113,7 +113,7 @@ impl Reader {
             let key: Vec<u8> = row.get(0)?;
             // A column of another type is what is wrong with the row.
             let raw = install(row).unwrap_or_default();
-            let is_whole = read::install(row).is_ok();
+            let is_whole = in_place::install(row).is_ok();
             let orphans = days.take(|other| other < key.as_slice())?;
             if !orphans.is_empty() {
                 each((None, &orphans));

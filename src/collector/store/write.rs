@@ -9,7 +9,7 @@ use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
 use super::products::{self, HIDDEN, Products};
 use super::retire::Retired;
-use super::{check, database, read, sql, sum};
+use super::{check, database, in_place, sql, sum};
 use crate::collector::floods::{Floods, Newcomer, PROXIED};
 use crate::collector::heartbeat::{Heartbeat, day};
 use crate::collector::kept::{self, Kept, Verdict};
@@ -296,7 +296,8 @@ impl<'c> Rows<'c> {
         is_retired: bool,
         newcomer: &mut dyn FnMut() -> Newcomer,
     ) -> Result<(Outcome, Marks), StoreError> {
-        let before = self.install.query_row([install], |row| Ok(read::install(row))).optional()?;
+        let before =
+            self.install.query_row([install], |row| Ok(in_place::install(row))).optional()?;
         // The database reads; this row of it does not. The others of the batch are stored.
         let Ok(before) = before.transpose() else {
             return Ok((Outcome::Damaged, Marks::default()));
@@ -370,7 +371,7 @@ impl<'c> Rows<'c> {
         let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
         let (versions, clients) = (packed::versions(&kept.versions), kept.clients.join(","));
         let recent = packed::times(&kept.recent);
-        let values: [&dyn ToSql; read::SUMMED] = [
+        let values: [&dyn ToSql; in_place::SUMMED] = [
             install,
             &product,
             &kept.day0,
