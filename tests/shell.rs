@@ -1,6 +1,10 @@
 //! Life in a shell: completions in real shells, manual pages through real formatters.
 #![cfg(feature = "full")]
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -18,7 +22,7 @@ fn other(program: &str, args: &[&str]) -> Option<Output> {
     match Command::new(program).args(args).env("TERM", "dumb").env("LC_ALL", "C.UTF-8").output() {
         Ok(output) => Some(output),
         Err(_) => {
-            eprintln!("SKIPPED: there is no {program}");
+            skipped!("there is no {program}");
             None
         }
     }
