@@ -1,15 +1,15 @@
 //! The probes in real conditions: a pseudo-terminal, reduced environments below real ancestors, another
 //! user, a root file system with container files, and the system calls of a run.
 #![cfg(all(
-#[macro_use]
-#[path = "support/skip.rs"]
-mod skip;
-
     feature = "detect-container",
     feature = "detect-display",
     feature = "detect-tty",
     feature = "detect-ppid"
 ))]
+
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
 
 use serde_json::Value;
 use std::fs;

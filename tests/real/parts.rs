@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -1,7 +1,6 @@
 //! The two packages as their packers make them, laid out as an installation has them.
 
 use super::VERSION;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
