@@ -2,7 +2,7 @@
 //!
 //! One rule: the world comes in here. The collector itself is told its directory, its key and the time.
 
-use super::output::Format;
+use super::output::{Format, Report};
 use super::{Call, Failure, collector_clock, collector_demo, output};
 use crate::collector::demo;
 use crate::collector::mcpproxy_go;
@@ -15,7 +15,7 @@ use crate::collector::store::{
 };
 use crate::collector::tls::TlsFiles;
 use crate::contract::timestamp;
-use crate::node::Node;
+use crate::json::Node;
 use crate::paths::{DataDir, HOME_VARIABLE};
 use crate::web::log;
 use std::ffi::{OsStr, OsString};
@@ -198,12 +198,7 @@ pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
             Listed { product, retired: own.map(|(_, version)| version.as_str()).collect() }
         })
         .collect();
-    output::print(&match format {
-        Format::Table => table(&listed),
-        Format::Json => node(&listed).to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&listed))?,
-    })
+    Report { node: || node(&listed), table: || table(&listed) }.print(format)
 }
 
 /// A product, and those of its versions that are told to stop.

@@ -3,15 +3,15 @@
 //! One rule: a failure is in the exit code, a warning is not.
 
 use super::about::About;
-use super::output::Format;
+use super::output::{Format, Report};
 #[cfg(feature = "serve")]
 use super::upstream;
 use super::{Call, Failure, output};
 #[cfg(feature = "serve")]
 use crate::doctor::ServerError;
 use crate::doctor::{self, Check, Level};
+use crate::json::Node;
 use crate::machine::Surroundings;
-use crate::node::Node;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
@@ -25,11 +25,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
             doctor::examine(subject, place, around, call.has("online"))
         }
     };
-    output::print(&match format {
-        Format::Table => table(&checks),
-        Format::Json => node(&checks).to_json(),
-        Format::Yaml => output::yaml(&node(&checks))?,
-    })?;
+    Report { node: || node(&checks), table: || table(&checks) }.print(format)?;
     let is_broken = checks.iter().any(|check| check.level == Level::Fail);
     Ok(if is_broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -3,10 +3,10 @@
 //! One rule: every word is the catalog's.
 
 use super::commands::nearest;
-use super::output::Format;
+use super::output::{Format, Report};
 use super::{Call, Failure, output};
 use crate::diagnostics::{CODES, Code, PREFIX, Step, document};
-use crate::node::Node;
+use crate::json::Node;
 use crate::status::diagnostic;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -18,23 +18,11 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
             let codes = Code::ALL.into_iter().map(diagnostic::node).collect();
             Node::Object(vec![("codes", Node::List(codes))])
         };
-        return print(format, list, node);
+        return Report { node, table: list }.print(format);
     };
     let typed = typed.to_string_lossy();
     let code = Code::parse(&typed).ok_or_else(|| unknown(&typed))?;
-    print(format, || page(code), || diagnostic::node(code))
-}
-
-fn print(
-    format: Format,
-    table: impl FnOnce() -> String,
-    node: impl FnOnce() -> Node,
-) -> Result<ExitCode, Failure> {
-    output::print(&match format {
-        Format::Table => table(),
-        Format::Json => node().to_json(),
-        Format::Yaml => output::yaml(&node())?,
-    })
+    Report { node: || diagnostic::node(code), table: || page(code) }.print(format)
 }
 
 fn unknown(typed: &str) -> Failure {

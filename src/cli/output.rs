@@ -3,6 +3,7 @@
 //! One rule: a result is on stdout completely or not at all, and a closed pipe is no error.
 
 use super::{Call, Failure};
+use crate::json::Node;
 use crate::visible;
 #[cfg(feature = "cli")]
 use std::borrow::Cow;
@@ -65,6 +66,24 @@ impl fmt::Display for FormatError {
                 write!(f, "unknown output format {value:?}; use {formats}")
             }
         }
+    }
+}
+
+/// A result in each form that a command shows it in; only the one that is asked for is made.
+pub(super) struct Report<N, T> {
+    pub(super) node: N,
+    pub(super) table: T,
+}
+
+impl<N: FnOnce() -> Node, T: FnOnce() -> String> Report<N, T> {
+    /// Writes it to stdout.
+    pub(super) fn print(self, format: Format) -> Result<ExitCode, Failure> {
+        print(&match format {
+            Format::Table => (self.table)(),
+            Format::Json => (self.node)().to_json(),
+            #[cfg(feature = "cli")]
+            Format::Yaml => yaml(&(self.node)())?,
+        })
     }
 }
 

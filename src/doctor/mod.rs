@@ -13,8 +13,8 @@ pub(crate) use servers::{ServerError, one as server};
 
 use crate::build_info;
 use crate::diagnostics::Code;
+use crate::json::Node;
 use crate::machine::{self, Surroundings};
-use crate::node::Node;
 use crate::paths::Place;
 use crate::products::Subject;
 use crate::status::Status;

@@ -2,7 +2,8 @@
 //!
 //! One rule: every step re-reads what it relies on; nothing is remembered from before a wait.
 
-use super::assemble::{self, ClientPolicy, Live};
+use super::assemble::{self, ClientPolicy};
+use super::live::Live;
 use super::permission::Permission;
 use super::post::{Answer, post};
 use super::schedule::{self, Begin, Failure, Turn};
@@ -15,7 +16,7 @@ use crate::activation::{State, Store, StoreError};
 use crate::consent::{Consent, Effective, Target};
 use crate::contract::RoutingMode;
 use crate::diagnostics::Code;
-use crate::gate::{self, PrivateWords, Refusal};
+use crate::gate::{self, Refusal};
 use crate::identity::{self, Identity};
 use crate::machine::{self, Surroundings};
 use crate::notice;
@@ -116,6 +117,7 @@ impl Attempt<'_> {
 
     fn deliver(&self, live: &dyn Fn(&State) -> Live) -> Result<Outcome, Outcome> {
         let permission = self.permission()?;
+        let policy = permission.client_policy();
         let target = permission.target.map_err(|error| Outcome::Unable(Unable::Endpoint(error)))?;
         if !target.is_loopback() {
             machine::never_shift_clock();
@@ -139,10 +141,6 @@ impl Attempt<'_> {
             .map_err(|error| Outcome::Unable(Unable::Identity(error)))?;
         let state = self.adopted(state, &identity)?;
         self.see_notice(&identity, &target, &state)?;
-        let policy = ClientPolicy {
-            private: PrivateWords::lazy(machine::private_words),
-            known_only: permission.known_client_names_only,
-        };
         let pending = self.claim(&identity, &live, &policy)?;
         self.check(&pending, &identity, &policy)?;
         let copy = self.prepare_copy(&pending)?;

@@ -11,6 +11,7 @@ pub mod erasure;
 mod errors;
 pub(crate) mod host;
 pub mod lifetime;
+pub mod live;
 pub mod permission;
 pub mod post;
 pub mod preview;

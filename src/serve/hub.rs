@@ -13,10 +13,10 @@ use super::scrub::Scrubber;
 use super::starts::Starts;
 use super::tools::Missing;
 use super::{scrub, supervisor};
-use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
-use crate::contract::ServerProtocolCounts;
+use crate::activation::LiveCounts;
+use crate::config::servers::{SEPARATOR, ServerEntry, faults};
+use crate::contract::{Protocol, ServerProtocolCounts};
 use crate::diagnostics::Code;
-use crate::heartbeat::host::LiveCounts;
 use crate::paths::DataDir;
 use rmcp::RoleClient;
 use rmcp::service::Peer;
@@ -505,13 +505,7 @@ impl Hub {
         let live: Vec<_> = servers.iter().filter_map(|server| server.live()).collect();
         let mut protocols = ServerProtocolCounts::default();
         for server in &servers {
-            *match server.protocol() {
-                Protocol::Stdio => &mut protocols.stdio,
-                Protocol::Http => &mut protocols.http,
-                Protocol::Sse => &mut protocols.sse,
-                Protocol::StreamableHttp => &mut protocols.streamable_http,
-                Protocol::Auto => &mut protocols.auto,
-            } += 1;
+            *protocols.of(server.protocol()) += 1;
         }
         LiveCounts {
             server_count: Some(servers.len() as u64),
@@ -520,7 +514,7 @@ impl Hub {
             server_protocol_counts: Some(protocols),
             // Counted where waiting for a disk is no harm: by whoever asks for a heartbeat.
             configured_ide_count: 0,
-            current_error_codes: self.standing(),
+            current_error_codes: self.standing().into(),
         }
     }
 

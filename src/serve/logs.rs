@@ -4,7 +4,7 @@
 
 use super::hub::{Hub, RestartError};
 use crate::contract::timestamp;
-use crate::node::Node;
+use crate::json::Node;
 use crate::web::answer::{answer, failure};
 use axum::http::StatusCode;
 use axum::response::Response;

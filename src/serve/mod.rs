@@ -56,11 +56,12 @@ mod unknown;
 mod unreachable;
 mod wire;
 
+use crate::activation::LiveCounts;
 use crate::config::{self, servers};
 use crate::connect;
 use crate::consent;
 use crate::contract::{LaunchSource, RoutingMode};
-use crate::heartbeat::host::{Host, LiveCounts};
+use crate::heartbeat::host::Host;
 use crate::machine;
 use crate::paths::DataDir;
 use crate::telemetry::Telemetry;

@@ -2,7 +2,8 @@
 //!
 //! One rule: no request waits for the store's lock or disk.
 
-use crate::activation::{BuiltinTool, ErrorMark, Surface};
+use crate::activation::ErrorMark;
+use crate::contract::{BuiltinTool, Surface};
 use crate::diagnostics::Code;
 use crate::telemetry::{Event, Telemetry};
 use std::collections::VecDeque;

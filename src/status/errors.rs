@@ -1,30 +1,9 @@
-//! The recorded errors, for people and as JSON.
+//! The recorded errors, for people.
 //!
-//! One rule: they are those that a heartbeat would say, in its own form.
+//! One rule: they are those that a heartbeat would say.
 
 use crate::contract::Diagnostics;
-use crate::diagnostics::Code;
-use crate::node::Node;
 use std::collections::BTreeMap;
-
-/// As `show-payload` has them.
-pub(crate) fn node(said: Diagnostics) -> Node {
-    let last = said.last_error_code.as_deref().and_then(Code::parse).map(Code::as_str);
-    let mut members = vec![
-        ("error_code_counts_24h", counts(&said.error_code_counts_24h)),
-        ("current_error_codes", counts(&said.current_error_codes)),
-        ("fix_attempted_24h", said.fix_attempted_24h.into()),
-        ("fix_succeeded_24h", said.fix_succeeded_24h.into()),
-        ("unique_codes_ever", said.unique_codes_ever.into()),
-    ];
-    members.extend(last.map(|code| ("last_error_code", code.into())));
-    Node::Object(members)
-}
-
-fn counts(counts: &BTreeMap<String, u64>) -> Node {
-    let of = |(name, count): (&String, &u64)| Some((Code::parse(name)?.as_str(), (*count).into()));
-    Node::Object(counts.iter().filter_map(of).collect())
-}
 
 /// The rows of a table: a name and a value each.
 pub(crate) fn rows(said: Option<&Diagnostics>) -> Vec<(&'static str, String)> {

@@ -59,7 +59,7 @@ fn child() {
                 use mcpproxy::activation::ErrorMark;
                 use mcpproxy::diagnostics::Code;
                 telemetry.provide_live(|| LiveCounts {
-                    current_error_codes: vec![(Code::StdioExited, 2)],
+                    current_error_codes: vec![(Code::StdioExited, 2)].into(),
                     ..LiveCounts::default()
                 });
                 let mark = ErrorMark::Met(Code::StdioExited);

@@ -4,10 +4,9 @@ use super::*;
 use mcpproxy::activation::{Mark, State, Store};
 use mcpproxy::consent::Effective;
 use mcpproxy::contract::Product;
-use mcpproxy::heartbeat::assemble::Live;
 use mcpproxy::heartbeat::attempt::{Attempt, Outcome};
+use mcpproxy::heartbeat::live::Live;
 use mcpproxy::heartbeat::permission::Permission;
-use mcpproxy::heartbeat::preview;
 use mcpproxy::heartbeat::schedule;
 use mcpproxy::heartbeat::timing::Timing;
 use mcpproxy::identity::{self, LIFETIME, install};
@@ -195,9 +194,8 @@ fn a_directory_in_the_hands_of_others_is_not_used() {
 }
 
 /// The fields of a process that has nothing to say.
-fn live(dir: &DataDir) -> impl Fn(&State) -> Live + use<> {
-    let live = preview::own_fields(dir);
-    move |_| live.clone()
+fn live(dir: &DataDir) -> impl Fn(&State) -> Live {
+    |_| Live::of_sender(&State::default(), dir, 0)
 }
 
 #[test]

@@ -5,11 +5,11 @@
 
 use super::running::Running;
 use super::servers::{self, ServerEntry, Transport};
-use crate::cli::output::{self, Format};
+use crate::cli::output::{self, Format, Report};
 use crate::cli::{Call, Failure};
 use crate::config::{self, Which};
 use crate::diagnostics::Code;
-use crate::node::Node;
+use crate::json::Node;
 use crate::serve::{faults, trial};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -49,12 +49,7 @@ pub(in crate::cli) fn list(call: &Call) -> Result<ExitCode, Failure> {
             of_gateway.iter().find(is_it).into_iter().for_each(|seen| server.take_over(seen));
         }
     }
-    output::print(&match format {
-        Format::Table => table(&listed, is_asked),
-        Format::Json => node(&listed).to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&listed))?,
-    })
+    Report { node: || node(&listed), table: || table(&listed, is_asked) }.print(format)
 }
 
 /// What the entries show by themselves, and what a gateway found when it last asked.

@@ -2,7 +2,7 @@
 //!
 //! One rule: keys are ours, and members keep the order they are given in.
 
-use crate::json::write_str;
+use super::write_str;
 
 /// A JSON value to print. Keys are ours. `serde` hands it on to formats that are not written here (YAML).
 #[derive(Clone, Debug, PartialEq)]
