@@ -163,7 +163,7 @@ fn a_name_that_makes_full_names_ambiguous_is_not_added_and_one_in_a_file_is_told
         assert_eq!(read(dir.path()), text);
     }
     let dir = tempfile::tempdir().expect("dir");
-    let text = r#"{"mcpServers":{"github":{"command":"x"},"github:work":{"command":"y"},"b":{"command":"z"}}}"#;
+    let text = r#"{"mcpServers":{"github":{"command":"sh"},"github:work":{"command":"y"},"b":{"command":"sh"}}}"#;
     write(dir.path(), text);
     let listed = out(dir.path(), &["list"]);
     let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).expect("listed");

@@ -273,7 +273,7 @@ impl Snapshot {
 }
 
 impl Columns {
-    /// Adds an install: about 130 bytes with its versions and clients.
+    /// Adds an install: about 120 bytes with its versions and clients.
     pub fn push(&mut self, row: &InstallRow) {
         self.add(&Install::from(row), [Traits::from(&row.first), Traits::from(&row.now)]);
         self.add_versions_in_use(&row.first.version, &row.now.version);

@@ -1,6 +1,6 @@
 //! The recorded errors, for people.
 //!
-//! One rule: they are those that a heartbeat would say, in its own form.
+//! One rule: they are those that a heartbeat would say.
 
 use crate::contract::Diagnostics;
 use std::collections::BTreeMap;
