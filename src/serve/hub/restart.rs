@@ -45,8 +45,6 @@ impl Hub {
                 _ => {}
             }
             new.lines = place.lines.clone();
-            // What stands is no change into it, however often it is tried.
-            new.state().standing = place.state().standing;
             let old = std::mem::replace(place, Arc::new(new));
             old.stop.cancel();
             self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(old);
