@@ -48,11 +48,7 @@ pub enum DaysAhead<'l> {
 }
 
 /// Every day row.
-#[derive(Debug)]
-pub enum AllDays<'l> {
-    #[doc(hidden)]
-    Never(ServerRow, PhantomData<&'l ()>),
-}
+pub type AllDays<'l> = DaysAhead<'l>;
 
 /// A database that heartbeats are written to.
 #[derive(Debug)]
@@ -144,20 +140,18 @@ impl Link {
 }
 
 impl DaysAhead<'_> {
+    pub fn next(&mut self) -> Result<Option<DayBytes>, StoreError> {
+        match self {
+            Self::Never(row, _) => match *row {},
+        }
+    }
+
     pub fn within(
         &mut self,
         _install: &[u8],
         _days: &RangeInclusive<u32>,
         _each: &mut dyn FnMut(u32, &DayRow<&str>),
     ) -> Result<(), StoreError> {
-        match self {
-            Self::Never(row, _) => match *row {},
-        }
-    }
-}
-
-impl AllDays<'_> {
-    pub fn next(&mut self) -> Result<Option<DayBytes>, StoreError> {
         match self {
             Self::Never(row, _) => match *row {},
         }
