@@ -10,7 +10,7 @@
 #[path = "src/diagnostics/codes.rs"]
 #[allow(dead_code, reason = "the product names single codes, too")]
 mod codes;
-#[path = "src/json.rs"]
+#[path = "src/json/read/mod.rs"]
 #[allow(dead_code, reason = "the product reads other texts as well")]
 mod json;
 #[path = "build/schema.rs"]
@@ -29,7 +29,7 @@ const V4: &str = "src/contract/heartbeat-v4.json";
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
-    println!("cargo::rerun-if-changed=src/json.rs");
+    println!("cargo::rerun-if-changed=src/json/read/mod.rs");
     println!("cargo::rerun-if-changed=src/diagnostics/codes.rs");
     println!("cargo::rerun-if-changed={V3}");
     println!("cargo::rerun-if-changed={V4}");

@@ -4,16 +4,18 @@
 //! noisy machine is noisy for both. The store lives in the current temporary directory: `TMPDIR` chooses
 //! the file system.
 
-use mcpproxy::activation::{BuiltinTool, Mark, State, Store, Surface, state::Counters};
+use mcpproxy::activation::{LiveProcess, Mark, State, Store, state::Counters};
 use mcpproxy::build_info;
 use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, Product, RoutingMode};
+use mcpproxy::contract::{BuiltinTool, Surface};
 use mcpproxy::environment::{Evidence, OsKind, classify};
 use mcpproxy::gate::{self, PrivateWords};
-use mcpproxy::heartbeat::assemble::{self, ClientPolicy, Live};
+use mcpproxy::heartbeat::assemble::{self, ClientPolicy};
+use mcpproxy::heartbeat::live::Live;
 use mcpproxy::identity::Identity;
 use mcpproxy::machine::{LiveEvidence, Surroundings};
 use mcpproxy::paths::DataDir;
-use mcpproxy::{Event, Host, Telemetry};
+use mcpproxy::{Event, Host, LiveCounts, Telemetry};
 use mcpproxy_platform::lmdb::plain::Plain;
 use mcpproxy_platform::lmdb::{Environment, Failure, Transaction};
 use std::borrow::Cow;
@@ -170,19 +172,20 @@ fn payload() {
         state.apply(&mark, NOW - hour * 3600);
     }
     let live = Live {
-        launch_source: LaunchSource::Unknown,
-        autostart_enabled: Some(false),
-        env_kind: EnvKind::Interactive,
-        env_markers: EnvMarkers::default(),
-        agent_env: AgentEnv::None,
         routing_mode: Some(RoutingMode::Tap),
         started_at: Some(NOW - 7200),
-        server_count: Some(1),
-        connected_server_count: Some(1),
-        tool_count: None,
-        server_protocol_counts: None,
-        configured_ide_count: 0,
-        current_error_codes: Default::default(),
+        process: LiveProcess {
+            launch_source: LaunchSource::Unknown,
+            autostart_enabled: Some(false),
+            env_kind: EnvKind::Interactive,
+            env_markers: EnvMarkers::default(),
+            agent_env: AgentEnv::None,
+        },
+        counts: LiveCounts {
+            server_count: Some(1),
+            connected_server_count: Some(1),
+            ..LiveCounts::default()
+        },
     };
     let policy = ClientPolicy::default();
     let private = PrivateWords::default();

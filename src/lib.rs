@@ -28,7 +28,6 @@ pub mod heartbeat;
 pub mod identity;
 pub mod json;
 pub mod machine;
-mod node;
 pub mod notice;
 pub mod paths;
 pub mod products;
@@ -45,6 +44,7 @@ mod visible;
 pub mod web;
 
 pub use activation::Ending;
-pub use heartbeat::host::{Host, LiveCounts};
+pub use activation::LiveCounts;
+pub use heartbeat::host::Host;
 pub use products::HostProduct;
 pub use telemetry::{Event, Snapshot, Telemetry};

@@ -8,15 +8,15 @@ mod snapshot;
 
 pub use snapshot::Snapshot;
 
-use crate::activation::{
-    BuiltinTool, DAY, DEADLINE, Ending, ErrorMark, Mark, Recorded, Surface, clients,
-};
+use crate::activation::LiveCounts;
+use crate::activation::{DAY, DEADLINE, Ending, ErrorMark, Mark, Recorded, clients};
 #[cfg(feature = "record")]
 use crate::consent::Effective;
 use crate::contract::RoutingMode;
 use crate::contract::product::NameError;
+use crate::contract::{BuiltinTool, Surface};
 use crate::gate::{self, PrivateWords};
-use crate::heartbeat::host::{Host, LiveCounts};
+use crate::heartbeat::host::Host;
 #[cfg(feature = "record")]
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::session::Session;

@@ -43,8 +43,6 @@ fn fails(args: &[&str], code: i32, words: &[&str]) {
 
 #[test]
 fn usage_errors_are_one_line_that_says_what_where_and_how() {
-    fails(&[], 2, &["no command", "mcpproxy help"]);
-    fails(&["telemetry"], 2, &["mcpproxy telemetry:", "status", "--help"]);
     fails(&["telemetry", "stauts"], 2, &["did you mean `mcpproxy telemetry status`?"]);
     fails(&["detct"], 2, &["did you mean `mcpproxy detect`?"]);
     fails(&["zzzzzz"], 2, &["unknown command", "mcpproxy help"]);
@@ -61,6 +59,101 @@ fn usage_errors_are_one_line_that_says_what_where_and_how() {
     fails(&["telemetry", "disable", "--now"], 2, &["--now"]);
     fails(&["--unknown"], 2, &["--unknown"]);
     fails(&["help", "nothing"], 2, &["nothing"]);
+}
+
+#[test]
+fn a_group_without_a_command_shows_its_help_and_telemetry_its_status() {
+    assert_eq!(out(&[]), out(&["help"]));
+    assert_eq!(out(&["--data-dir", "x"]), out(&["help"]));
+    if cfg!(feature = "serve") {
+        assert_eq!(out(&["upstream"]), out(&["upstream", "--help"]));
+    }
+    let dir = tempfile::tempdir().expect("dir");
+    let dir = dir.path().to_str().expect("UTF-8");
+    let status = out(&["telemetry", "status", "--data-dir", dir]);
+    assert_eq!(out(&["--data-dir", dir, "telemetry"]), status);
+    assert!(status.contains("Data directory:"), "{status}");
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn what_other_programs_call_it_is_answered_with_our_word() {
+    for (typed, hint) in [
+        (&["on"][..], "`mcpproxy telemetry enable`"),
+        (&["off"], "`mcpproxy telemetry disable`"),
+        (&["telemetry", "off"], "`mcpproxy telemetry disable`"),
+        (&["status"], "`mcpproxy telemetry status`"),
+        (&["stauts"], "`mcpproxy telemetry status`"),
+        (&["show-payload"], "`mcpproxy telemetry show-payload`"),
+        (&["version"], "`mcpproxy --version`"),
+        (&["telemetry", "status", "--json"], "use -o json"),
+        (&["telemetry", "status", "--format=json"], "use -o FORMAT"),
+        (&["detect", "--yaml"], "use -o yaml"),
+    ] {
+        fails(typed, 2, &[hint]);
+    }
+    if cfg!(feature = "serve") {
+        fails(&["upstream", "rm", "x"], 2, &["`mcpproxy upstream remove`"]);
+        fails(&["serve", "--port", "99"], 2, &["use --listen 127.0.0.1:99"]);
+        fails(&["serve", "--port=99"], 2, &["use --listen 127.0.0.1:99"]);
+    }
+}
+
+#[test]
+fn quiet_answers_a_script_by_its_exit_code() {
+    let dir = tempfile::tempdir().expect("dir");
+    let quiet = |product: &[&str], on: bool| {
+        let endpoint = if on { "http://127.0.0.1:9/heartbeat" } else { "" };
+        let mut command = command(&["telemetry", "status", "-q", "--data-dir"]);
+        command.arg(dir.path()).args(product).env("MCPPROXY_TELEMETRY_ENDPOINT", endpoint);
+        let output = command.output().expect("it starts");
+        assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+        output.status.code()
+    };
+    for product in [&[][..], &["--product", "mcpproxy"]] {
+        assert_eq!((quiet(product, true), quiet(product, false)), (Some(0), Some(1)));
+    }
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn acknowledged_heartbeats_are_listed_newest_first() {
+    let dir = tempfile::tempdir().expect("dir");
+    let sent = |more: &[&str]| {
+        let dir = dir.path().to_str().expect("UTF-8");
+        out(&[&["telemetry", "sent", "--data-dir", dir][..], more].concat())
+    };
+    assert!(sent(&[]).contains("show-payload"), "{}", sent(&[]));
+    let copies = dir.path().join("sent");
+    std::fs::create_dir(&copies).expect("made");
+    for day in ["20", "21"] {
+        let at = format!("2026-11-{day}T10:00:00Z");
+        let payload = format!("{{\"schema_version\":4,\"timestamp\":\"{at}\"}}");
+        std::fs::write(copies.join(format!("{}.json", at.replace(':', ""))), payload)
+            .expect("written");
+    }
+    std::fs::write(copies.join("2026-11-22T100000Z.json"), "edited by hand").expect("written");
+    let node: serde_json::Value = serde_json::from_str(&sent(&["-o", "json"])).expect("JSON");
+    let all = node["sent"].as_array().expect("a list");
+    assert_eq!(all.len(), 3, "{node}");
+    assert!(all.iter().any(|sent| sent["payload"] == "edited by hand"), "{node}");
+    let times: Vec<_> =
+        all.iter().filter_map(|sent| sent["payload"]["timestamp"].as_str()).collect();
+    assert_eq!(times, ["2026-11-21T10:00:00Z", "2026-11-20T10:00:00Z"]);
+    assert!(sent(&[]).lines().next().is_some_and(|head| head.starts_with("SENT")));
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn show_payload_explains_each_member_in_the_words_of_the_contract() {
+    let dir = tempfile::tempdir().expect("dir");
+    let mut command = command(&["telemetry", "show-payload", "--explain", "--data-dir"]);
+    let output = command.arg(dir.path()).output().expect("it starts");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    for line in ["env_kind: \"", "product:", "  name: \"mcpproxy\"", "activation:"] {
+        assert!(text.lines().any(|found| found.starts_with(line)), "{line}: {text}");
+    }
+    assert!(text.contains("    What kind of environment runs the program"), "{text}");
 }
 
 #[test]

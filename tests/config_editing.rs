@@ -109,7 +109,8 @@ fn a_corrupt_config_is_refused_and_untouched() {
             let output = run(dir.path(), &["telemetry", command]);
             assert_eq!(output.status.code(), Some(1), "{command} {text}");
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(said.contains("<data dir>/mcp_config.json was not changed"), "{said}");
+            let file = dir.path().join("mcp_config.json");
+            assert!(said.contains(&format!("{} was not changed", file.display())), "{said}");
             assert_eq!((said.lines().count(), output.stdout.len()), (1, 0), "{said}");
             assert_eq!(read(dir.path()), text);
         }

@@ -9,7 +9,7 @@
 mod contract;
 #[path = "../src/gate/mod.rs"]
 mod gate;
-#[path = "../src/json.rs"]
+#[path = "../src/json/mod.rs"]
 mod json;
 
 const PAYLOAD: &str = concat!(

@@ -36,7 +36,7 @@ fn script(shell: &str) -> (tempfile::TempDir, String) {
 /// Words typed, what is offered.
 const CASES: &[(&[&str], &[&str])] = &[
     (&["tele"], &["telemetry"]),
-    (&["telemetry", "s"], &["status", "show-payload", "send", "schema"]),
+    (&["telemetry", "s"], &["status", "show-payload", "send", "sent", "schema"]),
     (&["telemetry", "status", "--o"], &["--output"]),
     (&["telemetry", "status", "-o", "j"], &["json"]),
     (&["--data-dir", "/x", "telemetry", "show"], &["show-payload"]),

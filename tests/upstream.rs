@@ -163,7 +163,7 @@ fn a_name_that_makes_full_names_ambiguous_is_not_added_and_one_in_a_file_is_told
         assert_eq!(read(dir.path()), text);
     }
     let dir = tempfile::tempdir().expect("dir");
-    let text = r#"{"mcpServers":{"github":{"command":"x"},"github:work":{"command":"y"},"b":{"command":"z"}}}"#;
+    let text = r#"{"mcpServers":{"github":{"command":"sh"},"github:work":{"command":"y"},"b":{"command":"sh"}}}"#;
     write(dir.path(), text);
     let listed = out(dir.path(), &["list"]);
     let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).expect("listed");
@@ -238,7 +238,8 @@ fn the_list_shows_what_is_there_and_nothing_secret() {
     write(
         dir.path(),
         r#"{"mcpServers":[
-            {"name":"files","command":"npx","args":["SECRET"],"env":{"K":"SECRET"},"cwd":"/SECRET"},
+            {"name":"files","command":"sh","args":["SECRET"],"env":{"K":"SECRET"},"cwd":"/SECRET"},
+            {"name":"gone","command":"no-such-program","args":["SECRET"]},
             {"name":"web","url":"https://SECRET:SECRET@h.example:8/SECRET?SECRET","headers":{"K":"SECRET"},
              "enabled":false,"type":"streamable-http"},
             {"name":"old","url":"http://h/SECRET","type":"sse"},
@@ -249,13 +250,14 @@ fn the_list_shows_what_is_there_and_nothing_secret() {
     );
     let table = out(dir.path(), &["list"]);
     let expected = "\
-NAME    PROTOCOL         ENABLED  SERVER
-files   stdio            yes      npx
-web     streamable_http  no       https://h.example:8
-old     sse              yes      http://h; problem: HTTP with SSE (2024-11-05) is not supported; use streamable HTTP
-shell   stdio            yes      sh ..; problem: `command` is a whole command line; keep only the program in `command`, and write each argument as an item of `args`
-broken  auto             yes      problem: `command` must be a string
-#6      auto             yes      problem: `name` is missing or no string; give the server a name
+NAME    PROTOCOL         ENABLED  CODE                         SERVER
+files   stdio            yes      MCPX_CONFIG_INVALID_ENTRY    sh; problem: its working directory (`cwd`) does not exist
+gone    stdio            yes      MCPX_STDIO_NOT_FOUND         no-such-program; problem: its command cannot be started: no such command; is it installed and in PATH?
+web     streamable_http  no       -                            https://h.example:8
+old     sse              yes      MCPX_CONFIG_INVALID_ENTRY    http://h; problem: HTTP with SSE (2024-11-05) is not supported; use streamable HTTP
+shell   stdio            yes      MCPX_CONFIG_INVALID_COMMAND  sh ..; problem: `command` is a whole command line; keep only the program in `command`, and write each argument as an item of `args`
+broken  auto             yes      MCPX_CONFIG_INVALID_ENTRY    problem: `command` must be a string
+#7      auto             yes      MCPX_CONFIG_INVALID_ENTRY    problem: `name` is missing or no string; give the server a name
 ";
     assert_eq!(table, expected);
     let json = out(dir.path(), &["list", "-o", "json"]);
@@ -263,10 +265,11 @@ broken  auto             yes      problem: `command` must be a string
     let root: Value = serde_json::from_str(&json).expect("JSON");
     let web = serde_json::json!({
         "name": "web", "protocol": "streamable_http", "enabled": false, "command": null,
-        "url_origin": "https://h.example:8", "problem": null, "faults": [],
+        "url_origin": "https://h.example:8", "state": null, "code": null, "problem": null,
+        "retry_at": null, "faults": [],
     });
-    assert_eq!(root["servers"][1], web);
-    assert_eq!(root["servers"][4]["problem"], "`command` must be a string");
+    assert_eq!(root["servers"][2], web);
+    assert_eq!(root["servers"][5]["problem"], "`command` must be a string");
     #[cfg(feature = "cli")]
     {
         let yaml = match cfg!(feature = "cli") {
@@ -308,7 +311,8 @@ fn bad_usage_is_one_line_and_touches_nothing() {
         (&["list", "a"], &["unexpected"]),
         (&["list", "-o", "xml"], &["json"]),
         (&["lst"], &["did you mean `mcpproxy upstream list`?"]),
-        (&[], &["add, list, remove, enable, disable"]),
+        (&["rm"], &["did you mean `mcpproxy upstream remove`?"]),
+        (&["list", "--json"], &["use -o json"]),
     ] {
         fails(dir.path(), words, 2, parts);
     }
@@ -328,7 +332,8 @@ fn a_config_that_cannot_be_read_is_refused_and_untouched() {
         let dir = tempfile::tempdir().expect("dir");
         write(dir.path(), text);
         for words in [&["add", "a", "x"][..], &["remove", "a"], &["enable", "a"], &["list"]] {
-            fails(dir.path(), words, 1, &["<data dir>/mcp_config.json", "repair it"]);
+            let file = dir.path().join("mcp_config.json");
+            fails(dir.path(), words, 1, &[&file.to_string_lossy(), "repair it"]);
         }
         assert_eq!(read(dir.path()), text);
     }
@@ -494,8 +499,8 @@ fn what_may_be_wrong_with_an_entry_is_said_and_keeps_it_from_nothing() {
     write(
         dir.path(),
         &format!(
-            r#"{{"mcpServers":{{"old":{{"url":"{old}"}},"node":{{"command":"node","args":["-r","./SECRET.js"]}},
-            "there":{{"command":"./there","cwd":"/SECRET"}}}}}}"#
+            r#"{{"mcpServers":{{"old":{{"url":"{old}"}},"node":{{"command":"sh","args":["-r","./SECRET.js"]}},
+            "there":{{"command":"./there","cwd":"/"}}}}}}"#
         ),
     );
     let listed: Value =
@@ -504,7 +509,7 @@ fn what_may_be_wrong_with_an_entry_is_said_and_keeps_it_from_nothing() {
     assert!(faults(0).contains("/sse") && faults(1).contains("`args[1]` is a relative path"));
     assert_eq!(faults(2), "[]");
     assert!(!listed.to_string().contains("SECRET"), "{listed}");
-    for server in listed["servers"].as_array().expect("servers") {
-        assert_eq!(server["problem"], Value::Null, "{server}");
+    for server in &listed["servers"].as_array().expect("servers")[..2] {
+        assert_eq!((&server["problem"], &server["code"]), (&Value::Null, &Value::Null), "{server}");
     }
 }

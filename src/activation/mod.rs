@@ -11,6 +11,7 @@ pub mod errors;
 #[cfg(not(feature = "serve"))]
 #[path = "errors/absent.rs"]
 pub mod errors;
+pub mod live;
 #[cfg(feature = "activation")]
 mod record;
 pub mod state;
@@ -19,9 +20,12 @@ mod window;
 
 pub use days::{ActiveDays, DAY, Days};
 pub use errors::{ErrorMark, Errors, Standing};
+pub use live::{LiveCounts, LiveMark, LiveProcess};
 pub use state::State;
 pub use store::{Claim, Clock, DEADLINE, Deferred, Health, Recorded, Store, StoreError, owner};
 pub use window::HourlyWindow;
+
+use crate::contract::{BuiltinTool, Surface};
 
 /// One thing that happened, ready to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub enum Mark<'a> {
     ClientActive,
     /// A host ended.
     Ended(Ending),
-    /// A request arrived on a surface (index into the order of `SurfaceRequests`).
+    /// A request arrived on a surface.
     Request(Surface),
     /// One of our own tools was called.
     Builtin(BuiltinTool),
@@ -60,30 +64,4 @@ pub enum Ending {
     Clean,
     /// It panicked, or the server that it wraps failed.
     Crash,
-}
-
-/// Where a request arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Surface {
-    /// MCP
-    Mcp,
-    /// command line
-    Cli,
-    /// status page
-    Webui,
-    /// tray
-    Tray,
-    /// other
-    Unknown,
-}
-
-/// Our own tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BuiltinTool {
-    /// `retrieve_tools`
-    RetrieveTools,
-    /// `call_tool`
-    CallTool,
-    /// `telemetry_status`
-    TelemetryStatus,
 }

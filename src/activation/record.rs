@@ -3,8 +3,8 @@
 //! One rule: every part has a key and a checksum of its own, and a mark writes only what it changes. LMDB's
 //! pages can be checked for structure only; the checksum is what notices a flipped bit in a value.
 
+use super::LiveMark;
 use super::codec::{self, Damaged, Reader, Writer};
-use super::state::LiveMark;
 use super::{Days, HourlyWindow, State};
 
 mod bodies;

@@ -1,11 +1,7 @@
 //! Everything the store holds, as plain values, and the pure functions that change it.
 
-use super::{BuiltinTool, Days, Ending, Errors, HourlyWindow, Mark, Standing, Surface};
-use crate::contract::client_name::{UNKNOWN, is_canonical};
-use crate::contract::{
-    AgentEnv, BuiltinToolCalls, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode,
-    ServerProtocolCounts, SurfaceRequests,
-};
+use super::{Days, Ending, Errors, HourlyWindow, LiveMark, Mark};
+use crate::contract::{BuiltinToolCalls, MAX_CLIENTS, SurfaceRequests};
 
 /// Estimated tokens that one tool definition costs a client.
 pub const TOKENS_PER_TOOL: u64 = 150;
@@ -182,41 +178,6 @@ pub struct Install {
     pub anonymous_id: String,
 }
 
-/// What a live host says about itself: the process-bound fields of a payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveMark {
-    /// Random, one for each host process.
-    pub nonce: u64,
-    /// When the mark was written.
-    pub at: u64,
-    /// When the host started.
-    pub started_at: u64,
-    /// Its launch source (without the installer overlay).
-    pub launch_source: LaunchSource,
-    /// Its view of autostart.
-    pub autostart_enabled: Option<bool>,
-    /// Its environment.
-    pub env_kind: EnvKind,
-    /// The markers behind it.
-    pub env_markers: EnvMarkers,
-    /// Whether that is an agent's, where nobody sits.
-    pub agent_env: AgentEnv,
-    /// How it routes.
-    pub routing_mode: RoutingMode,
-    /// Configured servers.
-    pub server_count: Option<u64>,
-    /// Servers that answer.
-    pub connected_server_count: Option<u64>,
-    /// Tools of all servers.
-    pub tool_count: Option<u64>,
-    /// Servers by protocol.
-    pub server_protocol_counts: Option<ServerProtocolCounts>,
-    /// IDE configurations that hold our entry.
-    pub configured_ide_count: u64,
-    /// Servers by the error that they are in.
-    pub current_error_codes: Standing,
-}
-
 /// What a mark did to a [`State`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -258,19 +219,13 @@ pub fn tokens_saved(indexed: Option<u64>, returned: Option<u64>) -> u64 {
     }
 }
 
-/// The name under which a client is kept: itself when it has the form of the contract, else `unknown`.
-/// Callers pass canonical names; this keeps the store clean whatever they pass.
-pub fn kept_client_name(name: &str) -> &str {
-    if is_canonical(name) { name } else { UNKNOWN }
-}
-
 impl Funnel {
     /// Applies one mark; true when a flag flipped or a client was added.
     pub fn apply(&mut self, mark: &Mark<'_>) -> bool {
         match *mark {
             Mark::Client(name) => {
                 let first = !std::mem::replace(&mut self.mcp_client, true);
-                self.add_client(kept_client_name(name)) || first
+                self.add_client(name) || first
             }
             Mark::ServerConnected => !std::mem::replace(&mut self.connected_server, true),
             Mark::Discovery { .. } => !std::mem::replace(&mut self.retrieve_tools_call, true),
@@ -322,19 +277,12 @@ impl Counters {
     }
 
     fn counter(&mut self, mark: &Mark<'_>) -> Option<&mut u64> {
-        let (requests, builtin) = (&mut self.surface_requests, &mut self.builtin_tool_calls);
         Some(match *mark {
             Mark::UpstreamCall => &mut self.upstream_tool_calls,
             Mark::Ended(Ending::Clean) => &mut self.ended_clean,
             Mark::Ended(Ending::Crash) => &mut self.ended_crashed,
-            Mark::Request(Surface::Mcp) => &mut requests.mcp,
-            Mark::Request(Surface::Cli) => &mut requests.cli,
-            Mark::Request(Surface::Webui) => &mut requests.webui,
-            Mark::Request(Surface::Tray) => &mut requests.tray,
-            Mark::Request(Surface::Unknown) => &mut requests.unknown,
-            Mark::Builtin(BuiltinTool::RetrieveTools) => &mut builtin.retrieve_tools,
-            Mark::Builtin(BuiltinTool::CallTool) => &mut builtin.call_tool,
-            Mark::Builtin(BuiltinTool::TelemetryStatus) => &mut builtin.telemetry_status,
+            Mark::Request(surface) => self.surface_requests.of(surface),
+            Mark::Builtin(tool) => self.builtin_tool_calls.of(tool),
             Mark::Client(_)
             | Mark::ServerConnected
             | Mark::Discovery { .. }

@@ -2,11 +2,11 @@
 //!
 //! One rule: says what is so afterwards, not only what was asked for.
 
-use super::output::{self, Format};
+use super::output::{self, Format, Report};
 use super::{Call, Failure};
 use crate::autostart::{self, Way};
+use crate::json::Node;
 use crate::machine;
-use crate::node::Node;
 use crate::paths::DataDir;
 use std::process::ExitCode;
 
@@ -21,29 +21,27 @@ pub(super) fn status(call: &Call) -> Result<ExitCode, Failure> {
         _ => "none",
     };
     let way = Way::usual().ok().map(Way::as_str);
-    let node = Node::Object(vec![
-        ("enabled", enabled.into()),
-        ("source", source.into()),
-        ("way", way.into()),
-    ]);
-    output::print(&match format {
-        Format::Json => node.to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node)?,
-        Format::Table => {
-            let word = |enabled| if enabled { "yes" } else { "no" };
-            let source = match source {
-                "entry" => "its entry in the system",
-                "sidecar" => "what was answered or set before",
-                _ => "there is no entry",
-            };
-            format!(
-                "Starts at login    {}\n  because          {source}\n  way              {}\n",
-                enabled.map_or("not knowable here", word),
-                way.unwrap_or("none on this system"),
-            )
-        }
-    })
+    let node = || {
+        Node::Object(vec![
+            ("enabled", enabled.into()),
+            ("source", source.into()),
+            ("way", way.into()),
+        ])
+    };
+    let table = || {
+        let word = |enabled| if enabled { "yes" } else { "no" };
+        let because = match source {
+            "entry" => "its entry in the system",
+            "sidecar" => "what was answered or set before",
+            _ => "there is no entry",
+        };
+        format!(
+            "Starts at login    {}\n  because          {because}\n  way              {}\n",
+            enabled.map_or("not knowable here", word),
+            way.unwrap_or("none on this system"),
+        )
+    };
+    Report { node, table }.print(format)
 }
 
 pub(super) fn enable(call: &Call) -> Result<ExitCode, Failure> {

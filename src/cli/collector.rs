@@ -2,7 +2,7 @@
 //!
 //! One rule: the world comes in here. The collector itself is told its directory, its key and the time.
 
-use super::output::Format;
+use super::output::{Format, Report};
 use super::{Call, Failure, collector_clock, collector_demo, output};
 use crate::collector::demo;
 use crate::collector::mcpproxy_go;
@@ -16,11 +16,11 @@ use crate::collector::store::{
 };
 use crate::collector::tls::TlsFiles;
 use crate::contract::timestamp;
-use crate::node::Node;
+use crate::json::Node;
 use crate::paths::{DataDir, HOME_VARIABLE};
-use crate::web::log;
+use crate::web::{listen, log};
 use std::ffi::{OsStr, OsString};
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
@@ -39,7 +39,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     };
     // Its directory is removed when this function ends.
     let place = collector_demo::Place::of(call)?;
-    let listen = listen(call)?;
+    let listen = address(call)?;
     let products = call.options.iter().filter(|(name, _)| *name == "product");
     let products = products.map(|(_, value)| name(value.as_deref().unwrap_or_default()));
     let mut products = products.collect::<Result<Vec<_>, _>>().map_err(|f| f.at("collector"))?;
@@ -201,12 +201,7 @@ pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
             Listed { product, retired: own.map(|(_, version)| version.as_str()).collect() }
         })
         .collect();
-    output::print(&match format {
-        Format::Table => table(&listed),
-        Format::Json => node(&listed).to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&listed))?,
-    })
+    Report { node: || node(&listed), table: || table(&listed) }.print(format)
 }
 
 /// A product, and those of its versions that are told to stop.
@@ -429,15 +424,11 @@ fn base_path(call: &Call) -> Result<String, Failure> {
     }
 }
 
-fn listen(call: &Call) -> Result<SocketAddr, Failure> {
+fn address(call: &Call) -> Result<SocketAddr, Failure> {
     let text = call.value("listen").map_or(Some(DEFAULT_LISTEN), OsStr::to_str).unwrap_or_default();
-    // `:8787` is what people write who mean this machine.
-    let text = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
-    let addresses = text.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    match addresses.ok().as_deref() {
-        Some([first, ..]) => Ok(*first),
-        _ => Err(usage(format!(
+    listen::address(text).ok_or_else(|| {
+        usage(format!(
             "--listen needs an address of this machine and a port, such as {DEFAULT_LISTEN}"
-        ))),
-    }
+        ))
+    })
 }

@@ -5,15 +5,15 @@
 use super::collector::{key, located};
 use super::collector_clock::now;
 use super::collector_erase::product;
-use super::output::Format;
+use super::output::{Format, Report};
 use super::{Call, Failure, output};
 use crate::collector::definitions::Day;
 use crate::collector::export::{self, ExportError};
-use crate::collector::import::{self, ImportError, Report};
+use crate::collector::import::{self, ImportError, ImportReport};
 use crate::collector::report::words::counted;
 use crate::collector::row::Standing;
 use crate::collector::store::{self, Location, Note, NoteError, Reader, StoreOptions};
-use crate::node::Node;
+use crate::json::Node;
 use mcpproxy_platform::files;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -128,7 +128,7 @@ fn open(file: &OsStr) -> Result<File, Failure> {
     }
 }
 
-fn said(report: &Report) -> String {
+fn said(report: &ImportReport) -> String {
     let mut text = format!("Stored {}", counted(report.stored, "heartbeat", "heartbeats"));
     let others = [
         (report.duplicates, "were there already"),
@@ -192,16 +192,12 @@ pub(super) fn notes(call: &Call) -> Result<ExitCode, Failure> {
         };
         Node::Object(vec![("notes", Node::List(notes.iter().map(node).collect()))])
     };
-    output::print(&match format {
-        Format::Table if notes.is_empty() => {
-            "No notes; `mcpproxy collector note DATE TEXT` adds one.\n".to_owned()
+    let table = || {
+        if notes.is_empty() {
+            return "No notes; `mcpproxy collector note DATE TEXT` adds one.\n".to_owned();
         }
-        Format::Table => {
-            let row = |note: &Note| [Day(note.day).to_string(), note.text.clone()];
-            output::columns(&notes.iter().map(row).collect::<Vec<_>>())
-        }
-        Format::Json => node().to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node())?,
-    })
+        let row = |note: &Note| [Day(note.day).to_string(), note.text.clone()];
+        output::columns(&notes.iter().map(row).collect::<Vec<_>>())
+    };
+    Report { node, table }.print(format)
 }

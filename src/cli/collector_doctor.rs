@@ -3,12 +3,12 @@
 //! One rule: a failure is in the exit code, a warning is not.
 
 use super::collector_clock;
-use super::output::Format;
+use super::output::{Format, Report};
 use super::{Call, Failure, output};
 use crate::collector::doctor::{self, Check, Dialer, Endpoint, Level};
 use crate::collector::store;
+use crate::json::Node;
 use crate::machine;
-use crate::node::Node;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use std::net::Ipv4Addr;
@@ -40,12 +40,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let dialer = Dialer::new(endpoint, roots.unwrap_or_default());
     let dialer = dialer.map_err(|error| Failure::failed(format!("--ca: {error}")))?;
     let checks = doctor::examine(&dialer, product.as_deref(), now);
-    output::print(&match format {
-        Format::Table => table(&checks),
-        Format::Json => node(&checks).to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&checks))?,
-    })?;
+    Report { node: || node(&checks), table: || table(&checks) }.print(format)?;
     let is_broken = checks.iter().any(|check| check.level == Level::Fail);
     Ok(if is_broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

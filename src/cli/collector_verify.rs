@@ -4,12 +4,12 @@
 
 use super::collector::located;
 use super::collector_clock::now;
-use super::output::{self, Format};
+use super::output::{self, Format, Report};
 use super::{Call, Failure};
 use crate::collector::definitions::Now;
 use crate::collector::store::Reader;
 use crate::collector::verify::{Check, verify};
-use crate::node::Node;
+use crate::json::Node;
 use std::process::ExitCode;
 
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
@@ -17,12 +17,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let now = Now(now()?);
     let checks = Reader::open(&located(call)?).and_then(|reader| verify(&reader, now));
     let checks = checks.map_err(|error| Failure::failed(error.to_string()))?;
-    output::print(&match format {
-        Format::Table => table(&checks),
-        Format::Json => node(&checks).to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&checks))?,
-    })?;
+    Report { node: || node(&checks), table: || table(&checks) }.print(format)?;
     let is_sound = checks.iter().all(|check| check.found() == 0);
     Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

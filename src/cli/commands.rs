@@ -260,6 +260,7 @@ pub const COMMANDS: &[Command] = &names_alone([
     upstream::REMOVE,
     upstream::ENABLE,
     upstream::DISABLE,
+    upstream::SET_COMMAND,
     upstream::TEST,
     upstream::LOGS,
     upstream::RESTART,
@@ -374,7 +375,18 @@ pub const COMMANDS: &[Command] = &names_alone([
                 counts as seen. With --product, everything that is known about this install of it; `--product mcpproxy`\n\
                 is the gateway's own.",
         operands: Operands::None,
-        options: &[PRODUCT, ENDPOINT, EXACT, OUTPUT],
+        options: &[
+            PRODUCT,
+            ENDPOINT,
+            EXACT,
+            Opt {
+                long: "quiet",
+                short: Some('q'),
+                value: None,
+                help: "Print nothing: exit code 0 if heartbeats are sent (of any product), 1 if not",
+            },
+            OUTPUT,
+        ],
         data_dir: true,
         entry: Entry::Parsed(super::status::run),
     },
@@ -393,10 +405,28 @@ pub const COMMANDS: &[Command] = &names_alone([
             PRODUCT,
             ENDPOINT,
             EXACT,
+            #[cfg(feature = "cli")]
+            Opt {
+                long: "explain",
+                short: None,
+                value: None,
+                help: "Each member in a line, with what it means",
+            },
             Opt { long: "output", short: Some('o'), value: Some("FORMAT"), help: "json" },
         ],
         data_dir: true,
         entry: Entry::Parsed(super::show_payload::run),
+    },
+    #[cfg(feature = "cli")]
+    Command {
+        path: &["telemetry", "sent"],
+        summary: "List the heartbeats that were acknowledged",
+        about: "The last 30 of each product and endpoint, newest first. Each is a file with the exact bytes; `telemetry\n\
+                verify FILE` checks one. With -o json, the bytes themselves.",
+        operands: Operands::None,
+        options: &[PRODUCT, ENDPOINT, OUTPUT],
+        data_dir: true,
+        entry: Entry::Parsed(super::sent::run),
     },
     Command {
         path: &["telemetry", "enable"],

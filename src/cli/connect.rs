@@ -2,13 +2,13 @@
 //!
 //! One rule: of a client's file only names of servers and directories of projects are shown, and only to its user.
 
-use super::output::Format;
+use super::output::{Format, Report};
 use super::{Call, Failure, output};
 use crate::connect::{
     self as wiring, CLIENTS, Change, Client, Entry, Found, IDS, Outcome, Places, Plan, Project,
     Server, Spot, Trouble, unified,
 };
-use crate::node::Node;
+use crate::json::Node;
 use crate::paths::HOME_VARIABLE;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -271,12 +271,7 @@ fn list(call: &Call) -> Result<ExitCode, Failure> {
         projects: wiring::projects(client, &places, config.as_deref()),
     });
     let found: Vec<Listed> = found.collect();
-    output::print(&match format {
-        Format::Table => table(&found, &places),
-        Format::Json => node(&found).to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&found))?,
-    })
+    Report { node: || node(&found), table: || table(&found, &places) }.print(format)
 }
 
 /// A client, and what was found of it.

@@ -3,10 +3,10 @@
 //! One rule: every word is the catalog's.
 
 use super::commands::nearest;
-use super::output::Format;
+use super::output::{Format, Report};
 use super::{Call, Failure, output};
 use crate::diagnostics::{CODES, Code, PREFIX, Step, document};
-use crate::node::Node;
+use crate::json::Node;
 use crate::status::diagnostic;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -18,33 +18,25 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
             let codes = Code::ALL.into_iter().map(diagnostic::node).collect();
             Node::Object(vec![("codes", Node::List(codes))])
         };
-        return print(format, list, node);
+        return Report { node, table: list }.print(format);
     };
     let typed = typed.to_string_lossy();
-    let code = Code::parse(&typed).ok_or_else(|| unknown(&typed))?;
-    print(format, || page(code), || diagnostic::node(code))
+    let code = known("explain", &typed)?;
+    Report { node: || diagnostic::node(code), table: || page(code) }.print(format)
 }
 
-fn print(
-    format: Format,
-    table: impl FnOnce() -> String,
-    node: impl FnOnce() -> Node,
-) -> Result<ExitCode, Failure> {
-    output::print(&match format {
-        Format::Table => table(),
-        Format::Json => node().to_json(),
-        Format::Yaml => output::yaml(&node())?,
-    })
-}
-
-fn unknown(typed: &str) -> Failure {
+/// The code that was typed at `place` of the command line.
+pub(super) fn known(place: &str, typed: &str) -> Result<Code, Failure> {
+    if let Some(code) = Code::parse(typed) {
+        return Ok(code);
+    }
     let names = CODES.map(|code| &code[PREFIX.len()..]);
     let capitals = typed.to_ascii_uppercase().replace('-', "_");
     let hint = match nearest(capitals.strip_prefix(PREFIX).unwrap_or(&capitals), &names) {
         Some(near) => format!("did you mean {PREFIX}{near}?"),
         None => "`mcpproxy explain` lists them".to_owned(),
     };
-    Failure::usage("explain", format!("unknown code {typed:?}; {hint}"))
+    Err(Failure::usage(place, format!("unknown code {typed:?}; {hint}")))
 }
 
 fn list() -> String {

@@ -4,7 +4,7 @@
 //! erased what it had.
 
 use super::about::About;
-use super::output::{self, Format};
+use super::output::{self, Format, Report};
 use super::reset_id;
 use super::send::span;
 use super::switch;
@@ -17,8 +17,8 @@ use crate::heartbeat::erasure::{self, ErasureError};
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::sent;
 use crate::identity::{self, IdentityError};
+use crate::json::Node;
 use crate::machine::Surroundings;
-use crate::node::Node;
 use crate::paths::DataDir;
 use crate::products;
 use std::fmt::Write as _;
@@ -63,13 +63,9 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let dir = call.dir()?;
     let name = call.product()?.unwrap_or_else(|| OWN_PRODUCT.to_owned());
     let forgotten = each(&dir, &name, &installs(call, &dir, &name)?, around)?;
-    let text = match format {
-        Format::Table => table(&dir, &name, &forgotten),
-        Format::Json => node(&name, &forgotten).to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&name, &forgotten))?,
-    };
-    let done = output::print(&text)?;
+    let done =
+        Report { node: || node(&name, &forgotten), table: || table(&dir, &name, &forgotten) }
+            .print(format)?;
     failure(&name, &forgotten).map_or(Ok(done), Err)
 }
 

@@ -39,6 +39,8 @@ mod explain;
 mod forget;
 mod help;
 #[cfg(feature = "cli")]
+mod hints;
+#[cfg(feature = "cli")]
 mod man;
 mod output;
 pub mod parse;
@@ -48,6 +50,8 @@ mod reset_id;
 mod schema;
 #[cfg(feature = "heartbeat")]
 mod send;
+#[cfg(feature = "cli")]
+mod sent;
 #[cfg(feature = "serve")]
 mod serve;
 mod show_payload;
@@ -120,6 +124,7 @@ impl Call {
                 PathError::EmptyFlag => Failure { code: 2, ..Failure::failed(error.to_string()) },
                 _ => Failure::failed(error.to_string()),
             })?;
+        output::show_data_dir(dir.root());
         if around.own(CLOCK_VARIABLE).is_some() {
             // What is shown has the time of the hosts: the reading shifts the clock, if it leads to loopback.
             let _ = Permission::read(&self.subject(&dir), around);
@@ -219,7 +224,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match answer(args) {
         Ok(code) => code,
         Err(failure) => {
-            machine::complain(&failure);
+            machine::complain(&output::for_a_person(&failure.to_string()));
             ExitCode::from(failure.code)
         }
     }

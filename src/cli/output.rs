@@ -3,13 +3,15 @@
 //! One rule: a result is on stdout completely or not at all, and a closed pipe is no error.
 
 use super::{Call, Failure};
+use crate::json::Node;
 use crate::visible;
-#[cfg(feature = "cli")]
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
+use std::path::{MAIN_SEPARATOR, Path};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 /// How a status-like command prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,24 @@ impl fmt::Display for FormatError {
                     if cfg!(feature = "cli") { "table, json or yaml" } else { "table or json" };
                 write!(f, "unknown output format {value:?}; use {formats}")
             }
+        }
+    }
+}
+
+/// A result in each form that a command shows it in; only the one that is asked for is made.
+pub(super) struct Report<N, T> {
+    pub(super) node: N,
+    pub(super) table: T,
+}
+
+impl<N: FnOnce() -> Node, T: FnOnce() -> String> Report<N, T> {
+    /// Writes it to stdout.
+    pub(super) fn print(self, format: Format) -> Result<ExitCode, Failure> {
+        match format {
+            Format::Table => print(&(self.table)()),
+            Format::Json => write(&(self.node)().to_json()),
+            #[cfg(feature = "cli")]
+            Format::Yaml => write(&yaml(&(self.node)())?),
         }
     }
 }
@@ -127,8 +147,36 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// Writes a result to stdout as a whole; what cannot be seen of it is spelled out.
+/// How messages name the data directory where they may reach others: a log, or the file of a bug report.
+const DATA_DIR: &str = "<data dir>";
+
+static SHOWN_DATA_DIR: OnceLock<String> = OnceLock::new();
+
+/// From now on a person reads where the data directory of this call is.
+pub(super) fn show_data_dir(dir: &Path) {
+    let home = std::env::home_dir().filter(|home| home.parent().is_some());
+    let shown = match home.and_then(|home| dir.strip_prefix(home).ok().map(Path::to_owned)) {
+        Some(rest) => format!("~{MAIN_SEPARATOR}{}", rest.display()),
+        None => dir.display().to_string(),
+    };
+    let _ = SHOWN_DATA_DIR.set(shown);
+}
+
+/// `text` for the person who typed the command.
+pub(super) fn for_a_person(text: &str) -> Cow<'_, str> {
+    match SHOWN_DATA_DIR.get() {
+        Some(shown) if text.contains(DATA_DIR) => text.replace(DATA_DIR, shown).into(),
+        _ => text.into(),
+    }
+}
+
+/// Writes words for a person to stdout as a whole.
 pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
+    write(&for_a_person(text))
+}
+
+/// Writes a result to stdout as a whole; what cannot be seen of it is spelled out.
+pub(super) fn write(text: &str) -> Result<ExitCode, Failure> {
     let text = visible::lines(text);
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -5,7 +5,7 @@
 use super::commands::{self, Command, Entry, GLOBAL, Operands, Opt, PROGRAM};
 use super::{Call, Failure};
 use lexopt::prelude::*;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Request, Failure> {
         let place = place(&words);
         match parser.next().map_err(|e| usage(&place, &e))? {
             None if version => return Ok(Request::Version { verbose }),
-            None => return Err(missing_word(&words)),
+            None => return without_command(words, call),
             Some(Value(word)) => {
                 let word = word.to_string_lossy().into_owned();
                 words.push(word);
@@ -59,7 +59,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Request, Failure> {
             Some(Long("data-dir")) => call.data_dir = Some(value(&mut parser, &place)?),
             Some(Long("version") | Short('V')) if words.is_empty() => version = true,
             Some(Long("verbose") | Short('v')) if words.is_empty() => verbose = true,
-            Some(other) => return Err(unknown_option(&place, &other, &[])),
+            Some(other) => return Err(unknown_option(&place, &other, None, &[])),
         }
     };
     arguments(&mut parser, command, &mut call)?;
@@ -114,7 +114,19 @@ fn arguments(
                     ));
                 }
             },
-            (None, other) => return Err(unknown_option(&place, &other, command.options)),
+            (None, other) => {
+                let typed = match &other {
+                    Long(name) => Some((*name).to_owned()),
+                    _ => None,
+                };
+                return Err(match typed {
+                    Some(name) => {
+                        let value = parser.optional_value().or_else(|| parser.value().ok());
+                        unknown_option(&place, &Long(&name), value.as_deref(), command.options)
+                    }
+                    None => unknown_option(&place, &other, None, command.options),
+                });
+            }
         }
     }
     match command.operands {
@@ -152,7 +164,12 @@ fn usage(place: &str, error: &lexopt::Error) -> Failure {
     Failure::usage(place, format!("{error}; see {}", help_on(place)))
 }
 
-fn unknown_option(place: &str, argument: &lexopt::Arg<'_>, own: &'static [Opt]) -> Failure {
+fn unknown_option(
+    place: &str,
+    argument: &lexopt::Arg<'_>,
+    value: Option<&OsStr>,
+    own: &'static [Opt],
+) -> Failure {
     let (shown, typed) = match argument {
         Long(name) => (format!("--{name}"), *name),
         Short(name) => (format!("-{name}"), ""),
@@ -160,33 +177,59 @@ fn unknown_option(place: &str, argument: &lexopt::Arg<'_>, own: &'static [Opt]) 
     };
     let known = own.iter().chain(GLOBAL).chain(if place.is_empty() { PROGRAM } else { &[] });
     let known: Vec<&str> = known.map(|option| option.long).collect();
-    let hint = match commands::nearest(typed, &known) {
-        Some(near) => format!("did you mean --{near}?"),
-        None => format!("see {}", help_on(place)),
+    let hint = match (meant(typed, value, own), commands::nearest(typed, &known)) {
+        (Some(meant), _) => meant,
+        (None, Some(near)) => format!("did you mean --{near}?"),
+        (None, None) => format!("see {}", help_on(place)),
     };
     Failure::usage(place, format!("unknown option {shown}; {hint}"))
+}
+
+/// What a build for people knows of other spellings.
+#[cfg(feature = "cli")]
+fn meant(typed: &str, value: Option<&OsStr>, own: &[Opt]) -> Option<String> {
+    super::hints::option(typed, value, own)
+}
+
+#[cfg(not(feature = "cli"))]
+fn meant(_: &str, _: Option<&OsStr>, _: &[Opt]) -> Option<String> {
+    None
 }
 
 fn help_on(place: &str) -> String {
     if place.is_empty() { "`mcpproxy help`".into() } else { format!("`mcpproxy {place} --help`") }
 }
 
-fn missing_word(words: &[String]) -> Failure {
-    if let Some((command, feature)) = commands::compiled_out(words) {
-        return Failure::compiled_out(command, feature);
+/// What a group without a command asks for: its help. `telemetry` alone asks for its status.
+fn without_command(mut words: Vec<String>, call: Call) -> Result<Request, Failure> {
+    if let Some((command, feature)) = commands::compiled_out(&words) {
+        return Err(Failure::compiled_out(command, feature));
     }
-    let place = place(words);
-    let choices = commands::choices(words).join(", ");
-    let help = help_on(&place);
-    Failure::usage(&place, format!("no command is given: one of {choices}; see {help}"))
+    if words == ["telemetry"] {
+        words.push("status".to_owned());
+        if let Some(command) = commands::find(&words) {
+            return Ok(Request::Run(command, call));
+        }
+    }
+    Ok(Request::Help(words))
 }
 
 fn unknown_word(words: &[String]) -> Failure {
-    let Some((word, before)) = words.split_last() else { return missing_word(words) };
+    let (word, before) =
+        words.split_last().map_or(("", words), |(word, before)| (word.as_str(), before));
     let place = place(before);
-    let hint = match commands::nearest(word, &commands::choices(before)) {
-        Some(near) if place.is_empty() => format!("did you mean `mcpproxy {near}`?"),
-        Some(near) => format!("did you mean `mcpproxy {place} {near}`?"),
+    let near = || {
+        let near = commands::nearest(word, &commands::choices(before))?;
+        Some(format!("mcpproxy {}", [before.join(" ").as_str(), near].join(" ").trim_start()))
+    };
+    #[cfg(feature = "cli")]
+    let meant = super::hints::word(&place, word)
+        .or_else(near)
+        .or_else(|| super::hints::of_a_group(word).filter(|_| place.is_empty()));
+    #[cfg(not(feature = "cli"))]
+    let meant = near();
+    let hint = match meant {
+        Some(line) => format!("did you mean `{line}`?"),
         None => format!("see {}", help_on(&place)),
     };
     Failure::usage(&place, format!("unknown command {word:?}; {hint}"))

@@ -11,10 +11,12 @@ use crate::contract::timestamp;
 use crate::diagnostics::Code;
 use crate::gate::Refusal;
 use crate::heartbeat::attempt::{Attempt, Outcome};
+use crate::heartbeat::live::{self, Live};
+use crate::heartbeat::nonce;
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::schedule::{self, Begin};
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{assemble, nonce, preview};
+use crate::heartbeat::unable::Unable;
 use crate::identity::{self, IdentityError};
 use crate::machine::{self, Surroundings};
 use crate::notice::{self, Notice, NoticeError, Program};
@@ -48,7 +50,7 @@ enum SendError {
     /// The gate refused it.
     Refused(Refusal, NextAttempt),
     /// Waiting changes nothing about it.
-    Unable(String),
+    Unable(Unable),
     /// The store did not answer in time.
     Busy,
 }
@@ -155,13 +157,10 @@ fn send(subject: &Subject, at_once: bool) -> Result<String, SendError> {
         clock: &machine::now,
         stopped: &|| false,
     };
-    let outcome = attempt.run(&|state| {
-        assemble::live_host(state, machine::now())
-            .map_or_else(|| preview::own_fields(dir), assemble::Live::from)
-    });
+    let outcome = attempt.run(&|state| Live::of_sender(state, dir, machine::now()));
     let now = machine::now();
     let next = store.read().ok().and_then(|state| {
-        let since = assemble::live_host(&state, now).map(|host| host.started_at);
+        let since = live::live_host(&state, now).map(|host| host.started_at);
         schedule::next_attempt_of(&subject.product.version, &state, &timing, since, now)
     });
     say(outcome, at_once, NextAttempt { next, now })
@@ -215,7 +214,7 @@ fn say(outcome: Outcome, at_once: bool, next: NextAttempt) -> Result<String, Sen
         }
         Outcome::Refused(refusal) => Err(SendError::Refused(refusal, next)),
         Outcome::NotAllowed(consent) => Err(SendError::NotAllowed(consent)),
-        Outcome::Unable(why) => Err(SendError::Unable(coded(code, why))),
+        Outcome::Unable(why) => Err(SendError::Unable(why)),
         Outcome::Busy => Err(SendError::Busy),
     }
 }

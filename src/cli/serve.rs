@@ -4,9 +4,9 @@
 
 use super::{Call, Failure};
 use crate::serve::{self, DEFAULT_LISTEN, Options, ServeError};
-use crate::web::log;
+use crate::web::{listen, log};
 use std::ffi::OsStr;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
 
@@ -28,7 +28,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let options = Options {
         dir: call.dir()?,
         launched_by: call.launched_by()?,
-        listen: listen(call)?,
+        listen: address(call)?,
         stdio: call.has("stdio"),
         allowed_hosts: allowed_hosts(call)?,
         server_stderr: call.has("server-stderr"),
@@ -51,21 +51,17 @@ fn usage(words: impl Into<String>) -> Failure {
 }
 
 /// Where to listen; nowhere with `--stdio` alone.
-fn listen(call: &Call) -> Result<Option<SocketAddr>, Failure> {
+fn address(call: &Call) -> Result<Option<SocketAddr>, Failure> {
     let text = match call.value("listen") {
         None if call.has("stdio") => return Ok(None),
         None => DEFAULT_LISTEN,
         Some(text) => text.to_str().unwrap_or_default(),
     };
-    // `:8080` is what people write who mean this machine.
-    let text = if text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
-    let addresses = text.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    match addresses.ok().as_deref() {
-        Some([first, ..]) => Ok(Some(*first)),
-        _ => Err(usage(format!(
+    listen::address(text).map(Some).ok_or_else(|| {
+        usage(format!(
             "--listen needs an address of this machine and a port, such as {DEFAULT_LISTEN}"
-        ))),
-    }
+        ))
+    })
 }
 
 fn allowed_hosts(call: &Call) -> Result<Vec<String>, Failure> {

@@ -6,7 +6,7 @@ use super::about::About;
 use super::{Call, Failure};
 use crate::consent::Effective;
 use crate::contract::timestamp;
-use crate::heartbeat::preview::{self, Preview};
+use crate::heartbeat::preview::Preview;
 use crate::identity::PROVISIONAL_ID;
 use crate::json;
 use crate::machine::{self, Surroundings};
@@ -28,9 +28,12 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         })?,
         None => machine::now(),
     };
-    let own = || preview::own_fields(&subject.dir);
-    let preview = preview::preview(&subject, around, now, &own);
+    let preview = Preview::read(&subject, None, around, now);
     explain(&preview);
+    #[cfg(feature = "cli")]
+    if call.has("explain") {
+        return super::output::write(&meanings::of(&preview.bytes(), preview.has_provisional_id()));
+    }
     let is_exact = call.has("exact") || call.value("output").is_some();
     match write(&preview, is_exact) {
         // Whoever closed the pipe has seen enough.
@@ -40,6 +43,9 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         _ => Ok(ExitCode::SUCCESS),
     }
 }
+
+#[cfg(feature = "cli")]
+mod meanings;
 
 /// Seconds since 1970, or RFC 3339 as in payloads.
 fn time(text: &OsStr) -> Option<u64> {
@@ -51,19 +57,20 @@ fn time(text: &OsStr) -> Option<u64> {
 /// What the bytes alone do not say, on stderr.
 fn explain(preview: &Preview) {
     let say = |text: &str| machine::complain(&format_args!("mcpproxy: {text}"));
-    if let Some(error) = &preview.store_error {
+    if let Err(error) = &preview.store {
         say(&format!("{error}; shown is what its checkpoint holds"));
     }
-    if let Some(error) = &preview.identity_error {
+    if let Err(error) = &preview.identity {
         say(&format!("{error}; {PROVISIONAL_ID} stands for the id"));
-    } else if preview.provisional_id {
+    } else if preview.has_provisional_id() {
         say(&format!(
             "there is no anonymous id yet, or a new one is due; {PROVISIONAL_ID} stands for it. The real one is made when a \
              host such as `mcpproxy tap` next starts with telemetry on"
         ));
     }
-    let detail = &preview.consent.detail;
-    match preview.consent.effective {
+    let consent = &preview.permission.consent;
+    let detail = &consent.detail;
+    match consent.effective {
         Effective::On => {}
         Effective::LocalOnly => say(&format!("local only, this is not sent: {detail}")),
         Effective::Off => say(&format!("telemetry is off, this is not sent: {detail}")),
@@ -73,18 +80,19 @@ fn explain(preview: &Preview) {
 /// To a file or a pipe go the exact bytes. A terminal gets a line end after them, and eight digits of the id
 /// unless it is asked for: see [`shortened`].
 fn write(preview: &Preview, is_exact: bool) -> io::Result<()> {
+    let bytes = preview.bytes();
     let mut out = io::stdout().lock();
     if !out.is_terminal() {
-        out.write_all(&preview.bytes)?;
+        out.write_all(&bytes)?;
         return out.flush();
     }
-    match shortened(&preview.bytes).filter(|_| !is_exact && !preview.provisional_id) {
+    match shortened(&bytes).filter(|_| !is_exact && !preview.has_provisional_id()) {
         Some(shown) => {
             out.write_all(shown.as_bytes())?;
             let hint = "mcpproxy: eight digits of the id are shown; --exact shows the exact bytes";
             machine::complain(&hint);
         }
-        None => out.write_all(&preview.bytes)?,
+        None => out.write_all(&bytes)?,
     }
     out.write_all(b"\n")?;
     out.flush()

@@ -4,13 +4,15 @@
 //! that a person saw it.
 
 use super::about::About;
-use super::output::{self, Format, shortened};
+use super::output::{self, Format, Report, shortened};
 use super::{Call, Failure};
 use crate::consent::Effective;
 use crate::contract::{AgentEnv, timestamp};
+use crate::json::Node;
 use crate::machine::{self, Surroundings};
-use crate::node::Node;
 use crate::status::Status;
+#[cfg(feature = "serve")]
+use crate::status::errors;
 use crate::status::list::{List, Row};
 use crate::status::unseen::Unseen;
 use crate::visible;
@@ -27,15 +29,27 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         // Not before: the clock of tests follows the endpoint that was just found.
         let now = machine::now();
         let list = List::read(&dir, around, now);
+        if call.has("quiet") {
+            let mut sending = list.rows.iter().map(|row| row.consent.effective);
+            return Ok(answer(sending.any(|effective| effective == Effective::On)));
+        }
         let unseen = if on_terminal { list.unseen(around, now) } else { Vec::new() };
         return print(format, now, &unseen, || table_of_all(&list), || list.to_node());
     }
     let About { subject, place, .. } = About::in_use(call, around)?;
     let now = machine::now();
     let status = Status::read(subject, place, around, now);
+    if call.has("quiet") {
+        return Ok(answer(status.consent.effective == Effective::On));
+    }
     let unseen = status.unseen(around).filter(|_| on_terminal);
     let is_exact = call.has("exact") || !on_terminal;
     print(format, now, unseen.as_slice(), || table(&status, is_exact), || node(&status))
+}
+
+/// What `--quiet` says to a script.
+fn answer(sends: bool) -> ExitCode {
+    if sends { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Behind a table, the notices that no person could see yet.
@@ -47,12 +61,7 @@ fn print(
     node: impl FnOnce() -> Node,
 ) -> Result<ExitCode, Failure> {
     let notices = unseen.iter().map(|unseen| format!("\n{}", unseen.text));
-    let done = output::print(&match format {
-        Format::Table => table() + &notices.collect::<String>(),
-        Format::Json => node().to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node())?,
-    })?;
+    let done = Report { node, table: || table() + &notices.collect::<String>() }.print(format)?;
     unseen.iter().for_each(|unseen| unseen.seen(now));
     Ok(done)
 }
@@ -141,15 +150,15 @@ fn table(status: &Status, is_exact: bool) -> String {
         (state, Some(detail)) => format!("{state}: {detail}"),
         (state, None) => (*state).to_owned(),
     };
-    let funnel = &status.activation;
+    let funnel = &status.payload.activation;
     let clients = match funnel.mcp_clients_seen_ever.as_slice() {
         [] => "none".to_owned(),
         names => names.join(", "),
     };
-    let autostart = status.live.autostart_enabled.map_or("not knowable here", yes);
-    let environment = match status.live.agent_env {
-        AgentEnv::None => status.live.env_kind.to_string(),
-        agents => format!("{} (an agent's {agents})", status.live.env_kind),
+    let autostart = status.payload.autostart_enabled.map_or("not knowable here", yes);
+    let environment = match status.payload.agent_env {
+        AgentEnv::None => status.payload.env_kind.to_string(),
+        agents => format!("{} (an agent's {agents})", status.payload.env_kind),
     };
     let product = &status.subject.product;
     let because = &status.consent;
@@ -167,7 +176,7 @@ fn table(status: &Status, is_exact: bool) -> String {
     row("Endpoint", &status.endpoint.as_deref().unwrap_or("none"));
     row("Data directory", &status.subject.dir.root().to_string_lossy());
     row("Environment", &environment);
-    row("Launched by", &status.launch_source);
+    row("Launched by", &status.payload.launch_source);
     row("Starts at login", &autostart);
     row("Server connected", &yes(funnel.first_connected_server_ever));
     row("Client seen", &yes(funnel.first_mcp_client_ever));
@@ -176,6 +185,10 @@ fn table(status: &Status, is_exact: bool) -> String {
     row("  last 24 h", &funnel.retrieve_tools_calls_24h);
     row("  tokens saved", &state.tokens_saved.value(status.now));
     row("A tool used", &yes(funnel.first_real_tool_call_ever));
+    #[cfg(feature = "serve")]
+    for (name, value) in errors::rows(status.payload.diagnostics.as_ref()) {
+        row(name, &value);
+    }
     row("Store", &store);
     row("Last heartbeat", &time(Some(state.sender.last_success).filter(|at| *at != 0)));
     match status.awaits_host() {

@@ -2,22 +2,24 @@
 //!
 //! One rule: what an entry holds can be secret. Names, command words and origins are shown, nothing else.
 
+mod list;
 mod logs;
 mod restart;
-mod running;
+pub(super) mod running;
 mod test;
 
+pub(super) use list::list;
 pub(super) use logs::logs;
 pub(super) use restart::restart;
+#[cfg(feature = "cli")]
+pub(super) use running::near;
 pub(super) use test::test;
 
-use super::output::Format;
 use super::{Call, Failure, output};
 use crate::config::servers::relative::{is_dotted, is_relative, is_relative_command};
-use crate::config::servers::{self, ChangeError, EntryError, Hint, ServerEntry, Transport};
-use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue, Which};
+use crate::config::servers::{self, ChangeError, EntryError, Hint, ServerEntry};
+use crate::config::{self, DISPLAY_NAME, EDIT_DEADLINE, Editing, NewValue};
 use crate::machine;
-use crate::node::Node;
 use crate::paths::DataDir;
 use mcpproxy_platform::files;
 use std::ffi::OsStr;
@@ -79,20 +81,12 @@ pub(super) fn disable(call: &Call) -> Result<ExitCode, Failure> {
     output::print(&format!("{name:?} is disabled.\n"))
 }
 
-pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
-    let format = Format::of(call, "upstream list")?;
-    let dir = call.dir()?;
-    config::trust::check(&dir).map_err(|why| Failure::failed(why.in_words(Which::Given)))?;
-    let servers = servers::servers(&dir).map_err(|why| {
-        Failure::failed(format!("{why}; repair it or move it away, then try again"))
-    })?;
-    let listed: Vec<Listed> = listed(servers, servers::faults::read(&dir));
-    output::print(&match format {
-        Format::Table => table(&listed),
-        Format::Json => node(&listed).to_json(),
-        #[cfg(feature = "cli")]
-        Format::Yaml => output::yaml(&node(&listed))?,
-    })
+pub(super) fn set_command(call: &Call) -> Result<ExitCode, Failure> {
+    let place = "upstream set-command";
+    let name = named(call, place)?;
+    let command = call.operands.get(1).map_or("", |command| command.to_str().unwrap_or_default());
+    edit(call, name, |e| servers::set_command(e, name, command))?;
+    output::print(&format!("The command of {name:?} is written to {DISPLAY_NAME}.\n"))
 }
 
 fn named<'c>(call: &'c Call, place: &str) -> Result<&'c str, Failure> {
@@ -112,7 +106,10 @@ fn edit<R>(
             }
             ChangeError::NotFound => format!(" ({name:?}); see `mcpproxy upstream list`"),
             ChangeError::LooksAlike => format!(" ({name:?}); see `mcpproxy upstream list`"),
-            ChangeError::Ambiguous | ChangeError::Edit(_) => String::new(),
+            ChangeError::Ambiguous
+            | ChangeError::NoCommand
+            | ChangeError::Unusable
+            | ChangeError::Edit(_) => String::new(),
         };
         Failure::failed(format!("{error}{hint}"))
     })
@@ -274,58 +271,4 @@ fn pairs(
 
 fn text(what: &'static str, value: &OsStr) -> Result<String, AddError> {
     value.to_str().map(str::to_owned).ok_or(AddError::Utf8(what))
-}
-
-/// A server, what the gateway found to be off in what it offers, and what may be wrong with its entry.
-type Listed = (ServerEntry, Vec<String>);
-
-fn listed(servers: Vec<ServerEntry>, mut found: Vec<(String, Vec<String>)>) -> Vec<Listed> {
-    let mut of = |name: &str| {
-        let at = found.iter().position(|(of, _)| of == name)?;
-        Some(found.swap_remove(at).1)
-    };
-    let with_faults = |server: ServerEntry| {
-        let mut faults = of(&server.name).filter(|_| server.enabled).unwrap_or_default();
-        let hint = server.transport.as_ref().ok().and_then(Transport::hint);
-        faults.extend(hint.map(|hint| hint.to_string()));
-        (server, faults)
-    };
-    servers.into_iter().map(with_faults).collect()
-}
-
-fn node(servers: &[Listed]) -> Node {
-    let server = |(server, faults): &Listed| {
-        let shown = |is_command: bool| match &server.transport {
-            Ok(transport) => (matches!(transport, Transport::Stdio { .. }) == is_command)
-                .then(|| transport.shown()),
-            Err(_) => None,
-        };
-        Node::Object(vec![
-            ("name", server.name.as_str().into()),
-            ("protocol", server.spoken().as_str().into()),
-            ("enabled", server.enabled.into()),
-            ("command", shown(true).into()),
-            ("url_origin", shown(false).into()),
-            ("problem", server.trouble().map(|error| error.to_string()).into()),
-            ("faults", Node::List(faults.iter().map(|fault| fault.as_str().into()).collect())),
-        ])
-    };
-    Node::Object(vec![("servers", Node::List(servers.iter().map(server).collect()))])
-}
-
-fn table(servers: &[Listed]) -> String {
-    if servers.is_empty() {
-        return "No servers; `mcpproxy upstream add` adds one.\n".to_owned();
-    }
-    let head = ["NAME", "PROTOCOL", "ENABLED", "SERVER"].map(str::to_owned);
-    let row = |(server, faults): &Listed| {
-        let shown = server.transport.as_ref().map(Transport::shown).ok();
-        let problem = server.trouble().map(|why| format!("problem: {why}"));
-        let faults = faults.iter().map(|fault| format!("fault: {fault}"));
-        let cells: Vec<String> = shown.into_iter().chain(problem).chain(faults).collect();
-        let enabled = if server.enabled { "yes" } else { "no" };
-        [server.name.clone(), server.spoken().as_str().into(), enabled.into(), cells.join("; ")]
-    };
-    let rows: Vec<[String; 4]> = std::iter::once(head).chain(servers.iter().map(row)).collect();
-    output::columns(&rows)
 }

@@ -7,7 +7,7 @@ use super::definitions::Day;
 use super::row::{DAYS, Facts, InstallRow, Step};
 use super::store::{Reader, StoreError};
 use crate::contract::{AgentEnv, Edition, RoutingMode, client_name};
-use crate::node::Node;
+use crate::json::Node;
 use std::io::{self, Write};
 
 /// Why nothing, or not everything, was exported.

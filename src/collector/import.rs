@@ -116,7 +116,7 @@ impl From<StoreError> for ImportError {
 
 /// What became of the lines of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct ImportReport {
     /// Lines that an earlier import of the same file has applied.
     pub before: u64,
     /// Lines that are no received heartbeats: other events of a log, heartbeats that were lost on their way.
@@ -135,7 +135,7 @@ pub struct Report {
     pub damaged: u64,
 }
 
-impl Report {
+impl ImportReport {
     fn add(&mut self, outcome: Outcome) {
         *match outcome {
             Outcome::Stored => &mut self.stored,
@@ -153,11 +153,11 @@ pub fn run(
     store: &mut dyn Writer,
     mut file: impl Read + Seek,
     now: u64,
-) -> Result<Report, ImportError> {
+) -> Result<ImportReport, ImportError> {
     let digest = look(&mut file, now)?;
     let before = store.imported(&digest)?;
     file.seek(SeekFrom::Start(0))?;
-    let mut report = Report { before, ..Report::default() };
+    let mut report = ImportReport { before, ..ImportReport::default() };
     let mut lines = Lines::new(file);
     let mut batch: Vec<(Heartbeat, u64)> = Vec::with_capacity(BATCH);
     let mut applied = before;
@@ -187,7 +187,7 @@ fn commit(
     store: &mut dyn Writer,
     batch: &mut Vec<(Heartbeat, u64)>,
     imported: Imported,
-    report: &mut Report,
+    report: &mut ImportReport,
 ) -> Result<(), StoreError> {
     let incoming: Vec<_> =
         batch.iter().map(|(heartbeat, received)| Incoming::new(heartbeat, *received)).collect();

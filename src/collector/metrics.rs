@@ -125,10 +125,19 @@ impl Metrics {
         text.line("commit_seconds_bucket", format_args!("{{le=\"+Inf\"}}"), sum);
         text.line("commit_seconds_sum", "", seconds(get(&self.commit_micros)));
         text.line("commit_seconds_count", "", sum);
-        let Made { passes, took, bytes, .. } = &now.snapshot;
-        text.head("snapshot_pass_seconds", "gauge", "Time that the last reading of the rows took.");
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        text.line("snapshot_pass_seconds", "", seconds(took));
+        let Made { passes, took, worked, bytes, .. } = &now.snapshot;
+        let help = "Time that the last reading of the rows took.";
+        let of_processor = "Processor time of the last reading of the rows.";
+        for (name, help, time) in [
+            ("snapshot_pass_seconds", help, Some(took)),
+            ("snapshot_pass_processor_seconds", of_processor, worked.as_ref()),
+        ] {
+            if let Some(time) = time {
+                text.head(name, "gauge", help);
+                let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+                text.line(name, "", seconds(micros));
+            }
+        }
         let mut one = |name: &str, kind: &str, help: &str, value: u64| {
             text.head(name, kind, help);
             text.line(name, "", value);

@@ -43,6 +43,8 @@ pub struct Made {
     pub passes: u64,
     /// How long it took.
     pub took: Duration,
+    /// Its processor time, where the system tells it: other work on the machine does not count.
+    pub worked: Option<Duration>,
     /// Rows that were read, because they had changed or all were.
     pub read: u64,
     /// Bytes of the columns.
@@ -100,7 +102,8 @@ pub struct Columns {
     prints: Vec<u64>,
     day0: Vec<u32>,
     last: Vec<u32>,
-    days: Vec<[u64; 6]>,
+    /// Without the words behind the last day: half of all installs live for a day.
+    days: Lists<u64>,
     steps: Vec<[u16; STEPS]>,
     lapses: Vec<u16>,
     marks: Vec<Marks>,
@@ -116,10 +119,13 @@ pub struct Columns {
     words: Vec<String>,
     /// The place of each of them, while rows are added.
     places: HashMap<String, u32>,
-    /// The place that was asked for last: mostly the next one too.
-    last_place: u32,
+    /// Of words that look alike the place that was asked for last: mostly the next one too.
+    recent: [u32; RECENT],
     frozen: Vec<Frozen>,
 }
+
+/// Places that are found without the map.
+const RECENT: usize = 32;
 
 /// A list for each install, one behind the other.
 #[derive(Clone, Debug)]
@@ -165,10 +171,12 @@ impl<T> Lists<T> {
         &mut self.all[place]
     }
 
+    #[inline]
     fn begin(&self, at: usize) -> usize {
         at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize
     }
 
+    #[inline(always)]
     fn at(&self, at: usize) -> &[T] {
         if at >= self.ends.len() {
             return &[];
@@ -245,6 +253,13 @@ impl Snapshot {
         self.columns(product).flat_map(Columns::records)
     }
 
+    /// As [`Self::records`], without a copy of one: a million copies are felt.
+    pub fn each_record<'s>(&'s self, product: Option<&str>, mut each: impl FnMut(&Record<'s>)) {
+        for columns in self.columns(product) {
+            (0..columns.day0.len()).for_each(|at| each(&columns.record(at)));
+        }
+    }
+
     /// What is left of the expired installs of a product, or of all.
     pub fn frozen(&self, product: Option<&str>) -> impl Iterator<Item = &Frozen> {
         self.columns(product).flat_map(|columns| columns.frozen.iter())
@@ -258,12 +273,21 @@ impl Snapshot {
 }
 
 impl Columns {
-    /// Adds an install: about 150 bytes with its versions and clients.
+    /// Adds an install: about 120 bytes with its versions and clients.
     pub fn push(&mut self, row: &InstallRow) {
-        let install = Install::from(row);
+        self.add(&Install::from(row), [Traits::from(&row.first), Traits::from(&row.now)]);
+        self.add_versions_in_use(&row.first.version, &row.now.version);
+        row.versions.iter().for_each(|(name, day)| self.add_version(name, *day));
+        row.clients.iter().for_each(|name| self.add_client(name));
+        self.close();
+    }
+
+    /// Begins an install. Its words follow, then [`Self::close`].
+    fn add(&mut self, install: &Install, [first, now]: [Traits; 2]) {
         self.day0.push(install.day0.0);
         self.last.push(install.last.0);
-        self.days.push(install.days);
+        let words = install.days.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+        self.days.push(install.days[..words].iter().copied());
         self.steps.push(install.steps);
         // None is after the last of the bits.
         self.lapses.push(u16::try_from(install.lapses).unwrap_or(u16::MAX));
@@ -274,19 +298,28 @@ impl Columns {
             is_late_start: install.is_late_start,
             is_flood: install.is_flood,
         });
-        self.first.push(Traits::from(&row.first));
-        self.now.push(Traits::from(&row.now));
-        let version = [self.place(&row.first.version), self.place(&row.now.version)];
+        self.first.push(first);
+        self.now.push(now);
+    }
+
+    fn add_versions_in_use(&mut self, first: &str, now: &str) {
+        let version = [self.place(first), self.place(now)];
         self.version.push(version);
-        for (name, day) in &row.versions {
-            let version = (self.place(name), *day);
-            self.versions.all.push(version);
-        }
+    }
+
+    fn add_version(&mut self, name: &str, day: u32) {
+        let version = (self.place(name), day);
+        self.versions.all.push(version);
+    }
+
+    fn add_client(&mut self, name: &str) {
+        let client = self.place(name);
+        self.clients.all.push(client);
+    }
+
+    /// Ends an install.
+    fn close(&mut self) {
         self.versions.close();
-        for name in &row.clients {
-            let client = self.place(name);
-            self.clients.all.push(client);
-        }
         self.clients.close();
     }
 
@@ -307,10 +340,15 @@ impl Columns {
     }
 
     fn place(&mut self, word: &str) -> u32 {
-        if self.words.get(self.last_place as usize).is_some_and(|last| last == word) {
-            return self.last_place;
+        // The last bytes of versions differ, and the lengths of clients.
+        let last =
+            word.bytes().rev().take(4).fold(word.len(), |sum, byte| sum * 5 + usize::from(byte));
+        let slot = last % RECENT;
+        let recent = self.recent[slot];
+        if self.words.get(recent as usize).is_some_and(|known| known == word) {
+            return recent;
         }
-        self.last_place = match self.places.get(word) {
+        let place = match self.places.get(word) {
             Some(place) => *place,
             None => {
                 let place = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
@@ -319,22 +357,29 @@ impl Columns {
                 place
             }
         };
-        self.last_place
+        self.recent[slot] = place;
+        place
     }
 
     fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        self.iter().enumerate().map(|(at, install)| Record {
-            install,
+        (0..self.day0.len()).map(|at| self.record(at))
+    }
+
+    #[inline(always)]
+    fn record(&self, at: usize) -> Record<'_> {
+        let [first_version, version] = self.version[at];
+        Record {
+            install: self.install(at),
             first: self.first[at],
             now: self.now[at],
-            first_version: &self.words[self.version[at][0] as usize],
-            version: self.version[at][1],
+            first_version: &self.words[first_version as usize],
+            version,
             versions: self.versions.at(at),
             said: self.said.at(at),
             codes: self.codes.at(at),
             clients: self.clients.at(at),
             words: &self.words,
-        })
+        }
     }
 
     /// All installs.
@@ -342,12 +387,15 @@ impl Columns {
         (0..self.day0.len()).map(|at| self.install(at))
     }
 
+    #[inline(always)]
     fn install(&self, at: usize) -> Install {
         let marks = self.marks[at];
+        let mut days = [0; 6];
+        days.iter_mut().zip(self.days.at(at)).for_each(|(day, word)| *day = *word);
         Install {
             day0: Day(self.day0[at]),
             last: Day(self.last[at]),
-            days: self.days[at],
+            days,
             steps: self.steps[at],
             lapses: u32::from(self.lapses[at]),
             who: marks.who,

@@ -2,15 +2,19 @@
 //!
 //! One rule: page, export and `report` are made of the same view, so they can not say different things.
 
+mod tally;
+
+use super::definitions::client::K;
 use super::definitions::{
     self, Activation, Activity, Audience, Clients, Codes, Crashes, Day, DelayRow, Filters, Frozen,
-    Install, LeftOut, Mix, NewInstalls, Now, Retention, Share, Step, StepRow, Survival,
-    Transparency, Versions, client::K,
+    LeftOut, Mix, NewInstalls, Now, Retention, Share, Step, StepRow, Survival, Transparency,
+    Versions, code, crash, version,
 };
 use super::snapshot::{Health, Snapshot};
 use super::store::Note;
 use crate::contract::EnvKind;
 use std::sync::Arc;
+use tally::{COHORTS, CURVES, DELAYED, FUNNEL, Tally};
 
 /// The product whose users set servers up; all others are wrapped servers.
 pub const GATEWAY: &str = "mcpproxy";
@@ -148,85 +152,74 @@ impl View {
     pub fn with(snapshot: &Snapshot, selection: Selection, topics: &[Topic]) -> Self {
         let now = snapshot.made_at;
         let since = selection.since.map(Day::week);
-        let is_recent = move |one: &Install| since.is_none_or(|since| one.day0.week() >= since);
         let product = selection.product.as_deref();
         let filters = &selection.filters;
-        let records = || snapshot.records(product).filter(|one| filters.hold(one));
-        let all = || records().map(|one| one.install);
         let audience = selection.audience;
-        let shown = || all().filter(move |one| one.is_shown_to(audience));
+        let is_gateway = is_gateway(snapshot, product);
+        let mut tally = Tally::of(topics, &selection, now, is_gateway);
+        let wants_products = [Topic::Versions, Topic::Health].iter().any(|of| topics.contains(of));
+        let wants_versions = topics.contains(&Topic::Versions);
+        let (mut versions, mut crashes, mut codes) = (Vec::new(), Vec::new(), Vec::new());
+        let wanted = |name: &&str| product.is_none_or(|product| product == *name);
+        for name in snapshot.names().filter(wanted) {
+            let mut reported = code::Reported::default();
+            let (mut told, mut in_use) = (crash::Told::default(), version::InUse::until(now));
+            // One reading for all that needs no other number: of a million installs each is felt.
+            snapshot.each_record(Some(name), |record| {
+                let is_shown = filters.hold(record) && tally.add(record);
+                if is_shown && wants_products {
+                    reported.add(record);
+                }
+                if is_shown && wants_versions {
+                    told.add(record);
+                    in_use.add(record);
+                }
+            });
+            if wants_products {
+                codes.push((name.to_owned(), reported.end()));
+            }
+            if wants_versions {
+                let mut upgrading = in_use.end();
+                snapshot.each_record(Some(name), |record| {
+                    if filters.hold(record) && record.install.is_shown_to(audience) {
+                        upgrading.add(record);
+                    }
+                });
+                crashes.push((name.to_owned(), told.end()));
+                versions.push((name.to_owned(), upgrading.end()));
+            }
+        }
+        let Tally { mut activity, mut left_out, people, .. } = tally;
+        let Tally { cohorts, rolling, mut survival, mut activation, mut delays, .. } = tally;
+        let crashes = snapshot.has_days.then_some(crashes);
+        let codes = snapshot.has_days.then_some(codes);
+        let environments = topics.contains(&Topic::Environments).then(|| {
+            let mut weeks = tally.mixes.end();
+            weeks.retain(|mix| since.is_none_or(|since| mix.week >= since));
+            Environments { weeks, transparency: tally.transparency, once: tally.once }
+        });
+        let clients = topics.contains(&Topic::Clients);
+        let clients = clients.then(|| tally.clients.end(selection.k.unwrap_or(K)));
+
         let expired = || snapshot.frozen(product);
         let frozen = || expired().filter(|_| filters.is_empty());
         let counts = move |one: &&Frozen| one.group.is_shown_to(audience);
-        // Each reading of a million installs is felt: what no topic shows is made of none.
-        let asks = |wanted: &[Topic]| wanted.iter().any(|topic| topics.contains(topic));
-        let recent = |wanted: &[Topic]| {
-            asks(wanted).then(|| shown().filter(is_recent)).into_iter().flatten()
-        };
         let frozen_recent = |wanted: &[Topic]| {
             let is_recent = move |one: &&Frozen| since.is_none_or(|since| one.week >= since);
-            let some = asks(wanted).then(|| frozen().filter(counts).filter(is_recent));
+            let asks = wanted.iter().any(|topic| topics.contains(topic));
+            let some = asks.then(|| frozen().filter(counts).filter(is_recent));
             some.into_iter().flatten()
         };
-        let (cohorts, curves) = ([Topic::Overview, Topic::Retention], [Topic::Retention]);
-        let (funnel, delayed) = ([Topic::Overview, Topic::Activation], [Topic::Activation]);
-        let retention =
-            definitions::retention(recent(&cohorts), now).with_frozen(frozen_recent(&cohorts), now);
-        let rolling =
-            definitions::rolling(recent(&curves), now).with_frozen(frozen_recent(&curves), now);
-        let mut survival = definitions::survival(recent(&curves), now);
-        frozen_recent(&curves).for_each(|one| survival.add_frozen(one));
-        let steps = if is_gateway(snapshot, selection.product.as_deref()) {
-            Step::GATEWAY
-        } else {
-            Step::WRAPPED
-        };
-        let (mut activity, mut left_out) = definitions::counted(all(), audience, now);
+        let retention = cohorts.end(now).with_frozen(frozen_recent(&COHORTS), now);
+        let rolling = rolling.end(now).with_frozen(frozen_recent(&CURVES), now);
+        frozen_recent(&CURVES).for_each(|one| survival.add_frozen(one));
         frozen().filter(counts).for_each(|one| activity.add_frozen(one));
-        let mut activation = definitions::activation(recent(&funnel), steps, now);
-        frozen_recent(&funnel).for_each(|one| activation.add_frozen(one));
-        let mut delays = definitions::delays(recent(&delayed), steps);
-        let late = frozen_recent(&delayed);
+        frozen_recent(&FUNNEL).for_each(|one| activation.add_frozen(one));
+        let late = frozen_recent(&DELAYED);
         late.for_each(|one| delays.iter_mut().for_each(|row| row.add_frozen(one)));
         for one in frozen().filter(|one| !counts(one)) {
             left_out.add(one.group, one.installs());
         }
-        let environments = asks(&[Topic::Environments]).then(|| {
-            let shown = || records().filter(move |one| one.install.is_shown_to(audience));
-            let recent = shown().filter(move |one| is_recent(&one.install));
-            let mut weeks = definitions::mix(shown(), now);
-            weeks.retain(|mix| since.is_none_or(|since| mix.week >= since));
-            Environments {
-                weeks,
-                transparency: definitions::transparency(shown(), now),
-                once: definitions::once(recent, now),
-            }
-        });
-        let wanted = |name: &&str| product.is_none_or(|product| product == *name);
-        let wants_versions = topics.contains(&Topic::Versions);
-        let wants_codes = wants_versions || topics.contains(&Topic::Health);
-        let (mut versions, mut crashes, mut codes) = (Vec::new(), Vec::new(), Vec::new());
-        for name in snapshot.names().filter(wanted).filter(|_| wants_codes) {
-            let shown = || {
-                let records = snapshot.records(Some(name)).filter(|one| filters.hold(one));
-                records.filter(move |one| one.install.is_shown_to(audience))
-            };
-            codes.push((name.to_owned(), definitions::codes(shown())));
-            if wants_versions {
-                crashes.push((name.to_owned(), definitions::crashes(shown())));
-                versions.push((name.to_owned(), definitions::versions(shown, now)));
-            }
-        }
-        let crashes = snapshot.has_days.then_some(crashes);
-        let codes = snapshot.has_days.then_some(codes);
-        let clients = topics.contains(&Topic::Clients).then(|| {
-            let shown = records().filter(move |one| one.install.is_shown_to(audience));
-            definitions::clients(shown, now, selection.k.unwrap_or(K))
-        });
-        let people = match asks(&[Topic::Overview]) {
-            true => definitions::share_of_people(all(), now),
-            false => Share::default(),
-        };
         let left = expired().filter(|_| !filters.is_empty());
         let expired_left_out = left.map(Frozen::installs).sum();
         Self {

@@ -94,8 +94,8 @@ pub struct Editing {
 }
 
 impl Editing {
-    /// An edit of a text. Public for the fuzz targets only, which have no time for files: everybody else
-    /// edits under the lock, with [`edit`].
+    /// An edit of a text. Public for the fuzz targets, which have no time for files; here, for what is only shown.
+    /// Files are edited under the lock, with [`edit`].
     #[doc(hidden)]
     pub fn of(bytes: Vec<u8>) -> Result<Self, EditError> {
         let telemetry = reader::parse_section(&bytes).map_err(EditError::Unusable)?;

@@ -143,12 +143,11 @@ pub fn text_member(bytes: &[u8], key: &str) -> Result<Option<String>, ConfigErro
 
 /// The root object of a config text; else what is wrong with it, without values.
 pub(super) fn root(bytes: &[u8]) -> Result<Value<'_>, ConfigError> {
-    let (text, skipped) = without_bom(bytes);
+    let (text, _) = without_bom(bytes);
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err(ConfigError::Empty);
     }
-    let root = json::parse(text)
-        .map_err(|e| ConfigError::Json(json::Error { offset: e.offset + skipped, ..e }))?;
+    let root = json::parse(text).map_err(ConfigError::Json)?;
     match root.members() {
         Some(_) => Ok(root),
         None => Err(ConfigError::NotAnObject),

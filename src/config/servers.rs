@@ -15,14 +15,17 @@ pub mod relative;
 #[cfg(test)]
 mod tests;
 mod url;
+mod written;
 
-pub use change::{ChangeError, add, check, remove, set_enabled};
+pub use change::{ChangeError, add, check, remove, set_command, set_enabled};
 pub use error::{EntryError, ServersError};
 pub use hint::Hint;
 pub use names::{NameError, SEPARATOR};
 pub use url::{UrlError, is_sse_address};
+pub use written::{Written, rehearse, written};
 
 use super::{ConfigError, reader};
+use crate::contract::Protocol;
 use crate::environment::names::OBJECTIONS;
 use crate::json::{Data, Value};
 use crate::paths::{DataDir, HOME_VARIABLE};
@@ -93,34 +96,6 @@ const OF_THIS_SYSTEM: &[&str] = match std::env::consts::OS.as_bytes() {
 /// All objections are passed on, because a server may itself be a host of this library.
 pub fn passed_variables() -> impl Iterator<Item = &'static str> {
     OF_THIS_SYSTEM.iter().chain(OBJECTIONS).copied()
-}
-
-/// What an entry says of its protocol, in the terms of the heartbeat's `server_protocol_counts`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// A child process.
-    Stdio,
-    /// HTTP, not said which kind.
-    Http,
-    /// HTTP with server-sent events (protocol 2024-11-05).
-    Sse,
-    /// Streamable HTTP.
-    StreamableHttp,
-    /// Not said: decided by what the entry holds.
-    Auto,
-}
-
-impl Protocol {
-    /// The protocol's name, as the heartbeat spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stdio => "stdio",
-            Self::Http => "http",
-            Self::Sse => "sse",
-            Self::StreamableHttp => "streamable_http",
-            Self::Auto => "auto",
-        }
-    }
 }
 
 /// How a server is reached. Texts are as written; [`ServerEntry::expanded`] expands variables in them.

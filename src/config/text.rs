@@ -253,7 +253,7 @@ mod tests {
         };
         assert_eq!(fails("{\"telemetry\":7}"), "`telemetry` must be an object");
         assert_eq!(fails("[]"), "it is not a JSON object");
-        assert!(fails("{\"a\":1,}").contains("not valid JSON"));
+        assert!(fails("{\"a\":1,}").contains("not valid JSON: a comma with nothing behind it"));
     }
 
     fn entry(name: Option<&str>) -> NewValue {

@@ -10,7 +10,7 @@ mod switch;
 
 pub use configs::{Configs, Stamps, stamps};
 pub use endpoint::{EndpointError, Target};
-pub use policy::Policy;
+pub use policy::{Policy, PolicyError};
 pub use switch::{Switch, Switched, switch};
 
 use crate::build_info;

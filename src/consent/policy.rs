@@ -5,6 +5,7 @@
 use crate::config;
 use crate::json::{self, Value};
 use mcpproxy_platform::{files, policy};
+use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// What the policy says.
@@ -16,7 +17,31 @@ pub enum Policy {
     /// Telemetry is off.
     Off,
     /// It cannot be used, and it may say no: why.
-    Unusable(String),
+    Unusable(PolicyError),
+}
+
+/// Why a policy cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyError {
+    /// It cannot be read, for this reason.
+    Unread(String),
+    /// It is not JSON.
+    NotJson(json::Error),
+    /// It does not say what `telemetry` is.
+    Silent,
+    /// `telemetry` is there, and neither true nor false.
+    NotAFlag,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unread(why) => f.write_str(why),
+            Self::NotJson(error) => write!(f, "it is not valid JSON: {error}"),
+            Self::Silent => f.write_str("it does not say what `telemetry` is"),
+            Self::NotAFlag => f.write_str("`telemetry` must be true or false"),
+        }
+    }
 }
 
 /// Where it stands, for people.
@@ -42,7 +67,7 @@ impl Policy {
         match policy::read() {
             Ok(None) => Self::Silent,
             Ok(Some(bytes)) => Self::parse(&bytes),
-            Err(error) => Self::Unusable(files::reason(&error)),
+            Err(error) => Self::Unusable(PolicyError::Unread(files::reason(&error))),
         }
     }
 
@@ -51,10 +76,10 @@ impl Policy {
             Ok(root) => match root.get("telemetry").map(Value::as_bool) {
                 Some(Some(true)) => Self::Silent,
                 Some(Some(false)) => Self::Off,
-                Some(None) => Self::Unusable("`telemetry` must be true or false".to_owned()),
-                None => Self::Unusable("it does not say what `telemetry` is".to_owned()),
+                Some(None) => Self::Unusable(PolicyError::NotAFlag),
+                None => Self::Unusable(PolicyError::Silent),
             },
-            Err(error) => Self::Unusable(format!("it is not valid JSON: {error}")),
+            Err(error) => Self::Unusable(PolicyError::NotJson(error)),
         }
     }
 

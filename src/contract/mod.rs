@@ -16,8 +16,8 @@ pub mod timestamp;
 mod wire;
 
 pub use payload::{
-    Activation, BuiltinToolCalls, Diagnostics, EnvMarkers, Payload, ServerProtocolCounts,
-    SurfaceRequests, version_of,
+    Activation, BuiltinTool, BuiltinToolCalls, Diagnostics, EnvMarkers, Payload, Protocol,
+    ServerProtocolCounts, Surface, SurfaceRequests, version_of,
 };
 pub use product::Product;
 pub(crate) use shapes::is_version;
@@ -25,6 +25,7 @@ pub use terms::{
     AgentEnv, Arch, CallBucket, Edition, EnvKind, LaunchSource, Os, RoutingMode, Shutdown,
     TokensBucket,
 };
+pub(crate) use wire::Wire;
 
 /// One version of the contract.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::compare::contains;
 use super::product::Product;
 use super::table::{Member, Node, Text};
 use super::tables::{DIAGNOSTIC_CODES, POINTERS};
-use super::wire::{Omittable, Strings, Typed, Wire, strings_node, wire_object};
+use super::wire::{Omittable, Strings, Typed, Wire, strings_node, wire_counts, wire_object};
 use super::{
     AgentEnv, Arch, CallBucket, Edition, EnvKind, LaunchSource, Os, RoutingMode, Shutdown,
     TokensBucket,
@@ -130,53 +130,56 @@ wire_object! {
     }
 }
 
-wire_object! {
+wire_counts! {
     at "/properties/surface_requests";
     /// Requests by surface.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-    pub struct SurfaceRequests {
+    pub struct SurfaceRequests;
+    /// Where a request arrived.
+    pub enum Surface {
         /// Tool calls over MCP.
-        pub mcp: u64,
+        Mcp = mcp,
         /// Requests of our own command line.
-        pub cli: u64,
+        Cli = cli,
         /// Requests of the status page.
-        pub webui: u64,
+        Webui = webui,
         /// Requests of the tray.
-        pub tray: u64,
+        Tray = tray,
         /// Any other.
-        pub unknown: u64,
+        Unknown = unknown,
     }
 }
 
-wire_object! {
+wire_counts! {
     at "/properties/builtin_tool_calls";
     /// Calls of the gateway's own tools.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-    pub struct BuiltinToolCalls {
+    pub struct BuiltinToolCalls;
+    /// A tool of the gateway's own; its name is that of the member.
+    pub enum BuiltinTool {
         /// `retrieve_tools`
-        pub retrieve_tools: u64,
+        RetrieveTools = retrieve_tools,
         /// `call_tool`
-        pub call_tool: u64,
+        CallTool = call_tool,
         /// `telemetry_status`
-        pub telemetry_status: u64,
+        TelemetryStatus = telemetry_status,
     }
 }
 
-wire_object! {
+wire_counts! {
     at "/properties/server_protocol_counts";
     /// Upstream servers by protocol.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-    pub struct ServerProtocolCounts {
-        /// stdio
-        pub stdio: u64,
-        /// plain HTTP
-        pub http: u64,
-        /// HTTP with server-sent events
-        pub sse: u64,
-        /// streamable HTTP
-        pub streamable_http: u64,
-        /// not decided yet
-        pub auto: u64,
+    pub struct ServerProtocolCounts;
+    /// What an upstream server speaks, as its entry says.
+    pub enum Protocol {
+        /// A child process.
+        Stdio = stdio,
+        /// HTTP, not said which kind.
+        Http = http,
+        /// HTTP with server-sent events (protocol 2024-11-05).
+        Sse = sse,
+        /// Streamable HTTP.
+        StreamableHttp = streamable_http,
+        /// Not said: decided by what the entry holds.
+        Auto = auto,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::table::Node;
 use super::wire::{Omittable, Typed, Wire};
+use crate::json::Node as Shown;
 
 macro_rules! vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -29,6 +30,10 @@ macro_rules! vocabulary {
         }
 
         impl Wire for $name {
+            fn to_node(&self) -> Shown {
+                self.as_str().into()
+            }
+
             fn write(&self, out: &mut String) {
                 // Spellings need no escape: letters, digits, `_`, `-` and `+`.
                 out.push('"');

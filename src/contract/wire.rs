@@ -4,12 +4,13 @@
 //! with the schema and the encoding all follow from it, so none of them can forget a member.
 
 use super::table::{Node, Text};
+use super::tables::DIAGNOSTIC_CODES;
 use super::{MAX_CLIENTS, MAX_COUNT};
-use crate::json;
+use crate::json::{self, Node as Shown};
 use std::collections::BTreeMap;
 
 /// A value as a member of a payload.
-pub(super) trait Wire {
+pub(crate) trait Wire {
     /// Whether every payload has it.
     const REQUIRED: bool = true;
 
@@ -20,6 +21,10 @@ pub(super) trait Wire {
 
     /// Appends the value.
     fn write(&self, out: &mut String);
+
+    /// The value as it is shown to people and their programs: objects have all members of the contract, in its
+    /// order, and those that a payload omits are null.
+    fn to_node(&self) -> Shown;
 
     /// Appends what `node` allows of the value.
     fn write_as(&self, _node: &Node, out: &mut String) {
@@ -43,6 +48,10 @@ impl<T: Omittable> Wire for Option<T> {
         self.is_some()
     }
 
+    fn to_node(&self) -> Shown {
+        self.as_ref().map(Wire::to_node).into()
+    }
+
     fn write(&self, out: &mut String) {
         if let Some(value) = self {
             value.write(out);
@@ -55,6 +64,10 @@ impl<T: Omittable> Typed for Option<T> {
 }
 
 impl Wire for bool {
+    fn to_node(&self) -> Shown {
+        (*self).into()
+    }
+
     fn write(&self, out: &mut String) {
         out.push_str(if *self { "true" } else { "false" });
     }
@@ -65,6 +78,10 @@ impl Typed for bool {
 }
 
 impl Wire for Option<bool> {
+    fn to_node(&self) -> Shown {
+        (*self).into()
+    }
+
     fn write(&self, out: &mut String) {
         match self {
             Some(value) => value.write(out),
@@ -78,6 +95,10 @@ impl Typed for Option<bool> {
 }
 
 impl Wire for u64 {
+    fn to_node(&self) -> Shown {
+        (*self).into()
+    }
+
     fn write(&self, out: &mut String) {
         let mut rest = (*self).min(MAX_COUNT);
         let mut digits = [b'0'; 20];
@@ -109,6 +130,12 @@ impl Omittable for u64 {}
 
 /// Counts by code.
 impl Wire for BTreeMap<String, u64> {
+    fn to_node(&self) -> Shown {
+        let counts =
+            DIAGNOSTIC_CODES.iter().filter_map(|code| Some((*code, (*self.get(*code)?).into())));
+        Shown::Object(counts.collect())
+    }
+
     fn write(&self, out: &mut String) {
         write_counts(self.iter(), out);
     }
@@ -141,6 +168,10 @@ pub(super) trait Strings: Wire {
 }
 
 impl Wire for String {
+    fn to_node(&self) -> Shown {
+        self.as_str().into()
+    }
+
     fn write(&self, out: &mut String) {
         json::write_str(out, self);
     }
@@ -150,6 +181,10 @@ impl Strings for String {}
 
 impl Wire for Option<String> {
     const REQUIRED: bool = false;
+
+    fn to_node(&self) -> Shown {
+        self.as_deref().into()
+    }
 
     fn is_sent(&self) -> bool {
         self.is_some()
@@ -165,6 +200,10 @@ impl Wire for Option<String> {
 impl Strings for Option<String> {}
 
 impl Wire for Vec<String> {
+    fn to_node(&self) -> Shown {
+        Shown::List(self.iter().map(|text| text.as_str().into()).collect())
+    }
+
     fn write(&self, out: &mut String) {
         out.push('[');
         for (i, text) in self.iter().enumerate() {
@@ -251,6 +290,10 @@ macro_rules! wire_object {
                 }
                 out.push('}');
             }
+
+            fn to_node(&self) -> $crate::json::Node {
+                $crate::json::Node::Object(vec![$((stringify!($field), self.$field.to_node()),)+])
+            }
         }
 
         impl Typed for $name {
@@ -261,3 +304,49 @@ macro_rules! wire_object {
     };
 }
 pub(super) use wire_object;
+
+/// Declares an object of counts, and the enum of what it counts: each member is named once.
+macro_rules! wire_counts {
+    (
+        at $at:literal;
+        $(#[$meta:meta])*
+        pub struct $name:ident;
+        $(#[$key_meta:meta])*
+        pub enum $key:ident {
+            $($(#[$field_meta:meta])* $variant:ident = $field:ident,)+
+        }
+    ) => {
+        wire_object! {
+            at $at;
+            $(#[$meta])*
+            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+            pub struct $name { $($(#[$field_meta])* pub $field: u64,)+ }
+        }
+
+        $(#[$key_meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $key { $($(#[$field_meta])* $variant,)+ }
+
+        impl $key {
+            /// All of them, in the order of the contract.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Its name in the contract.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($field),)+
+                }
+            }
+        }
+
+        impl $name {
+            /// The count of `key`.
+            pub const fn of(&mut self, key: $key) -> &mut u64 {
+                match key {
+                    $($key::$variant => &mut self.$field,)+
+                }
+            }
+        }
+    };
+}
+pub(super) use wire_counts;

@@ -35,6 +35,17 @@ pub enum Action {
     FindProgram,
 }
 
+/// The spellings of all actions.
+pub const ACTIONS: [&str; Action::ALL.len()] = {
+    let mut all = [""; Action::ALL.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = Action::ALL[at].as_str();
+        at += 1;
+    }
+    all
+};
+
 impl Action {
     /// Every action.
     pub const ALL: [Self; 5] = [ShowLogs, Restart, Retry, DisableServer, FindProgram];

@@ -8,7 +8,7 @@ mod catalog;
 mod codes;
 
 #[cfg(any(feature = "cli", feature = "serve"))]
-pub use catalog::{Action, RESERVED, Step};
+pub use catalog::{ACTIONS, Action, RESERVED, Step};
 pub use codes::{CODES, Code, Severity};
 
 use std::fmt;

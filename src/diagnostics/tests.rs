@@ -85,7 +85,7 @@ fn only_what_a_change_can_mend_is_permanent() {
 
 #[cfg(any(feature = "cli", feature = "serve"))]
 mod catalog {
-    use crate::diagnostics::{Action, Code, Severity, Step};
+    use crate::diagnostics::{ACTIONS, Action, Code, Severity, Step};
 
     #[test]
     fn every_code_says_in_one_sentence_what_it_means_and_names_a_step() {
@@ -121,6 +121,7 @@ mod catalog {
             assert_eq!(Action::parse(action.as_str()), Some(action));
         }
         assert_eq!(Action::parse("log_in"), None);
+        assert_eq!(ACTIONS, Action::ALL.map(Action::as_str));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Is everything as it should be, and what to do about what is not.
 //!
-//! One rule: it changes nothing and asks nobody, unless it is told to connect to the endpoint.
+//! One rule: it changes nothing, and connects to nothing and starts no server unless it is told to.
 
 mod data;
 mod endpoint;
@@ -8,10 +8,13 @@ mod servers;
 mod telemetry;
 mod wiring;
 
+#[cfg(feature = "serve")]
+pub(crate) use servers::{ServerError, one as server};
+
 use crate::build_info;
 use crate::diagnostics::Code;
+use crate::json::Node;
 use crate::machine::{self, Surroundings};
-use crate::node::Node;
 use crate::paths::Place;
 use crate::products::Subject;
 use crate::status::Status;
@@ -49,11 +52,14 @@ pub(crate) struct Check {
     pub(crate) advice: Option<String>,
     /// What the catalog calls it.
     pub(crate) code: Option<Code>,
+    /// What a server wrote last on standard error, scrubbed.
+    pub(crate) lines: Vec<String>,
 }
 
 impl Check {
     fn ok(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, level: Level::Ok, found: found.into(), advice: None, code: None }
+        let (found, lines) = (found.into(), Vec::new());
+        Self { name, level: Level::Ok, found, advice: None, code: None, lines }
     }
 
     fn warn(name: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
@@ -75,6 +81,7 @@ impl Check {
             ("found", self.found.as_str().into()),
             ("advice", self.advice.clone().into()),
             ("code", self.code.map(Code::as_str).into()),
+            ("lines", Node::List(self.lines.iter().map(|line| line.as_str().into()).collect())),
         ])
     }
 }
@@ -103,7 +110,7 @@ pub(crate) fn examine(
     checks.extend(endpoint::check(target, is_online));
     checks.extend(endpoint::retirement(&status));
     if is_own {
-        checks.extend(servers::check(dir));
+        checks.extend(servers::check(dir, is_online));
         checks.extend(wiring::check());
     }
     checks

@@ -3,78 +3,17 @@
 //! One rule: pure. The same inputs give the same bytes, so what is shown is what is sent.
 
 use super::lifetime;
-use super::timing::LIVE_FOR;
-use crate::activation::state::{Counters, Funnel, Install, LiveMark, Pending};
-use crate::activation::{Standing, State, clients};
+use super::live::Live;
+use crate::activation::state::{Counters, Funnel, Install, Pending};
+use crate::activation::{State, clients};
 use crate::build_info;
 use crate::contract::{
-    Activation, AgentEnv, CallBucket, EnvKind, EnvMarkers, LaunchSource, Payload, Product,
-    RoutingMode, ServerProtocolCounts, Shutdown, TokensBucket, product, timestamp,
+    Activation, CallBucket, LaunchSource, Payload, Product, Shutdown, TokensBucket, product,
+    timestamp,
 };
 use crate::gate::{self, Own, PrivateWords};
 use crate::identity::Identity;
 use crate::json;
-
-/// The process-bound fields of a payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Live {
-    /// How the process was launched (without the installer overlay).
-    pub launch_source: LaunchSource,
-    /// Whether we start at login.
-    pub autostart_enabled: Option<bool>,
-    /// Its environment.
-    pub env_kind: EnvKind,
-    /// The markers behind it.
-    pub env_markers: EnvMarkers,
-    /// Whether that is an agent's, where nobody sits.
-    pub agent_env: AgentEnv,
-    /// How it routes; `None` for a command line.
-    pub routing_mode: Option<RoutingMode>,
-    /// When it started; `None` for a command line.
-    pub started_at: Option<u64>,
-    /// Configured servers.
-    pub server_count: Option<u64>,
-    /// Servers that answer.
-    pub connected_server_count: Option<u64>,
-    /// Tools of all servers.
-    pub tool_count: Option<u64>,
-    /// Servers by protocol.
-    pub server_protocol_counts: Option<ServerProtocolCounts>,
-    /// IDE configurations that hold our entry.
-    pub configured_ide_count: u64,
-    /// Servers by the error that they are in.
-    pub current_error_codes: Standing,
-}
-
-impl From<&LiveMark> for Live {
-    fn from(mark: &LiveMark) -> Self {
-        Self {
-            launch_source: mark.launch_source,
-            autostart_enabled: mark.autostart_enabled,
-            env_kind: mark.env_kind,
-            env_markers: mark.env_markers,
-            agent_env: mark.agent_env,
-            routing_mode: Some(mark.routing_mode),
-            started_at: Some(mark.started_at),
-            server_count: mark.server_count,
-            connected_server_count: mark.connected_server_count,
-            tool_count: mark.tool_count,
-            server_protocol_counts: mark.server_protocol_counts,
-            configured_ide_count: mark.configured_ide_count,
-            current_error_codes: mark.current_error_codes.clone(),
-        }
-    }
-}
-
-/// The freshest live host of the install, a gateway before taps.
-pub fn live_host(state: &State, now: u64) -> Option<&LiveMark> {
-    let fresh = |mark: &&LiveMark| super::schedule::is_fresh(mark, now);
-    let serve = state.live_serve.as_ref().filter(fresh);
-    serve.or_else(|| state.live_tap.as_ref().filter(fresh))
-}
-
-const _: () =
-    assert!(LIVE_FOR > super::timing::TICK, "a live host must not go stale between ticks");
 
 /// Which client names may be sent.
 #[derive(Clone, Default)]
@@ -109,21 +48,21 @@ pub fn assemble(
     Payload {
         product: product.clone(),
         anonymous_id: identity.anonymous_id.clone(),
-        env_kind: live.env_kind,
-        env_markers: live.env_markers,
-        agent_env: live.agent_env,
-        launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
-        autostart_enabled: live.autostart_enabled,
-        activation: activation(state, live.configured_ide_count, policy, now),
+        env_kind: live.process.env_kind,
+        env_markers: live.process.env_markers,
+        agent_env: live.process.agent_env,
+        launch_source: if installer { LaunchSource::Installer } else { live.process.launch_source },
+        autostart_enabled: live.process.autostart_enabled,
+        activation: activation(state, live.counts.configured_ide_count, policy, now),
         version: version.to_owned(),
         current_version: Some(version.to_owned()),
         previous_version: Some(previous_version.to_owned()),
         edition: build_info::EDITION,
         os: build_info::os(),
         arch: build_info::arch(),
-        server_count: live.server_count,
-        connected_server_count: live.connected_server_count,
-        tool_count: live.tool_count,
+        server_count: live.counts.server_count,
+        connected_server_count: live.counts.connected_server_count,
+        tool_count: live.counts.tool_count,
         uptime_hours: live.started_at.map(|at| now.saturating_sub(at) / 3600),
         routing_mode: live.routing_mode,
         timestamp: timestamp::format(now),
@@ -135,9 +74,13 @@ pub fn assemble(
         surface_requests: Some(surface_requests),
         builtin_tool_calls: Some(builtin_tool_calls),
         upstream_tool_call_count_bucket: Some(CallBucket::of(upstream_tool_calls)),
-        server_protocol_counts: live.server_protocol_counts,
+        server_protocol_counts: live.counts.server_protocol_counts,
         #[cfg(feature = "serve")]
-        diagnostics: super::errors::diagnostics(&state.errors, &live.current_error_codes, now),
+        diagnostics: super::errors::diagnostics(
+            &state.errors,
+            &live.counts.current_error_codes,
+            now,
+        ),
         #[cfg(not(feature = "serve"))]
         diagnostics: None,
     }

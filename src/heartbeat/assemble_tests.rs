@@ -1,8 +1,12 @@
 //! Tests of `assemble`.
 
 use super::*;
-use crate::activation::{DAY, Ending, Mark};
-use crate::contract::{BuiltinToolCalls, SurfaceRequests};
+use crate::activation::{DAY, Ending, LiveCounts, LiveMark, LiveProcess, Mark};
+use crate::contract::{
+    AgentEnv, BuiltinToolCalls, EnvKind, EnvMarkers, RoutingMode, SurfaceRequests,
+};
+use crate::heartbeat::live::live_host;
+use crate::heartbeat::timing::LIVE_FOR;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -24,18 +28,20 @@ fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
         nonce: 1,
         at,
         started_at: NOW - 2 * 3600 - 3599,
-        launch_source: LaunchSource::Cli,
-        autostart_enabled: None,
-        env_kind: EnvKind::Interactive,
-        env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
-        agent_env: AgentEnv::Sandbox,
         routing_mode,
-        server_count: Some(4),
-        connected_server_count: Some(3),
-        tool_count: None,
-        server_protocol_counts: None,
-        configured_ide_count: 2,
-        current_error_codes: Standing::default(),
+        process: LiveProcess {
+            launch_source: LaunchSource::Cli,
+            autostart_enabled: None,
+            env_kind: EnvKind::Interactive,
+            env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+            agent_env: AgentEnv::Sandbox,
+        },
+        counts: LiveCounts {
+            server_count: Some(4),
+            connected_server_count: Some(3),
+            configured_ide_count: 2,
+            ..LiveCounts::default()
+        },
     }
 }
 
@@ -145,7 +151,7 @@ fn errors_that_are_assembled_pass_the_gate() {
         state.apply(&Mark::Error(ErrorMark::Met(code)), NOW);
     }
     state.apply(&Mark::Error(ErrorMark::FixAttempted), NOW);
-    live.current_error_codes = Code::ALL.map(|code| (code, u32::MAX)).to_vec().into();
+    live.counts.current_error_codes = Code::ALL.map(|code| (code, u32::MAX)).to_vec().into();
     let policy = policy(&[], false);
     let stored = pending(&notes(), &state, &identity(), &live, &policy, NOW);
     let own = own(&stored, &notes(), &identity());

@@ -2,19 +2,21 @@
 //!
 //! One rule: every step re-reads what it relies on; nothing is remembered from before a wait.
 
-use super::assemble::{self, ClientPolicy, Live};
+use super::assemble::{self, ClientPolicy};
+use super::live::Live;
 use super::permission::Permission;
 use super::post::{Answer, post};
 use super::schedule::{self, Begin, Failure, Turn};
 use super::sent::{self, Copy};
 use super::timing::Timing;
+use super::unable::Unable;
 use super::{retirement, retry_after, rhythm};
 use crate::activation::state::Pending;
 use crate::activation::{State, Store, StoreError};
 use crate::consent::{Consent, Effective, Target};
 use crate::contract::RoutingMode;
 use crate::diagnostics::Code;
-use crate::gate::{self, PrivateWords, Refusal};
+use crate::gate::{self, Refusal};
 use crate::identity::{self, Identity};
 use crate::machine::{self, Surroundings};
 use crate::notice;
@@ -65,7 +67,7 @@ pub enum Outcome {
     /// Off, or local only.
     NotAllowed(Consent),
     /// Nothing is sent for a reason that waiting does not change.
-    Unable(String),
+    Unable(Unable),
     /// The store did not answer in time.
     Busy,
     /// Stopped, or overtaken by another process or a new identity, before anything was sent.
@@ -87,10 +89,10 @@ impl Outcome {
 
 /// Why nothing could be sent from here, whatever is allowed: there is no store that can be written, or what is
 /// sent could not be kept for the user to read. Found without side effects.
-pub(crate) fn obstacle(place: &Place) -> Option<String> {
+pub(crate) fn obstacle(place: &Place) -> Option<Unable> {
     match Store::check(place) {
-        Err(error) => Some(error.to_string()),
-        Ok(()) => sent::obstacle(place).map(|error| error.to_string()),
+        Err(error) => Some(Unable::Store(error)),
+        Ok(()) => sent::obstacle(place).map(Unable::Copy),
     }
 }
 
@@ -115,7 +117,8 @@ impl Attempt<'_> {
 
     fn deliver(&self, live: &dyn Fn(&State) -> Live) -> Result<Outcome, Outcome> {
         let permission = self.permission()?;
-        let target = permission.target.map_err(|error| Outcome::Unable(error.to_string()))?;
+        let policy = permission.client_policy();
+        let target = permission.target.map_err(|error| Outcome::Unable(Unable::Endpoint(error)))?;
         if !target.is_loopback() {
             machine::never_shift_clock();
         }
@@ -135,13 +138,9 @@ impl Attempt<'_> {
             return Err(Outcome::Waiting(Begin::GatewayAlive(wait)));
         }
         let identity = identity::ensure(self.place(), now)
-            .map_err(|error| Outcome::Unable(format!("no anonymous id can be kept: {error}")))?;
+            .map_err(|error| Outcome::Unable(Unable::Identity(error)))?;
         let state = self.adopted(state, &identity)?;
         self.see_notice(&identity, &target, &state)?;
-        let policy = ClientPolicy {
-            private: PrivateWords::lazy(machine::private_words),
-            known_only: permission.known_client_names_only,
-        };
         let pending = self.claim(&identity, &live, &policy)?;
         self.check(&pending, &identity, &policy)?;
         let copy = self.prepare_copy(&pending)?;
@@ -186,9 +185,9 @@ impl Attempt<'_> {
         state: &State,
     ) -> Result<(), Outcome> {
         let shown = notice::shown(self.place(), identity, &target.authority(), state)
-            .ok_or_else(|| Outcome::Unable("the first-run notice was not shown yet".to_owned()))?;
+            .ok_or(Outcome::Unable(Unable::NotShown))?;
         if self.subject.require_visible_notice && shown.visible_at == 0 {
-            return Err(Outcome::Unable(notice::UNSEEN.to_owned()));
+            return Err(Outcome::Unable(Unable::Unseen));
         }
         Ok(())
     }
@@ -246,7 +245,7 @@ impl Attempt<'_> {
     fn prepare_copy(&self, pending: &Pending) -> Result<Copy, Outcome> {
         sent::prepare(self.place(), &pending.bytes).map_err(|error| {
             self.give_back();
-            Outcome::Unable(error.to_string())
+            Outcome::Unable(Unable::Copy(error))
         })
     }
 
@@ -355,6 +354,6 @@ impl Attempt<'_> {
 fn unable(error: StoreError) -> Outcome {
     match error {
         StoreError::Busy => Outcome::Busy,
-        other => Outcome::Unable(other.to_string()),
+        other => Outcome::Unable(Unable::Store(other)),
     }
 }

@@ -11,6 +11,7 @@ pub mod erasure;
 mod errors;
 pub(crate) mod host;
 pub mod lifetime;
+pub mod live;
 pub mod permission;
 pub mod post;
 pub mod preview;
@@ -24,6 +25,7 @@ pub(crate) mod session;
 pub mod timing;
 #[cfg(feature = "tls")]
 mod tls;
+pub mod unable;
 pub(crate) mod worker;
 
 /// A random name for one process in marks and in the lease; not 0.

@@ -3,8 +3,10 @@
 //! One rule: never kept across a wait. A clock that a test shifts is shifted from the first reading on that
 //! leads to loopback.
 
+use super::assemble::ClientPolicy;
 use super::timing::{CLOCK_VARIABLE, clock_offset};
 use crate::consent::{self, Configs, Consent, Effective, EndpointError, Target, Whose};
+use crate::gate::PrivateWords;
 use crate::identity::install::{self, InstallError};
 use crate::identity::{self, Identity, IdentityError, Kept};
 use crate::machine::{self, Surroundings};
@@ -67,6 +69,14 @@ impl Permission {
             kept,
             known_client_names_only: configs.known_client_names_only(whose.product),
             preference: configs.preference(whose.product),
+        }
+    }
+
+    /// Which client names may be sent.
+    pub fn client_policy(&self) -> ClientPolicy {
+        ClientPolicy {
+            private: PrivateWords::lazy(machine::private_words),
+            known_only: self.known_client_names_only,
         }
     }
 

@@ -1,76 +1,100 @@
-//! What would be sent, shown to the user.
+//! What the next heartbeat would say: one reading for `telemetry status`, `show-payload`, the status page and a
+//! host's own page.
 //!
 //! One rule: no side effects. It reads the config and peeks into the store; it makes no id, no file, no
 //! lease, and clears nothing.
 
-use super::assemble::{self, ClientPolicy, Live};
+use super::assemble;
+use super::live::Live;
 use super::permission::Permission;
 use super::schedule;
-use crate::activation::{Standing, Store, StoreError};
-use crate::consent::Consent;
-use crate::contract::timestamp;
-use crate::gate::PrivateWords;
+use crate::activation::{State, Store, StoreError};
+use crate::contract::{Payload, timestamp};
 use crate::identity::{Identity, IdentityError, PROVISIONAL_ID};
-use crate::machine::{self, Surroundings};
-use crate::paths::DataDir;
+use crate::machine::Surroundings;
+use crate::paths::Place;
 use crate::products::Subject;
 
-/// What would be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the next heartbeat would say.
+#[derive(Clone, Debug)]
 pub struct Preview {
-    /// The exact bytes.
-    pub bytes: Vec<u8>,
-    /// They are stored and will be tried again exactly so.
-    pub pending: bool,
-    /// There is no id yet, or a new one is due: [`PROVISIONAL_ID`] stands for it.
-    pub provisional_id: bool,
-    /// Why no id can be sent, if so.
-    pub identity_error: Option<IdentityError>,
-    /// Whether they would be sent at all.
-    pub consent: Consent,
-    /// Why the store could not be read, if it could not; what its checkpoint holds is shown then.
-    pub store_error: Option<StoreError>,
+    /// What config and environment allow.
+    pub permission: Permission,
+    /// Whether there is a store, or why it cannot be read; what its checkpoint holds is shown then.
+    pub store: Result<bool, StoreError>,
+    /// What is stored of the install that would send.
+    pub state: State,
+    /// Under which id it would be sent, or why under none.
+    pub identity: Result<Identity, IdentityError>,
+    /// The process-bound fields: of the live host, else of this process.
+    pub live: Live,
+    /// What would be assembled now. [`PROVISIONAL_ID`] stands for an id that is still to be made.
+    pub payload: Payload,
+    now: u64,
 }
 
-/// The pending bytes if there are any, else what would be assembled at `now`. `own` stands in for a live
-/// host's fields when there is none.
-pub fn preview(
-    subject: &Subject,
-    around: &Surroundings,
-    now: u64,
-    own: &dyn Fn() -> Live,
-) -> Preview {
-    let permission = Permission::read(subject, around);
-    let place = &permission.place;
-    let (state, store_error) = match Store::peek(place, now) {
-        Ok(state) => (state, None),
-        Err(error) => (None, Some(error)),
-    };
-    // A store that is damaged or missing is restored before anything is sent.
-    let state = state.or_else(|| Store::remembered(place)).unwrap_or_default();
-    let (identity, identity_error) = match permission.expected(now) {
-        Ok(identity) => (identity, None),
-        Err(error) => (provisional(now), Some(error)),
-    };
-    let provisional_id = identity.anonymous_id == PROVISIONAL_ID;
-    let mut state = state;
-    schedule::adopt(&mut state, &identity);
-    let (id, made) = (&identity.anonymous_id, &identity.created_at);
-    let kept = state.pending.take_if(|p| schedule::pending_is_valid(p, now, id, made));
-    let pending = kept.is_some();
-    let bytes = match kept {
-        Some(kept) => kept.bytes,
-        None => {
-            let live = assemble::live_host(&state, now).map_or_else(own, Live::from);
-            let policy = ClientPolicy {
-                private: PrivateWords::lazy(machine::private_words),
-                known_only: permission.known_client_names_only,
-            };
-            assemble::assemble(&subject.product, &state, &identity, &live, &policy, now).encode()
+impl Preview {
+    /// As it is for `subject` at `now`, with what is kept in `place`; `None` is that of its endpoint.
+    pub fn read(subject: &Subject, place: Option<&Place>, around: &Surroundings, now: u64) -> Self {
+        let live = |state: &State| Live::of_sender(state, &subject.dir, now);
+        Self::read_as(subject, place, around, live, now)
+    }
+
+    /// As [`Self::read`], by a sender that says this of itself.
+    pub fn read_as(
+        subject: &Subject,
+        place: Option<&Place>,
+        around: &Surroundings,
+        live: impl FnOnce(&State) -> Live,
+        now: u64,
+    ) -> Self {
+        let permission = Permission::read_in(subject, place, around);
+        let peeked = Store::peek(&permission.place, now);
+        let store = peeked.as_ref().map(Option::is_some).map_err(Clone::clone);
+        // A store that is damaged or missing is restored before anything is sent.
+        let state = peeked.ok().flatten().or_else(|| Store::remembered(&permission.place));
+        Self::of(subject, permission, (store, state.unwrap_or_default()), live, now)
+    }
+
+    /// As [`Self::read`], out of what was read already. What another install left in the store does not count.
+    pub fn of(
+        subject: &Subject,
+        permission: Permission,
+        (store, mut state): (Result<bool, StoreError>, State),
+        live: impl FnOnce(&State) -> Live,
+        now: u64,
+    ) -> Self {
+        let identity = permission.expected(now);
+        if let Ok(identity) = &identity {
+            schedule::adopt(&mut state, identity);
         }
-    };
-    let consent = permission.consent;
-    Preview { bytes, pending, provisional_id, identity_error, consent, store_error }
+        let id = identity.clone().unwrap_or_else(|_| provisional(now));
+        let live = live(&state);
+        let policy = permission.client_policy();
+        let payload = assemble::assemble(&subject.product, &state, &id, &live, &policy, now);
+        Self { permission, store, state, identity, live, payload, now }
+    }
+
+    /// There is no id yet, or a new one is due.
+    pub fn has_provisional_id(&self) -> bool {
+        self.payload.anonymous_id == PROVISIONAL_ID
+    }
+
+    /// The bytes of a heartbeat that is stored and will be tried again exactly so, if there is one.
+    pub fn pending(&self) -> Option<&[u8]> {
+        let (id, made) = match &self.identity {
+            Ok(identity) => (identity.anonymous_id.as_str(), identity.created_at.as_str()),
+            Err(_) => return None,
+        };
+        let pending = self.state.pending.as_ref();
+        let valid = pending.filter(|p| schedule::pending_is_valid(p, self.now, id, made))?;
+        Some(&valid.bytes)
+    }
+
+    /// The exact bytes that would be sent.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.pending().map_or_else(|| self.payload.encode(), <[u8]>::to_vec)
+    }
 }
 
 fn provisional(now: u64) -> Identity {
@@ -79,25 +103,5 @@ fn provisional(now: u64) -> Identity {
         created_at: timestamp::format(now),
         rotated_from: None,
         carried_over: false,
-    }
-}
-
-/// The process-bound fields of a command line.
-pub fn own_fields(dir: &DataDir) -> Live {
-    let classification = machine::classification();
-    Live {
-        launch_source: machine::launch_source(None),
-        autostart_enabled: machine::autostart_enabled(&dir.autostart_sidecar()),
-        env_kind: classification.env_kind,
-        env_markers: classification.markers,
-        agent_env: classification.agent_env,
-        routing_mode: None,
-        started_at: None,
-        server_count: None,
-        connected_server_count: None,
-        tool_count: None,
-        server_protocol_counts: None,
-        configured_ide_count: crate::connect::configured_ide_count(),
-        current_error_codes: Standing::default(),
     }
 }

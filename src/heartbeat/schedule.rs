@@ -7,8 +7,8 @@ use super::timing::{
     AHEAD, LEASE, LEASE_NEEDED, LIVE_FOR, PENDING_MAX_AGE, RETRY_AFTER_MAX, TICK, Timing,
 };
 use super::{lifetime, rhythm};
-use crate::activation::State;
-use crate::activation::state::{LiveMark, Pending, Second};
+use crate::activation::state::{Pending, Second};
+use crate::activation::{LiveMark, State};
 use crate::contract::{self, RoutingMode, SCHEMA_VERSION};
 use crate::identity::{FIRST_PLAUSIBLE_TIME, Identity};
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::activation::state::Counters;
+use crate::activation::{LiveCounts, LiveProcess};
 use crate::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, SurfaceRequests};
 use crate::heartbeat::timing::{ALONE, DAY, RETIRED_FOR};
 
@@ -56,18 +57,15 @@ fn mark(at: u64, routing_mode: RoutingMode) -> LiveMark {
         nonce: OTHER,
         at,
         started_at: at,
-        launch_source: LaunchSource::Unknown,
-        autostart_enabled: None,
-        env_kind: EnvKind::Unknown,
-        env_markers: EnvMarkers::default(),
-        agent_env: AgentEnv::None,
         routing_mode,
-        server_count: None,
-        connected_server_count: None,
-        tool_count: None,
-        server_protocol_counts: None,
-        configured_ide_count: 0,
-        current_error_codes: Default::default(),
+        process: LiveProcess {
+            launch_source: LaunchSource::Unknown,
+            autostart_enabled: None,
+            env_kind: EnvKind::Unknown,
+            env_markers: EnvMarkers::default(),
+            agent_env: AgentEnv::None,
+        },
+        counts: LiveCounts::default(),
     }
 }
 

@@ -22,15 +22,21 @@ pub struct Copy {
 }
 
 /// Why no copy can be kept. Never holds a path.
-#[derive(Debug)]
-pub struct CopyError(io::Error);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyError(String);
+
+impl From<io::Error> for CopyError {
+    fn from(error: io::Error) -> Self {
+        Self(files::reason(&error))
+    }
+}
 
 impl fmt::Display for CopyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
             "no copy of what is sent can be kept in <data dir>/sent ({}): nothing is sent; make it a directory that can be written, or remove it",
-            files::reason(&self.0)
+            self.0
         )
     }
 }
@@ -50,7 +56,7 @@ pub fn prepare(dir: &Place, bytes: &[u8]) -> Result<Copy, CopyError> {
     };
     match prepare() {
         Ok(file) => Ok(Copy { folder, file }),
-        Err(error) => Err(CopyError(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -64,7 +70,7 @@ pub fn obstacle(dir: &Place) -> Option<CopyError> {
         Err(_) if folder.symlink_metadata().is_err() => Ok(()),
         Err(error) => Err(error),
     };
-    looked.err().map(CopyError)
+    looked.err().map(CopyError::from)
 }
 
 impl Copy {

@@ -4,14 +4,14 @@
 //! One rule: no write without a look at the config's stamp within [`LOOK_EVERY`]; off means no write, no
 //! packet, no thread.
 
-use super::host::{Host, LiveCounts};
+use super::host::Host;
+use super::live;
 use super::permission::Permission;
 use super::schedule;
 use super::timing::Timing;
-#[cfg(not(feature = "serve"))]
-use crate::activation::Standing;
-use crate::activation::state::LiveMark;
-use crate::activation::{Claim, DEADLINE, Deferred, Ending, Mark, State, Store, StoreError, owner};
+use crate::activation::{
+    Claim, DEADLINE, Deferred, Ending, LiveCounts, LiveMark, Mark, State, Store, StoreError, owner,
+};
 use crate::config::{self, trust};
 use crate::consent::{self, Consent, Effective, Stamps};
 use crate::contract::RoutingMode;
@@ -459,26 +459,13 @@ impl Session {
 
     /// As [`Self::mark`], with these counts.
     pub(crate) fn mark_with(&self, now: u64, counts: LiveCounts) -> LiveMark {
-        let classification = machine::classification();
         LiveMark {
             nonce: self.nonce,
             at: now,
             started_at: self.started_at,
-            launch_source: self.launch_source(),
-            autostart_enabled: machine::autostart_enabled(&self.subject.dir.autostart_sidecar()),
-            env_kind: classification.env_kind,
-            env_markers: classification.markers,
-            agent_env: classification.agent_env,
             routing_mode: self.host.routing_mode,
-            server_count: counts.server_count,
-            connected_server_count: counts.connected_server_count,
-            tool_count: counts.tool_count,
-            server_protocol_counts: counts.server_protocol_counts,
-            configured_ide_count: counts.configured_ide_count,
-            #[cfg(feature = "serve")]
-            current_error_codes: counts.current_error_codes.into(),
-            #[cfg(not(feature = "serve"))]
-            current_error_codes: Standing::default(),
+            process: live::process(&self.subject.dir, self.launch_source()),
+            counts,
         }
     }
 

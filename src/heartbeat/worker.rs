@@ -2,8 +2,8 @@
 //!
 //! One rule: nobody waits for it. It is never joined; what it holds is released by the end of the process.
 
-use super::assemble::Live;
 use super::attempt::{Attempt, Outcome};
+use super::live::Live;
 use super::rhythm;
 use super::schedule::{self, Begin, HostStart};
 use super::session::Session;

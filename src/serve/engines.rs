@@ -26,6 +26,9 @@ const NO_PERMISSION: [&str; 2] = [
     "permission denied while trying to connect to the Docker daemon socket",
     "permission denied while trying to connect to the docker API",
 ];
+/// Podman says that it does not reach its daemon, and in another line why.
+const NO_CONNECTION: &str = "unable to connect to Podman socket";
+const FORBIDDEN: &str = "connect: permission denied";
 const PULL_FAILED: [&str; 9] = [
     "pull access denied",
     "manifest unknown",
@@ -52,10 +55,12 @@ pub fn code<'l>(lines: impl Iterator<Item = &'l str>, exit: Option<i32>) -> Opti
         .filter(|line| OWN_LINES.iter().any(|beginning| line.starts_with(beginning)))
         .collect();
     let says = |words: &[&str]| own.iter().any(|line| words.iter().any(|word| line.contains(word)));
+    let may_not_ask =
+        || own.iter().any(|line| line.contains(NO_CONNECTION) && line.ends_with(FORBIDDEN));
     let is_own = exit.is_none_or(|code| OWN_ERRORS.contains(&code));
     match exit {
+        _ if is_own && (says(&NO_PERMISSION) || may_not_ask()) => Some(Code::ContainerNoPermission),
         _ if is_own && says(&DAEMON_DOWN) => Some(Code::ContainerDaemonDown),
-        _ if is_own && says(&NO_PERMISSION) => Some(Code::ContainerNoPermission),
         _ if is_own && says(&PULL_FAILED) => Some(Code::ContainerPullFailed),
         Some(code) if NOT_RUN.contains(&code) && says(&NO_PROGRAM) => {
             Some(Code::ContainerMissingTool)
@@ -95,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_the_engines_say_has_its_code() {
-        // Client 28.2.2, run here; the tests of the gateway run it again.
+        // Client 28.2.2, run here; `tests/real/engines.rs` runs the client of this system again.
         let down = "docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon \
                     running?\n\nRun 'docker run --help' for more information";
         assert_eq!(said(down, 125), Some(Code::ContainerDaemonDown));
@@ -104,6 +109,18 @@ mod tests {
                          /var/run/docker.sock: connect: permission denied";
         assert_eq!(said(forbidden, 126), Some(Code::ContainerNoPermission));
         assert_eq!(said(forbidden, 1), None, "the exit code is the program's");
+        // Podman 4.3.1, run here.
+        let of_podman = |why: &str| {
+            format!(
+                "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system \
+                 connection list`, or try `podman machine init` and `podman machine start` to manage a new Linux \
+                 VM\nError: unable to connect to Podman socket: Get \"http://d/v4.3.1/libpod/_ping\": dial unix \
+                 /x/podman.sock: connect: {why}"
+            )
+        };
+        let missing = of_podman("no such file or directory");
+        assert_eq!(said(&missing, 125), Some(Code::ContainerDaemonDown));
+        assert_eq!(said(&of_podman("permission denied"), 125), Some(Code::ContainerNoPermission));
         for (text, exit, code) in [
             // github.com/sixeyed/docker-on-windows/issues/13 (2020), the program's name as on other systems
             (

@@ -29,11 +29,7 @@ impl Faults {
 
     /// The code of what is left out or taken otherwise than it is written.
     pub fn code(&self) -> Option<Code> {
-        let is_polluted = self.kept.iter().all(|fault| fault == POLLUTED);
-        (!self.is_empty()).then_some(match is_polluted {
-            true => Code::StdioStdoutPolluted,
-            false => Code::ProtocolInvalidList,
-        })
+        code(&self.kept)
     }
 
     /// Whether there are none.
@@ -46,6 +42,15 @@ impl Faults {
         let more = (self.more > 0).then(|| format!("and {} more", self.more));
         self.kept.iter().cloned().chain(more).collect()
     }
+}
+
+/// The code of these sentences.
+pub fn code(sentences: &[String]) -> Option<Code> {
+    let is_polluted = sentences.iter().all(|fault| fault == POLLUTED);
+    (!sentences.is_empty()).then_some(match is_polluted {
+        true => Code::StdioStdoutPolluted,
+        false => Code::ProtocolInvalidList,
+    })
 }
 
 impl Extend<String> for Faults {

@@ -11,9 +11,10 @@ use super::recorder::Happened;
 use super::report;
 use super::tools::{self, Order, Question};
 use super::unknown;
-use crate::activation::{BuiltinTool, clients};
+use crate::activation::clients;
 use crate::build_info;
 use crate::config::servers::SEPARATOR;
+use crate::contract::BuiltinTool;
 use crate::paths::DataDir;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientRequest,
@@ -491,17 +492,18 @@ impl ServerHandler for Gateway {
     ) -> Result<CallToolResponse, ErrorData> {
         let _busy = self.begin_call();
         self.note_client(&context, true);
-        match &*request.name {
-            "retrieve_tools" => Ok(self.search(&request).await.into()),
-            "call_tool" => self.run(request, &context).await,
-            "telemetry_status" => {
-                self.hub.recorder.record(Happened::Builtin(BuiltinTool::TelemetryStatus));
+        match tools::named(&request.name) {
+            Some(BuiltinTool::RetrieveTools) => Ok(self.search(&request).await.into()),
+            Some(BuiltinTool::CallTool) => self.run(request, &context).await,
+            Some(tool @ BuiltinTool::TelemetryStatus) => {
+                self.hub.recorder.record(Happened::Builtin(tool));
                 let status = report::telemetry(self.dir.clone()).await;
                 let refusal = |error: report::ReportError| tools::refusal(error.to_string());
                 Ok(status.map_or_else(refusal, tools::structured).into())
             }
-            name => {
+            None => {
                 self.hub.recorder.record(Happened::Request);
+                let name = &request.name;
                 Err(ErrorData::invalid_params(
                     format!("unknown tool: {name}; tools of servers are run with `call_tool`"),
                     None,

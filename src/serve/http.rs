@@ -3,6 +3,7 @@
 //! One rule: every answer of the API is `{"success":..}`, and nothing is answered that the guard refuses.
 
 use super::exact;
+use super::fixes::{self, running::Fixes};
 use super::gateway::Gateway;
 use super::hub::Hub;
 use super::limits::{self, Limits, limited};
@@ -16,7 +17,7 @@ use crate::web::guard::{self, Guard, Refusal, Rule};
 use crate::web::held::Held;
 use crate::web::places::Place;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
@@ -29,8 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The largest body of the API.
-const MOST_API_BYTES: usize = 1024;
+/// The largest body of the API: room for the longest name of a server, spelled with escapes.
+const MOST_API_BYTES: usize = 4096;
 /// How long it may take to arrive.
 const API_WAIT: Duration = Duration::from_secs(10);
 
@@ -51,6 +52,8 @@ pub struct Shared {
     pub hub: Arc<Hub>,
     /// The install.
     pub dir: DataDir,
+    /// What can be done about the servers.
+    pub fixes: Arc<Fixes>,
     /// Who may ask.
     pub guard: Guard,
     /// Seconds since 1970.
@@ -90,6 +93,7 @@ pub fn router(
         .route("/api/v1/telemetry/payload", get(payload))
         .route("/api/v1/telemetry/sent", get(sent))
         .route_layer(middleware::from_fn(answered))
+        .route("/api/v1/diagnostics/fix", post(fix))
         .route("/api/v1/telemetry", put(switch))
         .merge(mcp)
         .fallback(not_found)
@@ -156,6 +160,16 @@ async fn sent(State(shared): App) -> Response {
     answer(report::sent(shared.dir.clone()).await.map(|data| vec![("data", data)]))
 }
 
+async fn fix(State(shared): App, request: Request) -> Response {
+    let place = request.extensions().get::<Place>().cloned();
+    let body = match json_body(request).await {
+        Ok(body) => body,
+        Err((code, words)) => return failure(code, words),
+    };
+    let _answering = place.as_ref().map(Place::answering);
+    fixes::request::respond(&shared.fixes, &body).await
+}
+
 async fn switch(State(shared): App, request: Request) -> Response {
     let place = request.extensions().get::<Place>().cloned();
     let enabled = match wish(request).await {
@@ -172,16 +186,7 @@ async fn switch(State(shared): App, request: Request) -> Response {
 
 /// `{"enabled":true}` or `{"enabled":false}`, and nothing else.
 async fn wish(request: Request) -> Result<bool, (StatusCode, &'static str)> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let essence = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-    if !essence.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
-        let words = "the Content-Type must be application/json";
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
-    }
-    let bytes = tokio::time::timeout(API_WAIT, to_bytes(request.into_body(), MOST_API_BYTES))
-        .await
-        .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
-        .map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))?;
+    let bytes = json_body(request).await?;
     let wish = crate::json::parse(&bytes).ok().and_then(|body| match body.members() {
         Some([_]) => body.get("enabled")?.as_bool(),
         _ => None,
@@ -192,6 +197,20 @@ async fn wish(request: Request) -> Result<bool, (StatusCode, &'static str)> {
     ))
 }
 
+/// A short body that says it is JSON.
+async fn json_body(request: Request) -> Result<Bytes, (StatusCode, &'static str)> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    if !essence.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
+        let words = "the Content-Type must be application/json";
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+    }
+    tokio::time::timeout(API_WAIT, to_bytes(request.into_body(), MOST_API_BYTES))
+        .await
+        .map_err(|_| (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"))?
+        .map_err(|_| (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))
+}
+
 async fn not_found() -> Response {
     failure(StatusCode::NOT_FOUND, "there is nothing at this path")
 }
@@ -199,6 +218,7 @@ async fn not_found() -> Response {
 async fn not_allowed(request: Request) -> Response {
     let allowed = match request.uri().path() {
         "/api/v1/telemetry" => "PUT",
+        "/api/v1/diagnostics/fix" => "POST",
         path if path.ends_with("/restart") => "POST",
         _ => "GET,HEAD",
     };

@@ -13,10 +13,10 @@ use super::scrub::Scrubber;
 use super::starts::Starts;
 use super::tools::Missing;
 use super::{scrub, supervisor};
-use crate::config::servers::{Protocol, SEPARATOR, ServerEntry, faults};
-use crate::contract::ServerProtocolCounts;
+use crate::activation::LiveCounts;
+use crate::config::servers::{SEPARATOR, ServerEntry, faults};
+use crate::contract::{Protocol, ServerProtocolCounts};
 use crate::diagnostics::Code;
-use crate::heartbeat::host::LiveCounts;
 use crate::paths::DataDir;
 use rmcp::RoleClient;
 use rmcp::service::Peer;
@@ -139,14 +139,19 @@ struct State {
 }
 
 impl Server {
-    fn new(entry: ServerEntry, stop: CancellationToken) -> Self {
+    /// `before`: the code that stands for the server whose place it takes. It stands on until something is known of
+    /// this one, so that another try is no change.
+    fn new(entry: ServerEntry, stop: CancellationToken, before: Option<Code>) -> Self {
         let status = match entry.trouble() {
             _ if !entry.enabled => Status::Disabled,
             Some(error) => Status::Failed(Reason::Entry(error).into()),
             None => Status::Connecting,
         };
         let name = entry.name.as_str().into();
-        let standing = status.why().map(Diagnosis::code);
+        let standing = match &status {
+            Status::Connecting => before,
+            status => status.why().map(Diagnosis::code),
+        };
         let state = Mutex::new(State { status, live: None, standing, call: None });
         let over = CancellationToken::new();
         let (suspect, needed) = (Notify::new(), Notify::new());
@@ -349,8 +354,11 @@ impl Hub {
                 let server = match kept {
                     Some(at) => before.swap_remove(at),
                     None => {
-                        let server = Arc::new(Server::new(entry, self.stop.child_token()));
-                        started.push(server.clone());
+                        let old = before.iter().find(|server| *server.name == *entry.name);
+                        let stood = old.and_then(|server| server.state().standing);
+                        let server = Server::new(entry, self.stop.child_token(), stood);
+                        let server = Arc::new(server);
+                        started.push((server.clone(), stood));
                         server
                     }
                 };
@@ -359,7 +367,7 @@ impl Hub {
             before.iter().for_each(|gone| gone.stop.cancel());
             self.leaving.lock().unwrap_or_else(PoisonError::into_inner).extend(before);
         }
-        for server in started {
+        for (server, stood) in started {
             match server.status() {
                 Status::Connecting => {
                     self.starting.send_modify(|count| *count += 1);
@@ -369,6 +377,9 @@ impl Hub {
                 status => {
                     if let Status::Failed(why) = status {
                         warn!(server = %server.name, "server not used: {why}");
+                        if stood != Some(why.code()) {
+                            self.recorder.record(Happened::ErrorCode(why.code()));
+                        }
                     }
                     server.over.cancel();
                 }
@@ -494,13 +505,7 @@ impl Hub {
         let live: Vec<_> = servers.iter().filter_map(|server| server.live()).collect();
         let mut protocols = ServerProtocolCounts::default();
         for server in &servers {
-            *match server.protocol() {
-                Protocol::Stdio => &mut protocols.stdio,
-                Protocol::Http => &mut protocols.http,
-                Protocol::Sse => &mut protocols.sse,
-                Protocol::StreamableHttp => &mut protocols.streamable_http,
-                Protocol::Auto => &mut protocols.auto,
-            } += 1;
+            *protocols.of(server.protocol()) += 1;
         }
         LiveCounts {
             server_count: Some(servers.len() as u64),
@@ -509,7 +514,7 @@ impl Hub {
             server_protocol_counts: Some(protocols),
             // Counted where waiting for a disk is no harm: by whoever asks for a heartbeat.
             configured_ide_count: 0,
-            current_error_codes: self.standing(),
+            current_error_codes: self.standing().into(),
         }
     }
 

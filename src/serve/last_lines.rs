@@ -95,10 +95,14 @@ impl LastLines {
     }
 
     /// What is kept of the newest run.
-    pub fn of_last_run(&self) -> Vec<String> {
+    pub fn lines_of_last_run(&self) -> Vec<Line> {
         let run = self.with(|kept| kept.run);
-        let lines = self.lines().into_iter();
-        lines.filter(|line| line.run == run).map(|line| line.text).collect()
+        self.lines().into_iter().filter(|line| line.run == run).collect()
+    }
+
+    /// The texts of [`Self::lines_of_last_run`].
+    pub fn of_last_run(&self) -> Vec<String> {
+        self.lines_of_last_run().into_iter().map(|line| line.text).collect()
     }
 }
 

@@ -3,8 +3,9 @@
 //! One rule: the lines come scrubbed, from the one place that does that.
 
 use super::hub::{Hub, RestartError};
+use super::last_lines::Line;
 use crate::contract::timestamp;
-use crate::node::Node;
+use crate::json::Node;
 use crate::web::answer::{answer, failure};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -28,15 +29,7 @@ pub fn logs(hub: &Hub, name: &str, query: Option<&str>) -> Response {
     // First: a line that comes between the two is told the next time.
     let next = server.lines.written();
     let lines = server.lines.lines();
-    let line = |line: &super::last_lines::Line| {
-        Node::Object(vec![
-            ("number", line.number.into()),
-            ("run", line.run.into()),
-            ("at", timestamp::format(line.at).into()),
-            ("text", line.text.as_str().into()),
-        ])
-    };
-    let lines = lines.iter().filter(|line| (from..next).contains(&line.number)).map(line);
+    let lines = lines.iter().filter(|line| (from..next).contains(&line.number)).map(node);
     let data = Node::Object(vec![
         ("name", server.name.as_ref().into()),
         ("protocol", server.protocol().as_str().into()),
@@ -44,6 +37,16 @@ pub fn logs(hub: &Hub, name: &str, query: Option<&str>) -> Response {
         ("next", next.into()),
     ]);
     answer::<Infallible>(Ok(vec![("data", data)]))
+}
+
+/// A line, as every answer has it.
+pub(super) fn node(line: &Line) -> Node {
+    Node::Object(vec![
+        ("number", line.number.into()),
+        ("run", line.run.into()),
+        ("at", timestamp::format(line.at).into()),
+        ("text", line.text.as_str().into()),
+    ])
 }
 
 fn from_is_all(query: Option<&str>) -> bool {

@@ -16,7 +16,8 @@ mod era;
 mod event_stream;
 mod events;
 mod exact;
-mod faults;
+pub(crate) mod faults;
+pub(crate) mod fixes;
 mod forward;
 mod gateway;
 mod greeting;
@@ -54,13 +55,15 @@ mod tools;
 pub(crate) mod trial;
 mod unknown;
 mod unreachable;
+mod welcome;
 mod wire;
 
+use crate::activation::LiveCounts;
 use crate::config::{self, servers};
 use crate::connect;
 use crate::consent;
 use crate::contract::{LaunchSource, RoutingMode};
-use crate::heartbeat::host::{Host, LiveCounts};
+use crate::heartbeat::host::Host;
 use crate::machine;
 use crate::paths::DataDir;
 use crate::telemetry::Telemetry;
@@ -71,6 +74,7 @@ use crate::web::listen::Front;
 use crate::web::log;
 use backpressure::{Answers, Bounded, Source};
 use doorstep::Doorstep;
+use fixes::running::Fixes;
 use gateway::Gateway;
 use http::Shared;
 use hub::Hub;
@@ -80,7 +84,7 @@ use messages::OfClient;
 use recorder::Recorder;
 use rmcp::ServiceExt as _;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,6 +95,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use welcome::Welcome;
 
 /// Where it listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
@@ -222,7 +227,7 @@ impl Door {
     }
 
     /// Says where it listens. The address with the key is for the person who started it, never for a log.
-    fn announce(&self, options: &Options) {
+    fn announce(&self, options: &Options, hub: &Arc<Hub>) {
         let url = format!("http://{}", self.front.address);
         let is_logged = options.log_format == log::Format::Json
             || options.stdio
@@ -231,12 +236,23 @@ impl Door {
             info!(mcp = %format_args!("{url}/mcp"), page = %format_args!("{url}/"), "listening; the page asks for `api_key` of {}", config::DISPLAY_NAME);
             return;
         }
-        let text = format!(
+        let addresses = format!(
             "MCP over HTTP:  {url}/mcp\nStatus page:    {url}/#key={}\n",
             self.key.reveal()
         );
-        // Nobody who reads is nobody who needs it.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+        let say = |text: &str| {
+            // A reader that has gone away needs nothing.
+            let _ = io::stdout().lock().write_all(text.as_bytes());
+        };
+        // A program that starts this one waits for the addresses alone.
+        if !io::stdout().is_terminal() {
+            return say(&addresses);
+        }
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            let welcome = Welcome::of(&hub).await;
+            say(&format!("{welcome}{addresses}"));
+        });
     }
 }
 
@@ -272,7 +288,7 @@ async fn serve(
     let served = match door {
         None => None,
         Some(door) => {
-            door.announce(&options);
+            door.announce(&options, &hub);
             let app = (options.clone(), hub.clone(), gateway.clone(), sessions.clone());
             Some(tokio::spawn(listen(door, app, closing.clone())))
         }
@@ -331,7 +347,8 @@ async fn listen(
     closing: CancellationToken,
 ) {
     let guard = Guard::new(http::SURFACE, key, front.address, &options.allowed_hosts);
-    let shared = Shared { hub, dir: options.dir, guard, started_at: machine::now() };
+    let fixes = Fixes::new(hub.clone(), options.dir.clone());
+    let shared = Shared { hub, dir: options.dir, fixes, guard, started_at: machine::now() };
     let bounds = bounds(files);
     let router = http::router(Arc::new(shared), gateway, sessions, bounds.most);
     match TcpListener::from_std(front.into_listener()) {

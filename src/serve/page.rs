@@ -9,8 +9,8 @@ use crate::web::page::{Page, policy};
 pub const PAGE: Page = Page {
     html: include_str!("page.html"),
     policy: policy!(
-        style "sha256-PBTPsSmLwtrVsqZjJFYMB6BLN/xr7mlcdoYrYW6h/XE=",
-        script "sha256-hfp4BWCBl8EFK4O8/Y5Oe5PPAZWMzQO6ITW3/WSrMXQ="
+        style "sha256-J9k3s+GyPlckCPng+tkGfVJogCFVuLW/s/yuQa2SYzs=",
+        script "sha256-OCjpwcwuyL92DCGyJSYNXO4D7Abvr6DhWBDps88spf8="
     ),
 };
 

@@ -2,7 +2,6 @@
 //!
 //! One rule: looks at names and files only, and runs nothing.
 
-#[cfg(feature = "cli")]
 use super::reason::Reason;
 use crate::config::servers::{ServerEntry, Transport};
 use mcpproxy_platform::programs::{DEFAULT_PATH, is_executable, is_of_this_machine, spellings};
@@ -45,7 +44,6 @@ pub fn is_foreign(command: &str, env: &[(String, String)]) -> bool {
 }
 
 /// What is wrong with the program of an entry whose variables are expanded, as far as it shows without starting it.
-#[cfg(feature = "cli")]
 pub fn trouble(transport: &Transport) -> Option<Reason> {
     let Transport::Stdio { command, env, cwd, .. } = transport else { return None };
     if cwd.as_ref().is_some_and(|dir| !dir.is_dir()) {

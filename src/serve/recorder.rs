@@ -2,7 +2,8 @@
 //!
 //! One rule: no request waits for the store's lock or disk.
 
-use crate::activation::{BuiltinTool, ErrorMark, Surface};
+use crate::activation::ErrorMark;
+use crate::contract::{BuiltinTool, Surface};
 use crate::diagnostics::Code;
 use crate::telemetry::{Event, Telemetry};
 use std::collections::VecDeque;
@@ -40,10 +41,8 @@ pub enum Happened {
     /// Something changed into the state of this code; not when the state goes on.
     ErrorCode(Code),
     /// A fix was tried.
-    #[expect(dead_code, reason = "no fix is carried out yet")]
     FixAttempted,
     /// A fix ended the state that it was for.
-    #[expect(dead_code, reason = "no fix is carried out yet")]
     FixSucceeded,
 }
 

@@ -6,12 +6,13 @@ use super::hub::{Hub, Status as ServerStatus};
 use crate::build_info;
 use crate::config::{EditError, Which};
 use crate::consent::{self, Configs, Consent, Switch, Whose};
-use crate::contract::{RoutingMode, ServerProtocolCounts, timestamp};
+use crate::contract::{RoutingMode, Wire, timestamp};
 use crate::diagnostics::Code;
-use crate::heartbeat::{preview, sent};
+use crate::heartbeat::preview::Preview;
+use crate::heartbeat::sent;
 use crate::json;
+use crate::json::Node;
 use crate::machine::{self, Surroundings};
-use crate::node::Node;
 use crate::paths::DataDir;
 use crate::products::Subject;
 use crate::status::{Status, diagnostic};
@@ -136,7 +137,10 @@ fn servers(hub: &Hub) -> Vec<(&'static str, Node)> {
         ("server_count", counts.server_count.into()),
         ("connected_server_count", counts.connected_server_count.into()),
         ("tool_count", counts.tool_count.into()),
-        ("server_protocol_counts", counts.server_protocol_counts.map(protocols).into()),
+        (
+            "server_protocol_counts",
+            counts.server_protocol_counts.map(|counts| counts.to_node()).into(),
+        ),
         ("servers", Node::List(list.collect())),
     ]
 }
@@ -167,28 +171,18 @@ pub fn diagnostics(hub: &Hub) -> Node {
     Node::Object(vec![("servers", Node::List(troubled)), ("codes", Node::List(codes.collect()))])
 }
 
-fn protocols(counts: ServerProtocolCounts) -> Node {
-    Node::Object(vec![
-        ("stdio", counts.stdio.into()),
-        ("http", counts.http.into()),
-        ("sse", counts.sse.into()),
-        ("streamable_http", counts.streamable_http.into()),
-        ("auto", counts.auto.into()),
-    ])
-}
-
 /// `GET /api/v1/telemetry/payload`: the next heartbeat, byte for byte, and what becomes of it.
 pub async fn payload(dir: DataDir) -> Result<(Node, Node), ReportError> {
     aside(move || {
         let around = Surroundings::of_this_process();
-        let own = || preview::own_fields(&dir);
-        let preview = preview::preview(&Subject::own(dir.clone()), around, machine::now(), &own);
-        let bytes = String::from_utf8(preview.bytes).map_err(|_| ReportError::Utf8)?;
+        let preview = Preview::read(&Subject::own(dir), None, around, machine::now());
+        let bytes = String::from_utf8(preview.bytes()).map_err(|_| ReportError::Utf8)?;
+        let consent = &preview.permission.consent;
         let meta = Node::Object(vec![
-            ("pending", preview.pending.into()),
-            ("provisional_id", preview.provisional_id.into()),
-            ("effective", preview.consent.effective.as_str().into()),
-            ("detail", preview.consent.detail.into()),
+            ("pending", preview.pending().is_some().into()),
+            ("provisional_id", preview.has_provisional_id().into()),
+            ("effective", consent.effective.as_str().into()),
+            ("detail", consent.detail.as_str().into()),
         ]);
         Ok((Node::Raw(bytes), meta))
     })

@@ -4,6 +4,7 @@
 
 use super::brief;
 use super::catalog::{Catalog, Found};
+use crate::contract::BuiltinTool;
 use crate::diagnostics::Code;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
@@ -21,12 +22,28 @@ const STARTING: &str =
 
 /// The tools, as `tools/list` shows them. Made once: the SDK looks one up for every call over HTTP.
 pub fn definitions() -> &'static [Tool] {
-    static DEFINITIONS: LazyLock<[Tool; 3]> =
-        LazyLock::new(|| [retrieve_tools(), call_tool(), telemetry_status()]);
-    &*DEFINITIONS
+    static DEFINITIONS: LazyLock<Vec<Tool>> =
+        LazyLock::new(|| BuiltinTool::ALL.iter().map(|tool| definition(*tool)).collect());
+    &DEFINITIONS
 }
 
-fn retrieve_tools() -> Tool {
+/// The tool of that name.
+pub fn named(name: &str) -> Option<BuiltinTool> {
+    BuiltinTool::ALL.iter().copied().find(|tool| tool.as_str() == name)
+}
+
+fn definition(tool: BuiltinTool) -> Tool {
+    let (about, schema, annotations) = match tool {
+        BuiltinTool::RetrieveTools => retrieve_tools(),
+        BuiltinTool::CallTool => call_tool(),
+        BuiltinTool::TelemetryStatus => telemetry_status(),
+    };
+    Tool::new(tool.as_str(), about, object(schema)).with_annotations(annotations)
+}
+
+type Definition = (&'static str, Value, ToolAnnotations);
+
+fn retrieve_tools() -> Definition {
     let schema = json!({
         "type": "object",
         "properties": {
@@ -45,12 +62,11 @@ fn retrieve_tools() -> Tool {
     let about = "Find tools by what they do. Searches all tools of all connected MCP servers and returns the best \
                  matches, each with its full name (`server:tool`), description and input schema. Call this first, \
                  then run the tool you chose with `call_tool`. If none fits, ask again in other words.";
-    Tool::new("retrieve_tools", about, object(schema)).with_annotations(
-        ToolAnnotations::with_title("Find tools").read_only(true).open_world(false),
-    )
+    let annotations = ToolAnnotations::with_title("Find tools").read_only(true).open_world(false);
+    (about, schema, annotations)
 }
 
-fn call_tool() -> Tool {
+fn call_tool() -> Definition {
     let schema = json!({
         "type": "object",
         "properties": {
@@ -67,17 +83,15 @@ fn call_tool() -> Tool {
     });
     let about = "Run a tool of a connected MCP server, found with `retrieve_tools`. Answers with exactly what the \
                  tool answers.";
-    Tool::new("call_tool", about, object(schema))
-        .with_annotations(ToolAnnotations::with_title("Run a tool"))
+    (about, schema, ToolAnnotations::with_title("Run a tool"))
 }
 
-fn telemetry_status() -> Tool {
+fn telemetry_status() -> Definition {
     let about = "Show whether this gateway's anonymous telemetry is on, which rule decided, what it has counted on \
                  this machine, and how to switch it off. Reads only.";
-    Tool::new("telemetry_status", about, object(json!({"type": "object", "properties": {}})))
-        .with_annotations(
-            ToolAnnotations::with_title("Telemetry status").read_only(true).open_world(false),
-        )
+    let annotations =
+        ToolAnnotations::with_title("Telemetry status").read_only(true).open_world(false);
+    (about, json!({"type": "object", "properties": {}}), annotations)
 }
 
 fn object(value: Value) -> Arc<JsonObject> {

@@ -1,10 +1,9 @@
-//! One attempt to connect one server, outside a gateway.
+//! One attempt to connect a server, outside a gateway.
 //!
 //! One rule: it is the gateway's own attempt, step by step, and nothing of the server lives on after it.
 
 use super::child::Processes;
 use super::last_lines::LastLines;
-#[cfg(feature = "cli")]
 use super::programs;
 use super::reason::{Diagnosis, Reason};
 use super::scrub::{self, Scrubber};
@@ -40,6 +39,8 @@ pub struct Found {
     pub resources: usize,
     /// What is left out of what it offers.
     pub faults: Vec<String>,
+    /// The code of that.
+    pub fault: Option<Code>,
 }
 
 /// A server that does not.
@@ -52,11 +53,46 @@ pub struct Failed {
     pub lines: Vec<String>,
 }
 
+/// Servers that are tried side by side.
+#[cfg(feature = "cli")]
+const AT_ONCE: usize = 4;
+
 /// Connects, lists and ends the server of `entry`. Before there are other threads.
 ///
 /// # Errors
 /// When the system gives no runtime.
 pub fn run(entry: &ServerEntry) -> io::Result<Trial> {
+    finish(attempt(entry))
+}
+
+/// The same for each of `entries`, a few at once, in their order. `None`: it did not end `within` this time, and
+/// nothing of it lives on. Before there are other threads.
+///
+/// # Errors
+/// When the system gives no runtime.
+#[cfg(feature = "cli")]
+pub fn all(entries: &[ServerEntry], within: Duration) -> io::Result<Vec<Option<Trial>>> {
+    finish(async {
+        let until = tokio::time::Instant::now() + within;
+        let turns = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
+        let trials = entries.iter().cloned().map(|entry| {
+            let turns = turns.clone();
+            tokio::spawn(tokio::time::timeout_at(until, async move {
+                let _turn = turns.acquire().await;
+                attempt(&entry).await
+            }))
+        });
+        let trials: Vec<_> = trials.collect();
+        let mut ended = Vec::new();
+        for trial in trials {
+            ended.push(trial.await.ok().and_then(Result::ok));
+        }
+        ended
+    })
+}
+
+/// Runs to the end what starts servers.
+fn finish<R>(work: impl Future<Output = R>) -> io::Result<R> {
     let _guard = group::guard();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -64,17 +100,22 @@ pub fn run(entry: &ServerEntry) -> io::Result<Trial> {
         .enable_all()
         .thread_name("mcpproxy-test")
         .build()?;
-    let trial = runtime.block_on(attempt(entry));
+    let result = runtime.block_on(work);
     runtime.shutdown_background();
     group::kill_all();
-    Ok(trial)
+    Ok(result)
 }
 
-/// What is wrong with a server, as far as it shows without starting it.
-#[cfg(feature = "cli")]
-pub fn obvious(transport: &Transport) -> Option<(Code, String)> {
-    let reason = programs::trouble(transport)?;
-    Some((reason.code(), reason.to_string()))
+/// What is wrong with a server, as far as it shows without connecting it: in its entry, with the variables of this
+/// process, and with the program that it names.
+pub fn wrong(entry: &ServerEntry) -> Option<(Code, String)> {
+    let lookup = |name: &str| std::env::var(name).ok();
+    match entry.trouble().map_or_else(|| entry.expanded(&lookup), Err) {
+        Err(error) => Some((error.code(), error.to_string())),
+        Ok(transport) => {
+            programs::trouble(&transport).map(|reason| (reason.code(), reason.to_string()))
+        }
+    }
 }
 
 async fn attempt(entry: &ServerEntry) -> Trial {
@@ -123,6 +164,7 @@ async fn tried(
             prompts: offer.prompts.len(),
             resources: offer.resources.len() + offer.templates.len(),
             faults: offer.faults.sentences(),
+            fault: offer.faults.code(),
         };
         Ok((found, connection.service))
     };

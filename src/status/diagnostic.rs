@@ -1,7 +1,7 @@
 //! A code of the catalog as JSON: what `explain` prints and the status API answers.
 
 use crate::diagnostics::{Code, Step, document};
-use crate::node::Node;
+use crate::json::Node;
 
 /// All that the catalog says of a code.
 #[cfg(feature = "cli")]

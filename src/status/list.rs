@@ -9,8 +9,8 @@ use crate::consent::{self, Consent, Effective, Target};
 use crate::contract::timestamp;
 use crate::heartbeat::permission::Permission;
 use crate::heartbeat::rhythm;
+use crate::json::Node;
 use crate::machine::Surroundings;
-use crate::node::Node;
 use crate::paths::{DataDir, Place};
 use crate::products::{self, Listed, Subject};
 

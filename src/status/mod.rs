@@ -5,20 +5,21 @@
 
 #[cfg(any(feature = "cli", feature = "serve"))]
 pub(crate) mod diagnostic;
+#[cfg(feature = "serve")]
+pub(crate) mod errors;
 pub(crate) mod list;
 pub(crate) mod storage;
 pub(crate) mod unseen;
 
 use crate::activation::{State, Store};
 use crate::consent::{self, Consent, Effective};
-use crate::contract::{Activation, LaunchSource, timestamp};
-use crate::gate::PrivateWords;
-use crate::heartbeat::assemble::{self, ClientPolicy};
+use crate::contract::{Payload, Wire, timestamp};
 use crate::heartbeat::permission::Permission;
+use crate::heartbeat::preview::Preview;
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{attempt, preview, rhythm, schedule};
-use crate::machine::{self, Surroundings};
-use crate::node::Node;
+use crate::heartbeat::{attempt, rhythm, schedule};
+use crate::json::Node;
+use crate::machine::Surroundings;
 use crate::notice;
 use crate::paths::Place;
 use crate::products::Subject;
@@ -40,41 +41,35 @@ pub(crate) struct Status {
     pub(crate) id_trouble: Option<String>,
     pub(crate) note: Option<String>,
     pub(crate) state: State,
-    pub(crate) activation: Activation,
     pub(crate) timing: Timing,
     pub(crate) store: (&'static str, Option<String>),
     /// Why nothing can be kept that is sent.
     pub(crate) trouble: Option<String>,
     /// Nothing is sent before a person could see the notice, which is still to come.
     pub(crate) awaits_notice: Option<&'static str>,
-    /// Installer overlay included.
-    pub(crate) launch_source: LaunchSource,
-    pub(crate) live: assemble::Live,
+    /// What the next heartbeat would say.
+    pub(crate) payload: Payload,
+    /// When the host started that would send it.
+    running_since: Option<u64>,
 }
 
 impl Status {
     /// Reads the configs and peeks into the store of `subject` in `place`, at `now`.
     pub(crate) fn read(subject: Subject, place: Place, around: &Surroundings, now: u64) -> Self {
-        let dir = &subject.dir;
-        let permission = Permission::read_in(&subject, Some(&place), around);
-        let (mut state, found) = match Store::peek(&place, now) {
-            Ok(Some(state)) => (state, storage::store(&place)),
-            other => {
-                // What the next host will find once it has restored the store.
-                let known = Store::remembered(&place);
-                let found = match other {
-                    Err(error) => storage::trouble(&error),
-                    _ => storage::no_store(known.is_some()),
-                };
-                (known.unwrap_or_default(), found)
-            }
+        let preview = Preview::read(&subject, Some(&place), around, now);
+        let found = match &preview.store {
+            Ok(true) => storage::store(&place),
+            // What the next host will find once it has restored the store.
+            Ok(false) => storage::no_store(Store::remembered(&place).is_some()),
+            Err(error) => storage::trouble(error),
         };
+        let Preview { permission, state, identity, live, payload, .. } = preview;
         // What no host can change comes first.
         let obstacle = storage::obstacle(&place);
-        let trouble = attempt::obstacle(&place);
+        let trouble = attempt::obstacle(&place).map(|why| why.to_string());
         let store = obstacle.unwrap_or(found);
         let mut awaits_notice = None;
-        let (id, id_trouble) = match permission.expected(now) {
+        let (id, id_trouble) = match identity {
             Ok(identity) => {
                 let shown = notice::shown(&place, &identity, &permission.host(), &state);
                 if subject.require_visible_notice
@@ -83,22 +78,12 @@ impl Status {
                 {
                     awaits_notice = Some(notice::UNSEEN);
                 }
-                // What another install left behind is not this one's history.
-                schedule::adopt(&mut state, &identity);
                 let to_be_written = permission.has_to_write(now);
                 let obstacle = if to_be_written { storage::id_obstacle(&place) } else { None };
                 (id_of(&permission), obstacle)
             }
             Err(error) => (None, Some(error.to_string())),
         };
-        let policy = ClientPolicy {
-            private: PrivateWords::lazy(machine::private_words),
-            known_only: permission.known_client_names_only,
-        };
-        // As `show-payload` has it: the process-bound fields are those of the host that would send.
-        let live = assemble::live_host(&state, now)
-            .map_or_else(|| preview::own_fields(dir), assemble::Live::from);
-        let installer = state.install.installer_pending;
         Self {
             now,
             host: permission.host(),
@@ -108,14 +93,13 @@ impl Status {
             id,
             id_trouble,
             note: note(around, &subject.product.name),
-            activation: assemble::activation(&state, live.configured_ide_count, &policy, now),
             timing: Timing::of(around),
             state,
             store,
             trouble,
             awaits_notice,
-            launch_source: if installer { LaunchSource::Installer } else { live.launch_source },
-            live,
+            payload,
+            running_since: live.started_at,
             subject,
             place,
         }
@@ -137,7 +121,7 @@ impl Status {
 
     /// Whether heartbeats are sent, once a host has started.
     pub(crate) fn awaits_host(&self) -> bool {
-        let (state, since) = (&self.state, self.live.started_at);
+        let (state, since) = (&self.state, self.running_since);
         self.sends() && schedule::next_attempt(state, &self.timing, since, self.now).is_none()
     }
 
@@ -149,7 +133,7 @@ impl Status {
 
     /// When the next attempt may begin, if there ever is one.
     pub(crate) fn next_due(&self) -> Option<u64> {
-        let since = self.live.started_at;
+        let since = self.running_since;
         let version = &self.subject.product.version;
         let next = schedule::next_attempt_of(version, &self.state, &self.timing, since, self.now)?;
         self.sends().then_some(next)
@@ -168,7 +152,7 @@ impl Status {
     /// As `telemetry status -o json` shows it.
     pub(crate) fn to_node(&self) -> Node {
         let (id, made) = self.id.clone().unzip();
-        let markers = &self.live.env_markers;
+        let payload = &self.payload;
         Node::Object(vec![
             ("preference", self.preference_word().into()),
             ("effective", self.consent.effective.as_str().into()),
@@ -180,21 +164,14 @@ impl Status {
             ("anonymous_id_created_at", made.flatten().into()),
             ("anonymous_id_trouble", self.id_trouble.clone().into()),
             ("endpoint", self.endpoint.clone().into()),
-            ("env_kind", self.live.env_kind.as_str().into()),
-            (
-                "env_markers",
-                Node::Object(vec![
-                    ("has_ci_env", markers.has_ci_env.into()),
-                    ("has_cloud_ide_env", markers.has_cloud_ide_env.into()),
-                    ("is_container", markers.is_container.into()),
-                    ("has_tty", markers.has_tty.into()),
-                    ("has_display", markers.has_display.into()),
-                ]),
-            ),
-            ("agent_env", self.live.agent_env.as_str().into()),
-            ("launch_source", self.launch_source.as_str().into()),
-            ("autostart_enabled", self.live.autostart_enabled.into()),
-            ("activation", self.activation()),
+            ("env_kind", payload.env_kind.as_str().into()),
+            ("env_markers", payload.env_markers.to_node()),
+            ("agent_env", payload.agent_env.as_str().into()),
+            ("launch_source", payload.launch_source.as_str().into()),
+            ("autostart_enabled", payload.autostart_enabled.into()),
+            ("activation", payload.activation.to_node()),
+            #[cfg(feature = "serve")]
+            ("diagnostics", payload.diagnostics.to_node()),
             (
                 "store",
                 Node::Object(vec![
@@ -204,24 +181,6 @@ impl Status {
             ),
             ("heartbeat", self.heartbeat()),
             ("anonymity_violations", self.state.install.anonymity_violations.into()),
-        ])
-    }
-
-    fn activation(&self) -> Node {
-        let funnel = &self.activation;
-        let clients = funnel.mcp_clients_seen_ever.iter().map(|name| name.as_str().into());
-        Node::Object(vec![
-            ("first_connected_server_ever", funnel.first_connected_server_ever.into()),
-            ("first_mcp_client_ever", funnel.first_mcp_client_ever.into()),
-            ("first_retrieve_tools_call_ever", funnel.first_retrieve_tools_call_ever.into()),
-            ("first_real_tool_call_ever", funnel.first_real_tool_call_ever.into()),
-            ("mcp_clients_seen_ever", Node::List(clients.collect())),
-            ("retrieve_tools_calls_24h", funnel.retrieve_tools_calls_24h.into()),
-            (
-                "estimated_tokens_saved_24h_bucket",
-                funnel.estimated_tokens_saved_24h_bucket.as_str().into(),
-            ),
-            ("configured_ide_count", funnel.configured_ide_count.into()),
         ])
     }
 

@@ -6,7 +6,7 @@
 use crate::activation::Store;
 use crate::consent::{Consent, Effective};
 use crate::heartbeat::timing::Timing;
-use crate::heartbeat::{assemble, schedule};
+use crate::heartbeat::{live, schedule};
 use crate::identity::install;
 use crate::machine::Surroundings;
 use crate::notice::{self, Notice, Program};
@@ -37,7 +37,7 @@ impl Unseen {
             return None;
         }
         let state = Store::peek(place, now).ok().flatten().unwrap_or_default();
-        let since = assemble::live_host(&state, now).map(|host| host.started_at);
+        let since = live::live_host(&state, now).map(|host| host.started_at);
         let next = schedule::next_attempt(&state, &Timing::of(around), since, now).unwrap_or(now);
         let notice = Notice {
             product: &subject.product.name,

@@ -6,7 +6,8 @@
 use super::messages::{Id, Lines, Message, Method};
 use super::outstanding::{Call, Outstanding};
 use crate::Event;
-use crate::activation::{Surface, clients};
+use crate::activation::clients;
+use crate::contract::Surface;
 
 /// Which way bytes go. Ids mean something only together with it: both sides count from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

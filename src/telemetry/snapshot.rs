@@ -2,13 +2,12 @@
 //!
 //! One rule: it says what the next heartbeat would say, and changes nothing.
 
-use crate::activation::State;
+use crate::activation::{LiveCounts, State};
 use crate::consent::{Consent, Effective};
 use crate::contract::{Activation, AgentEnv, EnvKind, EnvMarkers, LaunchSource};
-use crate::gate::PrivateWords;
-use crate::heartbeat::assemble::{self, ClientPolicy};
-use crate::heartbeat::host::LiveCounts;
+use crate::heartbeat::live::Live;
 use crate::heartbeat::permission::Permission;
+use crate::heartbeat::preview::Preview;
 use crate::heartbeat::schedule;
 use crate::heartbeat::session::Session;
 use crate::machine;
@@ -48,38 +47,38 @@ pub struct Snapshot {
 pub(super) fn take(session: &Session) -> Snapshot {
     let now = machine::now();
     let permission = Permission::read(&session.subject, session.around);
-    // Without the host's provider: it may want a lock that the caller of `snapshot` holds.
-    let mark = session.mark_with(now, LiveCounts::default());
     let allowed = permission.consent.effective != Effective::Off;
     let store = if allowed { session.store() } else { None };
-    let state = store.and_then(|store| store.read().ok());
-    let policy = ClientPolicy {
-        private: PrivateWords::lazy(machine::private_words),
-        known_only: permission.known_client_names_only,
+    let stored = store.and_then(|store| store.read().ok());
+    let is_stored = stored.is_some();
+    // Without the host's provider: it may want a lock that the caller of `snapshot` holds.
+    let live = |state: &State| {
+        let configured_ide_count = ides(state, session);
+        let counts = LiveCounts { configured_ide_count, ..LiveCounts::default() };
+        Live::from(&session.mark_with(now, counts))
     };
-    let sends = permission.consent.effective == Effective::On;
-    let last = state.as_ref().map_or(0, |state| state.sender.last_success);
+    let read = (Ok(is_stored), stored.unwrap_or_default());
+    let Preview { permission, state, payload, .. } =
+        Preview::of(&session.subject, permission, read, live, now);
+    let last = state.sender.last_success;
     let since = Some(session.started_at);
     let version = &session.subject.product.version;
-    let next = state
-        .as_ref()
-        .and_then(|state| schedule::next_attempt_of(version, state, &session.timing, since, now));
-    let installer = state.as_ref().is_some_and(|state| state.install.installer_pending);
+    let next = schedule::next_attempt_of(version, &state, &session.timing, since, now);
+    let sends = is_stored && permission.consent.effective == Effective::On;
     Snapshot {
         anonymous_id: permission.anonymous_id(),
         uncounted: session.uncounted(),
         consent: permission.consent,
-        env_kind: mark.env_kind,
-        env_markers: mark.env_markers,
-        agent_env: mark.agent_env,
-        launch_source: if installer { LaunchSource::Installer } else { mark.launch_source },
-        autostart_enabled: mark.autostart_enabled,
+        env_kind: payload.env_kind,
+        env_markers: payload.env_markers,
+        agent_env: payload.agent_env,
+        launch_source: payload.launch_source,
+        autostart_enabled: payload.autostart_enabled,
         last_heartbeat: (last != 0).then_some(last),
         next_heartbeat: next.filter(|_| sends),
-        failures: state.as_ref().map_or(0, |state| state.sender.failures),
-        anonymity_violations: state.as_ref().map_or(0, |s| s.install.anonymity_violations),
-        activation: state
-            .map(|state| assemble::activation(&state, ides(&state, session), &policy, now)),
+        failures: state.sender.failures,
+        anonymity_violations: state.install.anonymity_violations,
+        activation: is_stored.then_some(payload.activation),
     }
 }
 
@@ -87,7 +86,7 @@ pub(super) fn take(session: &Session) -> Snapshot {
 fn ides(state: &State, session: &Session) -> u64 {
     let marks = [&state.live_serve, &state.live_tap];
     let own = marks.into_iter().flatten().find(|mark| mark.nonce == session.nonce);
-    own.map_or(0, |mark| mark.configured_ide_count)
+    own.map_or(0, |mark| mark.counts.configured_ide_count)
 }
 
 /// Without a session: the rule that keeps it off, and the reason in words.

@@ -2,7 +2,7 @@
 //!
 //! One rule: no answer is kept by a cache, guessed to be something else, or read by another site.
 
-use crate::node::Node;
+use crate::json::Node;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};

@@ -4,11 +4,21 @@
 
 use listenfd::ListenFd;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 
 /// Connections that wait to be taken; the system has a limit of its own.
 #[cfg(feature = "collector")]
 const BACKLOG: i32 = 1024;
+
+/// The address that `--listen` names. A port alone, as `8080` or `:8080`, is one of this machine, which nobody else
+/// reaches.
+pub fn address(text: &str) -> Option<SocketAddr> {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if let Ok(port) = port.parse::<u16>() {
+        return Some(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    text.to_socket_addrs().ok()?.next()
+}
 
 /// A socket that listens.
 #[derive(Debug)]

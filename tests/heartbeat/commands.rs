@@ -231,8 +231,7 @@ fn what_a_damaged_store_will_be_restored_to_is_shown() {
 
 #[test]
 fn status_says_of_a_running_host_what_the_payload_says() {
-    use mcpproxy::activation::Store;
-    use mcpproxy::activation::state::LiveMark;
+    use mcpproxy::activation::{LiveCounts, LiveMark, LiveProcess, Store};
     use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode};
     use mcpproxy::paths::DataDir;
     let home = tempfile::tempdir().expect("a temporary directory");
@@ -241,18 +240,19 @@ fn status_says_of_a_running_host_what_the_payload_says() {
         nonce: 7,
         at: now,
         started_at: now,
-        launch_source: LaunchSource::Tray,
-        autostart_enabled: Some(true),
-        env_kind: EnvKind::CloudIde,
-        env_markers: EnvMarkers { has_cloud_ide_env: true, ..EnvMarkers::default() },
-        agent_env: AgentEnv::Cloud,
         routing_mode: RoutingMode::Direct,
-        server_count: Some(2),
-        connected_server_count: None,
-        tool_count: None,
-        server_protocol_counts: None,
-        configured_ide_count: 3,
-        current_error_codes: Default::default(),
+        process: LiveProcess {
+            launch_source: LaunchSource::Tray,
+            autostart_enabled: Some(true),
+            env_kind: EnvKind::CloudIde,
+            env_markers: EnvMarkers { has_cloud_ide_env: true, ..EnvMarkers::default() },
+            agent_env: AgentEnv::Cloud,
+        },
+        counts: LiveCounts {
+            server_count: Some(2),
+            configured_ide_count: 3,
+            ..LiveCounts::default()
+        },
     };
     let store = Store::open(&DataDir::at(home.path().join("data")), now).expect("a store");
     for installer in [false, true] {

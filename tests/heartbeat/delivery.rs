@@ -2,13 +2,15 @@
 
 use crate::install::{Install, live, member, surroundings};
 use crate::receiver::Reply;
-use mcpproxy::activation::state::LiveMark;
-use mcpproxy::activation::{Mark, Surface};
+use mcpproxy::activation::Mark;
+use mcpproxy::activation::{LiveCounts, LiveMark, LiveProcess};
 use mcpproxy::consent::Effective;
+use mcpproxy::contract::Surface;
 use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, timestamp};
 use mcpproxy::diagnostics::Code;
 use mcpproxy::gate::RefusalRule;
 use mcpproxy::heartbeat::attempt::Outcome;
+use mcpproxy::heartbeat::preview::Preview;
 use mcpproxy::heartbeat::schedule::Begin;
 use mcpproxy::heartbeat::sent;
 use mcpproxy::heartbeat::timing::{ALONE, DAY, LEASE, PENDING_MAX_AGE};
@@ -78,6 +80,7 @@ fn without_a_place_for_the_copy_nothing_is_sent() {
     std::fs::write(install.dir.sent(), "in the way").expect("written");
     let outcome = install.attempt();
     let Outcome::Unable(why) = outcome else { panic!("{outcome:?}") };
+    let why = why.to_string();
     assert!(why.contains("<data dir>/sent (not a directory): nothing is sent"), "{why}");
     assert_eq!(install.receiver.connections(), 0);
     std::fs::remove_file(install.dir.sent()).expect("removed");
@@ -351,18 +354,20 @@ fn taps_leave_it_to_a_live_gateway() {
             nonce: 5,
             at: now - 60,
             started_at: now - 7200,
-            launch_source: LaunchSource::LoginItem,
-            autostart_enabled: Some(true),
-            env_kind: EnvKind::Headless,
-            env_markers: EnvMarkers::default(),
-            agent_env: AgentEnv::None,
             routing_mode: RoutingMode::RetrieveTools,
-            server_count: Some(4),
-            connected_server_count: Some(3),
-            tool_count: Some(40),
-            server_protocol_counts: None,
-            configured_ide_count: 0,
-            current_error_codes: Default::default(),
+            process: LiveProcess {
+                launch_source: LaunchSource::LoginItem,
+                autostart_enabled: Some(true),
+                env_kind: EnvKind::Headless,
+                env_markers: EnvMarkers::default(),
+                agent_env: AgentEnv::None,
+            },
+            counts: LiveCounts {
+                server_count: Some(4),
+                connected_server_count: Some(3),
+                tool_count: Some(40),
+                ..LiveCounts::default()
+            },
         });
     });
     assert_eq!(install.attempt(), Outcome::Waiting(Begin::GatewayAlive(60)));
@@ -397,14 +402,10 @@ fn showing_before_anything_exists_makes_nothing() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let dir = mcpproxy::paths::DataDir::at(home.path().join("data"));
     let around = surroundings(&[]);
-    let shown = mcpproxy::heartbeat::preview::preview(
-        &Subject::own(dir.clone()),
-        &around,
-        1_800_000_000,
-        &live,
-    );
-    assert!(shown.provisional_id && !shown.pending);
-    assert_eq!(member(&shown.bytes, "/anonymous_id"), "00000000-0000-4000-8000-000000000000");
-    assert_eq!(member(&shown.bytes, "/timestamp"), "2027-01-15T08:00:00Z");
+    let shown = Preview::read(&Subject::own(dir.clone()), None, &around, 1_800_000_000);
+    assert!(shown.has_provisional_id() && shown.pending().is_none());
+    let bytes = shown.bytes();
+    assert_eq!(member(&bytes, "/anonymous_id"), "00000000-0000-4000-8000-000000000000");
+    assert_eq!(member(&bytes, "/timestamp"), "2027-01-15T08:00:00Z");
     assert!(!dir.root().exists());
 }

@@ -59,7 +59,7 @@ fn child() {
                 use mcpproxy::activation::ErrorMark;
                 use mcpproxy::diagnostics::Code;
                 telemetry.provide_live(|| LiveCounts {
-                    current_error_codes: vec![(Code::StdioExited, 2)],
+                    current_error_codes: vec![(Code::StdioExited, 2)].into(),
                     ..LiveCounts::default()
                 });
                 let mark = ErrorMark::Met(Code::StdioExited);
@@ -193,15 +193,21 @@ fn wait_for_config(home: &Path) {
 }
 
 /// What `show-payload` shows.
-fn shown(home: &Path) -> serde_json::Value {
-    let shown = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
-        .args(["telemetry", "show-payload"])
+/// What a command about telemetry prints.
+fn told(home: &Path, args: &[&str]) -> String {
+    let told = Command::new(env!("CARGO_BIN_EXE_mcpproxy"))
+        .arg("telemetry")
+        .args(args)
         .env_clear()
         .env("HOME", home)
         .env("MCPPROXY_HOME", home.join("data"))
         .output()
         .expect("it starts");
-    serde_json::from_slice(&shown.stdout).expect("a payload")
+    String::from_utf8(told.stdout).expect("UTF-8")
+}
+
+fn shown(home: &Path) -> serde_json::Value {
+    serde_json::from_str(&told(home, &["show-payload"])).expect("a payload")
 }
 
 #[cfg(feature = "serve")]
@@ -231,6 +237,19 @@ fn errors_are_shown_as_they_would_be_sent_and_not_counted_while_telemetry_is_off
         "last_error_code": "MCPX_STDIO_EXITED",
     });
     assert_eq!(shown(home.path())["diagnostics"], expected);
+    // The status says the same, as JSON and in words.
+    let status =
+        |format: &str| told(home.path(), &["status", "--product", "mcpproxy", "-o", format]);
+    let json: serde_json::Value = serde_json::from_str(&status("json")).expect("JSON");
+    assert_eq!(json["diagnostics"], expected);
+    let table = status("table");
+    for row in [
+        "Errors in 24 h     MCPX_STDIO_EXITED 1\n",
+        "  servers with now MCPX_STDIO_EXITED 2\n",
+        "  ever             1 code, last MCPX_STDIO_EXITED\n",
+    ] {
+        assert!(table.contains(row), "{row}: {table}");
+    }
 
     disable(home.path());
     assert_eq!(host.ask("error"), format!("{:?}", Recorded::NoStore));

@@ -1,11 +1,11 @@
 //! One install in a temporary directory, with a receiver and a clock of its own.
 
 use crate::receiver::{Receiver, Reply};
-use mcpproxy::activation::{State, Store};
+use mcpproxy::activation::{LiveCounts, LiveProcess, State, Store};
 use mcpproxy::contract::{AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode};
-use mcpproxy::heartbeat::assemble::Live;
 use mcpproxy::heartbeat::attempt::{Attempt, Outcome};
-use mcpproxy::heartbeat::preview::{Preview, preview};
+use mcpproxy::heartbeat::live::{self, Live};
+use mcpproxy::heartbeat::preview::Preview;
 use mcpproxy::heartbeat::schedule::{self, HostStart};
 use mcpproxy::heartbeat::timing::Timing;
 use mcpproxy::identity::{self, Identity};
@@ -28,22 +28,31 @@ pub struct Install {
     _home: tempfile::TempDir,
 }
 
+/// What is shown of the next heartbeat.
+#[derive(Debug, PartialEq)]
+pub struct Shown {
+    pub bytes: Vec<u8>,
+    pub pending: bool,
+    pub provisional_id: bool,
+}
+
 /// What a tap would say about itself.
 pub fn live() -> Live {
     Live {
-        launch_source: LaunchSource::Cli,
-        autostart_enabled: Some(false),
-        env_kind: EnvKind::Interactive,
-        env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
-        agent_env: AgentEnv::None,
         routing_mode: Some(RoutingMode::Tap),
         started_at: None,
-        server_count: Some(1),
-        connected_server_count: Some(1),
-        tool_count: None,
-        server_protocol_counts: None,
-        configured_ide_count: 0,
-        current_error_codes: Default::default(),
+        process: LiveProcess {
+            launch_source: LaunchSource::Cli,
+            autostart_enabled: Some(false),
+            env_kind: EnvKind::Interactive,
+            env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+            agent_env: AgentEnv::None,
+        },
+        counts: LiveCounts {
+            server_count: Some(1),
+            connected_server_count: Some(1),
+            ..LiveCounts::default()
+        },
     }
 }
 
@@ -151,8 +160,15 @@ impl Install {
         attempt.run(live)
     }
 
-    pub fn preview(&self) -> Preview {
-        preview(&Subject::own(self.dir.clone()), &self.around, self.clock.get(), &live)
+    pub fn preview(&self) -> Shown {
+        let (subject, now) = (Subject::own(self.dir.clone()), self.clock.get());
+        let sender = |state: &State| live::live_host(state, now).map_or_else(live, Live::from);
+        let preview = Preview::read_as(&subject, None, &self.around, sender, now);
+        Shown {
+            bytes: preview.bytes(),
+            pending: preview.pending().is_some(),
+            provisional_id: preview.has_provisional_id(),
+        }
     }
 
     pub fn disable(&self) {

@@ -4,10 +4,9 @@ use super::*;
 use mcpproxy::activation::{Mark, State, Store};
 use mcpproxy::consent::Effective;
 use mcpproxy::contract::Product;
-use mcpproxy::heartbeat::assemble::Live;
 use mcpproxy::heartbeat::attempt::{Attempt, Outcome};
+use mcpproxy::heartbeat::live::Live;
 use mcpproxy::heartbeat::permission::Permission;
-use mcpproxy::heartbeat::preview;
 use mcpproxy::heartbeat::schedule;
 use mcpproxy::heartbeat::timing::Timing;
 use mcpproxy::identity::{self, LIFETIME, install};
@@ -195,9 +194,8 @@ fn a_directory_in_the_hands_of_others_is_not_used() {
 }
 
 /// The fields of a process that has nothing to say.
-fn live(dir: &DataDir) -> impl Fn(&State) -> Live + use<> {
-    let live = preview::own_fields(dir);
-    move |_| live.clone()
+fn live(dir: &DataDir) -> impl Fn(&State) -> Live {
+    |_| Live::of_sender(&State::default(), dir, 0)
 }
 
 #[test]
@@ -231,14 +229,16 @@ fn where_a_visible_notice_is_required_a_written_one_is_not_enough() {
         };
         attempt.run(&live(&dir))
     };
-    assert!(matches!(attempt(), Outcome::Unable(why) if why.contains("was not shown")));
+    assert!(matches!(attempt(), Outcome::Unable(why) if why.to_string().contains("was not shown")));
     let host = permission.host();
     let program = Program::at(MCPPROXY.into());
     let notice =
         Notice { product: "notes-mcp", host: &host, first_in: 0, dir: &dir, program: &program };
     let mut out = Vec::new();
     notice::show_once_to((&mut out, false), &notice, &store, &identity, NOW).expect("shown");
-    assert!(matches!(attempt(), Outcome::Unable(why) if why.contains("no person could see it")));
+    assert!(
+        matches!(attempt(), Outcome::Unable(why) if why.to_string().contains("no person could see it"))
+    );
     assert_eq!(receiver.connections(), 0);
     notice::seen(&place, "other.example.org", NOW).expect("no other notice");
     assert!(matches!(attempt(), Outcome::Unable(_)));

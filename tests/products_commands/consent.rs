@@ -137,7 +137,10 @@ fn a_config_that_cannot_be_written_is_named_and_the_other_one_is_written() {
         &[
             "~/.mcpproxy/mcp_config.json was not changed",
             "~/.mcpproxy/config.lock cannot be used",
-            "<data dir>/mcp_config.json was changed, and that stops the hosts of this data directory only",
+            &format!(
+                "{} was changed, and that stops the hosts of this data directory only",
+                home.given_config().display()
+            ),
         ],
     );
     check(&home.status("mcpproxy", &[LOOPBACK]), "off", "config:telemetry.enabled");
@@ -147,7 +150,7 @@ fn a_config_that_cannot_be_written_is_named_and_the_other_one_is_written() {
     fails(
         &home.run_given(&["telemetry", "disable"]),
         &[
-            "<data dir>/mcp_config.json was not changed",
+            &format!("{} was not changed", home.given_config().display()),
             "~/.mcpproxy/mcp_config.json was changed, and that stops the hosts of every data directory",
         ],
     );
@@ -159,7 +162,11 @@ fn a_config_that_cannot_be_written_is_named_and_the_other_one_is_written() {
     }
     fails(
         &home.run_given(&["telemetry", "disable"]),
-        &["~/.mcpproxy/config.lock", "<data dir>/config.lock", "MCPPROXY_TELEMETRY=0 stops it"],
+        &[
+            "~/.mcpproxy/config.lock",
+            &home.path("given/config.lock").to_string_lossy(),
+            "MCPPROXY_TELEMETRY=0 stops it",
+        ],
     );
 }
 

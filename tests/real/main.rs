@@ -10,6 +10,8 @@
 #[cfg(feature = "collector")]
 mod collector;
 mod endings;
+#[cfg(all(feature = "serve", target_os = "linux"))]
+mod engines;
 mod funnel;
 // Linux: these look at processes in `/proc`.
 #[cfg(all(feature = "serve", target_os = "linux"))]

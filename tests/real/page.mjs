@@ -1,10 +1,11 @@
 // The page of a running gateway, in a real browser.
 //
-//   NODE_PATH=.../node_modules CHROMIUM=/usr/bin/chromium node page.mjs [--switch off|on] URL
+//   NODE_PATH=.../node_modules CHROMIUM=/usr/bin/chromium node page.mjs [--switch off|on] [--fix SERVER] URL
 //
 // URL is what `mcpproxy serve` prints, with the key in its fragment. Prints a line for everything it has
 // checked; exits with 1 and a message at the first thing that is wrong. The gateway's state is only changed
-// with `--switch`, which presses the page's switch by keyboard until it stands as told.
+// with `--switch`, which presses the page's switch by keyboard until it stands as told, and with `--fix`, which
+// has the program of that server found, by keyboard.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
@@ -15,10 +16,12 @@ const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const contract = JSON.parse(readFileSync(new URL("../../src/contract/heartbeat-v3.json", import.meta.url), "utf8"));
 
 const args = process.argv.slice(2);
-const wanted = args[0] === "--switch" ? args.splice(0, 2)[1] : null;
+const option = (name) => args[0] === name ? args.splice(0, 2)[1] : null;
+const wanted = option("--switch");
+const broken = option("--fix");
 const [url] = args;
 if (args.length !== 1 || !URL.canParse(url) || ![null, "on", "off"].includes(wanted)) {
-  console.error("usage: node page.mjs [--switch off|on] URL");
+  console.error("usage: node page.mjs [--switch off|on] [--fix SERVER] URL");
   process.exit(2);
 }
 const { origin, hash } = new URL(url);
@@ -122,7 +125,7 @@ async function statusIsShown(page) {
     if (/^[ -~]{1,240}$/.test(server.name)) must(words.includes(server.name.trim()), `server ${server.name} is not shown: ${words}`);
     must(words.includes(server.state), `server ${server.name} is ${server.state}, shown is: ${words}`);
   }
-  must((await page.locator("#servers :is(img, script, a, style)").count()) === 0, "a server's name has become markup");
+  must((await page.locator("#servers :is(img, script, style), #servers bdi *").count()) === 0, "a server's name has become markup");
   done(`${data.servers.length} servers are shown with their states, names as text`);
 
   must((await text(page, "#kind")).includes(data.env_kind), "the kind of environment is not shown");
@@ -222,9 +225,13 @@ async function fitsAndPassesAxe() {
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [1280, 640, 320]) {
       // axe is injected, which the policy rightly forbids: here it is switched off.
-      const page = await tab({ colorScheme, viewport: { width, height: 800 }, bypassCSP: true });
+      const page = await tab({ colorScheme, viewport: { width, height: 800 }, bypassCSP: true }, ["429"]);
       await open(page);
-      for (const fold of await page.locator("summary").all()) await fold.click();
+      for (const fold of await page.locator("summary:visible").all()) await fold.click();
+      if (broken) {
+        await serverOf(page).getByRole("button", { name: "Find the program…" }).click();
+        await serverOf(page).locator(".plan").waitFor();
+      }
       const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       must(excess <= 0, `at ${width} px the page is ${excess} px too wide`);
       await accessible(page, `${colorScheme}, ${width} px`);
@@ -285,6 +292,41 @@ async function pressTheSwitch(page) {
   done(`the switch was pressed by keyboard: aria-checked=${target}, announced "Telemetry is ${words}", rule ${telemetry.rule}`);
 }
 
+const serverOf = (page) => page.locator("#servers > li").filter({ has: page.locator("bdi", { hasText: broken }) });
+
+/** The program of a server is found and written, by keyboard, after a look at what would change. */
+async function fixTheServer(page) {
+  await open(page);
+  const server = serverOf(page), plan = server.locator(".plan"), result = server.locator(".result");
+  const config = async () => (await api("/api/v1/diagnostics")).data.servers.map(({ server: name }) => name);
+  must((await config()).includes(broken), `nothing is wrong with ${broken}`);
+  await server.locator("summary").first().focus();
+  await page.keyboard.press("Enter");
+  const find = server.getByRole("button", { name: "Find the program…" });
+  await find.focus();
+  await page.keyboard.press("Enter");
+  await plan.waitFor();
+  must(await plan.evaluate((node) => node === document.activeElement), "what would change has not got the focus");
+  must(/- "command".*\n\+ "command"/.test(await plan.innerText()), `the change is not shown: ${await plan.innerText()}`);
+  await page.getByRole("button", { name: "Leave it as it is" }).focus();
+  await page.keyboard.press("Enter");
+  must(await plan.isHidden(), "what was left is still shown");
+  must(await find.evaluate((node) => node === document.activeElement), "the focus is lost after leaving it");
+  must((await config()).includes(broken), "a look has changed something");
+  await page.keyboard.press("Enter");
+  await plan.waitFor();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await result.getByText("It helped; the server is connected").waitFor({ timeout: 60_000 });
+  must((await result.innerText()).includes("mcpproxy upstream set-command"), "the way back is not shown");
+  await server.getByText("connected", { exact: true }).waitFor();
+  must(await result.evaluate((node) => node === document.activeElement), "the focus is lost after the fix");
+  must(!(await config()).includes(broken), `something is wrong with ${broken} still`);
+  await server.getByText("What it wrote last on standard error").click();
+  await server.locator("pre").getByText("it starts, with ***").waitFor();
+  done(`the program of ${broken} was found and written by keyboard; what it wrote is shown without its secret`);
+}
+
 let failure = null;
 try {
   const page = await tab();
@@ -298,6 +340,8 @@ try {
   await fitsAndPassesAxe();
   await withoutAKey();
   if (wanted) await pressTheSwitch(page);
+  // The gateway may say that fixes are too close to each other: then the page waits and asks again.
+  if (broken) await fixTheServer(await tab({}, ["429"]));
   // Last: the browser itself reports requests that fail.
   await goneAndBack(await tab({}, ["net::ERR_INTERNET_DISCONNECTED"]));
 } catch (error) {

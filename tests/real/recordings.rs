@@ -3,7 +3,7 @@
 
 use crate::parts::file;
 use mcpproxy::Event;
-use mcpproxy::activation::Surface;
+use mcpproxy::contract::Surface;
 use mcpproxy::tap::{Direction, Observer};
 use serde_json::Value;
 

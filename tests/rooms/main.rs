@@ -200,7 +200,7 @@ mod seeded {
             ("src/machine.rs", "\nuse crate::activation::Store;\n"),
             ("src/machine.rs", "\nuse crate::config;\n"),
             ("src/contract/mod.rs", "\nuse crate::build_info::VERSION;\n"),
-            ("src/json.rs", "\nuse crate::contract;\n"),
+            ("src/json/read/mod.rs", "\nuse crate::contract;\n"),
             ("src/collector/receive.rs", "\nuse crate::activation::State;\n"),
             ("src/collector/receive.rs", "\nuse crate::heartbeat::schedule;\n"),
             ("src/collector/mod.rs", "\nuse crate::Event;\n"),

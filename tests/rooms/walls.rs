@@ -25,7 +25,6 @@ pub const ROOMS: &[&str] = &[
     "lib",
     "machine",
     "main",
-    "node",
     "notice",
     "paths",
     "products",
@@ -100,7 +99,7 @@ const WALLS: &[(&str, Wall, &str)] = &[
     ),
     (
         "web",
-        Wall::Only(&["build_info", "contract", "diagnostics", "json", "node", "visible"]),
+        Wall::Only(&["build_info", "contract", "diagnostics", "json", "visible"]),
         "in the surface that is served, which passes it in as data",
     ),
     ("gateway", Wall::Never(&["collector"]), "in web, if every HTTP surface needs it"),

@@ -6,16 +6,20 @@ mod calls;
 mod clients;
 mod connections;
 mod diagnostics;
+#[cfg(feature = "cli")]
+mod doctor;
 mod entries;
 mod eras;
 #[cfg(target_os = "linux")]
 mod facts;
 mod fake;
 mod field;
+mod fixes;
 mod floods;
 mod gateway;
 mod lengths;
 mod lines;
+mod listing;
 mod operations;
 #[cfg(target_os = "linux")]
 mod processes;

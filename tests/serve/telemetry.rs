@@ -1,10 +1,11 @@
 //! The gateway as a host of telemetry: what it counts, what it says, and that it stops.
 
 use crate::clients::{call, modern, over_http, own};
-use crate::fake::Fake;
-use crate::gateway::{Gateway, Home, eventually};
+use crate::fake::{Fake, shell_server};
+use crate::gateway::{Gateway, Home, PATIENCE, eventually};
 use rmcp::service::ClientLifecycleMode;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 fn cli(gateway: &Gateway, args: &[&str]) -> Value {
     serde_json::from_str(&gateway.home.out(args)).expect("JSON")
@@ -59,6 +60,50 @@ async fn a_real_session_moves_the_funnel_and_every_place_says_the_same() {
     assert_eq!(ours.to_string(), shown.to_string());
     let (_, said) = gateway.stop();
     assert!(!said.contains("claude-code"), "a client's name is in the log: {said}");
+}
+
+#[test]
+fn an_error_counts_when_something_changes_into_it_and_not_while_it_stands() {
+    let wrong = |url: &str| json!({"command": "sh", "url": url});
+    let missing = json!({"command": "no-such-program-here"});
+    let home = Home::with(&json!({"mcpServers": {"wrong": wrong("http://h"), "missing": missing}}));
+    let mut gateway = Gateway::start_in(home, &[], &[]);
+    let wait_for = |gateway: &Gateway, changes: Value, standing: Value| {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let said = gateway.payload()["diagnostics"].clone();
+            if said["error_code_counts_24h"] == changes && said["current_error_codes"] == standing {
+                return;
+            }
+            assert!(Instant::now() < until, "{changes}, {standing}: {said}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let (entry, program) = ("MCPX_CONFIG_INVALID_ENTRY", "MCPX_STDIO_NOT_FOUND");
+    wait_for(&gateway, json!({program: 1, entry: 1}), json!({program: 1, entry: 1}));
+    // Another entry that is wrong in the same way, and a restart of one that fails again, change no state.
+    let write = |gateway: &Gateway, wrong: Value, more: Value| {
+        // The id stays: errors are those of one install.
+        let text = std::fs::read_to_string(gateway.home.config()).expect("a config");
+        let mut config: Value = serde_json::from_str(&text).expect("JSON");
+        config["mcpServers"] = json!({"wrong": wrong, "missing": missing, "more": more});
+        gateway.home.write(&config);
+    };
+    let key = [("X-API-Key", gateway.key.as_str())];
+    assert_eq!(gateway.ask("POST", "/api/v1/servers/missing/restart", &key, "").0, 200);
+    gateway.wait_for("missing", "parked");
+    write(&gateway, wrong("http://other"), json!({"command": "no-such-program-either"}));
+    wait_for(&gateway, json!({program: 2, entry: 1}), json!({program: 2, entry: 1}));
+    // One that becomes right leaves its state, and comes into it again.
+    write(&gateway, shell_server(), wrong("http://h"));
+    wait_for(&gateway, json!({program: 2, entry: 2}), json!({program: 1, entry: 1}));
+    write(&gateway, wrong("http://h"), wrong("http://h"));
+    wait_for(&gateway, json!({program: 2, entry: 3}), json!({program: 1, entry: 2}));
+    // A gateway knows nothing of the one before it: what is wrong when it starts is a change to it.
+    let home = std::mem::replace(&mut gateway.home, Home::empty());
+    gateway.stop();
+    let gateway = Gateway::start_in(home, &[], &[]);
+    wait_for(&gateway, json!({program: 3, entry: 5}), json!({program: 1, entry: 2}));
 }
 
 #[tokio::test(flavor = "multi_thread")]

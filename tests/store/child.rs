@@ -74,6 +74,19 @@ fn the_role_of_a_child() {
                 true
             });
         }
+        #[cfg(feature = "serve")]
+        "errors until killed" => {
+            use mcpproxy::activation::ErrorMark;
+            use mcpproxy::diagnostics::Code;
+            let store = open(&dir);
+            // One that is new is synced; the others are not.
+            let new = Code::ALL[count as usize % Code::ALL.len()];
+            record_surely(&store, Mark::Error(ErrorMark::Met(new)));
+            acknowledge_forever(|| {
+                record_surely(&store, Mark::Error(ErrorMark::Met(Code::HttpDns)));
+                true
+            });
+        }
         "durable changes until killed" => {
             let store = open(&dir);
             acknowledge_forever(|| {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::process::Child;
 
 /// Lets `writers` run for a moment and kills them all; how many changes they were told are stored.
-fn killed(mut writers: Vec<Child>, after: Duration) -> u64 {
+pub fn killed(mut writers: Vec<Child>, after: Duration) -> u64 {
     for writer in &mut writers {
         child::wait_for(writer, "ack");
     }
@@ -44,8 +44,8 @@ fn kill_rounds(role: &str, rounds: u32, writers: u32, stored: impl Fn(&State) ->
     );
 }
 
-/// Processes that are killed in each of the two tests below.
-fn kills() -> u32 {
+/// Processes that are killed in each of the tests that kill many.
+pub fn kills() -> u32 {
     endure::scaled("KILLS", 120) as u32
 }
 

@@ -109,6 +109,62 @@ mod met {
         assert_eq!(changes(&peek(&dir), NOW), [(Code::HttpDns, 2)]);
     }
 
+    /// Kills `writers` at once, again and again: each met a code that is new to the store, and then one more and more.
+    fn kill_rounds(rounds: u32, writers: u32) {
+        let (_root, dir) = data_dir();
+        open(&dir);
+        let (mut acknowledged, mut new) = (0, std::collections::BTreeSet::from([Code::HttpDns]));
+        for round in 0..rounds {
+            // Not that which is counted.
+            let first = u64::from(round) % (Code::HttpDns as u64);
+            new.insert(Code::ALL[first as usize]);
+            let children = (0..writers)
+                .map(|_| {
+                    child::command("errors until killed", &dir, first).spawn().expect("a child")
+                })
+                .collect();
+            let after = Duration::from_micros(u64::from(round) * 137 % 4000);
+            acknowledged += crashes::killed(children, after);
+            let state = peek(&dir);
+            let stored = changes(&state, NOW);
+            let of =
+                |code| stored.iter().find(|(it, _)| *it == code).map_or(0, |(_, count)| *count);
+            // Each of the killed may have been told of one less than it wrote.
+            let unheard = u64::from((round + 1) * writers);
+            let dns = of(Code::HttpDns);
+            assert!(dns >= acknowledged, "round {round}: {dns} of {acknowledged} are there");
+            assert!(
+                dns <= acknowledged + unheard,
+                "round {round}: {dns} of {acknowledged}: doubled"
+            );
+            let others: u64 = stored.iter().map(|(_, count)| count).sum::<u64>() - dns;
+            assert_eq!(others, unheard, "round {round}: each met its first code once: {stored:?}");
+            let met: Vec<Code> = new.iter().copied().collect();
+            assert_eq!(stored.iter().map(|(code, _)| *code).collect::<Vec<_>>(), met);
+        }
+        assert!(acknowledged > u64::from(rounds * writers), "they hardly wrote: {acknowledged}");
+        assert!(Store::quarantines(&dir).is_empty(), "a killed writer damages nothing");
+        // The checkpoint, which is all that is left of a store that is lost, has it of one alone: beside others it may
+        // find no moment to take its place, and the next one brings all of it.
+        std::fs::remove_dir_all(dir.store()).expect("removed");
+        let restored = open(&dir).read().expect("restored").errors;
+        assert!(restored.ever() > 0 && restored.ever() <= new.len() as u64);
+        if writers == 1 {
+            assert_eq!(restored.ever(), new.len() as u64);
+        }
+        println!("{} kills of {writers} at once: {acknowledged} acknowledged", rounds * writers);
+    }
+
+    #[test]
+    fn a_gateway_killed_at_any_moment_neither_loses_nor_doubles_an_error() {
+        kill_rounds(crashes::kills(), 1);
+    }
+
+    #[test]
+    fn gateways_killed_together_neither_lose_nor_double_an_error() {
+        kill_rounds(crashes::kills().div_ceil(8), 8);
+    }
+
     /// What is met for the first time is on disk, and in the checkpoint, before the call returns.
     #[test]
     fn a_code_that_is_new_is_in_the_checkpoint() {

@@ -313,7 +313,7 @@ fn a_writer_stopped_at_any_moment_delays_nobody_beyond_the_deadline() {
         child::signal(&writer, "STOP");
         for _ in 0..3 {
             let start = Instant::now();
-            let recorded = store.record(Mark::Request(mcpproxy::activation::Surface::Cli), NOW);
+            let recorded = store.record(Mark::Request(mcpproxy::contract::Surface::Cli), NOW);
             longest = longest.max(start.elapsed());
             assert_ne!(recorded, Recorded::NoStore);
             ours += 1;

@@ -1,7 +1,8 @@
 //! One process, many threads.
 
 use super::*;
-use mcpproxy::activation::{Health, StoreError, Surface};
+use mcpproxy::activation::{Health, StoreError};
+use mcpproxy::contract::Surface;
 
 #[test]
 fn a_new_store_holds_nothing_and_says_so() {

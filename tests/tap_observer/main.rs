@@ -7,7 +7,7 @@ mod lines;
 mod sessions;
 
 use mcpproxy::Event;
-use mcpproxy::activation::Surface;
+use mcpproxy::contract::Surface;
 use mcpproxy::tap::{Direction, Observer};
 use serde_json::{Value, json};
 use std::cell::RefCell;

@@ -6,9 +6,11 @@
 use super::{Origin, Part, Windows};
 use crate::activation::codec::{Damaged, Reader, Writer};
 use crate::activation::state::{
-    Counters, Funnel, Install, LATER, LiveMark, Pending, Retired, Second, Sender,
+    Counters, Funnel, Install, LATER, Pending, Retired, Second, Sender,
 };
-use crate::activation::{ActiveDays, Days, HourlyWindow, Standing, State};
+use crate::activation::{
+    ActiveDays, Days, HourlyWindow, LiveCounts, LiveMark, LiveProcess, Standing, State,
+};
 use crate::contract::{
     AgentEnv, EnvKind, EnvMarkers, LaunchSource, MAX_CLIENTS, RoutingMode, ServerProtocolCounts,
 };
@@ -405,38 +407,36 @@ impl Part for Install {
 
 impl Part for LiveMark {
     fn write(&self, body: &mut Writer) {
-        body.numbers([self.nonce, self.at, self.started_at]);
-        body.text(self.launch_source.as_str());
-        body.option(self.autostart_enabled.map(u64::from));
-        body.text(self.env_kind.as_str());
-        let markers = self.env_markers;
+        let Self { nonce, at, started_at, routing_mode, process, counts } = self;
+        body.numbers([*nonce, *at, *started_at]);
+        body.text(process.launch_source.as_str());
+        body.option(process.autostart_enabled.map(u64::from));
+        body.text(process.env_kind.as_str());
+        let markers = process.env_markers;
         body.flag(markers.has_ci_env);
         body.flag(markers.has_cloud_ide_env);
         body.flag(markers.is_container);
         body.flag(markers.has_tty);
         body.flag(markers.has_display);
-        body.text(self.routing_mode.as_str());
-        body.option(self.server_count);
-        body.option(self.connected_server_count);
-        body.option(self.tool_count);
-        body.flag(self.server_protocol_counts.is_some());
-        if let Some(counts) = self.server_protocol_counts {
-            let ServerProtocolCounts { stdio, http, sse, streamable_http, auto } = counts;
+        body.text(routing_mode.as_str());
+        body.option(counts.server_count);
+        body.option(counts.connected_server_count);
+        body.option(counts.tool_count);
+        body.flag(counts.server_protocol_counts.is_some());
+        if let Some(protocols) = counts.server_protocol_counts {
+            let ServerProtocolCounts { stdio, http, sse, streamable_http, auto } = protocols;
             body.numbers([stdio, http, sse, streamable_http, auto]);
         }
-        body.number(self.configured_ide_count);
-        let is_agents = self.agent_env != AgentEnv::None;
-        body.add(is_agents, |body| body.text(self.agent_env.as_str()));
+        body.number(counts.configured_ide_count);
+        let is_agents = process.agent_env != AgentEnv::None;
+        body.add(is_agents, |body| body.text(process.agent_env.as_str()));
         #[cfg(feature = "serve")]
-        self.current_error_codes.add_to(body);
+        counts.current_error_codes.add_to(body);
     }
 
     fn read(body: &mut Reader<'_>) -> Result<Self, Damaged> {
         let [nonce, at, started_at] = body.numbers()?;
-        Ok(Self {
-            nonce,
-            at,
-            started_at,
+        let mut process = LiveProcess {
             launch_source: body.term(LaunchSource::from_spelling)?,
             autostart_enabled: body.option()?.map(|enabled| enabled != 0),
             env_kind: body.term(EnvKind::from_spelling)?,
@@ -447,7 +447,10 @@ impl Part for LiveMark {
                 has_tty: body.flag()?,
                 has_display: body.flag()?,
             },
-            routing_mode: body.term(RoutingMode::from_spelling)?,
+            agent_env: AgentEnv::None,
+        };
+        let routing_mode = body.term(RoutingMode::from_spelling)?;
+        let counts = LiveCounts {
             server_count: body.option()?,
             connected_server_count: body.option()?,
             tool_count: body.option()?,
@@ -458,13 +461,13 @@ impl Part for LiveMark {
                 None
             },
             configured_ide_count: body.number()?,
-            // One that only a later program knows is as good as none: the mark does not outlive its process.
-            agent_env: AgentEnv::from_spelling(&body.added(Reader::text)?)
-                .unwrap_or(AgentEnv::None),
-            #[cfg(feature = "serve")]
-            current_error_codes: Standing::added_to(body)?,
-            #[cfg(not(feature = "serve"))]
             current_error_codes: Standing::default(),
-        })
+        };
+        // An environment that only a later program knows is as good as none: the mark does not outlive its process.
+        let agent = AgentEnv::from_spelling(&body.added(Reader::text)?);
+        process.agent_env = agent.unwrap_or(AgentEnv::None);
+        #[cfg(feature = "serve")]
+        let counts = LiveCounts { current_error_codes: Standing::added_to(body)?, ..counts };
+        Ok(Self { nonce, at, started_at, routing_mode, process, counts })
     }
 }

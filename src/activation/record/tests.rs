@@ -3,11 +3,11 @@
 use super::*;
 #[cfg(feature = "serve")]
 use crate::activation::ErrorMark;
-use crate::activation::Standing;
 use crate::activation::codec::checksum;
 use crate::activation::state::{
     Counters, Funnel, Install, LATER, Pending, Retired, Second, Sender,
 };
+use crate::activation::{LiveCounts, LiveProcess, Standing};
 use crate::contract::{
     AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts,
 };
@@ -65,16 +65,14 @@ fn full() -> State {
         anonymity_violations: 11,
         anonymous_id: "id".to_owned(),
     };
-    let mark = LiveMark {
-        nonce: 12,
-        at: 13,
-        started_at: 14,
+    let process = LiveProcess {
         launch_source: LaunchSource::LoginItem,
         autostart_enabled: Some(false),
         env_kind: EnvKind::CloudIde,
         env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
         agent_env: AgentEnv::Sandbox,
-        routing_mode: RoutingMode::RetrieveTools,
+    };
+    let counts = LiveCounts {
         server_count: Some(15),
         connected_server_count: None,
         tool_count: Some(u64::MAX),
@@ -85,8 +83,19 @@ fn full() -> State {
         #[cfg(not(feature = "serve"))]
         current_error_codes: Standing::default(),
     };
-    state.live_tap =
-        Some(LiveMark { autostart_enabled: None, server_protocol_counts: None, ..mark.clone() });
+    let mark = LiveMark {
+        nonce: 12,
+        at: 13,
+        started_at: 14,
+        routing_mode: RoutingMode::RetrieveTools,
+        process: process.clone(),
+        counts: counts.clone(),
+    };
+    state.live_tap = Some(LiveMark {
+        process: LiveProcess { autostart_enabled: None, ..process },
+        counts: LiveCounts { server_protocol_counts: None, ..counts },
+        ..mark
+    });
     state.live_serve = Some(mark);
     #[cfg(feature = "serve")]
     for (hour, mark) in [
@@ -123,8 +132,8 @@ fn first() -> State {
     pending.counters = before(pending.counters);
     for mark in [&mut state.live_tap, &mut state.live_serve] {
         let mark = mark.as_mut().unwrap();
-        mark.agent_env = AgentEnv::None;
-        mark.current_error_codes = Standing::default();
+        mark.process.agent_env = AgentEnv::None;
+        mark.counts.current_error_codes = Standing::default();
     }
     state
 }

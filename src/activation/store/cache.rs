@@ -3,7 +3,7 @@
 //! One rule: it says yes only to what was read from the store or committed to it.
 
 use super::owner;
-use crate::activation::state::{Funnel, kept_client_name};
+use crate::activation::state::Funnel;
 use crate::activation::{DAY, Days, Mark, State};
 use crate::contract::MAX_CLIENTS;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -46,7 +46,7 @@ impl Cache {
         let flags = self.flags.load(Ordering::Relaxed);
         match *mark {
             Mark::ServerConnected => flags & CONNECTED != 0,
-            Mark::Client(name) => flags & CLIENT != 0 && self.has_client(kept_client_name(name)),
+            Mark::Client(name) => flags & CLIENT != 0 && self.has_client(name),
             Mark::UpstreamResult => flags & RESULT != 0,
             Mark::ClientActive => self.is_active(now / DAY),
             Mark::Discovery { .. }

@@ -1,9 +1,10 @@
 //! [`State`] in a transaction: loading and saving the parts that an operation is about.
 
+use crate::activation::LiveMark;
 use crate::activation::State;
 use crate::activation::codec;
 use crate::activation::record::{self, Key, Origin, Part, Windows};
-use crate::activation::state::{Held, LiveMark};
+use crate::activation::state::Held;
 use mcpproxy_platform::lmdb::{Failure, Records, Transaction};
 
 /// What is wrong with a record that does not decode.

@@ -25,15 +25,43 @@ mod entry {
 pub(super) const DOCTOR: Command = Command {
     path: &["doctor"],
     summary: "Check this install, and say what to do about what is wrong",
-    about: "Reads only, and asks nobody without --online. Exit code 1 when a check fails; a warning is no failure.",
+    about: "Reads only: it connects to nothing and starts no server without --online or --server. Exit code 1 when a check\n\
+            fails; a warning is no failure. A server that does not answer is a failure with --server, else a warning.\n\
+            With --fix, shows what the program can do about the servers that have that code, and with --execute does it:\n\
+            in the running gateway, or in the configuration where none runs.",
     operands: Operands::None,
     options: &[
         Opt {
             long: "online",
             short: None,
             value: None,
-            help: "Also connect to the endpoint; nothing is sent to it",
+            help: "Also connect to the endpoint (nothing is sent to it), and start or reach each enabled server once",
         },
+        #[cfg(feature = "serve")]
+        Opt {
+            long: "server",
+            short: None,
+            value: Some("NAME"),
+            help: "Only this server: start or reach it once, as `upstream test` does",
+        },
+        #[cfg(feature = "serve")]
+        Opt {
+            long: "fix",
+            short: None,
+            value: Some("CODE"),
+            help: "Show what can be done about this code, and what it would change",
+        },
+        #[cfg(feature = "serve")]
+        Opt {
+            long: "action",
+            short: None,
+            value: Some("ACTION"),
+            help: "With --fix: do this (default: the first that may end it)",
+        },
+        #[cfg(feature = "serve")]
+        Opt { long: "execute", short: None, value: None, help: "With --fix: do it" },
+        #[cfg(feature = "serve")]
+        super::upstream::GATEWAY,
         PRODUCT,
         ENDPOINT,
         OUTPUT,

@@ -12,6 +12,7 @@ mod entry {
     pub(super) const REMOVE: Entry = Entry::Parsed(upstream::remove);
     pub(super) const ENABLE: Entry = Entry::Parsed(upstream::enable);
     pub(super) const DISABLE: Entry = Entry::Parsed(upstream::disable);
+    pub(super) const SET_COMMAND: Entry = Entry::Parsed(upstream::set_command);
     pub(super) const TEST: Entry = Entry::Parsed(upstream::test);
     pub(super) const LOGS: Entry = Entry::Parsed(upstream::logs);
     pub(super) const RESTART: Entry = Entry::Parsed(upstream::restart);
@@ -25,16 +26,22 @@ mod entry {
     pub(super) const REMOVE: Entry = ADD;
     pub(super) const ENABLE: Entry = ADD;
     pub(super) const DISABLE: Entry = ADD;
+    pub(super) const SET_COMMAND: Entry = ADD;
     pub(super) const TEST: Entry = ADD;
     pub(super) const LOGS: Entry = ADD;
     pub(super) const RESTART: Entry = ADD;
 }
 
-const GATEWAY: Opt = Opt {
+pub(super) const GATEWAY: Opt = Opt {
     long: "gateway",
     short: None,
     value: Some("HOST:PORT"),
     help: "Where the gateway listens (default: 127.0.0.1:8080)",
+};
+
+const GATEWAY_ASKED: Opt = Opt {
+    help: "Ask the gateway that listens there, such as 127.0.0.1:8080, how the servers are doing",
+    ..GATEWAY
 };
 
 pub(super) const ADD: Command = Command {
@@ -86,9 +93,11 @@ pub(super) const ADD: Command = Command {
 pub(super) const LIST: Command = Command {
     path: &["upstream", "list"],
     summary: "Show the servers of the configuration, and what is wrong with them",
-    about: "Shows the command's first word, or the URL's scheme, host and port. Everything else can be secret.",
+    about: "Shows the command's first word, or the URL's scheme, host and port. Everything else can be secret. What is\n\
+            wrong with an entry or its program has a code (`mcpproxy explain CODE`). With --gateway, a running gateway\n\
+            says how each server is doing and when it is tried next; without it, nothing is asked.",
     operands: Operands::None,
-    options: &[OUTPUT],
+    options: &[GATEWAY_ASKED, OUTPUT],
     data_dir: true,
     entry: entry::LIST,
 };
@@ -121,6 +130,17 @@ pub(super) const DISABLE: Command = Command {
     options: &[],
     data_dir: true,
     entry: entry::DISABLE,
+};
+
+pub(super) const SET_COMMAND: Command = Command {
+    path: &["upstream", "set-command"],
+    summary: "Write another program into the entry of a server",
+    about: "Sets `command` of its entry and keeps the rest: arguments, environment, every other byte. COMMAND is one word,\n\
+            a program or its full path.",
+    operands: Operands::Two("NAME", "COMMAND"),
+    options: &[],
+    data_dir: true,
+    entry: entry::SET_COMMAND,
 };
 
 pub(super) const TEST: Command = Command {

@@ -30,7 +30,8 @@ pub fn values(path: &[&str], name: &str) -> Values {
         (_, "SHELL") => Values::Words(&["bash", "zsh", "fish", "powershell"]),
         #[cfg(feature = "connect")]
         (_, "CLIENT") => Values::Words(crate::connect::IDS),
-        (["explain"], "CODE") => Values::Words(&crate::diagnostics::CODES),
+        (["doctor"], "ACTION") => Values::Words(&crate::diagnostics::ACTIONS),
+        (["explain"] | ["doctor"], "CODE") => Values::Words(&crate::diagnostics::CODES),
         (_, "DIR") => Values::Directories,
         (_, "FILE" | "FILE|-") => Values::Files,
         _ => Values::Any,

@@ -12,20 +12,20 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long the gateway may take for anything.
+/// How long the gateway may take for anything that is quick.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No answer is longer.
 const MOST_BYTES: u64 = 4 << 20;
 
 /// The gateway of this data directory.
-pub(super) struct Running {
+pub(in crate::cli) struct Running {
     address: SocketAddr,
     key: String,
     dir: DataDir,
 }
 
 /// Why it gave no answer.
-pub(super) enum AskError {
+pub(in crate::cli) enum AskError {
     /// It is not there, or not as an HTTP server is.
     NoGateway(io::ErrorKind),
     /// It refused, with this status and these words.
@@ -34,7 +34,7 @@ pub(super) enum AskError {
 
 impl Running {
     /// The one at `--gateway`.
-    pub(super) fn of(call: &Call, place: &str) -> Result<Self, Failure> {
+    pub(in crate::cli) fn of(call: &Call, place: &str) -> Result<Self, Failure> {
         let told = call.value("gateway").map_or(Some(DEFAULT_LISTEN), |told| told.to_str());
         let address = told.and_then(|told| told.parse().ok()).ok_or_else(|| {
             Failure::usage(place, "--gateway needs HOST:PORT, such as 127.0.0.1:8080")
@@ -51,9 +51,20 @@ impl Running {
     }
 
     /// `data` of what it answers.
-    pub(super) fn ask(&self, method: &str, path: &str) -> Result<Value, AskError> {
-        let (status, body) =
-            self.exchange(method, path).map_err(|e| AskError::NoGateway(e.kind()))?;
+    pub(in crate::cli) fn ask(&self, method: &str, path: &str) -> Result<Value, AskError> {
+        self.ask_with(method, path, "", PATIENCE)
+    }
+
+    /// The same, with a body in JSON, of what may take so long.
+    pub(in crate::cli) fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        patience: Duration,
+    ) -> Result<Value, AskError> {
+        let exchanged = self.exchange(method, path, body, patience);
+        let (status, body) = exchanged.map_err(|e| AskError::NoGateway(e.kind()))?;
         let mut answer: Value = serde_json::from_str(&body)
             .map_err(|_| AskError::NoGateway(io::ErrorKind::InvalidData))?;
         if status == 200 {
@@ -62,14 +73,23 @@ impl Running {
         Err(AskError::Refused(status, answer["error"].as_str().unwrap_or_default().to_owned()))
     }
 
-    fn exchange(&self, method: &str, path: &str) -> io::Result<(u16, String)> {
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        patience: Duration,
+    ) -> io::Result<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(PATIENCE))?;
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
         // HTTP/1.0: the answer comes in one piece and ends with the connection.
         let request = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nX-API-Key: {}\r\nContent-Length: 0\r\n\r\n",
-            self.address, self.key
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nX-API-Key: {}\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            self.address,
+            self.key,
+            body.len()
         );
         stream.write_all(request.as_bytes())?;
         let mut text = String::new();
@@ -80,7 +100,7 @@ impl Running {
     }
 
     /// What went wrong with a question about the server `name`, with the remedy.
-    pub(super) fn failure(&self, error: AskError, name: &str) -> Failure {
+    pub(in crate::cli) fn failure(&self, error: AskError, name: &str) -> Failure {
         let at = self.address;
         Failure::failed(match error {
             AskError::NoGateway(kind) => format!(
@@ -103,7 +123,7 @@ impl Running {
 }
 
 /// The name of the configuration that `name` was probably meant to be.
-pub(super) fn near(dir: &DataDir, name: &str) -> Option<String> {
+pub(in crate::cli) fn near(dir: &DataDir, name: &str) -> Option<String> {
     let all = servers::servers(dir).ok()?;
     let names: Vec<&str> = all.iter().map(|server| server.name.as_str()).collect();
     commands::nearest(name, &names).map(str::to_owned)

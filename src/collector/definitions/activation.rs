@@ -97,25 +97,37 @@ impl Step {
 
 /// The funnel `steps` over `installs`, of which those that were carried over are in no denominator.
 pub fn activation(installs: impl Iterator<Item = Install>, steps: &[Step], now: Now) -> Activation {
-    let none = |step: &Step| StepRow {
-        step: *step,
-        reached: Share::default(),
-        with_all_before: Share::default(),
-        within_7_days: (*step != Step::SecondWeek).then(Share::default),
-    };
-    let mut rows: Vec<StepRow> = steps.iter().map(none).collect();
-    for install in installs.filter(|install| !install.is_carried_over) {
-        let is_old_enough = now.today().since(install.day0) >= FAIR_DAYS;
-        let mut all_before = true;
-        for row in &mut rows {
-            let after = row.step.reached_after(&install);
-            all_before &= after.is_some();
-            row.reached.add(after.is_some());
-            row.with_all_before.add(all_before);
-            if let Some(share) = row.within_7_days.as_mut().filter(|_| is_old_enough) {
-                share.add(after.is_some_and(|after| after < FAIR_DAYS));
+    let mut funnel = Activation::of(steps);
+    installs.for_each(|install| funnel.add(&install, now));
+    funnel
+}
+
+impl Activation {
+    /// Of no installs yet.
+    pub fn of(steps: &[Step]) -> Self {
+        let none = |step: &Step| StepRow {
+            step: *step,
+            reached: Share::default(),
+            with_all_before: Share::default(),
+            within_7_days: (*step != Step::SecondWeek).then(Share::default),
+        };
+        Self { steps: steps.iter().map(none).collect() }
+    }
+
+    /// Counts an install.
+    pub fn add(&mut self, install: &Install, now: Now) {
+        if !install.is_carried_over {
+            let is_old_enough = now.today().since(install.day0) >= FAIR_DAYS;
+            let mut all_before = true;
+            for row in &mut self.steps {
+                let after = row.step.reached_after(install);
+                all_before &= after.is_some();
+                row.reached.add(after.is_some());
+                row.with_all_before.add(all_before);
+                if let Some(share) = row.within_7_days.as_mut().filter(|_| is_old_enough) {
+                    share.add(after.is_some_and(|after| after < FAIR_DAYS));
+                }
             }
         }
     }
-    Activation { steps: rows }
 }

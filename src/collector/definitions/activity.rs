@@ -96,14 +96,18 @@ pub fn new_installs(retention: &Retention, now: Now) -> Vec<NewInstalls> {
 
 /// People among the installs with release versions, floods apart, that were active in the last 28 complete days.
 pub fn share_of_people(installs: impl Iterator<Item = Install>, now: Now) -> Share {
-    let yesterday = now.today().minus(1);
     let mut share = Share::default();
-    for install in installs.filter(|install| install.is_release && !install.is_flood) {
-        if install.was_active(yesterday.minus(27), yesterday) {
-            share.add(install.who == Who::Person);
-        }
-    }
+    installs.for_each(|install| add_to_people(&mut share, &install, now));
     share
+}
+
+/// Counts an install in [`share_of_people`].
+pub fn add_to_people(share: &mut Share, install: &Install, now: Now) {
+    let yesterday = now.today().minus(1);
+    let is_asked = install.is_release && !install.is_flood;
+    if is_asked && install.was_active(yesterday.minus(27), yesterday) {
+        share.add(install.who == Who::Person);
+    }
 }
 
 /// Which of `installs` are active of those that `audience` counts, and what it leaves out.
@@ -114,12 +118,25 @@ pub fn counted(
 ) -> (Activity, LeftOut) {
     let (mut counted, mut out) = (Activity::default(), LeftOut::default());
     for install in installs {
-        match install.is_shown_to(audience) {
-            true => counted.add(&install, now),
-            false => out.add(Group::of(&install), 1),
-        }
+        add_to_counted(&mut counted, &mut out, &install, audience, now);
     }
     (counted, out)
+}
+
+/// Counts an install in [`counted`]; whether `audience` counts it.
+pub fn add_to_counted(
+    counted: &mut Activity,
+    out: &mut LeftOut,
+    install: &Install,
+    audience: Audience,
+    now: Now,
+) -> bool {
+    let is_shown = install.is_shown_to(audience);
+    match is_shown {
+        true => counted.add(install, now),
+        false => out.add(Group::of(install), 1),
+    }
+    is_shown
 }
 
 impl LeftOut {

@@ -5,7 +5,6 @@
 use super::record::Record;
 use super::share::Share;
 use super::version::order;
-use std::collections::BTreeMap;
 
 /// Complete days that are looked back.
 pub const DAYS: u32 = 28;
@@ -21,16 +20,35 @@ pub struct Crashes {
 
 /// The crashes of `records`, all of one product: the newest version first.
 pub fn crashes<'r>(records: impl Iterator<Item = Record<'r>>) -> Vec<Crashes> {
-    let mut shares: BTreeMap<&str, Share> = BTreeMap::new();
-    for record in records {
+    let mut told = Told::default();
+    records.for_each(|record| told.add(&record));
+    told.end()
+}
+
+/// The crashes while the installs are read.
+#[derive(Default)]
+pub struct Told<'r> {
+    words: &'r [String],
+    /// By the place of the version.
+    shares: Vec<Share>,
+}
+
+impl<'r> Told<'r> {
+    /// Counts an install.
+    pub fn add(&mut self, record: &Record<'r>) {
+        self.words = record.words;
         for said in record.said {
-            let share = shares.entry(&record.words[said.version as usize]).or_default();
-            share.add(said.crashed.is_some());
+            self.shares.resize(self.words.len(), Share::default());
+            self.shares[said.version as usize].add(said.crashed.is_some());
         }
     }
-    let all = shares.into_iter();
-    let all = all.map(|(version, share)| Crashes { version: version.to_owned(), share });
-    let mut all: Vec<Crashes> = all.collect();
-    all.sort_by(|one, other| order(&other.version, &one.version));
-    all
+
+    /// All of them.
+    pub fn end(self) -> Vec<Crashes> {
+        let all = self.words.iter().zip(self.shares).filter(|(_, share)| share.of > 0);
+        let all = all.map(|(version, share)| Crashes { version: version.clone(), share });
+        let mut all: Vec<Crashes> = all.collect();
+        all.sort_by(|one, other| order(&other.version, &one.version));
+        all
+    }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 /// Seconds of a day.
 const SECONDS: u64 = 86_400;
 /// 1970-01-01 was a Thursday: the Monday of its week lies this many days before.
-const FROM_MONDAY: u32 = 3;
+pub(super) const FROM_MONDAY: u32 = 3;
 
 /// A UTC day, counted from 1970-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

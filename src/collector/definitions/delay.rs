@@ -64,17 +64,26 @@ impl Delay {
 
 /// How long `installs` took to each of `steps`; those that were carried over are not asked.
 pub fn delays(installs: impl Iterator<Item = Install>, steps: &[Step]) -> Vec<DelayRow> {
-    let mut rows: Vec<_> =
-        steps.iter().map(|step| DelayRow { step: *step, counts: [0; 6] }).collect();
-    for install in installs.filter(|install| !install.is_carried_over) {
-        for row in &mut rows {
-            row.counts[Delay::of(row.step.reached_after(&install)) as usize] += 1;
-        }
+    let mut rows: Vec<_> = steps.iter().copied().map(DelayRow::of).collect();
+    for install in installs {
+        rows.iter_mut().for_each(|row| row.add(&install));
     }
     rows
 }
 
 impl DelayRow {
+    /// Of no installs yet.
+    pub fn of(step: Step) -> Self {
+        Self { step, counts: [0; 6] }
+    }
+
+    /// Counts an install.
+    pub fn add(&mut self, install: &Install) {
+        if !install.is_carried_over {
+            self.counts[Delay::of(self.step.reached_after(install)) as usize] += 1;
+        }
+    }
+
     /// Takes expired installs in.
     pub fn add_frozen(&mut self, frozen: &Frozen) {
         let mut rest = frozen.measured();

@@ -2,14 +2,19 @@
 //!
 //! One rule: lifetime facts and days, counted from day 0; no id, no value that could tell one user from another.
 
-use super::day::{Day, IsoWeek};
+use super::day::{Day, FROM_MONDAY, IsoWeek};
 use super::frozen::Group;
 use super::survival;
 use super::who::{self, Audience, Who};
-use crate::collector::row::{self, AgentEnv, InstallRow, STEPS, Step};
+use crate::collector::row::{self, AgentEnv, Facts, InstallRow, STEPS, Step};
 
 /// The step has not been reported.
 pub const NEVER: u16 = u16::MAX;
+
+/// Weeks of which the days fit into a word.
+const NINE: u32 = 9;
+/// The first day of each of them.
+const MONDAYS: u64 = 0x0102_0408_1020_4081;
 
 /// One install of one product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,37 +43,81 @@ pub struct Install {
 
 impl From<&InstallRow> for Install {
     fn from(row: &InstallRow) -> Self {
-        let after = |day: Option<u32>| {
-            // A step is reported by a heartbeat, and none is before day 0.
-            let days = day.map(|day| u16::try_from(day.saturating_sub(row.day0)));
-            days.map_or(NEVER, |days| days.unwrap_or(NEVER - 1))
-        };
-        // Schema 3 does not say: its kind alone decides.
-        let is_agent = !matches!(row.first.agent_env, None | Some(AgentEnv::None));
-        let mut install = Self {
-            day0: Day(row.day0),
-            last: Day(row.last_day.max(row.day0)),
+        let life = Life {
+            day0: row.day0,
+            last_day: row.last_day,
             days: row.days,
-            steps: row.steps.map(after),
-            lapses: 0,
-            who: Who::of(row.first.kind, is_agent),
-            is_release: who::is_release(&row.first.version),
-            is_carried_over: row.carried_over,
-            is_late_start: row.late_start,
-            is_flood: row.flood,
+            steps: row.steps,
+            carried_over: row.carried_over,
+            late_start: row.late_start,
+            flood: row.flood,
         };
-        install.lapses = survival::lapse(&install);
-        install
+        let Origin { who, is_release } = Origin::from(&row.first);
+        Self::new(&life, who, is_release)
+    }
+}
+
+/// What the row of an install says of its life, without a word: see [`InstallRow`].
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "each is described there")]
+pub struct Life {
+    pub day0: u32,
+    pub last_day: u32,
+    pub days: [u64; 6],
+    pub steps: [Option<u32>; STEPS],
+    pub carried_over: bool,
+    pub late_start: bool,
+    pub flood: bool,
+}
+
+/// What the facts of the first heartbeat make of an install.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// See [`Install::who`].
+    pub who: Who,
+    /// See [`Install::is_release`].
+    pub is_release: bool,
+}
+
+impl From<&Facts> for Origin {
+    fn from(first: &Facts) -> Self {
+        // Schema 3 does not say: its kind alone decides.
+        let is_agent = !matches!(first.agent_env, None | Some(AgentEnv::None));
+        Self { who: Who::of(first.kind, is_agent), is_release: who::is_release(&first.version) }
     }
 }
 
 impl Install {
+    /// An install of this life and origin.
+    pub fn new(life: &Life, who: Who, is_release: bool) -> Self {
+        let after = |day: Option<u32>| {
+            // A step is reported by a heartbeat, and none is before day 0.
+            let days = day.map(|day| u16::try_from(day.saturating_sub(life.day0)));
+            days.map_or(NEVER, |days| days.unwrap_or(NEVER - 1))
+        };
+        let mut install = Self {
+            day0: Day(life.day0),
+            last: Day(life.last_day.max(life.day0)),
+            days: life.days,
+            steps: life.steps.map(after),
+            lapses: 0,
+            who,
+            is_release,
+            is_carried_over: life.carried_over,
+            is_late_start: life.late_start,
+            is_flood: life.flood,
+        };
+        install.lapses = survival::lapse(&install);
+        install
+    }
+
     /// Whether a view for `audience` counts it: by its group.
     pub fn is_shown_to(&self, audience: Audience) -> bool {
         Group::of(self).is_shown_to(audience)
     }
 
     /// Days from day 0 to the first heartbeat on day `n` or later.
+    #[inline]
     pub fn first_seen_from(&self, n: u32) -> Option<u32> {
         // Ids are replaced after 365 days; of what lies beyond the bits only the last day is known.
         let last = self.last.since(self.day0);
@@ -91,6 +140,7 @@ impl Install {
     }
 
     /// Whether a heartbeat of one of these UTC days was received.
+    #[inline]
     pub fn was_active(&self, first: Day, last: Day) -> bool {
         self.last >= first
             && self.day0 <= last
@@ -98,17 +148,60 @@ impl Install {
     }
 
     /// The ISO weeks in which a heartbeat of one of these UTC days was received, earliest first.
-    pub fn weeks_active(self, first: Day, last: Day) -> impl Iterator<Item = IsoWeek> {
-        let mut from = first;
+    pub fn weeks_active(&self, first: Day, last: Day) -> impl Iterator<Item = IsoWeek> {
+        let (first, last) = (first.max(self.day0), last.min(self.last));
+        // Nine weeks at once, from a Monday on: a year of many installs is read week by week on every page of theirs.
+        let (mut next, mut week, mut weeks) = (first.week(), first.week(), 0_u64);
         std::iter::from_fn(move || {
-            let day = self.day0.plus(self.first_seen_from(from.since(self.day0))?);
-            from = day.week().sunday().plus(1);
-            (day <= last).then(|| day.week())
+            while weeks == 0 {
+                let monday = i64::from(next.0) * 7 - i64::from(FROM_MONDAY);
+                if first > last || monday > i64::from(last.0) {
+                    return None;
+                }
+                let mut days = self.seen_from(monday) & (u64::MAX >> 1);
+                if i64::from(first.0) > monday {
+                    days &= u64::MAX << (i64::from(first.0) - monday);
+                }
+                if i64::from(last.0) < monday + 63 {
+                    days &= (1 << (i64::from(last.0) + 1 - monday)) - 1;
+                }
+                (week, weeks) = (next, mondays(days));
+                next = IsoWeek(next.0 + NINE);
+            }
+            let found = IsoWeek(week.0 + weeks.trailing_zeros() / 7);
+            weeks &= weeks - 1;
+            Some(found)
         })
+    }
+
+    /// The heartbeats of 64 days from a UTC day on: bit n is the n-th day after it.
+    fn seen_from(&self, day: i64) -> u64 {
+        let after = day - i64::from(self.day0.0);
+        let word = |at: i64| {
+            let word = usize::try_from(at).ok().and_then(|at| self.days.get(at));
+            word.copied().unwrap_or(0)
+        };
+        let (at, bit) = (after.div_euclid(64), after.rem_euclid(64));
+        let seen = match bit {
+            0 => word(at),
+            _ => word(at) >> bit | word(at + 1) << (64 - bit),
+        };
+        // Of what lies beyond the bits only the last day is known.
+        let last = i64::from(self.last.0) - day;
+        let is_beyond = self.last.since(self.day0) >= row::DAYS && (0..64).contains(&last);
+        seen | u64::from(is_beyond) << (last & 63)
     }
 
     /// Days from day 0 to the first report of a step.
     pub fn step(&self, step: Step) -> Option<u32> {
         Some(self.steps[step as usize]).filter(|after| *after != NEVER).map(u32::from)
     }
+}
+
+/// Of days from a Monday on, for each week that has one: its Monday.
+fn mondays(days: u64) -> u64 {
+    // On each day: whether it or the next was one, then the next three, then the next six.
+    let days = days | days >> 1;
+    let days = days | days >> 2;
+    (days | days >> 3) & MONDAYS
 }

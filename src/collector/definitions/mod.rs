@@ -34,7 +34,7 @@ pub use day::{Day, IsoWeek, Now};
 pub use delay::{Delay, DelayRow, delays};
 pub use environment::{Mix, Transparency, mix, once, transparency};
 pub use frozen::{Frozen, Group, freeze};
-pub use install::{Install, NEVER};
+pub use install::{Install, Life, NEVER, Origin};
 pub use record::{FilterError, Filters, Record, SaidCode, SaidVersion, Traits};
 pub use retention::{Cell, Cohort, Measure, Retention, State, retention, rolling};
 pub use share::{FEW, Share};

@@ -147,15 +147,38 @@ fn retained<const N: usize>(
     measures: [Measure; N],
     now: Now,
 ) -> Retention<N> {
-    let mut weeks = Weeks::default();
-    for install in installs.filter(|install| !install.is_carried_over) {
-        let (of, counts) = weeks.at(install.day0.week());
-        *of += 1;
-        for (count, measure) in counts.iter_mut().zip(measures) {
-            *count += u64::from(measure.is_retained(&install));
+    let mut cohorts = Cohorts::of(measures);
+    installs.for_each(|install| cohorts.add(&install));
+    cohorts.end(now)
+}
+
+/// Retention while its installs are read.
+pub struct Cohorts<const N: usize> {
+    measures: [Measure; N],
+    weeks: Weeks<N>,
+}
+
+impl<const N: usize> Cohorts<N> {
+    /// None yet.
+    pub fn of(measures: [Measure; N]) -> Self {
+        Self { measures, weeks: Weeks::default() }
+    }
+
+    /// Counts an install.
+    pub fn add(&mut self, install: &Install) {
+        if !install.is_carried_over {
+            let (of, counts) = self.weeks.at(install.day0.week());
+            *of += 1;
+            for (count, measure) in counts.iter_mut().zip(self.measures) {
+                *count += u64::from(measure.is_retained(install));
+            }
         }
     }
-    weeks.retention(measures, now)
+
+    /// All of them.
+    pub fn end(self, now: Now) -> Retention<N> {
+        self.weeks.retention(self.measures, now)
+    }
 }
 
 impl<const N: usize> Retention<N> {

@@ -56,25 +56,35 @@ fn is_over(day0: Day, day: u32, last_complete: Day) -> bool {
 
 /// The survival of `installs`, of which those that were carried over are not asked.
 pub fn survival(installs: impl Iterator<Item = Install>, now: Now) -> Survival {
-    let yesterday = now.today().minus(1);
-    let mut all = Survival { left: [0; LAST as usize + 1], lapsed: [0; LAST as usize + 1] };
-    for install in installs.filter(|install| !install.is_carried_over) {
-        if !is_over(install.day0, 0, yesterday) {
-            continue;
-        }
-        let lapses = install.lapses.min(LAST + 1);
-        if lapses <= LAST && is_over(install.day0, lapses, yesterday) {
-            all.lapsed[lapses as usize] += 1;
-            all.left[lapses as usize] += 1;
-        } else {
-            let last = yesterday.since(install.day0.plus(SILENT)).min(LAST);
-            all.left[last as usize] += 1;
-        }
-    }
+    let mut all = Survival::default();
+    installs.for_each(|install| all.add(&install, now));
     all
 }
 
+impl Default for Survival {
+    fn default() -> Self {
+        Self { left: [0; LAST as usize + 1], lapsed: [0; LAST as usize + 1] }
+    }
+}
+
 impl Survival {
+    /// Counts an install.
+    pub fn add(&mut self, install: &Install, now: Now) {
+        let yesterday = now.today().minus(1);
+        let is_asked = !install.is_carried_over && is_over(install.day0, 0, yesterday);
+        if !is_asked {
+            return;
+        }
+        let lapses = install.lapses.min(LAST + 1);
+        if lapses <= LAST && is_over(install.day0, lapses, yesterday) {
+            self.lapsed[lapses as usize] += 1;
+            self.left[lapses as usize] += 1;
+        } else {
+            let last = yesterday.since(install.day0.plus(SILENT)).min(LAST);
+            self.left[last as usize] += 1;
+        }
+    }
+
     /// Takes expired installs in. Each was looked at until its lapse, or for a year.
     pub fn add_frozen(&mut self, frozen: &Frozen) {
         let mut rest = frozen.measured();

@@ -100,21 +100,46 @@ fn pre_release(one: &str, other: &str) -> Ordering {
 
 /// The versions of `records`, all of one product.
 pub fn versions<'r, I: Iterator<Item = Record<'r>>>(records: impl Fn() -> I, now: Now) -> Versions {
-    // One reading for all that needs no other number: of a million installs each is felt.
-    let mut words: &[String] = &[];
-    let (mut uses, mut weekly) = (Vec::new(), Weekly::until(now));
-    for record in records() {
-        words = record.words;
-        uses.resize(words.len(), Use::default());
-        add_uses(&mut uses, &record, now);
-        weekly.add(&record);
+    let mut in_use = InUse::until(now);
+    records().for_each(|record| in_use.add(&record));
+    let mut upgrading = in_use.end();
+    records().for_each(|record| upgrading.add(&record));
+    upgrading.end()
+}
+
+/// The versions of one product while its installs are read: all that needs no other number.
+pub struct InUse<'r> {
+    now: Now,
+    words: &'r [String],
+    uses: Vec<Use>,
+    weekly: Weekly,
+}
+
+impl<'r> InUse<'r> {
+    /// None yet.
+    pub fn until(now: Now) -> Self {
+        Self { now, words: &[], uses: Vec::new(), weekly: Weekly::until(now) }
     }
-    let first_days: Vec<Option<Day>> = uses.iter().map(|of| of.first_day).collect();
-    let adopted = adopted(words, &uses, now);
-    let mut releases = adopted.iter().filter(|one| who::is_release(&one.version));
-    let newest = releases.next().map(|one| (one.version.clone(), one.share));
-    let upgrades = upgrades(&records, &first_days, now);
-    Versions { newest, upgrades, weeks: weekly.end(words), adopted }
+
+    /// Counts an install.
+    pub fn add(&mut self, record: &Record<'r>) {
+        self.words = record.words;
+        if self.uses.len() < self.words.len() {
+            self.uses.resize(self.words.len(), Use::default());
+        }
+        add_uses(&mut self.uses, record, self.now);
+        self.weekly.add(record);
+    }
+
+    /// All of them, but for the upgrades: it is known now when each version came up.
+    pub fn end(self) -> Upgrading<'r> {
+        let Self { now, words, uses, weekly } = self;
+        let adopted = adopted(words, &uses, now);
+        let mut releases = adopted.iter().filter(|one| who::is_release(&one.version));
+        let newest = releases.next().map(|one| (one.version.clone(), one.share));
+        let weeks = weekly.end(words);
+        Upgrading::of(Versions { newest, upgrades: Vec::new(), weeks, adopted }, words, &uses, now)
+    }
 }
 
 /// What installs report of a word; nothing of one that is no version.
@@ -163,58 +188,80 @@ struct Target {
     counts: [u64; 6],
 }
 
-fn upgrades<'r, I: Iterator<Item = Record<'r>>>(
-    records: &impl Fn() -> I,
-    first_days: &[Option<Day>],
-    now: Now,
-) -> Vec<Upgrade> {
-    let words = records().next().map_or(&[][..], |record| record.words);
-    // Each word by its place in the order of versions: numbers are compared sooner than texts.
-    let mut sorted: Vec<usize> = (0..words.len()).collect();
-    sorted.sort_by(|one, other| order(&words[*one], &words[*other]));
-    let mut ranks = vec![0; words.len()];
-    sorted.iter().enumerate().for_each(|(rank, word)| ranks[*word] = rank);
-    let targets = sorted.iter().enumerate().filter_map(|(rank, word)| {
-        let first_day = first_days[*word]?;
-        let is_target = who::is_release(&words[*word]) && is_recent(first_day, now);
-        is_target.then_some(Target { rank, first_day, counts: [0; 6] })
-    });
-    let mut targets: Vec<Target> = targets.collect();
-    targets.sort_by_key(|target| target.first_day);
-    for record in records() {
+/// The versions of one product, while the same installs are read for their upgrades.
+pub struct Upgrading<'r> {
+    versions: Versions,
+    words: &'r [String],
+    /// The places of words in the order of versions, and of each place where it stands in it.
+    sorted: Vec<usize>,
+    ranks: Vec<usize>,
+    /// The earliest first.
+    targets: Vec<Target>,
+}
+
+impl<'r> Upgrading<'r> {
+    fn of(versions: Versions, words: &'r [String], uses: &[Use], now: Now) -> Self {
+        // Each word by its place in the order of versions: numbers are compared sooner than texts.
+        let mut sorted: Vec<usize> = (0..words.len()).collect();
+        sorted.sort_by(|one, other| order(&words[*one], &words[*other]));
+        let mut ranks = vec![0; words.len()];
+        sorted.iter().enumerate().for_each(|(rank, word)| ranks[*word] = rank);
+        let targets = sorted.iter().enumerate().filter_map(|(rank, word)| {
+            let first_day = uses[*word].first_day?;
+            let is_target = who::is_release(&words[*word]) && is_recent(first_day, now);
+            is_target.then_some(Target { rank, first_day, counts: [0; 6] })
+        });
+        let mut targets: Vec<Target> = targets.collect();
+        targets.sort_by_key(|target| target.first_day);
+        Self { versions, words, sorted, ranks, targets }
+    }
+
+    /// Counts an install.
+    pub fn add(&mut self, record: &Record<'_>) {
         // Those that came up in its life: half of all installs live for a day.
-        let Some((_, first)) = record.versions.first() else { continue };
-        let begin = targets.partition_point(|target| target.first_day.0 <= *first);
-        for target in &mut targets[begin..] {
+        let versions = record.versions;
+        let Some((_, first)) = versions.first() else { return };
+        let begin = self.targets.partition_point(|target| target.first_day.0 <= *first);
+        // Both come in the order of their days.
+        let mut before = 0;
+        for target in &mut self.targets[begin..] {
             if target.first_day > record.install.last {
                 break;
             }
-            if had_older(&record, target, &ranks) {
-                let after = upgraded_after(&record, target, &ranks);
+            while versions.get(before).is_some_and(|(_, day)| *day < target.first_day.0) {
+                before += 1;
+            }
+            let (had, since) = versions.split_at(before);
+            if had_older(had, target, &self.ranks) {
+                let after = upgraded_after(since, target, &self.ranks);
                 target.counts[Delay::of(after) as usize] += 1;
             }
         }
     }
-    targets.sort_by_key(|target| std::cmp::Reverse(target.rank));
-    let some = targets.into_iter().filter(|target| target.counts != [0; 6]);
-    let some = some.map(|Target { rank, first_day, counts }| Upgrade {
-        version: words[sorted[rank]].clone(),
-        first_day,
-        counts,
-    });
-    some.collect()
+
+    /// All of them.
+    pub fn end(self) -> Versions {
+        let Self { versions, words, sorted, mut targets, .. } = self;
+        targets.sort_by_key(|target| std::cmp::Reverse(target.rank));
+        let some = targets.into_iter().filter(|target| target.counts != [0; 6]);
+        let some = some.map(|Target { rank, first_day, counts }| Upgrade {
+            version: words[sorted[rank]].clone(),
+            first_day,
+            counts,
+        });
+        Versions { upgrades: some.collect(), ..versions }
+    }
 }
 
-/// Whether an install had an older version when this one came up.
-fn had_older(record: &Record<'_>, to: &Target, ranks: &[usize]) -> bool {
-    let before = record.versions.iter().rfind(|(_, day)| *day < to.first_day.0);
-    before.is_some_and(|(word, _)| ranks[*word as usize] < to.rank)
+/// Whether an install had an older version when this one came up: `before` are those that it had until then.
+fn had_older(before: &[(u32, u32)], to: &Target, ranks: &[usize]) -> bool {
+    before.last().is_some_and(|(word, _)| ranks[*word as usize] < to.rank)
 }
 
-/// Days from the first report of a version by anybody to that of an install, of it or a later one.
-fn upgraded_after(record: &Record<'_>, to: &Target, ranks: &[usize]) -> Option<u32> {
-    let mut since = record.versions.iter().filter(|(_, day)| *day >= to.first_day.0);
-    let newer = since.find(|(word, _)| ranks[*word as usize] >= to.rank);
+/// Days from the first report of a version by anybody to that of an install, of it or a later one; `since` are those
+/// that it had from then on.
+fn upgraded_after(since: &[(u32, u32)], to: &Target, ranks: &[usize]) -> Option<u32> {
+    let newer = since.iter().find(|(word, _)| ranks[*word as usize] >= to.rank);
     newer.map(|(_, day)| Day(*day).since(to.first_day))
 }
 
@@ -233,41 +280,44 @@ pub fn weeks<'r>(records: impl Iterator<Item = Record<'r>>, now: Now) -> Vec<InW
 struct Weekly {
     yesterday: Day,
     first: IsoWeek,
-    /// Of each week, by the place of the version.
-    counts: Vec<Vec<u64>>,
+    /// Of each version, by its place, and each week.
+    counts: Vec<[u64; WEEKS as usize]>,
 }
 
 impl Weekly {
     fn until(now: Now) -> Self {
         let yesterday = now.today().minus(1);
         let first = IsoWeek(yesterday.week().0.saturating_sub(WEEKS - 1));
-        Self { yesterday, first, counts: vec![Vec::new(); WEEKS as usize] }
+        Self { yesterday, first, counts: Vec::new() }
     }
 
     fn add(&mut self, record: &Record<'_>) {
+        let Self { yesterday, first, counts } = self;
         // Weeks come in their order, and so do versions.
-        let (mut versions, mut then) = (record.versions.iter().peekable(), None);
-        for week in record.install.weeks_active(self.first.monday(), self.yesterday) {
-            let end = week.sunday().min(self.yesterday);
-            while let Some((word, _)) = versions.next_if(|(_, day)| *day <= end.0) {
-                then = Some(*word as usize);
+        let mut before = 0;
+        for week in record.install.weeks_active(first.monday(), *yesterday) {
+            let end = week.sunday().min(*yesterday);
+            while record.versions.get(before).is_some_and(|(_, day)| *day <= end.0) {
+                before += 1;
             }
-            if let Some(place) = then {
-                let counts = &mut self.counts[(week.0 - self.first.0) as usize];
+            if let Some((place, _)) = record.versions[..before].last() {
+                let place = *place as usize;
+                // Clients have places too: those behind the last version take no room.
                 if counts.len() <= place {
-                    counts.resize(place + 1, 0);
+                    counts.resize(place + 1, [0; WEEKS as usize]);
                 }
-                counts[place] += 1;
+                counts[place][(week.0 - first.0) as usize] += 1;
             }
         }
     }
 
     fn end(self, words: &[String]) -> Vec<InWeek> {
         let mut all = Vec::new();
-        for (at, counts) in self.counts.into_iter().enumerate().rev() {
+        for at in (0..WEEKS as usize).rev() {
             let week = IsoWeek(self.first.0 + u32::try_from(at).unwrap_or(WEEKS));
-            let of = counts.iter().sum();
-            let some = counts.into_iter().zip(words).filter(|(count, _)| *count > 0);
+            let counts = self.counts.iter().map(|counts| counts[at]);
+            let of = counts.clone().sum();
+            let some = counts.zip(words).filter(|(count, _)| *count > 0);
             let mut versions: Vec<(u64, &String)> = some.collect();
             versions.sort_by(|(_, one), (_, other)| order(other, one));
             all.extend(versions.into_iter().map(|(count, version)| InWeek {

@@ -11,7 +11,7 @@ pub use wire::{Dialer, Endpoint};
 use super::public::page::TITLE;
 use super::tls::SOON;
 use crate::contract::{MAX_PAYLOAD_BYTES, timestamp};
-use crate::node::Node;
+use crate::json::Node;
 use wire::{Answer, WireError};
 
 /// More requests than one network may send, however slowly they arrive. The first answer with 429 ends them.

@@ -39,7 +39,7 @@ fn file() -> String {
     text
 }
 
-fn import(store: &mut Store, text: &str) -> Result<Report, ImportError> {
+fn import(store: &mut Store, text: &str) -> Result<ImportReport, ImportError> {
     run(store, Cursor::new(text.as_bytes()), NOW)
 }
 
@@ -77,7 +77,7 @@ fn a_line_is_applied_once_and_an_import_that_was_cut_goes_on() {
     // As after a kill: the first commits are there, the later ones are not.
     let mut two = open(cut.path());
     let digest = look(Cursor::new(text.as_bytes()), NOW).expect("a digest");
-    let mut report = Report::default();
+    let mut report = ImportReport::default();
     let mut lines = Lines::new(text.as_bytes());
     let mut batch = Vec::new();
     while batch.len() < 700 {
@@ -131,5 +131,5 @@ fn a_wrong_line_is_named_by_number_and_rule_and_nothing_is_stored() {
     assert_eq!(rows, Ok(Vec::new()));
     // The last line needs no end, and an empty file is none.
     assert_eq!(import(&mut store, good.trim_end()).expect("an import").stored, 1);
-    assert_eq!(import(&mut store, "").expect("an import"), Report::default());
+    assert_eq!(import(&mut store, "").expect("an import"), ImportReport::default());
 }

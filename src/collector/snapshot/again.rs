@@ -49,13 +49,13 @@ impl Columns {
             codes,
             words: _,
             places: _,
-            last_place: _,
+            recent: _,
             frozen: _,
         } = before;
         self.known_as(keys[at], prints[at]);
         self.day0.push(day0[at]);
         self.last.push(last[at]);
-        self.days.push(days[at]);
+        self.days.push(days.at(at).iter().copied());
         self.steps.push(steps[at]);
         self.lapses.push(lapses[at]);
         self.marks.push(marks[at]);

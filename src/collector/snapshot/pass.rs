@@ -1,19 +1,28 @@
 //! The pass: the rows of all products, read into columns.
 //!
 //! One rule: every row is looked at. One that is as it was at the last pass is taken from the columns of that pass, with
-//! the days that are over since; in a new ISO week, and where anything else may have changed, all are read anew. Nothing
-//! is added up.
+//! the days that are over since; on each day a seventh of them is read anew all the same, and where anything else may
+//! have changed all are. Nothing is added up.
 
 use super::{Columns, Health, Made, Snapshot};
-use crate::collector::definitions::{Day, Now, crash};
+use crate::collector::definitions::who::is_release;
+use crate::collector::definitions::{Day, Install, Life, Now, Origin, Traits, Who, crash};
 use crate::collector::row::DAYS;
-use crate::collector::store::{Reader, StoreError, Unread, marked};
-use std::collections::BTreeMap;
+use crate::collector::store::{
+    Beginning, InPlace, Reader, StoreError, Unread, each_version, each_word, read_facts,
+    split_facts,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[cfg(test)]
 mod tests;
+
+/// Each install is read anew once in so many days: what was read wrong is not shown for longer, and no day has to bear
+/// the reading of all.
+const ANEW: u32 = 7;
 
 /// The snapshot of this moment. `before` is an earlier one of the same database, as long as the process lives.
 pub(super) fn read(
@@ -22,14 +31,14 @@ pub(super) fn read(
     has_days: bool,
     before: Option<&Snapshot>,
 ) -> Result<Snapshot, StoreError> {
-    let began = Instant::now();
+    let (began, worked_before) = (Instant::now(), worked());
     // Of one moment: an install that expires in between would be counted twice, or not at all.
     reader.at_one_moment(|reader| {
         let outside = reader.outside(now.today().minus(crash::DAYS).0)?;
         let is_alike = |one: &&Snapshot| {
             let (then, today) = (one.made_at.today(), now.today());
-            let is_of_this_week = then <= today && then.week() == today.week();
-            is_of_this_week && one.has_days == has_days && one.made.outside == outside
+            let is_recent = then <= today && today.since(then) < ANEW;
+            is_recent && one.has_days == has_days && one.made.outside == outside
         };
         let mut pass = Pass::begin(reader, now, has_days, before.filter(is_alike))?;
         if !pass.run(reader)? {
@@ -47,6 +56,7 @@ pub(super) fn read(
         let made = Made {
             passes: before.map_or(0, |before| before.made.passes) + 1,
             took: began.elapsed(),
+            worked: worked().zip(worked_before).map(|(now, before)| now.saturating_sub(before)),
             read,
             bytes,
             outside,
@@ -63,6 +73,12 @@ pub(super) fn read(
     })
 }
 
+/// Processor time of this thread, as Linux tells it.
+fn worked() -> Option<Duration> {
+    let said = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(said.split(' ').next()?.parse().ok()?))
+}
+
 struct Pass<'b> {
     /// The complete days of which day rows are read, if any are.
     days: Option<RangeInclusive<u32>>,
@@ -76,9 +92,18 @@ struct Pass<'b> {
     read: u64,
 }
 
+/// What facts say but for their version.
+#[derive(Clone, Copy)]
+struct SaidFacts {
+    traits: Traits,
+    who: Who,
+}
+
 struct Product<'b> {
     name: String,
     columns: Columns,
+    /// What facts say, by their text before the version: words of the contract alone, so there are few of them.
+    facts: HashMap<String, SaidFacts>,
     before: Option<&'b Columns>,
     /// The first install of `before` that may come again: both are in the order of their keys.
     cursor: usize,
@@ -107,8 +132,8 @@ impl<'b> Pass<'b> {
             };
             // Installs that expired count for it: those that came after them are carried over no more than before.
             let first_day = reader.first_day_of_expired(number)?.unwrap_or(u32::MAX);
-            let (cursor, earlier) = (0, Vec::new());
-            let product = Product { name, columns, before, cursor, first_day, earlier };
+            let (facts, cursor, earlier) = (HashMap::new(), 0, Vec::new());
+            let product = Product { name, columns, facts, before, cursor, first_day, earlier };
             products.insert(number, product);
         }
         let days = has_days.then(|| now.today().minus(crash::DAYS).0..=yesterday.0);
@@ -125,7 +150,11 @@ impl<'b> Pass<'b> {
         reader.each_unread(few, |row| {
             self.installs += 1;
             let Some(product) = self.products.get_mut(&row.product()?) else { return Ok(()) };
-            let days = if product.take(row, first)? {
+            let has_turn = match &self.come {
+                Some(come) => has_turn(row.key_begin()?, come),
+                None => false,
+            };
+            let days = if !has_turn && product.take(row, first)? {
                 &self.come
             } else {
                 self.read += 1;
@@ -185,18 +214,65 @@ impl Product<'_> {
 
     /// Reads a row.
     fn read(&mut self, row: &Unread<'_>) -> Result<(), StoreError> {
-        let kept = row.read()?;
-        self.first_day = self.first_day.min(kept.day0);
+        let key = row.key_begin()?;
+        row.read(|row| {
+            self.add(row)?;
+            // A row without a sum is never taken as it was: no print is 0.
+            self.columns.known_as(key, row.print().unwrap_or(0));
+            Ok(())
+        })
+    }
+
+    fn add(&mut self, row: &InPlace<'_>) -> Result<(), StoreError> {
+        self.first_day = self.first_day.min(row.day0);
         // It can only get earlier.
-        if let Some(day) = kept.install_day.filter(|day| *day < self.first_day) {
+        if let Some(day) = row.begun.install_day.filter(|day| *day < self.first_day) {
             self.earlier.push((self.columns.keys.len(), day));
         }
-        let row_as_read = marked(kept, 0);
-        self.columns.push(&row_as_read);
-        // A row without a sum is never taken as it was: no print is 0.
-        self.columns.known_as(row.key_begin()?, row.print()?.unwrap_or(0));
+        let Beginning { carried_over, late_start } = row.begun.marks(0);
+        let life = Life {
+            day0: row.day0,
+            last_day: row.last_day,
+            days: row.days,
+            steps: row.steps,
+            carried_over,
+            late_start,
+            flood: row.flood,
+        };
+        let (first, first_version) = self.facts(row.first)?;
+        let (now, version) = match row.now {
+            // Of most installs.
+            same if same == row.first => (first, first_version),
+            other => self.facts(other)?,
+        };
+        let install = Install::new(&life, first.who, is_release(first_version));
+        self.columns.add(&install, [first.traits, now.traits]);
+        self.columns.add_versions_in_use(first_version, version);
+        for version in each_version(row.versions) {
+            let (name, day) = version.ok_or(StoreError::Damaged)?;
+            self.columns.add_version(name, day);
+        }
+        each_word(row.clients).for_each(|name| self.columns.add_client(name));
+        self.columns.close();
         Ok(())
     }
+
+    /// What facts say, and their version.
+    fn facts<'t>(&mut self, text: &'t str) -> Result<(SaidFacts, &'t str), StoreError> {
+        let (head, version) = split_facts(text).ok_or(StoreError::Damaged)?;
+        if let Some(said) = self.facts.get(head).filter(|_| !version.is_empty()) {
+            return Ok((*said, version));
+        }
+        let facts = read_facts(text).ok_or(StoreError::Damaged)?;
+        let said = SaidFacts { traits: Traits::from(&facts), who: Origin::from(&facts).who };
+        self.facts.insert(head.to_owned(), said);
+        Ok((said, version))
+    }
+}
+
+/// Whether an install whose key begins like this is to be read anew on one of the days that have come.
+fn has_turn(key: u32, come: &RangeInclusive<u32>) -> bool {
+    come.clone().any(|day| day % ANEW == key % ANEW)
 }
 
 impl Columns {

@@ -5,7 +5,7 @@
 use super::error::StoreError;
 use super::packed::DayRow;
 use super::products::Products;
-use super::{database, frozen, read, sql};
+use super::{database, frozen, in_place, sql};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,13 +86,13 @@ pub fn whole(connection: &Connection) -> Result<(), StoreError> {
     let mut statement = connection.prepare(sql::ALL_INSTALLS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        read::install(row)?;
+        in_place::install(row)?;
     }
     let mut statement = connection.prepare(sql::ALL_DAYS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (install, day): (_, u32) = (read::bytes(row, 0)?, row.get(1)?);
-        DayRow::unpack(read::bytes(row, 2)?, install, day).ok_or(StoreError::Damaged)?;
+        let (install, day): (_, u32) = (in_place::bytes(row, 0)?, row.get(1)?);
+        DayRow::unpack(in_place::bytes(row, 2)?, install, day).ok_or(StoreError::Damaged)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::frozen::{self, Cells};
 use super::packed::DayRow;
 use super::place::Location;
-use super::{database, raw, read, sql};
+use super::{database, in_place, raw, sql};
 use crate::collector::definitions::{self, Day, Group, Install, Now};
 use crate::collector::kept::Kept;
 use crate::collector::plain::{self, Paper, RawInstall, Words};
@@ -197,7 +197,7 @@ impl Expiry {
                 let product = raw.product;
                 let first_day = first_days.get(&product).map_or(kept.day0, |day| *day);
                 let first_day = frozen::keep_first_day(change, product, first_day.min(kept.day0))?;
-                let row = read::marked(kept, first_day);
+                let row = in_place::marked(kept, first_day);
                 let install = Install::from(&row);
                 let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
                 change.each(sql::DAYS_OF, &[key], &mut |day| {
@@ -237,7 +237,7 @@ impl Expiry {
                 let (Some(packed), Some((raw, kept))) = (packed, install(change, key)?) else {
                     continue;
                 };
-                let row: InstallRow = read::marked(kept?, 0);
+                let row: InstallRow = in_place::marked(kept?, 0);
                 let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
                 let one = DayRow::unpack(&packed, key, *day).ok_or(StoreError::Damaged)?;
                 let group = Group::of(&Install::from(&row));
@@ -258,7 +258,7 @@ type BothWays = (RawInstall, Result<Kept, StoreError>);
 
 /// An install, as it stands there and as it reads.
 fn install(engine: &dyn Engine, key: &[u8]) -> Result<Option<BothWays>, StoreError> {
-    let both = |row: &dyn Values| Ok((raw::install(row)?, read::install(row)));
+    let both = |row: &dyn Values| Ok((raw::install(row)?, in_place::install(row)));
     Ok(engine.all(sql::INSTALL, &[&key], both)?.into_iter().next())
 }
 

@@ -9,8 +9,8 @@ use super::frozen::{self, Read};
 use super::packed::DayRow;
 use super::postgres::AllDays;
 use super::products::Products;
-use super::read::{self, Reader};
-use super::{check, expire, sql};
+use super::read::Reader;
+use super::{check, expire, in_place, sql};
 use crate::collector::definitions::Frozen;
 use crate::collector::plain::{Counted, RawFrozen, RawInstall};
 use rusqlite::Connection;
@@ -189,7 +189,7 @@ fn audit_install(
     let key: Vec<u8> = row.get(0)?;
     // A column of another type is what is wrong with the row.
     let raw = install(row).unwrap_or_default();
-    let is_whole = read::install(row).is_ok();
+    let is_whole = in_place::install(row).is_ok();
     let orphans = days.take(|other| other < key.as_slice())?;
     if !orphans.is_empty() {
         each((None, &orphans));

@@ -5,23 +5,19 @@
 use super::database;
 use super::engine::{Database, Engine, Values, typed as value};
 use super::error::StoreError;
+use super::in_place::{InPlace, bytes, install, marked, print};
 use super::notes::{self, Note};
-use super::packed::{self, DayRow};
+use super::packed::DayRow;
 use super::place::Location;
 use super::postgres::{DaysAhead, Link, ServerRow};
 use super::products::{self, Products};
-use super::sum::Sum;
-use super::{frozen, sql, sum};
+use super::{frozen, sql};
 use crate::collector::floods::PROXIED;
-use crate::collector::kept::Kept;
 use crate::collector::row::{InstallRow, Product, Standing};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Statement, params};
 use std::ops::RangeInclusive;
 use std::path::Path;
-
-/// The columns of an install that its sum is made of: those before `recent`.
-pub(super) const SUMMED: usize = 20;
 
 /// A database, to read it.
 #[derive(Debug)]
@@ -248,28 +244,30 @@ impl Unread<'_> {
     /// A number, other than 0, that is another one after each change of the row; `None`: it has no sum.
     pub fn print(&self) -> Result<Option<u64>, StoreError> {
         let (AnyRow::Sqlite { recent, .. } | AnyRow::Postgres { recent, .. }) = self.0;
-        let checked = value::<Option<u32>>(self.value(recent + 1)?)?;
-        let Some(checked) = checked else { return Ok(None) };
-        let mut sum = Sum::default();
-        sum.bytes(self.bytes(recent)?);
-        Ok(Some((u64::from(checked) << 32 | u64::from(sum.get())).max(1)))
+        Ok(print(self.bytes(recent)?, value(self.value(recent + 1)?)?))
     }
 
     /// All of it.
-    pub fn read(&self) -> Result<Kept, StoreError> {
+    pub fn read(
+        &self,
+        each: impl FnOnce(&InPlace<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         match &self.0 {
-            AnyRow::Sqlite { row, rest: None, .. } => install(*row),
-            AnyRow::Postgres { row, rest: None, .. } => install(*row),
+            AnyRow::Sqlite { row, rest: None, .. } => each(&InPlace::of(*row)?),
+            AnyRow::Postgres { row, rest: None, .. } => each(&InPlace::of(*row)?),
             AnyRow::Sqlite { rest: Some(rest), .. } => {
                 let mut statement = rest.prepare_cached(sql::INSTALL)?;
                 let mut rows = statement.query([self.key()?])?;
                 // It was here a moment ago, and this is the same moment.
-                install(rows.next()?.ok_or(StoreError::Damaged)?)
+                each(&InPlace::of(rows.next()?.ok_or(StoreError::Damaged)?)?)
             }
             AnyRow::Postgres { rest: Some(rest), .. } => {
                 let rest: &dyn Engine = *rest;
-                let found = rest.all(sql::INSTALL, &[&self.key()?], |row| install(row))?;
-                found.into_iter().next().ok_or(StoreError::Damaged)
+                let mut each = Some(each);
+                rest.each(sql::INSTALL, &[&self.key()?], &mut |row| {
+                    each.take().map_or(Ok(()), |each| each(&InPlace::of(row)?))
+                })?;
+                if each.is_some() { Err(StoreError::Damaged) } else { Ok(()) }
             }
         }
     }
@@ -316,71 +314,3 @@ pub fn database_bytes(dir: &Path) -> u64 {
     let log = file.with_extension("db-wal");
     [file, log].iter().filter_map(|path| path.metadata().ok()).map(|data| data.len()).sum()
 }
-
-/// The row as the definitions read it. `first_day` is the first day of the product here.
-pub fn marked(kept: Kept, first_day: u32) -> InstallRow {
-    let carried_over = kept.carried_over || kept.install_day.is_some_and(|day| day < first_day);
-    InstallRow {
-        day0: kept.day0,
-        last_day: kept.last_day,
-        days: kept.days,
-        first: kept.first,
-        now: kept.now,
-        steps: kept.steps,
-        versions: kept.versions,
-        clients: kept.clients,
-        carried_over,
-        late_start: !carried_over && kept.days_since_install.is_some_and(|days| days >= 2),
-        clock_wrong: kept.clock_wrong,
-        flood: kept.flood,
-    }
-}
-
-/// The bytes in a column of a row.
-pub(super) fn bytes<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r [u8], StoreError> {
-    row.get_ref(at)?.as_blob().map_err(|_| StoreError::Damaged)
-}
-
-/// The install that a row holds, by the columns of [`sql`].
-pub(super) fn install(row: &(impl Values + ?Sized)) -> Result<Kept, StoreError> {
-    // Each once: it is summed and read.
-    let mut all = [ValueRef::Null; SUMMED + 2];
-    for (at, value) in all.iter_mut().enumerate() {
-        *value = row.value(at)?;
-    }
-    let text = |at: usize| all[at].as_str().map_err(|_| StoreError::Damaged);
-    let bytes = |at: usize| all[at].as_blob().map_err(|_| StoreError::Damaged);
-    let damaged = || StoreError::Damaged;
-    match value::<Option<u32>>(all[21])? {
-        // Rows that schema 1 wrote last.
-        None => {}
-        Some(sum) if sum == sum::of(&all[..SUMMED]) => {}
-        Some(_) => return Err(StoreError::Damaged),
-    }
-    let first = packed::read_facts(text(5)?).ok_or_else(damaged)?;
-    let now = match text(6)? {
-        // Of most installs.
-        same if same == text(5)? => first.clone(),
-        other => packed::read_facts(other).ok_or_else(damaged)?,
-    };
-    Ok(Kept {
-        day0: value(all[2])?,
-        last_day: value(all[3])?,
-        days: packed::read_bits(bytes(4)?).ok_or_else(damaged)?,
-        first,
-        now,
-        steps: [value(all[7])?, value(all[8])?, value(all[9])?, value(all[10])?, value(all[11])?],
-        versions: packed::read_versions(text(12)?).ok_or_else(damaged)?,
-        clients: packed::read_words(text(13)?),
-        carried_over: value(all[14])?,
-        days_since_install: value(all[15])?,
-        install_day: value(all[16])?,
-        clock_wrong: value(all[17])?,
-        received: value(all[18])?,
-        flood: value(all[19])?,
-        recent: packed::read_times(bytes(20)?).ok_or_else(damaged)?,
-    })
-}
-
-#[cfg(test)]
-mod tests;

@@ -27,9 +27,9 @@ impl Sum {
         for word in words {
             self.word(u64::from_le_bytes(*word));
         }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        self.word(u64::from_le_bytes(last));
+        // Byte by byte: they are few, and to copy so many as one does not know is a call.
+        let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        self.word(last);
     }
 
     /// Adds the first `columns` values of a row.

@@ -11,7 +11,7 @@ use super::packed::{self, DayRow};
 use super::postgres::Server;
 use super::products::{self, Products};
 use super::retire::Retired;
-use super::{check, database, read, sql, sum};
+use super::{check, database, in_place, sql, sum};
 use crate::collector::floods::Floods;
 use crate::collector::heartbeat::day;
 use crate::collector::kept::Kept;
@@ -218,7 +218,7 @@ impl<'c> SqliteRows<'c> {
 
 impl Rows for SqliteRows<'_> {
     fn install(&mut self, install: &[u8; 32]) -> Result<Option<ReadRow<Kept>>, StoreError> {
-        Ok(self.install.query_row([install], |row| Ok(read::install(row))).optional()?)
+        Ok(self.install.query_row([install], |row| Ok(in_place::install(row))).optional()?)
     }
 
     fn day(&mut self, install: &[u8; 32], day: u32) -> Result<Option<ReadRow<DayRow>>, StoreError> {
@@ -257,7 +257,7 @@ pub(super) fn with_columns<T>(
     let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
     let (versions, clients) = (packed::versions(&kept.versions), kept.clients.join(","));
     let recent = packed::times(&kept.recent);
-    let values: [&dyn ToSql; read::SUMMED] = [
+    let values: [&dyn ToSql; in_place::SUMMED] = [
         install,
         &product,
         &kept.day0,
@@ -280,8 +280,8 @@ pub(super) fn with_columns<T>(
         &kept.flood,
     ];
     let sum = sum::written(&values)?;
-    let mut columns: [&dyn ToSql; read::SUMMED + 2] = [&recent; read::SUMMED + 2];
-    columns[..read::SUMMED].copy_from_slice(&values);
-    columns[read::SUMMED + 1] = &sum;
+    let mut columns: [&dyn ToSql; in_place::SUMMED + 2] = [&recent; in_place::SUMMED + 2];
+    columns[..in_place::SUMMED].copy_from_slice(&values);
+    columns[in_place::SUMMED + 1] = &sum;
     then(&columns)
 }

@@ -18,6 +18,10 @@ pub enum ChangeError {
     NotFound,
     /// There are many.
     Ambiguous,
+    /// It has no command: it is reached over HTTP, or its entry is broken.
+    NoCommand,
+    /// What is to be its command cannot be one.
+    Unusable,
     /// The config could not be edited.
     Edit(EditError),
 }
@@ -33,6 +37,8 @@ impl fmt::Display for ChangeError {
             Self::Ambiguous => f.write_str(
                 "more than one entry has that name; give each a `name` of its own in the file",
             ),
+            Self::NoCommand => f.write_str("the server's entry has no `command`"),
+            Self::Unusable => f.write_str("the command is empty, or holds what no command can hold"),
             Self::Edit(error) => error.fmt(f),
         }
     }
@@ -105,13 +111,8 @@ pub fn set_enabled(editing: &mut Editing, name: &str, enabled: bool) -> Result<(
     let (path, has_disabled) = {
         let root = root(editing)?;
         let path = find(&root, name)?.ok_or(ChangeError::NotFound)?;
-        let value = match path[1] {
-            Step::Key(key) => root.get(SECTION).and_then(|section| section.get(key)),
-            Step::Item(at) => {
-                root.get(SECTION).and_then(Value::items).and_then(|items| items.get(at))
-            }
-        };
-        (path, value.is_some_and(|value| value.get("disabled").is_some()))
+        let has_disabled = at(&root, &path).is_some_and(|entry| entry.get("disabled").is_some());
+        (path, has_disabled)
     };
     editing.set_at(&[path[0], path[1], Step::Key("enabled")], &NewValue::bool(enabled))?;
     if has_disabled {
@@ -120,12 +121,39 @@ pub fn set_enabled(editing: &mut Editing, name: &str, enabled: bool) -> Result<(
     Ok(())
 }
 
+/// Writes `command` of a server that has one; every other byte stays.
+pub fn set_command(editing: &mut Editing, name: &str, command: &str) -> Result<(), ChangeError> {
+    if command.trim().is_empty() || command.contains('\0') {
+        return Err(ChangeError::Unusable);
+    }
+    let path = {
+        let root = root(editing)?;
+        let path = find(&root, name)?.ok_or(ChangeError::NotFound)?;
+        let entry = at(&root, &path);
+        let has_one = entry.and_then(|entry| entry.get("command")?.as_str()).is_some();
+        if has_one { path } else { return Err(ChangeError::NoCommand) }
+    };
+    Ok(editing.set_at(&[path[0], path[1], Step::Key("command")], &NewValue::text(command))?)
+}
+
+/// What is at the place of a server.
+pub(super) fn at<'v, 't>(root: &'v Value<'t>, place: &[Step<'_>; 2]) -> Option<&'v Value<'t>> {
+    let section = root.get(SECTION)?;
+    match place[1] {
+        Step::Key(key) => section.get(key),
+        Step::Item(at) => section.items()?.get(at),
+    }
+}
+
 fn root(editing: &Editing) -> Result<Value<'_>, ChangeError> {
     reader::root(editing.bytes()).map_err(|error| EditError::Unusable(error).into())
 }
 
 /// Where the server of that name is.
-fn find<'n>(root: &Value<'_>, name: &'n str) -> Result<Option<[Step<'n>; 2]>, ChangeError> {
+pub(super) fn find<'n>(
+    root: &Value<'_>,
+    name: &'n str,
+) -> Result<Option<[Step<'n>; 2]>, ChangeError> {
     let Some(section) = root.get(SECTION) else { return Ok(None) };
     match &section.data {
         Data::Object(_) => Ok(section.get(name).map(|_| [Step::Key(SECTION), Step::Key(name)])),

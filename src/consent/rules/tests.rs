@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{self, ConfigError};
+use crate::consent::PolicyError;
 use crate::environment::Variable;
 use crate::paths::DataDir;
 
@@ -362,7 +363,7 @@ fn a_policy_comes_first_and_only_says_no() {
         let configs = Configs { policy, ..Configs::from(config.clone()) };
         super::decide(around, &configs, Whose::OWN, RELEASE)
     };
-    let why = || Policy::Unusable("it is torn".to_owned());
+    let why = || Policy::Unusable(PolicyError::Unread("it is torn".to_owned()));
     for around in [&around(&[(0, "MCPPROXY_TELEMETRY", "1")]), &objecting] {
         let off = decide(Policy::Off, around, &allowing);
         assert_eq!((off.effective, &*off.rule), (Effective::Off, "policy:telemetry"));

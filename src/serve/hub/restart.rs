@@ -37,7 +37,8 @@ impl Hub {
             let mut servers = self.servers.write().unwrap_or_else(PoisonError::into_inner);
             let place = servers.iter_mut().find(|server| *server.name == *name);
             let place = place.ok_or(RestartError::Unknown)?;
-            let mut new = Server::new(place.entry.clone(), self.stop.child_token());
+            let stood = place.state().standing;
+            let mut new = Server::new(place.entry.clone(), self.stop.child_token(), stood);
             match new.status() {
                 Status::Disabled => return Err(RestartError::Disabled),
                 Status::Failed(why) => return Err(RestartError::Unusable(why.to_string())),

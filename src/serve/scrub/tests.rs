@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::servers::{Protocol, STARTUP_TIMEOUT, TOOL_TIMEOUT};
+use crate::config::servers::{STARTUP_TIMEOUT, TOOL_TIMEOUT};
+use crate::contract::Protocol;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 

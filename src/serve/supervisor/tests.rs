@@ -27,6 +27,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
+mod day;
+
 const LONG: Duration = Duration::from_secs(60);
 
 /// Which protocol version a server speaks.

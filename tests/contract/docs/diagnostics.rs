@@ -32,6 +32,8 @@ fn page() -> String {
          \x20 program, the configuration or the environment has changed. After all other codes it tries again by itself.\n\
          - Words in capitals in a command stand for your own: PROGRAM, URL, HOST, IMAGE.\n\n\
          ## What the gateway can do\n\n\
+         The page has a button for each, and `mcpproxy doctor --fix CODE` shows and does the same;\n\
+         [operations.md](../operations.md#fixes) says how.\n\n\
          | action | what it does | |\n|---|---|---|\n"
     );
     for action in Action::ALL {

@@ -3,11 +3,13 @@
 //! One rule: it calls only what every commit has, and says the same to each: `tests/store/fixtures.rs` looks
 //! for exactly this.
 
-use mcpproxy::activation::state::{Install, LiveMark, Pending, Sender};
-use mcpproxy::activation::{BuiltinTool, Mark, State, Store, Surface};
+use mcpproxy::activation::state::{Install, Pending, Sender};
+use mcpproxy::activation::{LiveCounts, LiveMark, LiveProcess};
+use mcpproxy::activation::{Mark, State, Store};
 use mcpproxy::contract::{
     AgentEnv, EnvKind, EnvMarkers, LaunchSource, RoutingMode, ServerProtocolCounts,
 };
+use mcpproxy::contract::{BuiltinTool, Surface};
 use mcpproxy::paths::DataDir;
 use std::path::Path;
 
@@ -91,18 +93,21 @@ fn keep(state: &mut State) {
         nonce: 11,
         at: NOW,
         started_at: NOW - 3600,
-        launch_source: LaunchSource::Cli,
-        autostart_enabled: Some(false),
-        env_kind: EnvKind::Interactive,
-        env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
-        agent_env: AgentEnv::None,
         routing_mode: RoutingMode::Tap,
-        server_count: Some(1),
-        connected_server_count: None,
-        tool_count: Some(12),
-        server_protocol_counts: Some(ServerProtocolCounts { stdio: 1, ..Default::default() }),
-        configured_ide_count: 2,
-        current_error_codes: Default::default(),
+        process: LiveProcess {
+            launch_source: LaunchSource::Cli,
+            autostart_enabled: Some(false),
+            env_kind: EnvKind::Interactive,
+            env_markers: EnvMarkers { has_tty: true, ..EnvMarkers::default() },
+            agent_env: AgentEnv::None,
+        },
+        counts: LiveCounts {
+            server_count: Some(1),
+            tool_count: Some(12),
+            server_protocol_counts: Some(ServerProtocolCounts { stdio: 1, ..Default::default() }),
+            configured_ide_count: 2,
+            ..LiveCounts::default()
+        },
     };
     state.live_serve = Some(LiveMark { routing_mode: RoutingMode::Direct, ..mark.clone() });
     state.live_tap = Some(mark);

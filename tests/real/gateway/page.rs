@@ -12,6 +12,7 @@ use receiver::Receiver;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
@@ -97,4 +98,30 @@ fn the_switch_of_the_page_stops_a_tap_that_runs_beside_the_gateway() {
     assert_eq!(receiver.connections(), connections, "a connection after the switch was off");
     assert_eq!(home.status()["effective"], "off");
     assert!(gateway.stop().success(), "{}", gateway.log());
+}
+
+#[test]
+fn the_page_finds_the_program_of_a_server_when_it_is_told_to() {
+    let Some(parts) = Parts::find_all(&["npm"]) else { return };
+    let Some(chromium) = chromium() else { return };
+    let lost = json!({ "command": "mcpproxy-test-server", "env": { "WORD": "canary-0123" } });
+    let home = Home::with_config(&config(&json!({ "lost": lost })));
+    let program = home.root().join(".local/bin/mcpproxy-test-server");
+    let server = plain(&home.root().join("plain.log"));
+    let words: Vec<String> = server.iter().map(|word| format!("'{}'", word.display())).collect();
+    std::fs::create_dir_all(program.parent().expect("a directory")).expect("made");
+    let said = "echo \"it starts, with $WORD\" >&2";
+    std::fs::write(&program, format!("#!/bin/sh\n{said}\nexec {}\n", words.join(" ")))
+        .expect("written");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    let gateway = Gateway::start(home, &[]);
+    let is_parked = || gateway.servers().iter().all(|server| server["state"] == "parked");
+    assert!(happens(is_parked), "{:?}", gateway.servers());
+    let script = file("page.mjs").into();
+    let command =
+        ["node".into(), script, "--fix".into(), "lost".into(), OsString::from(&gateway.page)];
+    let mut shell = gateway.home.shell(&[("CHROMIUM", &chromium)], &command);
+    let ended = run(shell.env("NODE_PATH", parts.node_modules()));
+    assert!(ended.status.success(), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("was found and written by keyboard"), "{}", ended.stdout);
 }

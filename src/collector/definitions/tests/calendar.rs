@@ -1,6 +1,9 @@
 //! ISO weeks against counting on paper.
 
-use crate::collector::definitions::Day;
+use super::{MONDAY, Paper, paper};
+use crate::collector::definitions::{Day, IsoWeek};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// Weeks from Monday 1969-12-29 on, counted on: the year is that of the Thursday, the number begins anew with it.
 fn weeks_on_paper(weeks: u32) -> Vec<(u32, u32)> {
@@ -48,5 +51,28 @@ fn known_days_around_new_year_lie_in_known_weeks() {
     }
     for no_day in ["2026-13-01", "2026-02-29", "2026-1-01", "yesterday", "", "2026-11-28T"] {
         assert_eq!(Day::parse(no_day), None, "{no_day}");
+    }
+}
+
+/// Weeks in which an install was heard of, day by day.
+fn weeks_of(paper: &Paper, first: u32, last: u32) -> Vec<IsoWeek> {
+    let known = paper.seen.iter().filter(|day| (first..=last).contains(day));
+    let weeks: BTreeSet<u32> = known.map(|day| (day + 3) / 7).collect();
+    weeks.into_iter().map(IsoWeek).collect()
+}
+
+proptest! {
+    #[test]
+    fn the_weeks_of_an_install_are_those_of_its_days(
+        mut paper in paper(),
+        // Some begin in the first weeks that there are.
+        earlier in prop_oneof![Just(0), Just(MONDAY)],
+        first in 0_u32..700,
+        length in 0_u32..700,
+    ) {
+        paper.seen = paper.seen.iter().map(|day| day - earlier).collect();
+        let first = (MONDAY - earlier).saturating_sub(150) + first;
+        let weeks: Vec<_> = paper.install().weeks_active(Day(first), Day(first + length)).collect();
+        prop_assert_eq!(weeks, weeks_of(&paper, first, first + length));
     }
 }

@@ -3,7 +3,7 @@
 //! One rule: the order of the steps is that of the client's own attempt.
 
 use super::{Answer, Client, Delivery, Process, USUAL};
-use crate::activation::Standing;
+use crate::activation::{LiveCounts, LiveProcess};
 use crate::collector::simulate::log::Log;
 use crate::collector::simulate::machine::Machine;
 use crate::collector::simulate::plan::Plan;
@@ -11,7 +11,8 @@ use crate::collector::simulate::{GATEWAY, STRANGE_NETWORK as FATE, SendError, wi
 use crate::contract::{Product, RoutingMode};
 use crate::environment::Classification;
 use crate::gate::{self, PrivateWords};
-use crate::heartbeat::assemble::{self, ClientPolicy, Live};
+use crate::heartbeat::assemble::{self, ClientPolicy};
+use crate::heartbeat::live::Live;
 use crate::heartbeat::schedule::{self, Begin, Failure, Turn};
 
 /// Seconds from a request to its end.
@@ -216,18 +217,19 @@ fn live(
 ) -> Live {
     let is_tap = plan.product != GATEWAY;
     Live {
-        launch_source: machine.launch(),
-        autostart_enabled: None,
-        env_kind: environment.env_kind,
-        env_markers: environment.markers,
-        agent_env: environment.agent_env,
+        process: LiveProcess {
+            launch_source: machine.launch(),
+            autostart_enabled: None,
+            env_kind: environment.env_kind,
+            env_markers: environment.markers,
+            agent_env: environment.agent_env,
+        },
         routing_mode: Some(if is_tap { RoutingMode::Tap } else { RoutingMode::RetrieveTools }),
         started_at: Some(process.since),
-        server_count: Some(servers),
-        connected_server_count: Some(servers),
-        tool_count: None,
-        server_protocol_counts: None,
-        configured_ide_count: 0,
-        current_error_codes: Standing::default(),
+        counts: LiveCounts {
+            server_count: Some(servers),
+            connected_server_count: Some(servers),
+            ..LiveCounts::default()
+        },
     }
 }

@@ -129,15 +129,25 @@ fn what_has_not_changed_is_taken_and_every_number_is_that_of_a_reading_of_all() 
         let mut expiry = fleet::expiry(dir);
         while expiry.step().expect("a step") != Expired::Nothing {}
     });
-    // A Saturday: of the next day other days matter, and a week later all is read.
-    for (later, is_week) in [(1, false), (1, false), (2, true), (5, false), (8, false), (9, true)] {
+    // Of the next day other days matter, and a seventh of all is read anew; a week later, or when the clock was put
+    // back, all are.
+    let mut at = |later: u64, what: &str| {
         let then = Now(now.0 + later * DAY);
         let again = before.read_again(&reader, then).expect("a snapshot");
         let fresh = Snapshot::read_with_days(&reader, then).expect("a snapshot");
-        assert_eq!(numbers(&again), numbers(&fresh), "{later} days later");
-        assert_eq!(again.made.read == fresh.made.read, is_week, "{later}: {}", again.made.read);
+        assert_eq!(numbers(&again), numbers(&fresh), "{later} days later: {what}");
         before = again;
+        (before.made.read, fresh.made.read)
+    };
+    let (unsummed, all) = at(0, "nothing has changed");
+    assert!(unsummed < all / 3, "{unsummed} of {all}");
+    for (later, is_all) in [(1, false), (2, false), (5, false), (11, false), (18, true), (17, true)]
+    {
+        let (read, all) = at(later, "and other days before");
+        assert_eq!(read == all, is_all, "{later}: {read}");
     }
+    let week = (18..25).map(|later| at(later, "day by day").0 - unsummed);
+    assert_eq!(week.sum::<u64>(), all - unsummed, "each of them once in a week");
 }
 
 /// A simulated fleet that is received, and a snapshot that follows it from one moment to the next.

@@ -198,9 +198,19 @@ fn number(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+#[inline]
 fn read_number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
+    let (first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    match *first {
+        // Most are.
+        one @ 0..0x80 => Some(u64::from(one)),
+        first => read_more(bytes, u64::from(first & 0x7f)),
+    }
+}
+
+fn read_more(bytes: &mut &[u8], mut value: u64) -> Option<u64> {
+    for shift in (7..64).step_by(7) {
         let (first, rest) = bytes.split_first()?;
         *bytes = rest;
         value |= u64::from(first & 0x7f).checked_shl(shift)?;

@@ -34,6 +34,11 @@ pub fn facts(facts: &Facts) -> String {
     .join(",")
 }
 
+/// Facts in two parts: what few installs say that others do not say too, which is the version, and what stands before it.
+pub fn split_facts(text: &str) -> Option<(&str, &str)> {
+    text.rsplit_once(',')
+}
+
 /// The inverse of [`facts()`].
 pub fn read_facts(text: &str) -> Option<Facts> {
     let mut all = text.split(',');
@@ -90,16 +95,25 @@ pub fn versions(versions: &[(String, u32)]) -> String {
 
 /// The inverse of [`versions()`].
 pub fn read_versions(text: &str) -> Option<Vec<(String, u32)>> {
-    let one = |text: &str| {
+    each_version(text).map(|one| one.map(|(name, day)| (name.to_owned(), day))).collect()
+}
+
+/// The same, one after the other, where they lie; `None` for what is no version and day.
+pub fn each_version(text: &str) -> impl Iterator<Item = Option<(&str, u32)>> {
+    each_word(text).map(|text| {
         let (name, day) = text.split_once('=')?;
-        Some((name.to_owned(), day.parse().ok()?))
-    };
-    text.split(',').filter(|part| !part.is_empty()).map(one).collect()
+        Some((name, day.parse().ok()?))
+    })
 }
 
 /// Words with commas between.
 pub fn read_words(text: &str) -> Vec<String> {
-    text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    each_word(text).map(str::to_owned).collect()
+}
+
+/// The same, one after the other, where they lie.
+pub fn each_word(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').filter(|word| !word.is_empty())
 }
 
 /// The bits of days, lowest first.
@@ -130,9 +144,14 @@ pub fn times(times: &[(u64, u64)]) -> Vec<u8> {
         .collect()
 }
 
+/// Whether bytes may be pairs of times.
+pub fn are_times(bytes: &[u8]) -> bool {
+    bytes.len().is_multiple_of(16)
+}
+
 /// The inverse of [`times()`].
 pub fn read_times(bytes: &[u8]) -> Option<Vec<(u64, u64)>> {
-    if !bytes.len().is_multiple_of(16) {
+    if !are_times(bytes) {
         return None;
     }
     let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_le_bytes);

@@ -15,7 +15,7 @@ use super::super::retire::Retired;
 use super::super::sql::{self, postgres as own};
 use super::super::write::{StoreOptions, with_columns};
 use super::super::writer::Writer;
-use super::super::{database, frozen, read};
+use super::super::{database, frozen, in_place};
 use super::address::Server;
 use super::link::{CHANGED, Link};
 use super::row::Column;
@@ -292,7 +292,7 @@ impl<'l> ServerRows<'l> {
         let keys: Vec<&[u8]> = keys.iter().map(<[u8; 32]>::as_slice).collect();
         for row in link.query(own::INSTALLS_OF, &[(&keys, Type::BYTEA_ARRAY)])? {
             let values: &dyn Values = &row;
-            let found = (read::install(values), values.get(read::SUMMED + 2)?);
+            let found = (in_place::install(values), values.get(in_place::SUMMED + 2)?);
             rows.installs.insert(values.get(0)?, found);
         }
         rows.erased = rows.erased_of(&keys)?;
@@ -340,7 +340,7 @@ impl<'l> ServerRows<'l> {
     }
 
     fn write_installs(&self) -> Result<(), StoreError> {
-        let mut columns: [Column; read::SUMMED + 2] = std::array::from_fn(|at| match at {
+        let mut columns: [Column; in_place::SUMMED + 2] = std::array::from_fn(|at| match at {
             0 | 4 | 20 => Column::Bytes(Vec::new()),
             5 | 6 | 12 | 13 => Column::Texts(Vec::new()),
             _ => Column::Numbers(Vec::new()),

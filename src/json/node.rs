@@ -2,7 +2,7 @@
 //!
 //! One rule: keys are ours, and members keep the order they are given in.
 
-use crate::json::write_str;
+use super::write_str;
 
 /// A JSON value to print. Keys are ours. `serde` hands it on to formats that are not written here (YAML).
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub(crate) enum Node {
     List(Vec<Node>),
     Object(Vec<(&'static str, Node)>),
     /// JSON text, taken over as it is.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "cli", feature = "serve"))]
     Raw(String),
 }
 
@@ -30,7 +30,7 @@ impl serde::Serialize for Node {
             Self::Object(members) => {
                 serializer.collect_map(members.iter().map(|(key, value)| (key, value)))
             }
-            #[cfg(feature = "serve")]
+            #[cfg(any(feature = "cli", feature = "serve"))]
             Self::Raw(json) => match serde_json::from_str::<serde_json::Value>(json) {
                 Ok(value) => value.serialize(serializer),
                 Err(error) => Err(serde::ser::Error::custom(error)),
@@ -117,7 +117,7 @@ impl Node {
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Count(value) => out.push_str(&value.to_string()),
             Self::Text(text) => write_str(out, text),
-            #[cfg(feature = "serve")]
+            #[cfg(any(feature = "cli", feature = "serve"))]
             Self::Raw(json) => out.push_str(json),
             Self::List(items) => {
                 Self::sequence(out, depth, ['[', ']'], items, |out, item| {
