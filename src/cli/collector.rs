@@ -11,7 +11,8 @@ use crate::collector::pages::privacy;
 use crate::collector::row::{Product, Standing};
 use crate::collector::service::{self, Announced, CollectorError, DEFAULT_LISTEN, Options};
 use crate::collector::store::{
-    self, Keep, KeySource, ProductError, Reader, StoreError, StoreOptions,
+    self, Environment, Keep, KeySource, Location, ProductError, Reader, Server, ServerError,
+    StoreError, StoreOptions,
 };
 use crate::collector::tls::TlsFiles;
 use crate::contract::timestamp;
@@ -52,6 +53,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     products.extend(mcpproxy_go.then(|| mcpproxy_go::NAME.to_owned()));
     let trusted_proxies = trusted_proxies(call)?;
     let any_product = call.has("any-product");
+    let at = if place.is_some() { Location::default() } else { located(call)? };
     let store = match &place {
         Some(place) => StoreOptions {
             dir: place.path().to_owned(),
@@ -65,7 +67,8 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
             any_product,
             mcpproxy_go,
             ephemeral: call.has("ephemeral"),
-            dir: dir(call)?,
+            dir: at.dir,
+            server: at.server,
         },
     };
     let base_path = base_path(call)?;
@@ -153,7 +156,7 @@ fn announce(announced: &Announced, base_path: &str, log_format: log::Format) {
 pub(super) fn add(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector product add";
     let name = name(call.operand()).map_err(|f| f.at(place))?;
-    let is_new = store::add(&dir(call)?, call.has("ephemeral"), &name);
+    let is_new = store::add(&located(call)?, call.has("ephemeral"), &name);
     let is_new = is_new.map_err(|error| failed(place, &error))?;
     output::print(&match is_new {
         true => format!("{name} is received from now on.\n"),
@@ -166,7 +169,7 @@ pub(super) fn rename(call: &Call) -> Result<ExitCode, Failure> {
     let from = existing(call.operand()).map_err(|f| f.at(place))?;
     let to = name(call.operands.get(1).map(OsString::as_os_str).unwrap_or_default());
     let to = to.map_err(|f| f.at(place))?;
-    store::rename(&dir(call)?, &from, &to).map_err(|error| failed(place, &error))?;
+    store::rename(&located(call)?, &from, &to).map_err(|error| failed(place, &error))?;
     output::print(&format!(
         "{from} is {to} from now on; heartbeats under both names are its own.\n"
     ))
@@ -175,7 +178,7 @@ pub(super) fn rename(call: &Call) -> Result<ExitCode, Failure> {
 pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector product remove";
     let name = existing(call.operand()).map_err(|f| f.at(place))?;
-    store::remove(&dir(call)?, &name).map_err(|error| failed(place, &error))?;
+    store::remove(&located(call)?, &name).map_err(|error| failed(place, &error))?;
     output::print(&format!(
         "{name} is refused from now on. Its installs stay; `mcpproxy collector product add {name}` brings them \
          back.\n"
@@ -184,8 +187,8 @@ pub(super) fn remove(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn list(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "collector product list")?;
-    let dir = dir(call)?;
-    let read = || Ok((Reader::open(&dir)?.products()?, store::retired(&dir)?));
+    let at = located(call)?;
+    let read = || Ok((Reader::open(&at)?.products()?, store::retired(&at)?));
     let (products, retired) = match read() {
         Ok(read) => read,
         Err(StoreError::Missing) => (Vec::new(), Vec::new()),
@@ -323,6 +326,25 @@ pub(super) fn dir(call: &Call) -> Result<PathBuf, Failure> {
         ))),
         None => Ok(path),
     }
+}
+
+/// Where the data are: the directory, and the server of `--database`, else of `MCPPROXY_COLLECTOR_DATABASE`.
+pub(super) fn located(call: &Call) -> Result<Location, Failure> {
+    let dir = dir(call)?;
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let given = call.value("database").map(OsStr::to_owned);
+    let Some(address) = given.or_else(|| variable("MCPPROXY_COLLECTOR_DATABASE")) else {
+        return Ok(Location { dir, server: None });
+    };
+    let home = || variable(HOME_VARIABLE).map(|home| PathBuf::from(home).join(".pgpass"));
+    let environment = Environment {
+        password: variable("PGPASSWORD").and_then(|text| text.into_string().ok()),
+        password_file: variable("PGPASSFILE").map(PathBuf::from).or_else(home),
+    };
+    let server = address.to_str().ok_or(ServerError::Address);
+    let server = server.and_then(|address| Server::read(address, &environment));
+    let server = server.map_err(|error| usage(error.to_string()))?;
+    Ok(Location { dir, server: Some(server) })
 }
 
 pub(super) fn key(call: &Call) -> Result<KeySource, Failure> {

@@ -2,7 +2,7 @@
 //!
 //! One rule: a file that exists is not written over, and standard output is `-`.
 
-use super::collector::{dir, key};
+use super::collector::{key, located};
 use super::collector_clock::now;
 use super::collector_erase::product;
 use super::output::{Format, Report};
@@ -12,7 +12,7 @@ use crate::collector::export::{self, ExportError};
 use crate::collector::import::{self, ImportError, ImportReport};
 use crate::collector::report::words::counted;
 use crate::collector::row::Standing;
-use crate::collector::store::{self, Note, NoteError, Reader, Store, StoreOptions};
+use crate::collector::store::{self, Location, Note, NoteError, Reader, StoreOptions};
 use crate::json::Node;
 use mcpproxy_platform::files;
 use std::ffi::{OsStr, OsString};
@@ -27,7 +27,8 @@ const MOST: u64 = 256 << 20;
 pub(super) fn export(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector export";
     let only = product(call, place)?;
-    let reader = Reader::open(&dir(call)?).map_err(|error| Failure::failed(error.to_string()))?;
+    let reader =
+        Reader::open(&located(call)?).map_err(|error| Failure::failed(error.to_string()))?;
     let all = reader.products().map_err(|error| Failure::failed(error.to_string()))?;
     let all = all.into_iter().filter(|product| match &only {
         Some(only) => product.name == *only,
@@ -85,12 +86,14 @@ fn not_exported(error: &ExportError) -> Failure {
 
 pub(super) fn import(call: &Call) -> Result<ExitCode, Failure> {
     let now = now()?;
-    let options = StoreOptions { dir: dir(call)?, key: key(call)?, ..StoreOptions::default() };
+    let Location { dir, server } = located(call)?;
+    let options = StoreOptions { dir, server, key: key(call)?, ..StoreOptions::default() };
     let file = call.operand();
     let source = if file == "-" { None } else { Some(open(file)?) };
-    let mut store = Store::beside(&options).map_err(|error| Failure::failed(error.to_string()))?;
+    let mut store =
+        store::write_beside(&options).map_err(|error| Failure::failed(error.to_string()))?;
     let done = match source {
-        Some(file) => import::run(&mut store, file, now),
+        Some(file) => import::run(&mut *store, file, now),
         None => {
             let mut bytes = Vec::new();
             let read = io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes);
@@ -100,7 +103,7 @@ pub(super) fn import(call: &Call) -> Result<ExitCode, Failure> {
                     "standard input has more than 256 MiB: save it as a file, and import that",
                 ));
             }
-            import::run(&mut store, Cursor::new(bytes), now)
+            import::run(&mut *store, Cursor::new(bytes), now)
         }
     };
     let report = done.map_err(|error| Failure::failed(error.to_string()))?;
@@ -163,7 +166,7 @@ pub(super) fn note(call: &Call) -> Result<ExitCode, Failure> {
     let note = Note::new(day.0, text.unwrap_or_default());
     let note = note.map_err(|error| Failure::usage(place, error.to_string()))?;
     let failed = |error: NoteError| Failure::failed(error.to_string());
-    let dir = dir(call)?;
+    let dir = located(call)?;
     if call.has("remove") {
         return match note.remove(&dir).map_err(failed)? {
             true => output::print("Removed.\n"),
@@ -180,7 +183,8 @@ pub(super) fn note(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn notes(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "collector notes")?;
-    let notes = store::notes(&dir(call)?).map_err(|error| Failure::failed(error.to_string()))?;
+    let notes =
+        store::notes(&located(call)?).map_err(|error| Failure::failed(error.to_string()))?;
     let node = || {
         let node = |note: &Note| {
             let day = Day(note.day).to_string();

@@ -2,7 +2,7 @@
 //!
 //! One rule: each works beside a running collector, and what cannot be taken back is shown before it is done.
 
-use super::collector::{dir, failed, key, name};
+use super::collector::{failed, key, located, name};
 use super::collector_clock::now;
 use super::{Call, Failure, output};
 use crate::collector::definitions::{Day, Now};
@@ -20,7 +20,7 @@ pub(super) fn forget(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector forget";
     let id = id(call.operand(), place)?;
     let product = product(call, place)?;
-    let erased = store::forget(&dir(call)?, &key(call)?, product.as_deref(), &id, today()?.0);
+    let erased = store::forget(&located(call)?, &key(call)?, product.as_deref(), &id, today()?.0);
     let erased = erased.map_err(|error| failed(place, &error))?;
     let after = "for 30 days nothing of it is stored again.";
     output::print(&match &erased[..] {
@@ -68,7 +68,7 @@ pub(super) fn purge(call: &Call) -> Result<ExitCode, Failure> {
         Some(_) => return Err(usage("--reason must be flood")),
     };
     let purge = Purge { from: from.0, to: to.0, only_floods, product: product(call, place)? };
-    let dir = dir(call)?;
+    let dir = located(call)?;
     let meant = purge.look(&dir).map_err(|error| failed(place, &error))?;
     let all: u64 = meant.iter().map(|one| one.installs).sum();
     if all == 0 {
@@ -120,7 +120,7 @@ fn days(text: &str) -> Option<(Day, Day)> {
 
 pub(super) fn retire(call: &Call) -> Result<ExitCode, Failure> {
     let (product, version) = version(call, "collector retire")?;
-    let is_new = store::retire(&dir(call)?, &product, &version);
+    let is_new = store::retire(&located(call)?, &product, &version);
     let is_new = is_new.map_err(|error| of_version("collector retire", &error))?;
     output::print(&match is_new {
         true => format!(
@@ -132,7 +132,7 @@ pub(super) fn retire(call: &Call) -> Result<ExitCode, Failure> {
 
 pub(super) fn unretire(call: &Call) -> Result<ExitCode, Failure> {
     let (product, version) = version(call, "collector unretire")?;
-    let was_retired = store::unretire(&dir(call)?, &product, &version);
+    let was_retired = store::unretire(&located(call)?, &product, &version);
     let was_retired = was_retired.map_err(|error| of_version("collector unretire", &error))?;
     output::print(&match was_retired {
         true => format!(

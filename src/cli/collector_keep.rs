@@ -2,7 +2,7 @@
 //!
 //! One rule: a copy says what it holds, and where the key is that it is worth nothing without.
 
-use super::collector::{dir, key};
+use super::collector::{key, located};
 use super::{Call, Failure, output};
 use crate::collector::report::words::counted;
 use crate::collector::row::Product;
@@ -14,7 +14,9 @@ use std::process::ExitCode;
 pub(super) fn backup(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector backup";
     let file = file(call, place)?;
-    let made = store::backup(&dir(call)?, &file, &key(call)?, call.has("with-key"));
+    let at = located(call)?;
+    let dir = at.file_for(place).map_err(|error| Failure::failed(error.to_string()))?;
+    let made = store::backup(dir, &file, &key(call)?, call.has("with-key"));
     let made = made.map_err(|error| failed(place, &error))?;
     let of_key = match (&made.key_copy, &made.key) {
         (Some(copy), _) => format!(
@@ -37,8 +39,9 @@ pub(super) fn backup(call: &Call) -> Result<ExitCode, Failure> {
 pub(super) fn restore(call: &Call) -> Result<ExitCode, Failure> {
     let place = "collector restore";
     let file = file(call, place)?;
-    let done =
-        store::restore(&dir(call)?, &file, &key(call)?, call.has("ephemeral"), machine::now());
+    let at = located(call)?;
+    let dir = at.file_for(place).map_err(|error| Failure::failed(error.to_string()))?;
+    let done = store::restore(dir, &file, &key(call)?, call.has("ephemeral"), machine::now());
     let done = done.map_err(|error| failed(place, &error))?;
     let before = match &done.aside {
         Some(aside) => format!("The database before is {}.\n", aside.display()),

@@ -2,7 +2,7 @@
 //!
 //! One rule: the numbers are those of the page, made by the same code of the same rows.
 
-use super::collector::dir;
+use super::collector::located;
 use super::collector_clock::now;
 use super::{Call, Failure, output};
 use crate::collector::definitions::{Audience, Day, Filters, Now};
@@ -39,7 +39,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     };
     let now = Now(now()?);
     let failed = |error: StoreError| Failure::failed(error.to_string());
-    let reader = Reader::open(&dir(call)?).map_err(failed)?;
+    let reader = Reader::open(&located(call)?).map_err(failed)?;
     let snapshot = match topic {
         Topic::Versions | Topic::Health => Snapshot::read_with_days(&reader, now),
         _ => Snapshot::read(&reader, now),

@@ -2,7 +2,7 @@
 //!
 //! One rule: it changes nothing; what is wrong is a line each, without a value, and the exit code.
 
-use super::collector::dir;
+use super::collector::located;
 use super::collector_clock::now;
 use super::output::{self, Format, Report};
 use super::{Call, Failure};
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let format = Format::of(call, "collector verify")?;
     let now = Now(now()?);
-    let checks = Reader::open(&dir(call)?).and_then(|reader| verify(&reader, now));
+    let checks = Reader::open(&located(call)?).and_then(|reader| verify(&reader, now));
     let checks = checks.map_err(|error| Failure::failed(error.to_string()))?;
     Report { node: || node(&checks), table: || table(&checks) }.print(format)?;
     let is_sound = checks.iter().all(|check| check.found() == 0);

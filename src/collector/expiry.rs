@@ -4,8 +4,7 @@
 
 use super::definitions::Now;
 use super::http::Clock;
-use super::store::{Expired, Expiry, ExpiryError, Keep};
-use std::path::PathBuf;
+use super::store::{Expired, Expiry, ExpiryError, Keep, Location};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,7 +22,7 @@ pub struct Background {
 }
 
 /// Begins at once, and again on every new day.
-pub fn begin(dir: PathBuf, keep: Keep, clock: Clock) -> std::io::Result<Background> {
+pub fn begin(place: Location, keep: Keep, clock: Clock) -> std::io::Result<Background> {
     let (stop, stopped) = mpsc::channel::<()>();
     let thread = std::thread::Builder::new().name("expiry".to_owned()).spawn(move || {
         let mut done = None;
@@ -31,7 +30,7 @@ pub fn begin(dir: PathBuf, keep: Keep, clock: Clock) -> std::io::Result<Backgrou
         loop {
             let now = Now(clock());
             if done != Some(now.today()) {
-                match pass(&dir, keep, now, &stopped) {
+                match pass(&place, keep, now, &stopped) {
                     Ok(None) => return,
                     Ok(Some(0)) => failed = None,
                     Ok(Some(rows)) => {
@@ -57,12 +56,12 @@ pub fn begin(dir: PathBuf, keep: Keep, clock: Clock) -> std::io::Result<Backgrou
 
 /// How many rows expired; `None` when it was told to end.
 fn pass(
-    dir: &std::path::Path,
+    place: &Location,
     keep: Keep,
     now: Now,
     stopped: &Receiver<()>,
 ) -> Result<Option<u64>, ExpiryError> {
-    let mut expiry = Expiry::begin(dir, keep, now)?;
+    let mut expiry = Expiry::begin(place, keep, now)?;
     let mut all = 0;
     loop {
         let started = Instant::now();

@@ -7,7 +7,7 @@ use super::answer::Refused;
 use super::heartbeat::Heartbeat;
 use super::mcpproxy_go::Said;
 use super::receive;
-use super::store::{Change, Counts, Imported, Incoming, Outcome, Store, StoreError};
+use super::store::{Change, Counts, Imported, Incoming, Outcome, StoreError, Writer};
 use crate::json::{self, Data, Value};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -150,7 +150,7 @@ impl ImportReport {
 
 /// Imports `file` into a database that it fits; `now` is the time of this machine.
 pub fn run(
-    store: &mut Store,
+    store: &mut dyn Writer,
     mut file: impl Read + Seek,
     now: u64,
 ) -> Result<ImportReport, ImportError> {
@@ -184,7 +184,7 @@ pub fn run(
 }
 
 fn commit(
-    store: &mut Store,
+    store: &mut dyn Writer,
     batch: &mut Vec<(Heartbeat, u64)>,
     imported: Imported,
     report: &mut ImportReport,

@@ -29,8 +29,8 @@ pub struct Operating {
     pub app: Arc<App>,
     /// The pages, whose key and snapshot these are.
     pub pages: Arc<Pages>,
-    /// The data directory.
-    pub dir: PathBuf,
+    /// The data directory; `None`: the rows lie on a server, which is asked when they are read.
+    pub dir: Option<PathBuf>,
     /// The certificate, where TLS is spoken here.
     pub tls: Option<Arc<Tls>>,
     /// What the privacy page says.
@@ -87,11 +87,15 @@ async fn all_metrics(State(this): This, request: Request) -> Response {
         let no_key = pages::access::NO_KEY;
         return secured(answer::failure(StatusCode::UNAUTHORIZED, no_key));
     }
+    let snapshot = (this.pages.snapshot)();
     let now = Measured {
         is_ready: this.app.receiver.write_error().is_none(),
         snapshot_age: this.age(),
-        snapshot: (this.pages.snapshot)().made.clone(),
-        database_bytes: store::database_bytes(&this.dir),
+        database_bytes: match &this.dir {
+            Some(dir) => store::database_bytes(dir),
+            None => snapshot.health.bytes,
+        },
+        snapshot: snapshot.made.clone(),
         certificate_ends: this.tls.as_ref().and_then(|tls| tls.ends_at()),
     };
     let text = this.app.receiver.metrics().text(&now);
@@ -169,7 +173,7 @@ mod tests {
                 Vec::new(),
             )),
             pages,
-            dir,
+            dir: Some(dir),
             tls: None,
             privacy: privacy::Settings { contact: None, days: 400, months: 25, is_public: false },
             is_demo: false,

@@ -10,12 +10,11 @@ use super::heartbeat::{Heartbeat, until_midnight};
 use super::mcpproxy_go::{self, Said};
 use super::metrics::Metrics;
 use super::store::{
-    self, Change, Counts, Erasure, Incoming, Outcome, ProductError, Reader, Store, StoreError,
-    StoreOptions,
+    self, Change, Counts, Erasure, Incoming, Location, Outcome, ProductError, Reader, StoreError,
+    StoreOptions, Writer as Storing,
 };
 use crate::contract::product::OWN_PRODUCT;
 use crate::gate::{self, RefusalRule};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{
     Receiver as Queue, RecvTimeoutError, SyncSender, TrySendError, sync_channel,
@@ -82,14 +81,14 @@ pub struct Receiver {
     queue: Option<SyncSender<Job>>,
     writer: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
-    dir: PathBuf,
+    place: Location,
     mcpproxy_go: bool,
 }
 
 impl Receiver {
     /// Opens the database, made if it is missing, and starts its writer.
     pub fn open(options: &StoreOptions) -> Result<Self, ProductError> {
-        let store = Store::open(options)?;
+        let store = store::open_to_write(options)?;
         let shared = Arc::new(Shared::default());
         let (queue, jobs) = sync_channel(QUEUE);
         let told = shared.clone();
@@ -97,9 +96,9 @@ impl Receiver {
             .name("mcpproxy-writer".to_owned())
             .spawn(move || Writer { store, shared: told, is_damage_told: false }.run(&jobs))
             .map_err(|error| StoreError::Directory(error.kind()))?;
-        let dir = options.dir.clone();
+        let place = Location::from(options);
         let mcpproxy_go = options.mcpproxy_go;
-        Ok(Self { queue: Some(queue), writer: Some(writer), shared, dir, mcpproxy_go })
+        Ok(Self { queue: Some(queue), writer: Some(writer), shared, place, mcpproxy_go })
     }
 
     /// Takes one heartbeat that arrived at `received`, and waits for its answer. Not for asynchronous code.
@@ -210,7 +209,7 @@ impl Receiver {
 
     /// A reader of the same database.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::open(&self.dir)
+        Reader::open(&self.place)
     }
 }
 
@@ -283,7 +282,7 @@ fn answer(heartbeat: &Heartbeat, received: u64, outcome: Outcome) -> Answer {
 
 /// The thread that writes.
 struct Writer {
-    store: Store,
+    store: Box<dyn Storing>,
     shared: Arc<Shared>,
     /// Somebody was told that a row is damaged.
     is_damage_told: bool,

@@ -171,9 +171,8 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let _looking = keeper
         .begin(options.pace.clone())
         .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
-    let _expiring =
-        expiry::begin(options.store.dir.clone(), options.keep, options.clock.clone())
-            .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
+    let _expiring = expiry::begin((&options.store).into(), options.keep, options.clock.clone())
+        .map_err(|error| CollectorError::System("no threads could be started", error.kind()))?;
     let pages = Arc::new(Pages {
         access,
         snapshot: Box::new(move || keeper.current()),
@@ -190,7 +189,7 @@ pub fn run(options: Options, announce: impl FnOnce(&Announced)) -> Result<(), Co
     let operating = Arc::new(Operating {
         app: app.clone(),
         pages: pages.clone(),
-        dir: options.store.dir.clone(),
+        dir: options.store.server.is_none().then(|| options.store.dir.clone()),
         tls: tls.clone(),
         privacy: options.privacy,
         is_demo: options.is_demo,

@@ -18,6 +18,7 @@ mod disk;
 mod doctor;
 #[path = "../support/endure.rs"]
 mod endure;
+mod engine;
 mod erasure;
 mod expiry;
 mod floods;

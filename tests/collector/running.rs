@@ -1,6 +1,7 @@
 //! A running collector, an HTTP client that does as it is told, and heartbeats.
 
-use mcpproxy::collector::store::Reader;
+use crate::engine;
+use mcpproxy::collector::store::{Location, Reader};
 use mcpproxy::contract::timestamp;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -30,7 +31,17 @@ pub fn program() -> Command {
 pub fn collector(dir: &Path, words: &[&str]) -> Output {
     let mut command = program();
     command.arg("collector").args(words).arg("--data-dir").arg(dir);
-    command.output().expect("the built command")
+    on_its_engine(&mut command, dir).output().expect("the built command")
+}
+
+/// Whether the rows of a directory are on a server: what is said of a file is not tested there.
+pub fn is_on_a_server(dir: &Path) -> bool {
+    engine::of(dir).is_some()
+}
+
+/// The same command, with the rows of the directory where they are.
+pub fn on_its_engine<'c>(command: &'c mut Command, dir: &Path) -> &'c mut Command {
+    command.envs(engine::of(dir).map(|(address, _)| ("MCPPROXY_COLLECTOR_DATABASE", address)))
 }
 
 /// A collector that receives.
@@ -60,6 +71,7 @@ impl Collector {
 
     /// Waits until the collector that `command` starts has said where it receives.
     pub fn spawn(mut command: Command, dir: &Path) -> Self {
+        on_its_engine(&mut command, dir);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the built command");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its standard output");
@@ -81,6 +93,7 @@ impl Collector {
 
     /// The same for one that says it in its log alone, which goes to the file `log`.
     pub fn spawn_quiet(mut command: Command, dir: &Path, log: &Path) -> Self {
+        on_its_engine(&mut command, dir);
         let child = command.stdout(Stdio::null()).spawn().expect("the built command");
         let address = || {
             let text = std::fs::read_to_string(log).ok()?;
@@ -136,7 +149,8 @@ impl Collector {
     }
 
     pub fn reader(&self) -> Reader {
-        Reader::open(&self.dir).expect("its database")
+        let server = engine::of(&self.dir).map(|(_, server)| server);
+        Reader::open(&Location { dir: self.dir.clone(), server }).expect("its database")
     }
 }
 

@@ -1,6 +1,8 @@
 //! Heartbeats of later versions: what this program knows of them is kept, nothing of the rest is.
 
-use crate::running::{Answer, Collector, PRODUCT, heartbeat, heartbeat_v3, kept, now, program};
+use crate::running::{
+    Answer, Collector, PRODUCT, heartbeat, heartbeat_v3, kept, now, on_its_engine, program,
+};
 use mcpproxy::collector::code::{Code, Met};
 use mcpproxy::collector::store::Reader;
 use mcpproxy::contract::{EnvKind, LaunchSource, Os};
@@ -96,6 +98,7 @@ fn a_later_version_is_stored_without_what_is_not_known_of_it() {
     let mut report = program();
     report.args(["collector", "report", "versions", "-o", "csv", "--table", "error_codes"]);
     report.arg("--data-dir").arg(&dir).env("MCPPROXY_TEST_CLOCK_OFFSET", "86400");
+    on_its_engine(&mut report, &dir);
     let said = String::from_utf8(report.output().expect("the built command").stdout).expect("text");
     let rows: Vec<String> =
         said.lines().map(|line| line.split(',').take(6).collect::<Vec<_>>().join(",")).collect();

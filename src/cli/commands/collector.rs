@@ -51,6 +51,14 @@ const EPHEMERAL: Opt = Opt {
     help: "The data directory may be gone when this machine or container stops",
 };
 
+/// Where the rows are kept, if not in the directory.
+pub(super) const DATABASE: Opt = Opt {
+    long: "database",
+    short: None,
+    value: Some("URL"),
+    help: "A database on PostgreSQL (default: $MCPPROXY_COLLECTOR_DATABASE, else collector.db in the directory)",
+};
+
 pub(super) const RUN: Command = Command {
     path: &["collector"],
     summary: "Receive the heartbeats of your products, keep them, and show who stays",
@@ -72,6 +80,7 @@ pub(super) const RUN: Command = Command {
             value: Some("ADDRESS"),
             help: "Where to listen (default: 127.0.0.1:8787; [::]:8787 is every address of both families)",
         },
+        DATABASE,
         Opt {
             long: "product",
             short: None,
@@ -157,7 +166,7 @@ pub(super) const PRODUCT_ADD: Command = Command {
     summary: "Receive a product from now on",
     about: "Works while the collector runs. A product that was removed comes back with its installs.",
     operands: Operands::One("NAME"),
-    options: &[EPHEMERAL],
+    options: &[DATABASE, EPHEMERAL],
     data_dir: true,
     entry: entry::ADD,
 };
@@ -167,7 +176,7 @@ pub(super) const PRODUCT_LIST: Command = Command {
     summary: "Show the products, and how many installs each has",
     about: "",
     operands: Operands::None,
-    options: &[OUTPUT],
+    options: &[DATABASE, OUTPUT],
     data_dir: true,
     entry: entry::LIST,
 };
@@ -177,7 +186,7 @@ pub(super) const PRODUCT_RENAME: Command = Command {
     summary: "Give a product another name",
     about: "Heartbeats under either name are the product's from now on, and no install becomes new by it.",
     operands: Operands::Two("NAME", "NEW-NAME"),
-    options: &[],
+    options: &[DATABASE],
     data_dir: true,
     entry: entry::RENAME,
 };
@@ -187,7 +196,7 @@ pub(super) const PRODUCT_REMOVE: Command = Command {
     summary: "Refuse a product's heartbeats from now on",
     about: "Its installs stay; `product add` brings them back.",
     operands: Operands::One("NAME"),
-    options: &[],
+    options: &[DATABASE],
     data_dir: true,
     entry: entry::REMOVE,
 };
@@ -200,6 +209,7 @@ pub(super) const REPORT: Command = Command {
             mcpproxy collector report retention --product notes-mcp -o csv",
     operands: Operands::One("PAGE"),
     options: &[
+        DATABASE,
         Opt {
             long: "product",
             short: None,
@@ -310,6 +320,7 @@ pub(super) const BACKUP: Command = Command {
             mcpproxy collector backup /backup/collector-$(date +%F).db",
     operands: Operands::One("FILE"),
     options: &[
+        DATABASE,
         Opt {
             long: "with-key",
             short: None,
@@ -328,7 +339,7 @@ pub(super) const RESTORE: Command = Command {
     about: "Reads all of FILE first, and puts the present database aside in its directory; it deletes nothing. Stop\n\
             the collector before. A directory without a key takes FILE.key, if there is one.",
     operands: Operands::One("FILE"),
-    options: &[KEY_FILE, EPHEMERAL],
+    options: &[KEY_FILE, DATABASE, EPHEMERAL],
     data_dir: true,
     entry: entry::RESTORE,
 };
@@ -339,7 +350,7 @@ pub(super) const VERIFY: Command = Command {
     about: "Computes every number a second way, compares installs with their days, and runs every word that is kept\n\
             through the leak scanner. Changes nothing; a collector may be running. Exits with 1 when it finds anything.",
     operands: Operands::None,
-    options: &[OUTPUT],
+    options: &[DATABASE, OUTPUT],
     data_dir: true,
     entry: entry::VERIFY,
 };

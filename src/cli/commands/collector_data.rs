@@ -2,6 +2,7 @@
 //!
 //! One rule: other builds do not carry these words; there, `collector` says which feature brings them.
 
+use super::collector::DATABASE;
 use super::{Command, Entry, OUTPUT, Operands, Opt};
 use crate::cli::{collector_data, collector_erase};
 
@@ -26,7 +27,7 @@ pub(super) const FORGET: Command = Command {
             days. `-` reads the id from standard input, so that it stays out of the history of the shell. Works while\n\
             the collector runs.",
     operands: Operands::One("ID|-"),
-    options: &[PRODUCT, KEY_FILE],
+    options: &[PRODUCT, KEY_FILE, DATABASE],
     data_dir: true,
     entry: Entry::Parsed(collector_erase::forget),
 };
@@ -39,6 +40,7 @@ pub(super) const PURGE: Command = Command {
             mcpproxy collector purge --received 2026-11-01..2026-11-03 --reason flood",
     operands: Operands::None,
     options: &[
+        DATABASE,
         Opt {
             long: "received",
             short: None,
@@ -64,7 +66,7 @@ pub(super) const RETIRE: Command = Command {
     about: "Heartbeats of that version are answered with 410 and not stored; its installs stop for 28 days, and ask\n\
             once. A running collector follows at once.",
     operands: Operands::Two("PRODUCT", "VERSION"),
-    options: &[],
+    options: &[DATABASE],
     data_dir: true,
     entry: Entry::Parsed(collector_erase::retire),
 };
@@ -74,7 +76,7 @@ pub(super) const UNRETIRE: Command = Command {
     summary: "Receive a retired version again",
     about: "Takes `collector retire` back. `collector product list` shows which versions are retired.",
     operands: Operands::Two("PRODUCT", "VERSION"),
-    options: &[],
+    options: &[DATABASE],
     data_dir: true,
     entry: Entry::Parsed(collector_erase::unretire),
 };
@@ -84,12 +86,15 @@ pub(super) const NOTE: Command = Command {
     summary: "Mark a day on the charts",
     about: "A release, a post, an outage: the text stands beside the charts, with a mark in the week of the day.",
     operands: Operands::Two("DATE", "TEXT"),
-    options: &[Opt {
-        long: "remove",
-        short: None,
-        value: None,
-        help: "Remove the note of this day and text",
-    }],
+    options: &[
+        DATABASE,
+        Opt {
+            long: "remove",
+            short: None,
+            value: None,
+            help: "Remove the note of this day and text",
+        },
+    ],
     data_dir: true,
     entry: Entry::Parsed(collector_data::note),
 };
@@ -99,7 +104,7 @@ pub(super) const NOTES: Command = Command {
     summary: "Show the notes",
     about: "All notes, by day.",
     operands: Operands::None,
-    options: &[OUTPUT],
+    options: &[DATABASE, OUTPUT],
     data_dir: true,
     entry: Entry::Parsed(collector_data::notes),
 };
@@ -110,7 +115,7 @@ pub(super) const EXPORT: Command = Command {
     about: "For a spreadsheet or a study: days, steps, versions and environments of each install, and nothing that leads\n\
             back to it. Works while the collector runs.",
     operands: Operands::One("FILE|-"),
-    options: &[PRODUCT],
+    options: &[PRODUCT, DATABASE],
     data_dir: true,
     entry: Entry::Parsed(collector_data::export),
 };
@@ -122,7 +127,7 @@ pub(super) const IMPORT: Command = Command {
             through the same checks as if it were received; a line of a file is applied once, so an import that was\n\
             interrupted is repeated. Works while the collector runs.",
     operands: Operands::One("FILE|-"),
-    options: &[KEY_FILE],
+    options: &[KEY_FILE, DATABASE],
     data_dir: true,
     entry: Entry::Parsed(collector_data::import),
 };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::collector::store::{Reader, StoreOptions};
+use crate::collector::store::{Reader, Store, StoreOptions};
 use crate::collector::testing::bytes_v3;
 use std::io::Cursor;
 use std::path::Path;

@@ -6,8 +6,7 @@ use super::{Answer, Collect, Delivery, PRODUCTS, SimulationError};
 use crate::collector::answer;
 use crate::collector::floods::Origin;
 use crate::collector::receive::Receiver;
-use crate::collector::store::{KeySource, StoreOptions};
-use std::path::Path;
+use crate::collector::store::{Location, StoreOptions};
 
 /// A collector that receives a fleet.
 pub struct Receiving {
@@ -15,11 +14,12 @@ pub struct Receiving {
 }
 
 impl Receiving {
-    /// A collector in that directory.
-    pub fn open(dir: &Path) -> Result<Self, SimulationError> {
+    /// A collector whose data lie there.
+    pub fn open(place: impl Into<Location>) -> Result<Self, SimulationError> {
+        let Location { dir, server } = place.into();
         let options = StoreOptions {
-            dir: dir.to_owned(),
-            key: KeySource::default(),
+            dir,
+            server,
             products: PRODUCTS.map(str::to_owned).to_vec(),
             ephemeral: true,
             ..StoreOptions::default()

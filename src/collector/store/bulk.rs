@@ -2,10 +2,11 @@
 //!
 //! One rule: the rows are those that the same heartbeats would have made, and follow from the seed.
 
+use super::batch::Rows as _;
 use super::error::StoreError;
 use super::packed::DayRow;
 use super::products::ProductError;
-use super::write::{Rows, Store, StoreOptions};
+use super::write::{SqliteRows, Store, StoreOptions};
 use super::{products, sql};
 use crate::collector::heartbeat::{DELTAS, Gauges, Heartbeat};
 use crate::collector::kept::Kept;
@@ -44,9 +45,9 @@ impl Bulk<'_> {
         let numbers: Vec<i64> = {
             let change = store.connection.transaction().map_err(StoreError::from)?;
             for name in self.products {
-                products::add_to(&change, name)?;
+                products::add_to(&*change, name)?;
             }
-            let known = products::Products::read(&change)?;
+            let known = products::Products::read(&*change)?;
             change.commit().map_err(StoreError::from)?;
             let number = |name: &&str| known.get(name).map_or(0, |known| known.product);
             self.products.iter().map(number).collect()
@@ -64,7 +65,7 @@ impl Bulk<'_> {
         let change = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(StoreError::from)?;
-        let mut rows = Rows::of(&change)?;
+        let mut rows = SqliteRows::of(&change)?;
         let mut stored = 0_u64;
         for (install, n) in &keys {
             let product = numbers[(n % numbers.len() as u64) as usize];
@@ -83,7 +84,7 @@ impl Bulk<'_> {
     /// Writes one install and its days; how many days.
     fn one(
         &self,
-        rows: &mut Rows<'_>,
+        rows: &mut SqliteRows<'_>,
         product: i64,
         install: &[u8; 32],
         n: u64,

@@ -2,6 +2,7 @@
 //!
 //! One rule: nothing is written before everything was found in order, and a foreign file is never touched.
 
+use super::engine::Engine;
 use super::error::StoreError;
 use super::{copy, key, log, migrate, sql};
 use mcpproxy_platform::files::{self, FileIdentity, FileLock, FileSystem, HeldLock, LockMode};
@@ -14,7 +15,7 @@ use std::time::Duration;
 /// The schema that this program writes.
 pub(super) const SCHEMA: u32 = 3;
 /// What the database says that it is.
-const WHAT: &str = "mcpproxy collector";
+pub(super) const WHAT: &str = "mcpproxy collector";
 /// The file in the data directory that says that a database was begun there.
 const BEGUN: &str = "collector.begun";
 const BEGUN_TEXT: &str = "collector.db was begun in this directory. While this file is here, no other is begun in its \
@@ -243,8 +244,9 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Whether it has the tables and sums that every schema but the first has.
-pub(super) fn is_past_schema_1(connection: &Connection) -> Result<bool, StoreError> {
-    Ok(schema(connection)?.is_some_and(|schema| schema > 1))
+pub(super) fn is_past_schema_1(engine: &dyn Engine) -> Result<bool, StoreError> {
+    let schema: Option<String> = engine.one(sql::META, &[&"schema"])?;
+    Ok(schema.and_then(|schema| schema.parse::<u32>().ok()).is_some_and(|schema| schema > 1))
 }
 
 /// The schema of the database, up to [`SCHEMA`]. `None`: it is empty. A foreign or newer one is an error.

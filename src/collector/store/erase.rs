@@ -2,12 +2,13 @@
 //!
 //! One rule: a late repetition does not bring back what was erased, and nothing is remembered longer than it must.
 
+use super::engine::{Database, Engine};
 use super::error::StoreError;
 use super::key::{Key, KeySource};
-use super::products::{self, ProductError, Products};
-use super::{database, sql};
-use rusqlite::{Connection, params};
-use std::path::Path;
+use super::place::Location;
+use super::products::{ProductError, Products};
+use super::sql;
+use rusqlite::params;
 
 /// Days that a tombstone is kept: every repetition of a heartbeat comes before its end.
 const TOMBSTONE_DAYS: u32 = 30;
@@ -36,43 +37,45 @@ impl std::fmt::Debug for Erasure {
 /// Erases an install on the word of the operator: of the product `name`, or of all. The names of the products that
 /// it was there of.
 pub fn forget(
-    dir: &Path,
+    place: impl Into<Location>,
     key: &KeySource,
     name: Option<&str>,
     id: &str,
     today: u32,
 ) -> Result<Vec<String>, ProductError> {
-    let given = Key::given(key, dir)?;
-    let mut connection = database::open(dir)?;
-    let key = Key::known(given, &connection)?;
-    let change = products::begin(&mut connection)?;
-    let products = Products::read(&change)?;
-    let only = match name {
-        Some(name) => Some(products.get(name).ok_or(ProductError::Unknown)?.product),
-        None => None,
-    };
-    let mut erased = Vec::new();
-    for known in products.all().filter(|known| only.is_none_or(|only| only == known.product)) {
-        if erase(&change, &key.install(&known.hashed_as, id), today)? {
-            erased.push(known.name.clone());
+    let place = place.into();
+    let given = Key::given(key, &place.dir)?;
+    let mut database = Database::open(&place)?;
+    let key = Key::known(given, database.engine())?;
+    database.change(|change| {
+        let products = Products::read(change)?;
+        let only = match name {
+            Some(name) => Some(products.get(name).ok_or(ProductError::Unknown)?.product),
+            None => None,
+        };
+        let mut erased = Vec::new();
+        for known in products.all().filter(|known| only.is_none_or(|only| only == known.product)) {
+            if erase(change, &key.install(&known.hashed_as, id), today)? {
+                erased.push(known.name.clone());
+            }
         }
-    }
-    change.execute(sql::COUNT, params![today, "erasure", 1])?;
-    change.commit()?;
-    erased.sort();
-    Ok(erased)
+        change.execute(sql::COUNT, params![today, "erasure", 1])?;
+        erased.sort();
+        Ok(erased)
+    })
 }
 
 /// Erases an install, whether it is there or not; whether it was.
 pub(super) fn erase(
-    connection: &Connection,
+    engine: &dyn Engine,
     install: &[u8; 32],
     today: u32,
 ) -> Result<bool, StoreError> {
-    connection.execute(sql::DAYS_DELETE, [install])?;
-    let was_there = connection.execute(sql::INSTALL_DELETE, [install])? > 0;
+    // First the install: who has it waits, or is waited for, and what was added to its days is there to be removed.
+    let was_there = engine.execute(sql::INSTALL_DELETE, &[install])? > 0;
+    engine.execute(sql::DAYS_DELETE, &[install])?;
     let until = today.saturating_add(TOMBSTONE_DAYS);
-    connection.execute(sql::ERASED_WRITE, params![install, until])?;
+    engine.execute(sql::ERASED_WRITE, params![install, until])?;
     Ok(was_there)
 }
 
@@ -95,7 +98,7 @@ impl Sweep {
 
     /// Looks at the next part; what is to be kept when the change is committed. `today` is the day of the newest
     /// receipt of a batch.
-    pub fn step(self, connection: &Connection, today: Option<u32>) -> Result<Self, StoreError> {
+    pub fn step(self, engine: &dyn Engine, today: Option<u32>) -> Result<Self, StoreError> {
         let mut next = self;
         if let Some(today) = today.filter(|today| *today > self.today) {
             next = Self { today, done: 0 };
@@ -111,8 +114,8 @@ impl Sweep {
         };
         let times = next.today.saturating_sub(TIMES_DAYS);
         let none: &[u8] = &[];
-        connection.execute(sql::FORGET_TIMES, params![none, &from[..], to, times])?;
-        connection.execute(sql::ERASED_FORGET, params![&from[..], to, next.today])?;
+        engine.execute(sql::FORGET_TIMES, params![none, &from[..], to, times])?;
+        engine.execute(sql::ERASED_FORGET, params![&from[..], to, next.today])?;
         next.done += 1;
         Ok(next)
     }

@@ -2,6 +2,7 @@
 //!
 //! One rule: one line with the remedy, and never a value out of the database.
 
+use super::server_error::ServerError;
 use std::fmt;
 use std::io;
 
@@ -58,6 +59,8 @@ pub enum StoreError {
     NoRandom,
     /// Anything else that SQLite says: its code.
     Sqlite(i32),
+    /// The rows lie on PostgreSQL, which cannot be used.
+    Server(ServerError),
 }
 
 impl fmt::Display for StoreError {
@@ -157,6 +160,7 @@ impl fmt::Display for StoreError {
             Self::KeyRace => f.write_str(
                 "another collector made the key of this database in the same moment: start again with its key",
             ),
+            Self::Server(error) => error.fmt(f),
             Self::NoRandom => f.write_str("this system gives no random bytes for a key: try again"),
             Self::Sqlite(code) => {
                 write!(f, "collector.db cannot be used (SQLite code {code}): see its disk and rights")
@@ -185,5 +189,11 @@ impl From<rusqlite::Error> for StoreError {
             Code::CannotOpen => Self::Away,
             _ => Self::Sqlite(failure.extended_code),
         }
+    }
+}
+
+impl From<ServerError> for StoreError {
+    fn from(error: ServerError) -> Self {
+        Self::Server(error)
     }
 }

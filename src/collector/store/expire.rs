@@ -3,19 +3,21 @@
 //! One rule: counting and removing are one transaction of few rows, and what is counted was computed twice. So a
 //! heartbeat waits for a moment at most, and an expiry that is killed has lost nothing and counted nothing twice.
 
+use super::engine::{Database, Engine, Values};
 use super::error::StoreError;
 use super::frozen::{self, Cells};
 use super::packed::DayRow;
+use super::place::Location;
 use super::{database, in_place, raw, sql};
 use crate::collector::definitions::{self, Day, Group, Install, Now};
 use crate::collector::kept::Kept;
 use crate::collector::plain::{self, Paper, RawInstall, Words};
 use crate::collector::row::InstallRow;
 use mcpproxy_platform::files::FileIdentity;
-use rusqlite::{Connection, OptionalExtension as _, Statement, TransactionBehavior, params};
+use rusqlite::params;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Rows of one transaction: a few hundredths of a second on a slow disk.
 const ROWS: u32 = 500;
@@ -78,9 +80,9 @@ pub enum Expired {
 /// An expiry on its way through the rows of a database.
 #[derive(Debug)]
 pub struct Expiry {
-    connection: Connection,
-    path: PathBuf,
-    identity: FileIdentity,
+    database: Database,
+    /// The file, if it is one.
+    file: Option<(PathBuf, FileIdentity)>,
     keep: Keep,
     today: Day,
     /// The first day of each product, before this expiry.
@@ -91,39 +93,53 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// Begins to look for rows of `dir` that are too old on the day of `now`.
-    pub fn begin(dir: &Path, keep: Keep, now: Now) -> Result<Self, StoreError> {
-        let path = database::file(dir);
-        let connection = database::open(dir)?;
-        let identity = FileIdentity::at(&path).map_err(|_| StoreError::Away)?;
-        let first_days = {
-            let mut statement = connection.prepare(sql::PRODUCT_SIZES)?;
-            let days = statement.query_map([], |row| Ok((row.get(0)?, row.get(2)?)))?;
-            days.collect::<Result<_, _>>()?
+    /// Begins to look for rows that are too old on the day of `now`.
+    pub fn begin(place: impl Into<Location>, keep: Keep, now: Now) -> Result<Self, StoreError> {
+        let place = place.into();
+        let database = Database::open(&place)?;
+        let file = match place.server {
+            Some(_) => None,
+            None => {
+                let path = database::file(&place.dir);
+                let identity = FileIdentity::at(&path).map_err(|_| StoreError::Away)?;
+                Some((path, identity))
+            }
         };
+        let first_days = database
+            .engine()
+            .all(sql::PRODUCT_SIZES, &[], |row| Ok((row.get(0)?, row.get(2)?)))?
+            .into_iter()
+            .collect();
         let today = now.today();
         let (installs, days) = (Some(Vec::new()), Some((Vec::new(), 0)));
-        Ok(Self { connection, path, identity, keep, today, first_days, installs, days })
+        Ok(Self { database, file, keep, today, first_days, installs, days })
     }
 
     /// Expires a few rows.
     pub fn step(&mut self) -> Result<Expired, ExpiryError> {
         // SQLite would write on into a file that has no name any more.
-        if FileIdentity::at(&self.path).ok() != Some(self.identity) {
+        if let Some((path, identity)) = &self.file
+            && FileIdentity::at(path).ok() != Some(*identity)
+        {
             return Err(StoreError::Away.into());
         }
         let expired = match self.expire() {
             // The operator sees it on every page, until an expiry comes to its end.
             Err(error @ (ExpiryError::Differs | ExpiryError::Store(StoreError::Damaged))) => {
-                self.connection.execute(sql::META_WRITE, [META, "stopped"])?;
+                self.say("stopped")?;
                 return Err(error);
             }
             other => other?,
         };
-        if expired == Expired::Nothing && has_stopped(&self.connection)? {
-            self.connection.execute(sql::META_WRITE, [META, "done"])?;
+        if expired == Expired::Nothing && has_stopped(self.database.engine())? {
+            self.say("done")?;
         }
         Ok(expired)
+    }
+
+    fn say(&mut self, state: &str) -> Result<(), StoreError> {
+        self.database.change(|change| change.execute(sql::META_WRITE, params![META, state]))?;
+        Ok(())
     }
 
     fn expire(&mut self) -> Result<Expired, ExpiryError> {
@@ -149,9 +165,8 @@ impl Expiry {
     }
 
     fn old_installs(&self, after: &[u8], last: Day) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut statement = self.connection.prepare(sql::OLD_INSTALLS)?;
-        let old = statement.query_map(params![after, last.0, ROWS], |row| row.get(0))?;
-        Ok(old.collect::<Result<_, _>>()?)
+        let of = params![after, last.0, ROWS];
+        self.database.engine().all(sql::OLD_INSTALLS, of, |row| row.get(0))
     }
 
     fn old_days(
@@ -159,132 +174,97 @@ impl Expiry {
         (install, day): &(Vec<u8>, u32),
         first: Day,
     ) -> Result<Vec<(Vec<u8>, u32)>, StoreError> {
-        let mut statement = self.connection.prepare(sql::OLD_DAYS)?;
         let of = params![install, day, first.0, ROWS];
-        let old = statement.query_map(of, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(old.collect::<Result<_, _>>()?)
+        self.database.engine().all(sql::OLD_DAYS, of, |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Installs last seen before `last`, with whatever days are left of them.
     fn expire_installs(&mut self, old: &[Vec<u8>], last: Day) -> Result<u32, ExpiryError> {
         let now = Now(u64::from(self.today.0) * 86_400);
-        let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut cells = Cells::new();
-        let mut again = Second::default();
-        let mut installs: BTreeMap<i64, (Vec<Install>, Vec<Paper>)> = BTreeMap::new();
-        let mut rows = 0;
-        let mut statements = Statements::of(&change)?;
-        for key in old {
-            let found = statements.install(key)?;
-            // It may have been erased, or have come back, since it was looked at.
-            let Some((raw, kept)) = found else { continue };
-            let kept = kept?;
-            if kept.last_day >= last.0 {
-                continue;
-            }
-            let product = raw.product;
-            let first_day = self.first_days.get(&product).map_or(kept.day0, |day| *day);
-            let first_day = frozen::keep_first_day(&change, product, first_day.min(kept.day0))?;
-            let row = in_place::marked(kept, first_day);
-            let install = Install::from(&row);
-            let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
-            let mut days = statements.days.query([key])?;
-            while let Some(day) = days.next()? {
-                let (at, packed): (u32, Vec<u8>) = (day.get(0)?, day.get(1)?);
-                let one = DayRow::unpack(&packed, key, at).ok_or(StoreError::Damaged)?;
-                frozen::add_day(&mut cells, product, Group::of(&install), at, &one);
-                again.add_day(product, &paper, at, &packed)?;
+        let first_days = &self.first_days;
+        self.database.change_alone(|change| {
+            let mut cells = Cells::new();
+            let mut again = Second::default();
+            let mut installs: BTreeMap<i64, (Vec<Install>, Vec<Paper>)> = BTreeMap::new();
+            let mut rows = 0;
+            for key in old {
+                // It may have been erased, or have come back, since it was looked at.
+                let Some((raw, kept)) = install(change, key)? else { continue };
+                let kept = kept?;
+                if kept.last_day >= last.0 {
+                    continue;
+                }
+                let product = raw.product;
+                let first_day = first_days.get(&product).map_or(kept.day0, |day| *day);
+                let first_day = frozen::keep_first_day(change, product, first_day.min(kept.day0))?;
+                let row = in_place::marked(kept, first_day);
+                let install = Install::from(&row);
+                let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
+                change.each(sql::DAYS_OF, &[key], &mut |day| {
+                    let (at, packed): (u32, Vec<u8>) = (day.get(0)?, day.get(1)?);
+                    let one = DayRow::unpack(&packed, key, at).ok_or(StoreError::Damaged)?;
+                    frozen::add_day(&mut cells, product, Group::of(&install), at, &one);
+                    again.add_day(product, &paper, at, &packed)?;
+                    rows += 1;
+                    Ok(())
+                })?;
+                change.execute(sql::DAYS_DELETE, &[key])?;
+                change.execute(sql::INSTALL_DELETE, &[key])?;
+                let of = installs.entry(product).or_default();
+                of.0.push(install);
+                of.1.push(paper);
                 rows += 1;
             }
-            drop(days);
-            statements.days_remove.execute([key])?;
-            statements.install_remove.execute([key])?;
-            let of = installs.entry(product).or_default();
-            of.0.push(install);
-            of.1.push(paper);
-            rows += 1;
-        }
-        drop(statements);
-        for (product, (installs, papers)) in installs {
-            let first_day = frozen::first_day(&change, product)?.unwrap_or(0);
-            again.add_installs(product, &papers, first_day);
-            frozen::add_installs(&mut cells, product, definitions::freeze(&installs, now));
-        }
-        again.is_the_same_as(&cells)?;
-        frozen::write(&change, &cells)?;
-        change.commit()?;
-        Ok(rows)
+            for (product, (installs, papers)) in installs {
+                let first_day = frozen::first_day(change, product)?.unwrap_or(0);
+                again.add_installs(product, &papers, first_day);
+                frozen::add_installs(&mut cells, product, definitions::freeze(&installs, now));
+            }
+            again.is_the_same_as(&cells)?;
+            frozen::write(change, &cells)?;
+            Ok(rows)
+        })
     }
 
     fn expire_days(&mut self, old: &[(Vec<u8>, u32)]) -> Result<u32, ExpiryError> {
-        let change = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut cells = Cells::new();
-        let mut again = Second::default();
-        let mut rows = 0;
-        let mut statements = Statements::of(&change)?;
-        for (key, day) in old {
-            let packed: Option<Vec<u8>> =
-                statements.day.query_row(params![key, day], |row| row.get(0)).optional()?;
-            let install = statements.install(key)?;
-            // Erased since it was looked at; a day without its install is what `verify` finds.
-            let (Some(packed), Some((raw, kept))) = (packed, install) else { continue };
-            let row: InstallRow = in_place::marked(kept?, 0);
-            let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
-            let one = DayRow::unpack(&packed, key, *day).ok_or(StoreError::Damaged)?;
-            let group = Group::of(&Install::from(&row));
-            frozen::add_day(&mut cells, raw.product, group, *day, &one);
-            again.add_day(raw.product, &paper, *day, &packed)?;
-            statements.day_remove.execute(params![key, day])?;
-            rows += 1;
-        }
-        drop(statements);
-        again.is_the_same_as(&cells)?;
-        frozen::write(&change, &cells)?;
-        change.commit()?;
-        Ok(rows)
+        self.database.change_alone(|change| {
+            let mut cells = Cells::new();
+            let mut again = Second::default();
+            let mut rows = 0;
+            for (key, day) in old {
+                let packed = change.one::<Vec<u8>>(sql::DAY, params![key, day])?;
+                // Erased since it was looked at; a day without its install is what `verify` finds.
+                let (Some(packed), Some((raw, kept))) = (packed, install(change, key)?) else {
+                    continue;
+                };
+                let row: InstallRow = in_place::marked(kept?, 0);
+                let paper = Paper::of(&raw, &mut Words::default()).ok_or(StoreError::Damaged)?;
+                let one = DayRow::unpack(&packed, key, *day).ok_or(StoreError::Damaged)?;
+                let group = Group::of(&Install::from(&row));
+                frozen::add_day(&mut cells, raw.product, group, *day, &one);
+                again.add_day(raw.product, &paper, *day, &packed)?;
+                change.execute(sql::DAY_REMOVE, params![key, day])?;
+                rows += 1;
+            }
+            again.is_the_same_as(&cells)?;
+            frozen::write(change, &cells)?;
+            Ok(rows)
+        })
     }
-}
-
-/// The statements of one transaction, each prepared once.
-struct Statements<'c> {
-    install: Statement<'c>,
-    install_remove: Statement<'c>,
-    days: Statement<'c>,
-    days_remove: Statement<'c>,
-    day: Statement<'c>,
-    day_remove: Statement<'c>,
 }
 
 /// The same row, as it stands there and as it reads.
 type BothWays = (RawInstall, Result<Kept, StoreError>);
 
-impl<'c> Statements<'c> {
-    fn of(change: &'c Connection) -> Result<Self, StoreError> {
-        Ok(Self {
-            install: change.prepare(sql::INSTALL)?,
-            install_remove: change.prepare(sql::INSTALL_DELETE)?,
-            days: change.prepare(sql::DAYS_OF)?,
-            days_remove: change.prepare(sql::DAYS_DELETE)?,
-            day: change.prepare(sql::DAY)?,
-            day_remove: change.prepare(sql::DAY_REMOVE)?,
-        })
-    }
-
-    /// An install, as it stands there and as it reads.
-    fn install(&mut self, key: &[u8]) -> Result<Option<BothWays>, StoreError> {
-        let found = self
-            .install
-            .query_row([key], |row| Ok((raw::install(row)?, in_place::install(row))))
-            .optional()?;
-        Ok(found)
-    }
+/// An install, as it stands there and as it reads.
+fn install(engine: &dyn Engine, key: &[u8]) -> Result<Option<BothWays>, StoreError> {
+    let both = |row: &dyn Values| Ok((raw::install(row)?, in_place::install(row)));
+    Ok(engine.all(sql::INSTALL, &[&key], both)?.into_iter().next())
 }
 
 /// Whether the last expiry has stopped because of what it found.
-pub(super) fn has_stopped(connection: &Connection) -> Result<bool, StoreError> {
-    let state: Option<String> =
-        connection.query_row(sql::META, [META], |row| row.get(0)).optional()?;
-    Ok(state.as_deref() == Some("stopped"))
+pub(super) fn has_stopped(engine: &dyn Engine) -> Result<bool, StoreError> {
+    Ok(engine.one::<String>(sql::META, &[&META])?.as_deref() == Some("stopped"))
 }
 
 /// The second computation: of the same rows, by other code.

@@ -3,6 +3,7 @@
 //! One rule: they are added to and never set. Each group of cells has a sum of its own, so that one that was changed
 //! on the disk is noticed.
 
+use super::engine::Engine;
 use super::error::StoreError;
 use super::packed::DayRow;
 use super::sql;
@@ -10,7 +11,7 @@ use super::sum::Sum;
 use crate::collector::definitions::{Frozen, Group, IsoWeek};
 use crate::collector::heartbeat::DELTAS;
 use crate::contract::{CallBucket, Shutdown};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::params;
 use std::collections::BTreeMap;
 
 /// Cells of installs; their day is the first of the week of day 0.
@@ -81,8 +82,7 @@ pub fn add_day(cells: &mut Cells, product: i64, of: Group, day: u32, row: &DayRo
 }
 
 /// Adds `cells` to those of the database.
-pub fn write(change: &Connection, cells: &Cells) -> Result<(), StoreError> {
-    let mut add = change.prepare(sql::FROZEN_ADD)?;
+pub fn write(change: &dyn Engine, cells: &Cells) -> Result<(), StoreError> {
     for ((product, kind, day), group) in cells {
         // What was changed on the disk must not be made good by a new sum.
         let before = read(change, *product, kind, *day)?;
@@ -90,11 +90,11 @@ pub fn write(change: &Connection, cells: &Cells) -> Result<(), StoreError> {
             return Err(StoreError::Damaged);
         }
         for (cell, n) in group {
-            add.execute(params![product, kind, day, cell, n])?;
+            change.execute(sql::FROZEN_ADD, params![product, kind, day, cell, n])?;
         }
         let after = read(change, *product, kind, *day)?;
         let sum = after.computed(*product, kind, *day);
-        change.prepare(sql::FROZEN_SET)?.execute(params![product, kind, day, SUM, sum])?;
+        change.execute(sql::FROZEN_SET, params![product, kind, day, SUM, sum])?;
     }
     Ok(())
 }
@@ -132,71 +132,65 @@ impl Read {
     }
 }
 
-fn read(change: &Connection, product: i64, kind: &str, day: u32) -> Result<Read, StoreError> {
-    let mut statement = change.prepare(sql::FROZEN_OF)?;
-    let mut rows = statement.query(params![product, kind, day])?;
+fn read(change: &dyn Engine, product: i64, kind: &str, day: u32) -> Result<Read, StoreError> {
     let mut read = Read::default();
-    while let Some(row) = rows.next()? {
+    change.each(sql::FROZEN_OF, params![product, kind, day], &mut |row| {
         read.push(row.get(0)?, row.get(1)?);
-    }
+        Ok(())
+    })?;
     Ok(read)
 }
 
 /// All groups, by product, kind and day.
-pub fn groups(connection: &Connection) -> Result<BTreeMap<(i64, String, u32), Read>, StoreError> {
-    let mut statement = connection.prepare(sql::FROZEN_ALL)?;
-    let mut rows = statement.query([])?;
+pub fn groups(engine: &dyn Engine) -> Result<BTreeMap<(i64, String, u32), Read>, StoreError> {
     let mut groups: BTreeMap<_, Read> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
+    engine.each(sql::FROZEN_ALL, &[], &mut |row| {
         let group = groups.entry((row.get(0)?, row.get(1)?, row.get(2)?)).or_default();
         group.push(row.get(3)?, row.get(4)?);
-    }
+        Ok(())
+    })?;
     Ok(groups)
 }
 
 /// Whether every group has the sum that was written.
-pub fn check(connection: &Connection) -> Result<(), StoreError> {
+pub fn check(engine: &dyn Engine) -> Result<(), StoreError> {
     let is_whole = |((product, kind, day), group): (&(i64, String, u32), &Read)| {
         group.sum == Some(group.computed(*product, kind, *day))
     };
-    if groups(connection)?.iter().all(is_whole) { Ok(()) } else { Err(StoreError::Damaged) }
+    if groups(engine)?.iter().all(is_whole) { Ok(()) } else { Err(StoreError::Damaged) }
 }
 
 /// All expired installs of a product.
-pub fn installs(connection: &Connection, product: i64) -> Result<Vec<Frozen>, StoreError> {
-    let mut statement = connection.prepare(sql::FROZEN)?;
-    let mut rows = statement.query(params![product, INSTALLS])?;
+pub fn installs(engine: &dyn Engine, product: i64) -> Result<Vec<Frozen>, StoreError> {
     let mut found: BTreeMap<(IsoWeek, Group), BTreeMap<String, u64>> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
+    engine.each(sql::FROZEN, params![product, INSTALLS], &mut |row| {
         let (day, cell, n): (u32, String, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if cell == SUM {
-            continue;
+            return Ok(());
         }
         let (group, name) = cell.split_once('|').ok_or(StoreError::Damaged)?;
         let group = Group::from_name(group).ok_or(StoreError::Damaged)?;
         let week = crate::collector::definitions::Day(day).week();
         found.entry((week, group)).or_default().insert(name.to_owned(), n);
-    }
+        Ok(())
+    })?;
     let frozen = found.into_iter().map(|((week, group), cells)| Frozen { week, group, cells });
     Ok(frozen.collect())
 }
 
 /// The first day of a product, as it was when its first installs expired.
-pub fn first_day(connection: &Connection, product: i64) -> Result<Option<u32>, StoreError> {
-    let mut statement = connection.prepare(sql::FROZEN_CELL)?;
-    let day = statement.query_row(params![product, FIRST_DAY, 0, DAY], |row| row.get(0));
-    Ok(day.optional()?)
+pub fn first_day(engine: &dyn Engine, product: i64) -> Result<Option<u32>, StoreError> {
+    engine.one(sql::FROZEN_CELL, params![product, FIRST_DAY, 0, DAY])
 }
 
 /// Keeps the first day of a product: an earlier one replaces it.
-pub fn keep_first_day(change: &Connection, product: i64, day: u32) -> Result<u32, StoreError> {
+pub fn keep_first_day(change: &dyn Engine, product: i64, day: u32) -> Result<u32, StoreError> {
     let known = first_day(change, product)?;
     let first = known.map_or(day, |known| known.min(day));
     if known != Some(first) {
-        let mut set = change.prepare(sql::FROZEN_SET)?;
-        set.execute(params![product, FIRST_DAY, 0, DAY, first])?;
+        change.execute(sql::FROZEN_SET, params![product, FIRST_DAY, 0, DAY, first])?;
         let sum = read(change, product, FIRST_DAY, 0)?.computed(product, FIRST_DAY, 0);
-        set.execute(params![product, FIRST_DAY, 0, SUM, sum])?;
+        change.execute(sql::FROZEN_SET, params![product, FIRST_DAY, 0, SUM, sum])?;
     }
     Ok(first)
 }

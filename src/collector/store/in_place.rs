@@ -2,13 +2,14 @@
 //!
 //! One rule: it is found whole before a word of it is believed, and a million rows are read without a copy of one.
 
+use super::engine::{Values, typed as value};
 use super::error::StoreError;
 use super::packed;
 use super::sum::{self, Sum};
 use crate::collector::kept::Kept;
 use crate::collector::row::{InstallRow, STEPS};
 use rusqlite::Row;
-use rusqlite::types::{FromSql, ValueRef};
+use rusqlite::types::ValueRef;
 
 /// The columns of an install that its sum is made of: those before `recent`.
 pub(super) const SUMMED: usize = 20;
@@ -40,7 +41,7 @@ pub(super) fn bytes<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r [u8], StoreEr
 }
 
 /// The install that a row holds, by the columns of [`sql`].
-pub(super) fn install(row: &Row<'_>) -> Result<Kept, StoreError> {
+pub(super) fn install(row: &(impl Values + ?Sized)) -> Result<Kept, StoreError> {
     InPlace::of(row)?.kept()
 }
 
@@ -74,11 +75,11 @@ pub struct InPlace<'r> {
 }
 
 impl<'r> InPlace<'r> {
-    pub(super) fn of(row: &'r Row<'_>) -> Result<Self, StoreError> {
+    pub(super) fn of(row: &'r (impl Values + ?Sized)) -> Result<Self, StoreError> {
         // Each once: it is summed and read.
         let mut all = [ValueRef::Null; SUMMED + 2];
         for (at, value) in all.iter_mut().enumerate() {
-            *value = row.get_ref(at)?;
+            *value = row.value(at)?;
         }
         let text = |at: usize| all[at].as_str().map_err(|_| StoreError::Damaged);
         let bytes = |at: usize| all[at].as_blob().map_err(|_| StoreError::Damaged);
@@ -188,10 +189,6 @@ pub(super) fn print(recent: &[u8], checked: Option<u32>) -> Option<u64> {
     let mut sum = Sum::default();
     sum.bytes(recent);
     Some((u64::from(checked?) << 32 | u64::from(sum.get())).max(1))
-}
-
-fn value<T: FromSql>(value: ValueRef<'_>) -> Result<T, StoreError> {
-    T::column_result(value).map_err(|_| StoreError::Damaged)
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 //! One rule: it is made once, by the collector that finds a database without a fingerprint; every other start
 //! must bring the same one, because with another every install would be new.
 
+use super::engine::Engine;
 use super::error::StoreError;
 use super::sql;
 use mcpproxy_platform::files;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::params;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -115,9 +116,9 @@ impl Key {
     pub fn settle(
         given: Option<Self>,
         dir: &Path,
-        connection: &Connection,
+        engine: &dyn Engine,
     ) -> Result<Self, StoreError> {
-        let known = fingerprint(connection)?;
+        let known = fingerprint(engine)?;
         let key = match given {
             Some(key) => key,
             None if known.is_some() => return Err(StoreError::KeyMissing),
@@ -132,8 +133,8 @@ impl Key {
             Some(known) if known == key.fingerprint() => Ok(key),
             Some(_) => Err(StoreError::KeyWrong),
             None => {
-                connection.execute(sql::META_INSERT, [META, &key.fingerprint()])?;
-                match fingerprint(connection)? == Some(key.fingerprint()) {
+                engine.execute(sql::META_INSERT, params![META, key.fingerprint()])?;
+                match fingerprint(engine)? == Some(key.fingerprint()) {
                     true => Ok(key),
                     false => Err(StoreError::KeyRace),
                 }
@@ -142,9 +143,9 @@ impl Key {
     }
 
     /// The given key, if it is that of this database. None is made.
-    pub fn known(given: Option<Self>, connection: &Connection) -> Result<Self, StoreError> {
+    pub fn known(given: Option<Self>, engine: &dyn Engine) -> Result<Self, StoreError> {
         let key = given.ok_or(StoreError::KeyMissing)?;
-        match key.fits(connection)? {
+        match key.fits(engine)? {
             Some(true) => Ok(key),
             Some(false) => Err(StoreError::KeyWrong),
             // No heartbeat was ever stored.
@@ -153,13 +154,13 @@ impl Key {
     }
 
     /// Whether it is the key of this database; `None` if that has no fingerprint yet.
-    pub fn fits(&self, connection: &Connection) -> Result<Option<bool>, StoreError> {
-        Ok(fingerprint(connection)?.map(|known| known == self.fingerprint()))
+    pub fn fits(&self, engine: &dyn Engine) -> Result<Option<bool>, StoreError> {
+        Ok(fingerprint(engine)?.map(|known| known == self.fingerprint()))
     }
 
     /// Whether this database was made with a key.
-    pub fn is_known_to(connection: &Connection) -> Result<bool, StoreError> {
-        Ok(fingerprint(connection)?.is_some())
+    pub fn is_known_to(engine: &dyn Engine) -> Result<bool, StoreError> {
+        Ok(fingerprint(engine)?.is_some())
     }
 
     /// The line of a key file.
@@ -201,8 +202,8 @@ pub fn is_exposed(source: &KeySource, dir: &Path) -> bool {
     }
 }
 
-fn fingerprint(connection: &Connection) -> Result<Option<String>, StoreError> {
-    Ok(connection.query_row(sql::META, [META], |row| row.get(0)).optional()?)
+fn fingerprint(engine: &dyn Engine) -> Result<Option<String>, StoreError> {
+    engine.one(sql::META, &[&META])
 }
 
 fn hex(bytes: &[u8]) -> String {

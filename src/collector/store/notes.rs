@@ -2,11 +2,12 @@
 //!
 //! One rule: they are few, short, and one line each.
 
+use super::engine::{Database, Engine};
 use super::error::StoreError;
-use super::{database, products, sql};
-use rusqlite::Connection;
+use super::place::Location;
+use super::sql;
+use rusqlite::params;
 use std::fmt;
-use std::path::Path;
 
 /// Characters of a note.
 pub const LONGEST: usize = 120;
@@ -61,23 +62,20 @@ impl Note {
     }
 
     /// Keeps it; whether that changes anything.
-    pub fn keep(&self, dir: &Path) -> Result<bool, NoteError> {
-        let mut connection = database::open(dir)?;
-        let change = products::begin(&mut connection)?;
-        let is_new = change.execute(sql::NOTE_INSERT, (self.day, &self.text))? > 0;
-        let kept: u64 = change.query_row(sql::NOTES_COUNT, [], |row| row.get(0))?;
-        // A change that is not committed is undone.
-        if is_new && kept > MOST {
-            return Err(NoteError::Full);
-        }
-        change.commit()?;
-        Ok(is_new)
+    pub fn keep(&self, place: impl Into<Location>) -> Result<bool, NoteError> {
+        Database::open(&place.into())?.change(|change| {
+            let is_new = change.execute(sql::NOTE_INSERT, params![self.day, self.text])? > 0;
+            let kept = change.one::<u64>(sql::NOTES_COUNT, &[])?.unwrap_or(0);
+            // A change that is not committed is undone.
+            if is_new && kept > MOST { Err(NoteError::Full) } else { Ok(is_new) }
+        })
     }
 
     /// Removes it; whether it was there.
-    pub fn remove(&self, dir: &Path) -> Result<bool, NoteError> {
-        let connection = database::open(dir)?;
-        Ok(connection.execute(sql::NOTE_DELETE, (self.day, &self.text))? > 0)
+    pub fn remove(&self, place: impl Into<Location>) -> Result<bool, NoteError> {
+        Database::open(&place.into())?.change(|change| {
+            Ok(change.execute(sql::NOTE_DELETE, params![self.day, self.text])? > 0)
+        })
     }
 }
 
@@ -88,19 +86,18 @@ fn is_unseen(c: char) -> bool {
 }
 
 /// Every note, by day.
-pub fn notes(dir: &Path) -> Result<Vec<Note>, StoreError> {
-    read(&database::open_to_read(dir)?)
+pub fn notes(place: impl Into<Location>) -> Result<Vec<Note>, StoreError> {
+    read(Database::open_to_read(&place.into())?.engine())
 }
 
-pub(super) fn read(connection: &Connection) -> Result<Vec<Note>, StoreError> {
-    let mut statement = connection.prepare(sql::NOTES)?;
-    let all = statement.query_map([], |row| Ok(Note { day: row.get(0)?, text: row.get(1)? }))?;
-    Ok(all.collect::<Result<_, _>>()?)
+pub(super) fn read(engine: &dyn Engine) -> Result<Vec<Note>, StoreError> {
+    engine.all(sql::NOTES, &[], |row| Ok(Note { day: row.get(0)?, text: row.get(1)? }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collector::store::database;
 
     #[test]
     fn a_note_is_one_short_line() {

@@ -2,17 +2,18 @@
 //!
 //! One rule: the operator decides which products are received; a product never loses its installs.
 
+use super::engine::{Database, Engine};
 use super::error::StoreError;
+use super::place::Location;
 use super::sum::Sum;
 use super::{database, frozen, sql};
 use crate::collector::mcpproxy_go;
 use crate::collector::row::{Product, Standing};
 use crate::contract::product::{self, OWN_PRODUCT};
 use crate::gate;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
 
 /// Products that are received unasked with `--any-product`.
 pub const HIDDEN: usize = 100;
@@ -93,11 +94,9 @@ pub(super) struct Products {
 }
 
 impl Products {
-    pub fn read(connection: &Connection) -> Result<Self, StoreError> {
+    pub fn read(engine: &dyn Engine) -> Result<Self, StoreError> {
         let mut products = Self::default();
-        let mut statement = connection.prepare(sql::PRODUCTS)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
+        engine.each(sql::PRODUCTS, &[], &mut |row| {
             let standing = match row.get(3)? {
                 0_i64 => Standing::Removed,
                 1 => Standing::Added,
@@ -107,16 +106,14 @@ impl Products {
             let product = row.get(0)?;
             let known = Known { product, name: row.get(1)?, hashed_as: row.get(2)?, standing };
             products.known.insert(product, known);
-        }
-        let mut statement = connection.prepare(sql::NAMES)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            products.names.insert(row.get(0)?, row.get(1)?);
-        }
-        let sealed: Option<String> =
-            connection.query_row(sql::META, [SEAL], |row| row.get(0)).optional()?;
-        match sealed {
-            Some(seal) if seal != sum(connection)? => Err(StoreError::Damaged),
+            Ok(())
+        })?;
+        products.names = engine
+            .all(sql::NAMES, &[], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect();
+        match engine.one::<String>(sql::META, &[&SEAL])? {
+            Some(seal) if seal != sum(engine)? => Err(StoreError::Damaged),
             _ => Ok(products),
         }
     }
@@ -137,14 +134,14 @@ impl Products {
     /// Adds a product of that name, which no other has.
     pub fn insert(
         &mut self,
-        connection: &Connection,
+        engine: &dyn Engine,
         name: &str,
         standing: Standing,
     ) -> Result<(), StoreError> {
         let product = self.known.keys().max().map_or(1, |last| last + 1);
-        connection.execute(sql::PRODUCT_INSERT, (product, name, name, code(standing)))?;
-        connection.execute(sql::NAME_INSERT, (name, product))?;
-        seal(connection)?;
+        engine.execute(sql::PRODUCT_INSERT, params![product, name, name, code(standing)])?;
+        engine.execute(sql::NAME_INSERT, params![name, product])?;
+        seal(engine)?;
         let known = Known { product, name: name.to_owned(), hashed_as: name.to_owned(), standing };
         self.known.insert(product, known);
         self.names.insert(name.to_owned(), product);
@@ -155,28 +152,23 @@ impl Products {
 /// The name in `meta` of the sum over products and names: a flipped bit in a name would make every install new.
 const SEAL: &str = "products";
 
-fn sum(connection: &Connection) -> Result<String, StoreError> {
+fn sum(engine: &dyn Engine) -> Result<String, StoreError> {
     let mut sum = Sum::default();
     for (query, columns) in [(sql::PRODUCTS, 4), (sql::NAMES, 2)] {
-        let mut statement = connection.prepare(query)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            sum.row(row, columns)?;
-        }
+        engine.each(query, &[], &mut |row| sum.row(row, columns))?;
     }
     Ok(sum.get().to_string())
 }
 
 /// Writes the sum of a database that has none: schema 1 wrote none.
-pub(super) fn seal_once(connection: &Connection) -> Result<(), StoreError> {
-    let known: Option<String> =
-        connection.query_row(sql::META, [SEAL], |row| row.get(0)).optional()?;
-    if known.is_none() { seal(connection) } else { Ok(()) }
+pub(super) fn seal_once(engine: &dyn Engine) -> Result<(), StoreError> {
+    let known = engine.one::<String>(sql::META, &[&SEAL])?;
+    if known.is_none() { seal(engine) } else { Ok(()) }
 }
 
 /// Writes the sum after a change.
-fn seal(connection: &Connection) -> Result<(), StoreError> {
-    connection.execute(sql::META_WRITE, [SEAL, &sum(connection)?])?;
+fn seal(engine: &dyn Engine) -> Result<(), StoreError> {
+    engine.execute(sql::META_WRITE, params![SEAL, sum(engine)?])?;
     Ok(())
 }
 
@@ -189,79 +181,76 @@ const fn code(standing: Standing) -> i64 {
 }
 
 /// Adds a product; whether that changes anything.
-pub(super) fn add_to(connection: &Connection, name: &str) -> Result<bool, StoreError> {
-    let mut products = Products::read(connection)?;
+pub(super) fn add_to(engine: &dyn Engine, name: &str) -> Result<bool, StoreError> {
+    let mut products = Products::read(engine)?;
     match products.get(name) {
-        None => products.insert(connection, name, Standing::Added)?,
+        None => products.insert(engine, name, Standing::Added)?,
         Some(known) if known.standing == Standing::Added => return Ok(false),
         Some(known) => {
-            connection.execute(sql::PRODUCT_STANDING, (code(Standing::Added), known.product))?;
-            seal(connection)?;
+            let standing = code(Standing::Added);
+            engine.execute(sql::PRODUCT_STANDING, params![standing, known.product])?;
+            seal(engine)?;
         }
     }
     Ok(true)
 }
 
-/// Adds a product to the database of `dir`, which is made if it is missing; whether that changes anything.
-pub fn add(dir: &Path, is_ephemeral: bool, name: &str) -> Result<bool, ProductError> {
+/// Adds a product to a database, which is made if it is missing; whether that changes anything.
+pub fn add(
+    place: impl Into<Location>,
+    is_ephemeral: bool,
+    name: &str,
+) -> Result<bool, ProductError> {
     let name = named(name)?;
-    database::prepare(dir, is_ephemeral)?;
-    let mut connection = database::open_or_begin(dir)?;
-    let change = begin(&mut connection)?;
-    let is_new = add_to(&change, &name)?;
-    change.commit()?;
-    Ok(is_new)
+    let mut database = Database::open_or_begin(&place.into(), is_ephemeral)?;
+    database.change(|change| Ok(add_to(change, &name)?))
 }
 
 /// Gives a product another name. Its heartbeats may carry either, and its installs stay its own.
-pub fn rename(dir: &Path, from: &str, to: &str) -> Result<(), ProductError> {
+pub fn rename(place: impl Into<Location>, from: &str, to: &str) -> Result<(), ProductError> {
     let (from, to) = (name_of_existing(from)?, named(to)?);
-    let mut connection = database::open(dir)?;
-    let change = begin(&mut connection)?;
-    let products = Products::read(&change)?;
-    let known = products.get(&from).ok_or(ProductError::Unknown)?;
-    match products.get(&to) {
-        Some(other) if other.product != known.product => return Err(ProductError::Taken),
-        _ => {}
-    }
-    change.execute(sql::PRODUCT_NAME, (&to, known.product))?;
-    change.execute(sql::NAME_INSERT, (&to, known.product))?;
-    seal(&change)?;
-    change.commit()?;
-    Ok(())
+    Database::open(&place.into())?.change(|change| {
+        let products = Products::read(change)?;
+        let known = products.get(&from).ok_or(ProductError::Unknown)?;
+        match products.get(&to) {
+            Some(other) if other.product != known.product => return Err(ProductError::Taken),
+            _ => {}
+        }
+        change.execute(sql::PRODUCT_NAME, params![to, known.product])?;
+        change.execute(sql::NAME_INSERT, params![to, known.product])?;
+        Ok(seal(change)?)
+    })
 }
 
 /// Refuses a product's heartbeats from now on. Its installs stay.
-pub fn remove(dir: &Path, name: &str) -> Result<(), ProductError> {
+pub fn remove(place: impl Into<Location>, name: &str) -> Result<(), ProductError> {
     let name = name_of_existing(name)?;
-    let mut connection = database::open(dir)?;
-    let change = begin(&mut connection)?;
-    let products = Products::read(&change)?;
-    let known = products.get(&name).filter(|known| known.standing != Standing::Removed);
-    let known = known.ok_or(ProductError::Unknown)?;
-    change.execute(sql::PRODUCT_STANDING, (code(Standing::Removed), known.product))?;
-    seal(&change)?;
-    change.commit()?;
-    Ok(())
+    Database::open(&place.into())?.change(|change| {
+        let products = Products::read(change)?;
+        let known = products.get(&name).filter(|known| known.standing != Standing::Removed);
+        let known = known.ok_or(ProductError::Unknown)?;
+        let standing = code(Standing::Removed);
+        change.execute(sql::PRODUCT_STANDING, params![standing, known.product])?;
+        Ok(seal(change)?)
+    })
 }
 
 /// Every product, by name.
-pub(super) fn list(connection: &Connection) -> Result<Vec<Product>, StoreError> {
+pub(super) fn list(engine: &dyn Engine) -> Result<Vec<Product>, StoreError> {
     let mut sizes: HashMap<i64, (u64, u32)> = HashMap::new();
-    let mut statement = connection.prepare(sql::PRODUCT_SIZES)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+    engine.each(sql::PRODUCT_SIZES, &[], &mut |row| {
         sizes.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
-    }
-    let has_expired = database::is_past_schema_1(connection)?;
-    let products = Products::read(connection)?;
+        Ok(())
+    })?;
+    let has_expired = database::is_past_schema_1(engine)?;
+    let products = Products::read(engine)?;
     let mut list: Vec<Product> = products
         .all()
         .map(|known| {
             let size = sizes.get(&known.product);
             // A copy of schema 1 has no such table.
             let expired = match has_expired {
-                true => frozen::first_day(connection, known.product)?,
+                true => frozen::first_day(engine, known.product)?,
                 false => None,
             };
             Ok(Product {

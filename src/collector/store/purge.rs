@@ -3,12 +3,13 @@
 //! One rule: a running collector never waits long for it: some hundred installs are one transaction, and a purge
 //! that was interrupted goes on when it is repeated.
 
+use super::engine::{Database, Engine};
 use super::error::StoreError;
-use super::products::{self, ProductError, Products};
-use super::{database, sql};
-use rusqlite::{Connection, params};
+use super::place::Location;
+use super::products::{ProductError, Products};
+use super::sql;
+use rusqlite::params;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Installs of one transaction.
 const AT_ONCE: u32 = 500;
@@ -39,45 +40,45 @@ pub struct Meant {
 
 impl Purge {
     /// How many installs of each product are meant; nothing is changed.
-    pub fn look(&self, dir: &Path) -> Result<Vec<Meant>, ProductError> {
-        let connection = database::open_to_read(dir)?;
-        let products = Products::read(&connection)?;
+    pub fn look(&self, place: impl Into<Location>) -> Result<Vec<Meant>, ProductError> {
+        let database = Database::open_to_read(&place.into())?;
+        let products = Products::read(database.engine())?;
         let only = self.only(&products)?;
         let mut counted = BTreeMap::new();
-        let mut statement = connection.prepare(sql::PURGE_COUNT)?;
         let floods = u8::from(self.only_floods);
-        let mut rows = statement.query(params![self.from, self.to, floods])?;
-        while let Some(row) = rows.next()? {
+        let of = params![self.from, self.to, floods];
+        database.engine().each(sql::PURGE_COUNT, of, &mut |row| {
             let (product, installs, floods): (i64, u64, u64) =
                 (row.get(0)?, row.get(1)?, row.get(2)?);
             let known = products.all().find(|known| known.product == product);
-            let Some(known) = known.filter(|_| only.is_none_or(|only| only == product)) else {
-                continue;
-            };
-            counted.insert(known.name.clone(), (installs, floods));
-        }
+            if let Some(known) = known.filter(|_| only.is_none_or(|only| only == product)) {
+                counted.insert(known.name.clone(), (installs, floods));
+            }
+            Ok(())
+        })?;
         let meant = |(product, (installs, floods))| Meant { product, installs, floods };
         Ok(counted.into_iter().map(meant).collect())
     }
 
     /// Purges them; how many they were. `today` is the day that counts it.
-    pub fn run(&self, dir: &Path, today: u32) -> Result<u64, ProductError> {
-        let mut connection = database::open(dir)?;
-        let only = self.only(&Products::read(&connection)?)?;
+    pub fn run(&self, place: impl Into<Location>, today: u32) -> Result<u64, ProductError> {
+        let mut database = Database::open(&place.into())?;
+        let only = self.only(&Products::read(database.engine())?)?;
         let (mut last, mut purged) = (Vec::new(), 0);
         loop {
-            let change = products::begin(&mut connection)?;
-            let some = self.some(&change, only, &last)?;
-            for install in &some {
-                change.execute(sql::DAYS_DELETE, [install])?;
-                change.execute(sql::INSTALL_DELETE, [install])?;
-            }
-            let count = some.len() as u64;
-            if count > 0 {
-                change.execute(sql::COUNT, params![today, "purged", count])?;
-            }
-            change.commit()?;
-            purged += count;
+            let some = database.change(|change| {
+                let some = self.some(change, only, &last)?;
+                for install in &some {
+                    // In the order of `erase`.
+                    change.execute(sql::INSTALL_DELETE, &[install])?;
+                    change.execute(sql::DAYS_DELETE, &[install])?;
+                }
+                if !some.is_empty() {
+                    change.execute(sql::COUNT, params![today, "purged", some.len()])?;
+                }
+                Ok::<_, StoreError>(some)
+            })?;
+            purged += some.len() as u64;
             match some.into_iter().next_back() {
                 Some(install) => last = install,
                 None => return Ok(purged),
@@ -88,19 +89,15 @@ impl Purge {
     /// The next installs behind `last`, in the order of their keys.
     fn some(
         &self,
-        connection: &Connection,
+        engine: &dyn Engine,
         only: Option<i64>,
         last: &[u8],
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut statement = connection.prepare(sql::PURGE_SOME)?;
         // Products have numbers from 1.
         let only = only.unwrap_or(0);
         let floods = u8::from(self.only_floods);
-        let some = statement
-            .query_map(params![last, self.from, self.to, floods, only, AT_ONCE], |row| {
-                row.get(0)
-            })?;
-        Ok(some.collect::<Result<_, _>>()?)
+        let of = params![last, self.from, self.to, floods, only, AT_ONCE];
+        engine.all(sql::PURGE_SOME, of, |row| row.get(0))
     }
 
     fn only(&self, products: &Products) -> Result<Option<i64>, ProductError> {

@@ -3,47 +3,56 @@
 //! One rule: a reader never writes, and never makes the writer wait.
 
 use super::database;
+use super::engine::{Database, Engine, Values, typed as value};
 use super::error::StoreError;
 use super::in_place::{InPlace, bytes, install, marked, print};
 use super::notes::{self, Note};
 use super::packed::DayRow;
+use super::place::Location;
+use super::postgres::{DaysAhead, Link, ServerRow};
 use super::products::{self, Products};
 use super::{frozen, sql};
 use crate::collector::floods::PROXIED;
 use crate::collector::row::{InstallRow, Product, Standing};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Statement, params};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// The database of a data directory, to read it.
+/// A database, to read it.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    pub(super) database: Database,
 }
 
 impl Reader {
-    /// Opens the database of `dir`, which must exist; a collector may be running on it.
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        database::open_to_read(dir).map(|connection| Self { connection })
+    /// Opens a database, which must exist; a collector may be running on it.
+    pub fn open(place: impl Into<Location>) -> Result<Self, StoreError> {
+        Database::open_to_read(&place.into()).map(|database| Self { database })
     }
 
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
+    pub(super) fn engine(&self) -> &dyn Engine {
+        self.database.engine()
     }
 
     /// A number that is another one after every change of the database by another process or connection.
     pub fn stamp(&self) -> Result<i64, StoreError> {
-        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+        match &self.database {
+            Database::Sqlite(connection) => {
+                Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+            }
+            Database::Postgres(link) => link.stamp(),
+        }
     }
 
     /// The operator's notes, by day.
     pub fn notes(&self) -> Result<Vec<Note>, StoreError> {
-        notes::read(&self.connection)
+        notes::read(self.engine())
     }
 
     /// Every product, by name.
     pub fn products(&self) -> Result<Vec<Product>, StoreError> {
-        products::list(&self.connection)
+        products::list(self.engine())
     }
 
     /// Every install of the product `name`, in no order; none of a product that is not known. All rows are
@@ -78,21 +87,29 @@ impl Reader {
         name: &str,
         each: &mut impl FnMut(&[u8], InstallRow) -> Result<(), E>,
     ) -> Result<Result<(), E>, StoreError> {
-        let products = Products::read(&self.connection)?;
+        let products = Products::read(self.engine())?;
         let Some(known) = products.get(name) else { return Ok(Ok(())) };
-        let oldest: Option<u32> =
-            self.connection.query_row(sql::FIRST_DAY, [known.product], |row| row.get(0))?;
+        let oldest = self.engine().one::<Option<u32>>(sql::FIRST_DAY, &[&known.product])?.flatten();
         // Installs that expired count for the first day: those that came after them are carried over no more than before.
-        let expired = frozen::first_day(&self.connection, known.product)?;
+        let expired = frozen::first_day(self.engine(), known.product)?;
         let first_day = oldest.into_iter().chain(expired).min().unwrap_or(0);
-        let mut statement = self.connection.prepare(sql::INSTALLS)?;
-        let mut rows = statement.query([known.product])?;
-        while let Some(row) = rows.next()? {
-            if let Err(error) = each(bytes(row, 0)?, marked(install(row)?, first_day)) {
-                return Ok(Err(error));
+        let mut give = |row: &dyn Values| {
+            let key = row.value(0)?.as_blob().map_err(|_| StoreError::Damaged)?;
+            Ok(each(key, marked(install(row)?, first_day)))
+        };
+        match &self.database {
+            Database::Sqlite(connection) => {
+                let mut statement = connection.prepare(sql::INSTALLS)?;
+                let mut rows = statement.query([known.product])?;
+                while let Some(row) = rows.next()? {
+                    if let Err(error) = give(row)? {
+                        return Ok(Err(error));
+                    }
+                }
+                Ok(Ok(()))
             }
+            Database::Postgres(link) => link.each_install(known.product, &mut give),
         }
-        Ok(Ok(()))
     }
 
     /// Every install of whichever product, in the order of their keys. `few`: the caller reads few of them, which then
@@ -103,66 +120,79 @@ impl Reader {
         mut each: impl FnMut(&Unread<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let (statement, recent) = if few { (sql::ALL_PRINTS, 2) } else { (sql::ALL_INSTALLS, 20) };
-        let mut statement = self.connection.prepare(statement)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            each(&Unread { row, recent, rest: few.then_some(&self.connection) })?;
+        match &self.database {
+            Database::Sqlite(connection) => {
+                let mut statement = connection.prepare(statement)?;
+                let mut rows = statement.query([])?;
+                while let Some(row) = rows.next()? {
+                    let rest = few.then_some(connection);
+                    each(&Unread(AnyRow::Sqlite { row, recent, rest }))?;
+                }
+                Ok(())
+            }
+            Database::Postgres(link) => link.each_unread(few, &mut |row| {
+                each(&Unread(AnyRow::Postgres { row, recent, rest: few.then_some(link) }))
+            }),
         }
-        Ok(())
     }
 
     /// Number and name of each product that is shown, without a look at its installs.
     pub fn shown(&self) -> Result<Vec<(i64, String)>, StoreError> {
-        let products = Products::read(&self.connection)?;
+        let products = Products::read(self.engine())?;
         let added = products.all().filter(|known| known.standing == Standing::Added);
         Ok(added.map(|known| (known.product, known.name.clone())).collect())
     }
 
     /// The first day of a product, of installs that have expired.
     pub fn first_day_of_expired(&self, product: i64) -> Result<Option<u32>, StoreError> {
-        frozen::first_day(&self.connection, product)
+        frozen::first_day(self.engine(), product)
     }
 
     /// Another value after an import, and after a day row of this day or a later one has expired.
     pub fn outside(&self, day: u32) -> Result<Outside, StoreError> {
-        let lines = self.connection.query_row(sql::IMPORTED_LINES, [], |row| row.get(0))?;
-        let sums = self.connection.query_row(sql::FROZEN_SUMS, [day], |row| row.get(0))?;
-        Ok(Outside([lines, sums]))
+        let lines = self.engine().one(sql::IMPORTED_LINES, &[])?;
+        let sums = self.engine().one(sql::FROZEN_SUMS, &[&day])?;
+        Ok(Outside([lines.unwrap_or(0), sums.unwrap_or(0)]))
     }
 
     /// Reads days of one install after the other.
     pub fn days_of_installs(&self) -> Result<DaysOf<'_>, StoreError> {
-        Ok(DaysOf(self.connection.prepare(sql::DAYS_WITHIN)?))
+        match &self.database {
+            Database::Sqlite(connection) => {
+                Ok(DaysOf::Sqlite(connection.prepare(sql::DAYS_WITHIN)?))
+            }
+            Database::Postgres(link) => link.days_ahead().map(DaysOf::Postgres),
+        }
     }
 
     /// Every day of every install of the product `name`, with the UTC day, in no order.
     pub fn days(&self, name: &str) -> Result<Vec<(u32, DayRow)>, StoreError> {
-        let products = Products::read(&self.connection)?;
+        let products = Products::read(self.engine())?;
         let Some(known) = products.get(name) else { return Ok(Vec::new()) };
-        let mut statement = self.connection.prepare(sql::DAYS)?;
-        let mut rows = statement.query([known.product])?;
-        let mut days = Vec::new();
-        while let Some(row) = rows.next()? {
+        self.engine().all(sql::DAYS, &[&known.product], |row| {
             let (install, day, packed): (Vec<u8>, u32, Vec<u8>) =
                 (row.get(0)?, row.get(1)?, row.get(2)?);
             let row = DayRow::unpack(&packed, &install, day).ok_or(StoreError::Damaged)?;
-            days.push((day, row));
-        }
-        Ok(days)
+            Ok((day, row))
+        })
     }
 
     /// How often each answer was given on or after `day`, by name: `stored`, `duplicate`, `clock_wrong`,
     /// `too_many`, `limited`, `flood`, `proxied`, `capped`, and `refused.` with the rule.
     pub fn counts(&self, day: u32) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut statement = self.connection.prepare(sql::COUNTS)?;
-        let counts = statement.query_map([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(counts.collect::<Result<_, _>>()?)
+        self.engine().all(sql::COUNTS, &[&day], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// Bytes of the database, without its log.
     pub fn bytes(&self) -> Result<u64, StoreError> {
-        let of = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
-        Ok(of("page_count")? * of("page_size")?)
+        match &self.database {
+            Database::Sqlite(connection) => {
+                let of =
+                    |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+                Ok(of("page_count")? * of("page_size")?)
+            }
+            Database::Postgres(link) => link.bytes(),
+        }
     }
 
     /// Whether new installs of `today` or the day before would have been marked as a flood, had they not all come
@@ -174,18 +204,30 @@ impl Reader {
 }
 
 /// The row of an install, read no further than it is asked.
-pub struct Unread<'r> {
-    row: &'r Row<'r>,
-    /// The column of the times of receipt; that of the sum is the next.
-    recent: usize,
-    /// Where the rest of the row is read, unless it is here.
-    rest: Option<&'r Connection>,
+pub struct Unread<'r>(AnyRow<'r>);
+
+/// `recent` is the column of the times of receipt; that of the sum is the next. `rest` is where the rest of the row is
+/// read, unless it is here.
+enum AnyRow<'r> {
+    Sqlite { row: &'r Row<'r>, recent: usize, rest: Option<&'r Connection> },
+    Postgres { row: &'r ServerRow, recent: usize, rest: Option<&'r Link> },
 }
 
 impl Unread<'_> {
+    fn value(&self, at: usize) -> Result<ValueRef<'_>, StoreError> {
+        match &self.0 {
+            AnyRow::Sqlite { row, .. } => Ok(row.get_ref(at)?),
+            AnyRow::Postgres { row, .. } => row.value(at),
+        }
+    }
+
+    fn bytes(&self, at: usize) -> Result<&[u8], StoreError> {
+        self.value(at)?.as_blob().map_err(|_| StoreError::Damaged)
+    }
+
     /// The install.
     pub fn key(&self) -> Result<&[u8], StoreError> {
-        bytes(self.row, 0)
+        self.bytes(0)
     }
 
     /// The beginning of its key, which orders rows as they come.
@@ -196,12 +238,13 @@ impl Unread<'_> {
 
     /// The number of its product.
     pub fn product(&self) -> Result<i64, StoreError> {
-        Ok(self.row.get(1)?)
+        value(self.value(1)?)
     }
 
     /// A number, other than 0, that is another one after each change of the row; `None`: it has no sum.
     pub fn print(&self) -> Result<Option<u64>, StoreError> {
-        Ok(print(bytes(self.row, self.recent)?, self.row.get(self.recent + 1)?))
+        let (AnyRow::Sqlite { recent, .. } | AnyRow::Postgres { recent, .. }) = self.0;
+        Ok(print(self.bytes(recent)?, value(self.value(recent + 1)?)?))
     }
 
     /// All of it.
@@ -209,11 +252,24 @@ impl Unread<'_> {
         &self,
         each: impl FnOnce(&InPlace<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let Some(rest) = self.rest else { return each(&InPlace::of(self.row)?) };
-        let mut statement = rest.prepare_cached(sql::INSTALL)?;
-        let mut rows = statement.query([self.key()?])?;
-        // It was here a moment ago, and this is the same moment.
-        each(&InPlace::of(rows.next()?.ok_or(StoreError::Damaged)?)?)
+        match &self.0 {
+            AnyRow::Sqlite { row, rest: None, .. } => each(&InPlace::of(*row)?),
+            AnyRow::Postgres { row, rest: None, .. } => each(&InPlace::of(*row)?),
+            AnyRow::Sqlite { rest: Some(rest), .. } => {
+                let mut statement = rest.prepare_cached(sql::INSTALL)?;
+                let mut rows = statement.query([self.key()?])?;
+                // It was here a moment ago, and this is the same moment.
+                each(&InPlace::of(rows.next()?.ok_or(StoreError::Damaged)?)?)
+            }
+            AnyRow::Postgres { rest: Some(rest), .. } => {
+                let rest: &dyn Engine = *rest;
+                let mut each = Some(each);
+                rest.each(sql::INSTALL, &[&self.key()?], &mut |row| {
+                    each.take().map_or(Ok(()), |each| each(&InPlace::of(row)?))
+                })?;
+                if each.is_some() { Err(StoreError::Damaged) } else { Ok(()) }
+            }
+        }
     }
 }
 
@@ -223,7 +279,12 @@ pub struct Outside([i64; 2]);
 
 /// A statement that is asked for each install.
 #[derive(Debug)]
-pub struct DaysOf<'r>(Statement<'r>);
+pub enum DaysOf<'r> {
+    /// Of a file.
+    Sqlite(Statement<'r>),
+    /// Of a server, which is asked for many at once.
+    Postgres(DaysAhead<'r>),
+}
 
 impl DaysOf<'_> {
     /// The days of an install within these UTC days, in their order.
@@ -233,7 +294,11 @@ impl DaysOf<'_> {
         days: &RangeInclusive<u32>,
         mut each: impl FnMut(u32, &DayRow<&str>),
     ) -> Result<(), StoreError> {
-        let mut rows = self.0.query(params![install, days.start(), days.end()])?;
+        let statement = match self {
+            Self::Sqlite(statement) => statement,
+            Self::Postgres(ahead) => return ahead.within(install, days, &mut each),
+        };
+        let mut rows = statement.query(params![install, days.start(), days.end()])?;
         while let Some(row) = rows.next()? {
             let day = row.get(0)?;
             let read = DayRow::read(bytes(row, 1)?, install, day);

@@ -97,7 +97,7 @@ pub const ERASED: &str = "SELECT until FROM erased WHERE install = $1";
 pub const ERASED_FORGET: &str =
     "DELETE FROM erased WHERE install >= $1 AND install < $2 AND until < $3";
 
-pub const PURGE_COUNT: &str = "SELECT product, COUNT(*), SUM(flood) FROM installs \
+pub const PURGE_COUNT: &str = "SELECT product, COUNT(*), CAST(SUM(flood) AS BIGINT) FROM installs \
      WHERE received >= $1 AND received <= $2 AND flood >= $3 GROUP BY product";
 pub const PURGE_SOME: &str = "SELECT install FROM installs WHERE install > $1 AND received >= $2 \
      AND received <= $3 AND flood >= $4 AND ($5 = 0 OR product = $5) ORDER BY install LIMIT $6";
@@ -112,7 +112,7 @@ pub const IMPORT: &str = "SELECT lines FROM imports WHERE file = $1";
 pub const IMPORT_WRITE: &str = "INSERT INTO imports (file, lines) VALUES ($1, $2) \
      ON CONFLICT (file) DO UPDATE SET lines = excluded.lines";
 
-pub const IMPORTED_LINES: &str = "SELECT COALESCE(SUM(lines), 0) FROM imports";
+pub const IMPORTED_LINES: &str = "SELECT CAST(COALESCE(SUM(lines), 0) AS BIGINT) FROM imports";
 
 pub const RETIRED: &str = "SELECT product, version FROM retired";
 pub const RETIRED_INSERT: &str = "INSERT INTO retired (product, version) VALUES ($1, $2) \
@@ -128,7 +128,7 @@ pub const DAYS: &str = "SELECT days.install, days.day, days.packed FROM days \
 pub const COUNT: &str = "INSERT INTO counts (day, name, n) VALUES ($1, $2, $3) \
      ON CONFLICT (day, name) DO UPDATE SET n = counts.n + excluded.n";
 pub const COUNTS: &str =
-    "SELECT name, SUM(n) FROM counts WHERE day >= $1 GROUP BY name ORDER BY name";
+    "SELECT name, CAST(SUM(n) AS BIGINT) FROM counts WHERE day >= $1 GROUP BY name ORDER BY name";
 
 pub const COUNTED: &str = "SELECT day, name, n FROM counts";
 
@@ -148,8 +148,7 @@ pub const FROZEN: &str =
 pub const FROZEN_ALL: &str =
     "SELECT product, kind, day, cell, n FROM frozen ORDER BY product, kind, day, cell";
 /// Over the sums of the groups of these days: another one after each change of a cell.
-pub const FROZEN_SUMS: &str =
-    "SELECT COALESCE(SUM(n), 0) FROM frozen WHERE kind = 'days' AND cell = '' AND day >= $1";
+pub const FROZEN_SUMS: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM frozen WHERE kind = 'days' AND cell = '' AND day >= $1";
 pub const FROZEN_OF: &str =
     "SELECT cell, n FROM frozen WHERE product = $1 AND kind = $2 AND day = $3 ORDER BY cell";
 pub const FROZEN_CELL: &str =
@@ -175,3 +174,92 @@ pub const STRINGS: [(&str, &str); 7] = [
     ("notes", "SELECT text FROM notes"),
     ("frozen", "SELECT DISTINCT cell FROM frozen"),
 ];
+
+/// What PostgreSQL is asked in a way of its own: a batch is a few statements, whatever it holds, and rows are read in
+/// pages.
+#[cfg(feature = "collector-postgres")]
+pub mod postgres {
+    /// The tables of a new database.
+    pub const SCHEMA: &str = include_str!("postgres/schema_3.sql");
+    /// The names of the tables.
+    pub const TABLES: [&str; 12] = [
+        "meta",
+        "products",
+        "names",
+        "installs",
+        "days",
+        "counts",
+        "erased",
+        "retired",
+        "notes",
+        "imports",
+        "frozen",
+        "migrating",
+    ];
+    /// Those of these tables that are there.
+    pub const PRESENT: &str = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables \
+         WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name = ANY($1)";
+    /// What would change their rows beside this program.
+    pub const MOVING: &str = "SELECT COUNT(*) FROM information_schema.triggers \
+         WHERE event_object_schema = current_schema() AND event_object_table = ANY($1)";
+    pub const BYTES: &str = "SELECT CAST(COALESCE(SUM(pg_total_relation_size(CAST(table_name AS REGCLASS))), 0) AS BIGINT) \
+         FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ANY($1)";
+    pub const VERSION: &str = "SELECT CAST(current_setting('server_version_num') AS BIGINT)";
+    /// A commit that is acknowledged is on disk, whatever else the server is told for others.
+    pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+         SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
+    pub const BEGIN_ALONE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
+    pub const BEGIN_TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    pub const COMMIT: &str = "COMMIT";
+    pub const ROLLBACK: &str = "ROLLBACK";
+
+    pub const COUNTED: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM counts";
+    pub const COUNTS_ADD: &str = "INSERT INTO counts (day, name, n) SELECT day, name, n \
+         FROM unnest($1, $2, $3) AS added (day, name, n) \
+         ON CONFLICT (day, name) DO UPDATE SET n = counts.n + excluded.n";
+
+    pub const INSTALLS_OF: &str =
+        concat!("SELECT ", columns!(), ", revision FROM installs WHERE install = ANY($1)");
+    pub const ERASED_OF: &str = "SELECT install, until FROM erased WHERE install = ANY($1)";
+    pub const DAYS_OF: &str = "SELECT install, day, packed FROM days \
+         WHERE install = ANY($1) AND day >= $2 AND day <= $3";
+    /// `revision` is 1 for a new row, and for one that was read the next one with a minus. So a row that another
+    /// transaction has added, changed or removed since is left out of the answer, or answered below 0.
+    pub const INSTALLS_WRITE: &str = concat!(
+        "INSERT INTO installs (",
+        columns!(),
+        ", revision) SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
+         $17, $18, $19, $20, $21, $22, $23) \
+         ON CONFLICT (install) DO UPDATE SET product = excluded.product, day0 = excluded.day0, \
+         last_day = excluded.last_day, days = excluded.days, first_facts = excluded.first_facts, \
+         now_facts = excluded.now_facts, server_configured = excluded.server_configured, \
+         server_connected = excluded.server_connected, client_seen = excluded.client_seen, \
+         tools_searched = excluded.tools_searched, real_tool_call = excluded.real_tool_call, \
+         versions = excluded.versions, clients = excluded.clients, carried_over = excluded.carried_over, \
+         days_since_install = excluded.days_since_install, install_day = excluded.install_day, \
+         clock_wrong = excluded.clock_wrong, received = excluded.received, flood = excluded.flood, \
+         recent = excluded.recent, checked = excluded.checked, revision = -excluded.revision \
+         WHERE installs.revision = -excluded.revision - 1 RETURNING revision"
+    );
+    pub const DAYS_WRITE: &str = "INSERT INTO days (install, day, packed) SELECT install, day, packed \
+         FROM unnest($1, $2, $3) AS written (install, day, packed) \
+         ON CONFLICT (install, day) DO UPDATE SET packed = excluded.packed";
+
+    /// Rows behind a key, in the order of their keys.
+    pub const PAGE_OF_PRODUCT: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM installs WHERE install > $1 AND product = $3 ORDER BY install LIMIT $2"
+    );
+    pub const PAGE: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM installs WHERE install > $1 ORDER BY install LIMIT $2"
+    );
+    pub const PAGE_OF_PRINTS: &str = "SELECT install, product, recent, checked FROM installs \
+         WHERE install > $1 ORDER BY install LIMIT $2";
+    pub const PAGE_OF_ALL_DAYS: &str = "SELECT install, day, packed FROM days \
+         WHERE (install, day) > ($1, $2) ORDER BY install, day LIMIT $3";
+    pub const PAGE_OF_DAYS: &str = "SELECT install, day, packed FROM days \
+         WHERE install >= $1 AND day >= $2 AND day <= $3 ORDER BY install, day LIMIT $4";
+}

@@ -2,8 +2,10 @@
 //!
 //! One rule: against damage, not against people. SQLite looks at the form of a page, and no bit of a number.
 
+use super::engine::Values;
+use super::error::StoreError;
+use rusqlite::ToSql;
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, ToSql};
 
 /// An odd number with bits everywhere: a product with it loses nothing.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -31,9 +33,9 @@ impl Sum {
     }
 
     /// Adds the first `columns` values of a row.
-    pub fn row(&mut self, row: &Row<'_>, columns: usize) -> rusqlite::Result<()> {
+    pub fn row(&mut self, row: &dyn Values, columns: usize) -> Result<(), StoreError> {
         for at in 0..columns {
-            self.value(row.get_ref(at)?);
+            self.value(row.value(at)?);
         }
         Ok(())
     }

@@ -2,24 +2,23 @@
 //!
 //! One rule: the commit comes before the answers, and holds the whole batch or nothing of it.
 
+use super::batch::{Judge, ReadRow, Rows};
 use super::change::{Change, Counts, Imported, Incoming, Outcome, count};
 use super::erase::{self, Erasure, Sweep};
 use super::error::StoreError;
 use super::key::{self, Key, KeySource};
 use super::packed::{self, DayRow};
-use super::products::{self, HIDDEN, Products};
+use super::postgres::Server;
+use super::products::{self, Products};
 use super::retire::Retired;
 use super::{check, database, in_place, sql, sum};
-use crate::collector::floods::{Floods, Newcomer, PROXIED};
-use crate::collector::heartbeat::{Heartbeat, day};
-use crate::collector::kept::{self, Kept, Verdict};
-use crate::collector::row::Standing;
-use crate::contract::product::OWN_PRODUCT;
-use crate::gate::Unknown;
+use crate::collector::floods::Floods;
+use crate::collector::heartbeat::day;
+use crate::collector::kept::Kept;
 use mcpproxy_platform::files::{FileIdentity, HeldLock};
 use rusqlite::{
-    CachedStatement, Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior,
-    params, params_from_iter,
+    CachedStatement, Connection, OptionalExtension as _, ToSql, TransactionBehavior, params,
+    params_from_iter,
 };
 use std::path::PathBuf;
 
@@ -28,6 +27,8 @@ use std::path::PathBuf;
 pub struct StoreOptions {
     /// The data directory.
     pub dir: PathBuf,
+    /// The server that holds the rows; `None`: they lie in the directory.
+    pub server: Option<Server>,
     /// Where the key comes from.
     pub key: KeySource,
     /// Products that are added at the start.
@@ -67,9 +68,9 @@ impl Store {
         let key = Key::settle(key, &options.dir, &connection)?;
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for name in &names {
-            products::add_to(&change, name)?;
+            products::add_to(&*change, name)?;
         }
-        products::seal_once(&change)?;
+        products::seal_once(&*change)?;
         change.commit()?;
         Ok(Self::of(options, connection, key, Some(lock))?)
     }
@@ -136,50 +137,31 @@ impl Store {
         let version: i64 = change.pragma_query_value(None, "data_version", |row| row.get(0))?;
         let (mut products, retired) = match known.take() {
             Some((of, products, retired)) if of == version => (products, retired),
-            _ => (Products::read(&change)?, Retired::read(&change)?),
+            _ => (Products::read(&*change)?, Retired::read(&*change)?),
         };
         let mut counts = counts.clone();
         for Erasure { product, id, asked } in *erasures {
             // Removed or renamed, it is the same product; nothing is kept of one that was never known.
             if let Some(known) = products.get(product) {
-                erase::erase(&change, &self.key.install(&known.hashed_as, id), day(*asked))?;
+                erase::erase(&*change, &self.key.install(&known.hashed_as, id), day(*asked))?;
             }
             count(&mut counts, *asked, "erasure");
         }
-        let mut rows = Rows::of(&change)?;
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for Incoming { heartbeat, received, origin } in *batch {
-            let name = heartbeat.product.as_deref().unwrap_or(OWN_PRODUCT);
-            let outcome = match received_product(&change, &mut products, name, self.any_product)? {
-                None => Outcome::UnknownProduct,
-                Some((product, hashed_as)) => {
-                    let install = self.key.install(&hashed_as, &heartbeat.id);
-                    let is_retired = retired.holds(product, &heartbeat.facts.version);
-                    let mut newcomer = || self.floods.add(*origin, day(*received));
-                    let (outcome, marks) = rows.store(
-                        product,
-                        &install,
-                        heartbeat,
-                        *received,
-                        is_retired,
-                        &mut newcomer,
-                    )?;
-                    for name in marks.names() {
-                        count(&mut counts, *received, name);
-                    }
-                    outcome
-                }
-            };
-            count(&mut counts, *received, outcome.counted());
-            if outcome == Outcome::Stored {
-                count_unknown(&mut counts, *received, &heartbeat.unknown);
-            }
-            outcomes.push(outcome);
-        }
+        let mut rows = SqliteRows::of(&change)?;
+        let judge = Judge {
+            engine: &*change,
+            key: &self.key,
+            products: &mut products,
+            retired: &retired,
+            floods: &mut self.floods,
+            any_product: self.any_product,
+            counts: &mut counts,
+        };
+        let outcomes = judge.run(&mut rows, batch)?;
         drop(rows);
         let received = batch.iter().map(|one| one.received);
         let today = received.chain(erasures.iter().map(|one| one.asked)).map(day).max();
-        let sweep = self.sweep.step(&change, today)?;
+        let sweep = self.sweep.step(&*change, today)?;
         let mut counted = change.prepare_cached(sql::COUNT)?;
         for ((day, name), n) in counts {
             counted.execute(params![day, name, n])?;
@@ -212,62 +194,9 @@ pub fn key_is_exposed(options: &StoreOptions) -> bool {
     key::is_exposed(&options.key, &options.dir)
 }
 
-/// Adds how much of a heartbeat that is stored this program does not know.
-fn count_unknown(counts: &mut Counts, received: u64, unknown: &Unknown) {
-    let of = [
-        ("projected", u32::from(unknown.is_later)),
-        ("projected.members", unknown.members),
-        ("unknown.values", unknown.values),
-        ("unknown.codes", unknown.codes),
-    ];
-    for (name, n) in of.into_iter().filter(|(_, n)| *n > 0) {
-        *counts.entry((day(received), name)).or_default() += u64::from(n);
-    }
-}
-
-/// The number of a product that is received, and the name that its ids are hashed with.
-fn received_product(
-    change: &Transaction<'_>,
-    products: &mut Products,
-    name: &str,
-    any_product: bool,
-) -> Result<Option<(i64, String)>, StoreError> {
-    if products.get(name).is_none() && any_product && products.hidden() < HIDDEN {
-        products.insert(change, name, Standing::Hidden)?;
-    }
-    let known = products.get(name).filter(|known| known.standing != Standing::Removed);
-    Ok(known.map(|known| (known.product, known.hashed_as.clone())))
-}
-
-/// What is counted of a heartbeat beside its outcome.
-#[derive(Clone, Copy, Default)]
-struct Marks {
-    /// Its clock was wrong.
-    clock_wrong: bool,
-    /// Where its install comes from, if it is new.
-    newcomer: Newcomer,
-    /// A sum of its day is larger than any that is kept.
-    capped: bool,
-}
-
-impl Marks {
-    /// The names under which they are counted.
-    fn names(self) -> impl Iterator<Item = &'static str> {
-        let newcomer = match self.newcomer {
-            Newcomer::Usual => None,
-            Newcomer::Flood => Some("flood"),
-            Newcomer::Proxied => Some(PROXIED),
-        };
-        [(self.clock_wrong, "clock_wrong"), (self.capped, "capped")]
-            .into_iter()
-            .filter_map(|(is_so, name)| is_so.then_some(name))
-            .chain(newcomer)
-    }
-}
-
 /// The statements of a batch, each prepared once in the life of its connection: a batch is often one heartbeat, and
 /// SQLite takes longer to read these than to run them.
-pub(super) struct Rows<'c> {
+pub(super) struct SqliteRows<'c> {
     install: CachedStatement<'c>,
     install_write: CachedStatement<'c>,
     day: CachedStatement<'c>,
@@ -275,7 +204,7 @@ pub(super) struct Rows<'c> {
     erased: CachedStatement<'c>,
 }
 
-impl<'c> Rows<'c> {
+impl<'c> SqliteRows<'c> {
     pub(super) fn of(connection: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self {
             install: connection.prepare_cached(sql::INSTALL)?,
@@ -285,117 +214,74 @@ impl<'c> Rows<'c> {
             erased: connection.prepare_cached(sql::ERASED)?,
         })
     }
+}
 
-    /// What becomes of one heartbeat, and what is counted beside it.
-    fn store(
-        &mut self,
-        product: i64,
-        install: &[u8; 32],
-        heartbeat: &Heartbeat,
-        received: u64,
-        is_retired: bool,
-        newcomer: &mut dyn FnMut() -> Newcomer,
-    ) -> Result<(Outcome, Marks), StoreError> {
-        let before =
-            self.install.query_row([install], |row| Ok(in_place::install(row))).optional()?;
-        // The database reads; this row of it does not. The others of the batch are stored.
-        let Ok(before) = before.transpose() else {
-            return Ok((Outcome::Damaged, Marks::default()));
-        };
-        if before.is_none() && self.is_erased(install, day(received))? {
-            return Ok((Outcome::Erased, Marks::default()));
-        }
-        if is_retired {
-            return Ok((Outcome::Retired, Marks::default()));
-        }
-        let recent = before.as_ref().map_or(&[][..], |kept| &kept.recent);
-        let mut marks = Marks::default();
-        let (day, clock_wrong) = match kept::judge(recent, heartbeat, received) {
-            Verdict::Duplicate => return Ok((Outcome::Duplicate, Marks::default())),
-            Verdict::TooMany => return Ok((Outcome::TooMany, Marks::default())),
-            Verdict::New(day, clock_wrong) => (day, clock_wrong),
-        };
-        let packed =
-            self.day.query_row(params![install, day], |row| Ok(row.get::<_, Vec<u8>>(0).ok()));
-        let unpack = |packed: Vec<u8>| DayRow::unpack(&packed, install, day);
-        let day_before = match packed.optional()?.map(|packed| packed.and_then(unpack)) {
-            None => None,
-            Some(Some(row)) => Some(row),
-            Some(None) => return Ok((Outcome::Damaged, Marks::default())),
-        };
-        let is_latest = before.as_ref().is_none_or(|kept| kept.is_latest(heartbeat, day, received));
-        let kept = match before {
-            None => {
-                let mut kept = Kept::new(heartbeat, day, clock_wrong, received);
-                marks.newcomer = newcomer();
-                kept.flood = marks.newcomer == Newcomer::Flood;
-                kept
-            }
-            Some(mut kept) => {
-                kept.add(heartbeat, day, clock_wrong, received);
-                kept
-            }
-        };
-        self.write(product, install, &kept)?;
-        let row = DayRow::with(heartbeat, day_before.as_ref(), is_latest);
-        self.write_day(install, day, &row)?;
-        marks.clock_wrong = clock_wrong;
-        marks.capped = row.is_capped(heartbeat, day_before.as_ref());
-        Ok((Outcome::Stored, marks))
+impl Rows for SqliteRows<'_> {
+    fn install(&mut self, install: &[u8; 32]) -> Result<Option<ReadRow<Kept>>, StoreError> {
+        Ok(self.install.query_row([install], |row| Ok(in_place::install(row))).optional()?)
     }
 
-    /// Whether the install was erased, and is not to come back on `today`.
-    fn is_erased(&mut self, install: &[u8; 32], today: u32) -> Result<bool, StoreError> {
-        let until: Option<u32> = self.erased.query_row([install], |row| row.get(0)).optional()?;
-        Ok(until.is_some_and(|until| until >= today))
+    fn day(&mut self, install: &[u8; 32], day: u32) -> Result<Option<ReadRow<DayRow>>, StoreError> {
+        let packed = self.day.query_row(params![install, day], |row| Ok(row.get::<_, Vec<u8>>(0)));
+        let unpack =
+            |packed: rusqlite::Result<Vec<u8>>| DayRow::unpack(&packed.ok()?, install, day);
+        Ok(packed.optional()?.map(|packed| unpack(packed).ok_or(StoreError::Damaged)))
     }
 
-    pub(super) fn write_day(
-        &mut self,
-        install: &[u8; 32],
-        day: u32,
-        row: &DayRow,
-    ) -> Result<(), StoreError> {
+    fn erased_until(&mut self, install: &[u8; 32]) -> Result<Option<u32>, StoreError> {
+        Ok(self.erased.query_row([install], |row| row.get(0)).optional()?)
+    }
+
+    fn write_day(&mut self, install: &[u8; 32], day: u32, row: &DayRow) -> Result<(), StoreError> {
         self.day_write.execute(params![install, day, row.pack(install, day)])?;
         Ok(())
     }
 
-    pub(super) fn write(
-        &mut self,
-        product: i64,
-        install: &[u8; 32],
-        kept: &Kept,
-    ) -> Result<(), StoreError> {
-        let [configured, connected, client, searched, called] = kept.steps;
-        let days = packed::bits(&kept.days);
-        let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
-        let (versions, clients) = (packed::versions(&kept.versions), kept.clients.join(","));
-        let recent = packed::times(&kept.recent);
-        let values: [&dyn ToSql; in_place::SUMMED] = [
-            install,
-            &product,
-            &kept.day0,
-            &kept.last_day,
-            &days,
-            &first,
-            &now,
-            &configured,
-            &connected,
-            &client,
-            &searched,
-            &called,
-            &versions,
-            &clients,
-            &kept.carried_over,
-            &kept.days_since_install,
-            &kept.install_day,
-            &kept.clock_wrong,
-            &kept.received,
-            &kept.flood,
-        ];
-        let sum = sum::written(&values)?;
-        let values = values.into_iter().chain([&recent as &dyn ToSql, &sum]);
-        self.install_write.execute(params_from_iter(values))?;
-        Ok(())
+    fn write(&mut self, product: i64, install: &[u8; 32], kept: &Kept) -> Result<(), StoreError> {
+        with_columns(product, install, kept, |columns| {
+            self.install_write.execute(params_from_iter(columns))?;
+            Ok(())
+        })
     }
+}
+
+/// Gives the columns of an install to `then`, in the order of [`sql`].
+pub(super) fn with_columns<T>(
+    product: i64,
+    install: &[u8; 32],
+    kept: &Kept,
+    then: impl FnOnce(&[&dyn ToSql]) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let [configured, connected, client, searched, called] = kept.steps;
+    let days = packed::bits(&kept.days);
+    let (first, now) = (packed::facts(&kept.first), packed::facts(&kept.now));
+    let (versions, clients) = (packed::versions(&kept.versions), kept.clients.join(","));
+    let recent = packed::times(&kept.recent);
+    let values: [&dyn ToSql; in_place::SUMMED] = [
+        install,
+        &product,
+        &kept.day0,
+        &kept.last_day,
+        &days,
+        &first,
+        &now,
+        &configured,
+        &connected,
+        &client,
+        &searched,
+        &called,
+        &versions,
+        &clients,
+        &kept.carried_over,
+        &kept.days_since_install,
+        &kept.install_day,
+        &kept.clock_wrong,
+        &kept.received,
+        &kept.flood,
+    ];
+    let sum = sum::written(&values)?;
+    let mut columns: [&dyn ToSql; in_place::SUMMED + 2] = [&recent; in_place::SUMMED + 2];
+    columns[..in_place::SUMMED].copy_from_slice(&values);
+    columns[in_place::SUMMED + 1] = &sum;
+    then(&columns)
 }

@@ -8,6 +8,8 @@ use crate::collector::store::fleet::{FIRST, TODAY, apply, copy, now, options};
 use crate::collector::store::{Outcome, Reader, Store};
 use crate::collector::testing::heartbeat;
 use crate::collector::view::{Selection, Topic, View};
+use rusqlite::Connection;
+use std::path::Path;
 
 /// Everything that pages, exports and `report` say.
 fn said(dir: &Path, at: Now) -> Vec<String> {
