@@ -1,8 +1,11 @@
 //! Starting at login: entries in a home of its own, and the offer at a real terminal.
 #![cfg(target_os = "linux")]
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use serde_json::Value;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -190,7 +193,7 @@ fn at_home(program: &str) -> Option<Command> {
 }
 
 fn skip(why: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED: the offer at a terminal: {why}");
+    skipped!("the offer at a terminal: {why}");
 }
 
 /// `mcpproxy serve` at a terminal for a few seconds, with this typed; what it said.

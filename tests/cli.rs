@@ -170,10 +170,8 @@ fn help_is_there_for_the_program_its_groups_and_every_command() {
     assert_eq!(help, out(&["--help"]));
     let commands: Vec<&str> = help
         .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-        .map(|line| line[2..].split("  ").next().expect("a name"))
+        .take_while(|line| *line != "Options:")
+        .filter_map(|line| line.strip_prefix("  ")?.split("  ").next())
         .collect();
     assert!(commands.contains(&"telemetry status") && commands.contains(&"detect"), "{commands:?}");
     for command in commands {

@@ -3,6 +3,10 @@
 //!
 //! `MCPPROXY_FLEET=INSTALLSxDAYSxSEEDS` asks for another size.
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use mcpproxy::collector::definitions::Day;
 use mcpproxy::collector::simulate::{self, Options, PRODUCTS, Receiving, Watched};
 use mcpproxy::collector::store::{Store, StoreOptions};
@@ -23,7 +27,7 @@ const NOT_COMPUTED: [&str; 2] = ["bytes", "growth_28_days"];
 #[test]
 fn the_pages_show_the_truth_cell_by_cell() {
     if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: there is no python3, so the truth was not computed");
+        skipped!("there is no python3, so the truth was not computed");
         return;
     }
     let (installs, days, seeds) = size();

@@ -1,5 +1,9 @@
 //! Consent as a user meets it: real processes, real environments, real files.
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -240,7 +244,7 @@ fn status_of_nobody(home: &Path) -> Option<Value> {
     match command.output() {
         Ok(output) => Some(json(output)),
         Err(error) => {
-            eprintln!("SKIPPED: another user cannot run this program: {error}");
+            skipped!("another user cannot run this program: {error}");
             None
         }
     }

@@ -1,5 +1,9 @@
 //! `mcpproxy detect` as a black box: its formats, its errors, and that it leaves nothing behind.
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
@@ -252,7 +256,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 #[test]
 fn a_full_disk_is_an_error() {
     let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else {
-        eprintln!("SKIPPED: this system has no /dev/full");
+        skipped!("this system has no /dev/full");
         return;
     };
     let output = detect(&["-o", "json"]).stdout(full).output().unwrap();

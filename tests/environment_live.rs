@@ -7,6 +7,10 @@
     feature = "detect-ppid"
 ))]
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +25,7 @@ fn can(what: &str, check: &mut Command) -> bool {
     let quiet = check.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let able = quiet.status().is_ok_and(|status| status.success());
     if !able {
-        eprintln!("SKIPPED: {what} is not possible here");
+        skipped!("{what} is not possible here");
     }
     able
 }
@@ -315,7 +319,7 @@ fn a_display_socket_counts_where_no_variable_does() {
 fn a_file_bound_by_a_runtime_is_found_in_mountinfo() {
     let Some(root) = Root::new() else { return };
     if evidence(&root.run("", "")).contains(&"cgroup") {
-        eprintln!("SKIPPED: our cgroup already says container, mountinfo is not asked");
+        skipped!("our cgroup already says container, mountinfo is not asked");
         return;
     }
     // On a tmpfs the root of the bound file is a path that we choose.

@@ -1,6 +1,10 @@
 //! A data directory or configuration in the hands of others is used by no host, and `doctor` says what to do.
 #![cfg(all(unix, feature = "full"))]
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use mcpproxy::config;
 use mcpproxy::paths::DataDir;
 use serde_json::Value;
@@ -109,7 +113,7 @@ fn may_give_away(home: &Home) -> bool {
     let may = chown(home.path(""), Some(0), Some(0)).is_ok()
         && fs::metadata(home.path("")).is_ok_and(|found| found.uid() == 0);
     if !may {
-        eprintln!("SKIPPED: not root; nothing was given to another user");
+        skipped!("not root; nothing was given to another user");
     }
     may
 }
@@ -253,7 +257,7 @@ fn a_group_may_write_where_it_is_the_users_own() {
         serde_json::from_slice::<Value>(&output.stdout).ok()
     };
     let Some(own) = status(OTHER, OTHER) else {
-        eprintln!("SKIPPED: another user cannot run this program");
+        skipped!("another user cannot run this program");
         return;
     };
     assert_ne!(own["effective"], "off", "{own}");

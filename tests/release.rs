@@ -1,6 +1,10 @@
 //! What a release publishes can be found and installed: archives by `cargo binstall`, packages by npm and pip.
 #![cfg(unix)]
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,7 +17,7 @@ const EPOCH: &str = "1700000000";
 fn skip(reason: &str) {
     let required = std::env::var_os("MCPPROXY_REAL_REQUIRED").is_some_and(|value| value == "1");
     assert!(!required, "MCPPROXY_REAL_REQUIRED=1, but {reason}");
-    eprintln!("SKIPPED: {reason}");
+    skipped!("{reason}");
 }
 
 fn root() -> &'static Path {
@@ -59,7 +63,7 @@ fn binstall_finds_the_program_in_the_archive_of_each_machine() {
     let made = match release.output() {
         Ok(made) => made,
         Err(error) => {
-            eprintln!("SKIPPED: bash: {error}");
+            skipped!("bash: {error}");
             return;
         }
     };

@@ -2,6 +2,10 @@
 //! with the built binary.
 #![cfg(unix)]
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 #[path = "support/endure.rs"]
 mod endure;
 
@@ -51,5 +55,5 @@ fn play(script: &str) {
 fn skip(reason: &str) {
     let required = std::env::var_os("MCPPROXY_REAL_REQUIRED").is_some_and(|value| value == "1");
     assert!(!required, "MCPPROXY_REAL_REQUIRED=1, but {reason}");
-    eprintln!("SKIPPED: {reason}");
+    skipped!("{reason}");
 }

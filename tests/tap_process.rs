@@ -3,6 +3,10 @@
 //! Servers here are small shell scripts; telemetry is off, so that nothing but the tap is tested.
 #![cfg(all(target_os = "linux", feature = "tap"))]
 
+#[macro_use]
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -241,7 +245,7 @@ fn what_was_ignored_at_start_stays_ignored() {
 #[test]
 fn what_was_ignored_at_start_reaches_a_server_that_handles_it() {
     if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: no python3 to handle an ignored signal with");
+        skipped!("no python3 to handle an ignored signal with");
         return;
     }
     let handle = "import signal, sys, time\n\
@@ -299,7 +303,7 @@ fn a_server_is_told_of_no_other_descriptor() {
 #[test]
 fn a_terminals_interrupt_is_not_delivered_twice() {
     if Command::new("script").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: no `script` to make a terminal with");
+        skipped!("no `script` to make a terminal with");
         return;
     }
     let mut command = Command::new("script");
@@ -381,7 +385,7 @@ fn as_process_1(script: &str) -> Option<std::process::Output> {
         command.output()
     };
     if !unshare(&["true"]).is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: no pid namespaces here (not root, or no `unshare`)");
+        skipped!("no pid namespaces here (not root, or no `unshare`)");
         return None;
     }
     Some(unshare(&[TAP, "tap", "sh", "-c", script]).unwrap())

@@ -39,14 +39,18 @@ fn of_group(words: &[String]) -> String {
     } else if let Some((_, summary)) = GROUPS.iter().find(|(name, _)| *name == words.join(" ")) {
         let _ = writeln!(out, "{summary}\n");
     }
-    let _ = writeln!(out, "Usage: mcpproxy {start}COMMAND [OPTIONS]\n\nCommands:");
+    let _ = writeln!(out, "Usage: mcpproxy {start}COMMAND [OPTIONS]");
     let listed: Vec<_> = COMMANDS
         .iter()
         .filter(|command| !matches!(command.entry, Entry::Needs(_)))
         .filter(|command| command.path.get(..words.len()).is_some_and(|start| start == words))
         .collect();
-    let rows: Vec<_> = listed.iter().map(|c| (c.path.join(" "), c.summary)).collect();
-    columns(&mut out, &rows);
+    if words.is_empty() {
+        sections(&mut out, &listed);
+    } else {
+        let _ = writeln!(out, "\nCommands:");
+        rows(&mut out, &listed, 0);
+    }
     match listed.first() {
         // Every command of a group understands them as the first one does.
         Some(first) if !words.is_empty() => options(&mut out, commands::globals(first)),
@@ -54,6 +58,39 @@ fn of_group(words: &[String]) -> String {
     }
     out.push_str("\n`mcpproxy COMMAND --help` says more about a command.\n");
     out
+}
+
+/// What the first words of commands are about, in the order of help.
+const SECTIONS: &[(&str, &[&str])] = &[
+    ("What is sent", &["telemetry", "detect", "uninstall"]),
+    ("In front of one server", &["tap", "record"]),
+    ("In front of many servers", &["serve", "upstream", "connect", "disconnect", "autostart"]),
+    ("The maintainer's end", &["collector"]),
+    ("This program", &["doctor", "explain", "completions", "man", "help"]),
+];
+
+/// The commands under the headings of [`SECTIONS`], all in one width.
+fn sections(out: &mut String, listed: &[&Command]) {
+    let width = listed.iter().map(|command| command.path.join(" ").len()).max().unwrap_or(0);
+    for (heading, firsts) in SECTIONS {
+        let its: Vec<&Command> = listed
+            .iter()
+            .copied()
+            .filter(|command| command.path.first().is_some_and(|first| firsts.contains(first)))
+            .collect();
+        if !its.is_empty() {
+            let _ = writeln!(out, "\n{heading}:");
+            rows(out, &its, width);
+        }
+    }
+}
+
+fn rows(out: &mut String, listed: &[&Command], least: usize) {
+    let rows: Vec<_> = listed.iter().map(|c| (c.path.join(" "), c.summary)).collect();
+    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0).max(least);
+    for (left, right) in &rows {
+        let _ = writeln!(out, "  {left:width$}  {right}");
+    }
 }
 
 fn of_command(command: &Command) -> String {
@@ -69,6 +106,14 @@ fn of_command(command: &Command) -> String {
         columns(&mut out, &parts);
     }
     options(&mut out, command.options.iter().chain(commands::globals(command)));
+    #[cfg(feature = "cli")]
+    {
+        let lines = super::examples::of(command);
+        out.push_str(if lines.len() == 1 { "\nExample:\n" } else { "\nExamples:\n" });
+        lines.iter().for_each(|line| {
+            let _ = writeln!(out, "  {line}");
+        });
+    }
     out
 }
 

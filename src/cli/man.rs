@@ -3,7 +3,7 @@
 //! One rule: nothing is spelled here that stands in the table.
 
 use super::commands::{self, COMMANDS, Command, Entry, GLOBAL, Opt, PROGRAM};
-use super::{Call, Failure, help, output};
+use super::{Call, Failure, examples, help, output};
 use crate::build_info;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -49,7 +49,8 @@ fn program() -> String {
         let _ = writeln!(out, ".TP\n\\fB{}\\fR\n{}.", escaped(&path), escaped(command.summary));
     }
     options(&mut out, PROGRAM.iter().chain(GLOBAL));
-    out.push_str(".SH \"EXIT STATUS\"\n0 on success, 1 on failure, 2 for a wrong command line.\n");
+    let first = built().filter_map(|command| examples::of(command).first().copied());
+    ends(&mut out, first);
     let pages: Vec<String> = built()
         .map(|command| {
             format!(".BR {} (1)", escaped(&format!("mcpproxy-{}", command.path.join("-"))))
@@ -72,8 +73,49 @@ fn of_command(command: &'static Command) -> String {
     let _ = writeln!(out, ".SH DESCRIPTION\n{}.", escaped(command.summary));
     about(&mut out, command.about);
     options(&mut out, command.options.iter().chain(commands::globals(command)));
+    ends(&mut out, examples::of(command).iter().copied());
     out.push_str(".SH \"SEE ALSO\"\n.BR mcpproxy (1)\n");
     out
+}
+
+/// Variables of every command: a name and a sentence each.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("MCPPROXY_HOME", "The data directory, where --data-dir is not given."),
+    ("MCPPROXY_TELEMETRY", "Set to 0: nothing is sent. DO_NOT_TRACK=1 does the same."),
+    ("MCPPROXY_TELEMETRY_ENDPOINT", "Where heartbeats of mcpproxy itself go."),
+    (
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+        "The proxy that requests to other machines go through.",
+    ),
+];
+
+/// Files of every command: a path and a sentence each.
+const FILES: &[(&str, &str)] = &[
+    (
+        "~/.mcpproxy/mcp_config.json",
+        "The configuration: telemetry, and the servers of the gateway.",
+    ),
+    ("~/.mcpproxy/sent/", "A copy of each acknowledged heartbeat, the last 30."),
+    ("~/.mcpproxy/products/", "The state of other products than mcpproxy itself."),
+];
+
+/// What stands at the end of every page.
+fn ends(out: &mut String, examples: impl Iterator<Item = &'static str>) {
+    for (title, rows) in [("ENVIRONMENT", ENVIRONMENT), ("FILES", FILES)] {
+        let _ = writeln!(out, ".SH {title}");
+        for (name, about) in rows {
+            let _ = writeln!(out, ".TP\n\\fB{}\\fR\n{}", escaped(name), escaped(about));
+        }
+    }
+    let mut examples = examples.peekable();
+    if examples.peek().is_some() {
+        out.push_str(".SH EXAMPLES\n.nf\n");
+        examples.for_each(|line| {
+            let _ = writeln!(out, "{}", escaped(line));
+        });
+        out.push_str(".fi\n");
+    }
+    out.push_str(".SH \"EXIT STATUS\"\n0 on success, 1 on failure, 2 for a wrong command line.\n");
 }
 
 /// Lines of text; those that are indented are examples, and stay as they are.

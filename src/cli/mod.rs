@@ -34,6 +34,8 @@ mod detect;
 #[cfg(feature = "cli")]
 mod doctor;
 #[cfg(feature = "cli")]
+mod examples;
+#[cfg(feature = "cli")]
 mod explain;
 #[cfg(feature = "heartbeat")]
 mod forget;

@@ -155,7 +155,7 @@ fn a_directory_that_is_gone_with_the_machine_must_be_meant() {
     let is_tmpfs = std::fs::read_to_string("/proc/mounts")
         .is_ok_and(|mounts| mounts.lines().any(|line| line.contains(" /dev/shm tmpfs ")));
     let Some(place) = is_tmpfs.then(|| tempfile::tempdir_in(memory).ok()).flatten() else {
-        eprintln!("SKIPPED: a collector in memory: /dev/shm is no tmpfs that can be written");
+        skipped!("a collector in memory: /dev/shm is no tmpfs that can be written");
         return;
     };
     for words in [&["--listen", "127.0.0.1:0"][..], &["product", "add", PRODUCT]] {

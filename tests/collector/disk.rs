@@ -33,7 +33,7 @@ fn missing() -> Option<&'static str> {
 #[test]
 fn a_full_disk_is_503_and_what_was_acknowledged_stays() {
     if let Some(why) = missing() {
-        eprintln!("SKIPPED: the collector on a full disk: {why}");
+        skipped!("the collector on a full disk: {why}");
         return;
     }
     let place = tempfile::tempdir().expect("a temporary directory");
@@ -121,7 +121,7 @@ kill -TERM $pid && wait $pid
 #[test]
 fn an_upgrade_or_a_copy_without_room_or_rights_is_one_line_and_changes_nothing() {
     if let Some(why) = missing() {
-        eprintln!("SKIPPED: an upgrade on a full disk: {why}");
+        skipped!("an upgrade on a full disk: {why}");
         return;
     }
     let place = tempfile::tempdir().expect("a temporary directory");

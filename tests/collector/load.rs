@@ -168,7 +168,7 @@ fn a_stop_answers_what_it_has_accepted() {
 #[test]
 fn both_families_of_addresses_are_listened_on() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
-        eprintln!("SKIPPED: both families of addresses: this machine has no IPv6");
+        skipped!("both families of addresses: this machine has no IPv6");
         return;
     }
     let place = tempfile::tempdir().expect("a temporary directory");
@@ -200,8 +200,8 @@ fn both_families_are_listened_on_where_the_system_would_give_one() {
     let script = "ip link set lo up && echo 1 >/proc/sys/net/ipv6/bindv6only && exec \"$@\"";
     let can = Command::new("unshare").args(["--net", "sh", "-c", script, "sh", "true"]).output();
     if !can.is_ok_and(|output| output.status.success()) {
-        eprintln!(
-            "SKIPPED: both families where the system would give one: no network of its own (root, iproute2)"
+        skipped!(
+            "both families where the system would give one: no network of its own (root, iproute2)"
         );
         return;
     }

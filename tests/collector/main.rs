@@ -1,5 +1,9 @@
 //! The collector as its maintainer runs it: a process, real sockets, real clients, crashes and full disks.
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 mod answers;
 #[cfg(feature = "simulate")]
 mod budgets;

@@ -19,7 +19,7 @@ fn the_unit_is_one_that_systemd_takes_and_holds_the_collector_to_little() {
     std::fs::write(&path, unit).expect("a copy");
     let analyze = |words: &[&str]| Command::new("systemd-analyze").args(words).arg(&path).output();
     let Ok(output) = analyze(&["verify", "--man=no"]) else {
-        eprintln!("SKIPPED: the unit of the collector: systemd-analyze is not installed");
+        skipped!("the unit of the collector: systemd-analyze is not installed");
         return;
     };
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -28,7 +28,7 @@ fn the_unit_is_one_that_systemd_takes_and_holds_the_collector_to_little() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let version = String::from_utf8_lossy(&output.stderr).into_owned();
     if version.contains("unrecognized option") {
-        eprintln!("SKIPPED: what the unit may do: systemd is older than 250");
+        skipped!("what the unit may do: systemd is older than 250");
         return;
     }
     assert!(output.status.success(), "{said}{version}");

@@ -60,7 +60,7 @@ fn start(program: &Path, dir: &Path, server: &str) -> Nginx {
 #[test]
 fn the_documented_nginx_passes_on_what_it_must_and_hides_nobody() {
     let Some(nginx) = nginx() else {
-        eprintln!("SKIPPED: a collector behind nginx: nginx is not installed");
+        skipped!("a collector behind nginx: nginx is not installed");
         return;
     };
     let place = tempfile::tempdir().expect("a temporary directory");

@@ -55,7 +55,7 @@ fn a_client_counts_when_its_file_really_holds_an_entry_of_ours() {
 /// Every file that a command opened for writing, made, renamed or removed, as `strace` saw it.
 fn written(home: &Home, words: &[&str], ends: bool) -> Option<Vec<String>> {
     if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("SKIPPED: there is no strace; nobody watched what counting opens");
+        skipped!("there is no strace; nobody watched what counting opens");
         return None;
     }
     let log = tempfile::NamedTempFile::new().expect("a file");
@@ -126,9 +126,7 @@ fn counting_opens_nothing_for_writing() {
 #[test]
 fn with_telemetry_off_no_host_looks_at_a_clients_file() {
     if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!(
-            "SKIPPED: there is no strace; nobody watched what a host opens with telemetry off"
-        );
+        skipped!("there is no strace; nobody watched what a host opens with telemetry off");
         return;
     }
     let home = Home::new();

@@ -2,6 +2,10 @@
 //! file, a socket or a telemetry thread (`strace -f`).
 #![cfg(all(target_os = "linux", feature = "heartbeat", feature = "tap"))]
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 #[path = "../support/endure.rs"]
 mod endure;
 mod hosts;
@@ -90,7 +94,7 @@ fn strace_works(options: &[&str]) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let works = command.status().is_ok_and(|status| status.success());
     if !works {
-        eprintln!("SKIPPED: strace is not installed, or may not trace here ({options:?})");
+        skipped!("strace is not installed, or may not trace here ({options:?})");
         assert!(std::env::var_os("MCPPROXY_STRACE_REQUIRED").is_none(), "strace is required");
     }
     works
@@ -102,7 +106,7 @@ fn nobody_can_run() -> bool {
     program.arg("--version").uid(NOBODY).gid(NOBODY).current_dir("/").stdout(Stdio::null());
     let can = program.status().is_ok_and(|status| status.success());
     if !can {
-        eprintln!("SKIPPED: another user cannot run this program (not root, or out of its reach)");
+        skipped!("another user cannot run this program (not root, or out of its reach)");
     }
     can
 }

@@ -18,7 +18,7 @@ fn unshare() -> Option<&'static [&'static str]> {
     };
     let way = ways.iter().find(works);
     if way.is_none() {
-        eprintln!("SKIPPED: no mount namespace of its own can be had here");
+        skipped!("no mount namespace of its own can be had here");
     }
     way.copied()
 }

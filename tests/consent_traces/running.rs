@@ -21,7 +21,7 @@ fn a_corrupt_config_never_turns_telemetry_back_on_and_turns_it_off() {
     };
     let telemetry = Telemetry::start(host());
     if !telemetry.is_on() {
-        eprintln!("SKIPPED: an objection in the environment of this test");
+        skipped!("an objection in the environment of this test");
         return;
     }
     // Another file each time, as an editor leaves it: a stamp alone might not change.
@@ -78,7 +78,7 @@ fn an_objection_stops_what_is_counted_a_second_later() {
         };
         let telemetry = Telemetry::start(host);
         if !telemetry.is_on() {
-            eprintln!("SKIPPED: an objection in the environment of this test");
+            skipped!("an objection in the environment of this test");
             return;
         }
         // Looked at now, and so not with the next event.

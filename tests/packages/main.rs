@@ -5,6 +5,10 @@
 //! there is skipped, and says so. Needs a Unix: process ids, modes, signals.
 #![cfg(unix)]
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 #[path = "../support/endure.rs"]
 mod endure;
 #[path = "../real/parts.rs"]

@@ -329,7 +329,7 @@ fn on_terminal(home: &Home, words: &[&str]) -> Option<String> {
     terminal.env("PATH", std::env::var_os("PATH").expect("PATH"));
     let output = terminal.output().ok().filter(|output| output.status.success());
     if output.is_none() {
-        eprintln!("SKIPPED: python3 is not installed, or has no terminal to give");
+        skipped!("python3 is not installed, or has no terminal to give");
     }
     output.as_ref().map(said)
 }

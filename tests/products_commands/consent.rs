@@ -176,7 +176,7 @@ fn the_config_of_another_user_is_a_doubt_and_a_doubt_is_off() {
     let home = Home::new();
     write(&home.users_config(), ON);
     if chown(home.users_config(), Some(54_321), None).is_err() {
-        eprintln!("SKIPPED: only root can give a file away");
+        skipped!("only root can give a file away");
         return;
     }
     let status = home.status("mcpproxy", &[LOOPBACK]);

@@ -2,6 +2,10 @@
 //! real hosts, a real receiver, real files.
 #![cfg(all(target_os = "linux", feature = "heartbeat", feature = "tap"))]
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 mod commands;
 mod consent;
 mod forget;

@@ -320,7 +320,7 @@ fn the_entry_at_login_goes_and_one_that_is_written_by_hand_stays() {
 fn at_a_terminal(home: &Home, typed: &str) -> Option<String> {
     let works = Command::new("python3").args(["-c", "import pty; pty.openpty()"]).output();
     if !works.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: the questions at a terminal: python3 with pty is missing");
+        skipped!("the questions at a terminal: python3 with pty is missing");
         return None;
     }
     let script = "import os, pty, sys\n\

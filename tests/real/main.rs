@@ -7,6 +7,10 @@
 //! same session is without a tap. Needs a Unix: process groups, shells, signals.
 #![cfg(unix)]
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 #[cfg(feature = "collector")]
 mod collector;
 mod endings;

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -10,8 +9,7 @@ use std::process::{Command, Stdio};
 pub fn skip(reason: &str) {
     let required = std::env::var_os("MCPPROXY_REAL_REQUIRED").is_some_and(|value| value == "1");
     assert!(!required, "MCPPROXY_REAL_REQUIRED=1, but {reason}");
-    let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(std::io::stderr().lock(), "SKIPPED: {name}: {reason}");
+    skipped!("{reason}");
 }
 
 /// A file below `tests/real`.

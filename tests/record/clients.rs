@@ -26,8 +26,7 @@ fn of_repository(path: &str) -> PathBuf {
 fn skip(reason: &str) {
     let required = std::env::var_os("MCPPROXY_REAL_REQUIRED").is_some_and(|value| value == "1");
     assert!(!required, "MCPPROXY_REAL_REQUIRED=1, but {reason}");
-    let name = thread::current().name().unwrap_or("a test").to_owned();
-    _ = writeln!(std::io::stderr().lock(), "SKIPPED: {name}: {reason}");
+    skipped!("{reason}");
 }
 
 fn copy_files(from: &Path, to: &Path) {

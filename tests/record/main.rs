@@ -1,6 +1,10 @@
 //! `mcpproxy record` as its host sees it: real processes, real pipes, real receivers.
 #![cfg(all(target_os = "linux", feature = "record", feature = "heartbeat"))]
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 mod clients;
 mod lines;
 #[allow(dead_code)]

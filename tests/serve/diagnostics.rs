@@ -397,7 +397,7 @@ fn without_a_network_a_server_elsewhere_is_out_of_reach() {
     alone.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let is_possible = std::process::Command::new("unshare").args(["-rn", "true"]).status();
     if !is_possible.is_ok_and(|status| status.success()) {
-        return eprintln!("SKIPPED: a machine without a network: no namespace can be made here");
+        return skipped!("a machine without a network: no namespace can be made here");
     }
     let output = alone.output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

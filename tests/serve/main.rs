@@ -1,5 +1,9 @@
 //! The gateway from outside: the built binary, upstream servers in this process, real sockets and pipes.
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 mod api;
 mod bounds;
 mod calls;

@@ -96,7 +96,7 @@ fn a_counted_event_costs_six_system_calls() {
             Some(calls.lines().filter(|call| !call.contains("resumed>")).count() as u64)
         };
         let Some(_first) = traced(1) else {
-            eprintln!("SKIPPED: no `strace` here");
+            skipped!("no `strace` here");
             return;
         };
         let (few, many) = (traced(1).expect("strace"), traced(1 + PAIRS).expect("strace"));

@@ -201,7 +201,7 @@ fn in_a_read_only_directory_another_user_goes_on() {
     let mut program = Command::new(this());
     program.arg("--version").uid(NOBODY).gid(NOBODY).current_dir("/").stdout(Stdio::null());
     if !program.status().is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: another user cannot run this program (not root, or out of its reach)");
+        skipped!("another user cannot run this program (not root, or out of its reach)");
         return;
     }
     // Readable, not writable: what an image or an administrator may have put there.

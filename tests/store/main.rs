@@ -1,6 +1,10 @@
 //! The activation store as hosts use it: threads, processes, crashes, damage, bad storage.
 #![cfg(all(target_os = "linux", feature = "activation"))]
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 mod child;
 mod crashes;
 mod damage;

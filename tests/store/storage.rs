@@ -27,13 +27,13 @@ pub fn run_on(file_system: &str, role: &str) {
     let output = command.output();
     drop(root);
     let Ok(output) = output else {
-        eprintln!("SKIPPED: no `unshare` here");
+        skipped!("no `unshare` here");
         return;
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let said = text + &String::from_utf8_lossy(&output.stderr);
     if said.contains("unshare: ") || output.status.code() == Some(77) {
-        eprintln!("SKIPPED: no mount namespace here (not root): {file_system}");
+        skipped!("no mount namespace here (not root): {file_system}");
         return;
     }
     assert!(output.status.success() && said.contains("survived"), "{}: {said}", output.status);

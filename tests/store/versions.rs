@@ -367,7 +367,7 @@ fn a_store_of_format_1_is_read_for_ever() {
 #[test]
 fn two_versions_of_the_program_share_one_store() {
     let Some(other) = std::env::var_os("MCPPROXY_ENDURE_OTHER") else {
-        eprintln!("SKIPPED: no second build of the program; scripts/endure makes one");
+        skipped!("no second build of the program; scripts/endure makes one");
         return;
     };
     let (_root, dir) = data_dir();

@@ -1,7 +1,6 @@
 //! The two packages as their packers make them, laid out as an installation has them.
 
 use super::VERSION;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -163,8 +162,7 @@ fn works(program: &str) -> bool {
 pub fn skip(program: &str) {
     let required = std::env::var_os("MCPPROXY_REAL_REQUIRED").is_some_and(|value| value == "1");
     assert!(!required, "MCPPROXY_REAL_REQUIRED=1, but there is no {program}");
-    let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(std::io::stderr().lock(), "SKIPPED: {name}: there is no {program}");
+    skipped!("there is no {program}");
 }
 
 #[track_caller]
