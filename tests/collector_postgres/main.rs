@@ -2,6 +2,10 @@
 //!
 //! Files of the collector's tests that say nothing of a file run here once more, on a server.
 
+#[macro_use]
+#[path = "../support/skip.rs"]
+mod skip;
+
 #[path = "../collector/answers.rs"]
 mod answers;
 #[path = "../collector/client.rs"]

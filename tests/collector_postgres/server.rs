@@ -3,7 +3,6 @@
 //! One rule: they run as another user than root, which PostgreSQL refuses, and end with the test.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
@@ -22,8 +21,7 @@ const NOBODY: u32 = 65_534;
 pub fn skip(reason: &str) {
     let required = std::env::var_os("MCPPROXY_REAL_REQUIRED").is_some_and(|value| value == "1");
     assert!(!required, "MCPPROXY_REAL_REQUIRED=1, but {reason}");
-    let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(std::io::stderr().lock(), "SKIPPED: {name}: {reason}");
+    skipped!("{reason}");
 }
 
 /// The programs of one version.
