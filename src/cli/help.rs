@@ -45,11 +45,13 @@ fn of_group(words: &[String]) -> String {
         .filter(|command| !matches!(command.entry, Entry::Needs(_)))
         .filter(|command| command.path.get(..words.len()).is_some_and(|start| start == words))
         .collect();
-    if words.is_empty() {
-        sections(&mut out, &listed);
-    } else {
-        let _ = writeln!(out, "\nCommands:");
-        rows(&mut out, &listed, 0);
+    match words {
+        #[cfg(feature = "cli")]
+        [] => sections(&mut out, &listed),
+        _ => {
+            out.push_str("\nCommands:\n");
+            rows(&mut out, &listed, 0);
+        }
     }
     match listed.first() {
         // Every command of a group understands them as the first one does.
@@ -61,6 +63,7 @@ fn of_group(words: &[String]) -> String {
 }
 
 /// What the first words of commands are about, in the order of help.
+#[cfg(feature = "cli")]
 const SECTIONS: &[(&str, &[&str])] = &[
     ("What is sent", &["telemetry", "detect", "uninstall"]),
     ("In front of one server", &["tap", "record"]),
@@ -70,6 +73,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// The commands under the headings of [`SECTIONS`], all in one width.
+#[cfg(feature = "cli")]
 fn sections(out: &mut String, listed: &[&Command]) {
     let width = listed.iter().map(|command| command.path.join(" ").len()).max().unwrap_or(0);
     for (heading, firsts) in SECTIONS {
@@ -85,12 +89,9 @@ fn sections(out: &mut String, listed: &[&Command]) {
     }
 }
 
-fn rows(out: &mut String, listed: &[&Command], least: usize) {
+fn rows(out: &mut String, listed: &[&Command], width: usize) {
     let rows: Vec<_> = listed.iter().map(|c| (c.path.join(" "), c.summary)).collect();
-    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0).max(least);
-    for (left, right) in &rows {
-        let _ = writeln!(out, "  {left:width$}  {right}");
-    }
+    columns(out, &rows, width);
 }
 
 fn of_command(command: &Command) -> String {
@@ -103,7 +104,7 @@ fn of_command(command: &Command) -> String {
     let parts: Vec<_> = commands::below(command).map(|c| (c.path.join(" "), c.summary)).collect();
     if !parts.is_empty() {
         out.push_str("\nCommands:\n");
-        columns(&mut out, &parts);
+        columns(&mut out, &parts, 0);
     }
     options(&mut out, command.options.iter().chain(commands::globals(command)));
     #[cfg(feature = "cli")]
@@ -140,11 +141,11 @@ fn options<'o>(out: &mut String, options: impl Iterator<Item = &'o Opt>) {
             (format!("{short}--{}{value}", option.long), option.help)
         })
         .collect();
-    columns(out, &rows);
+    columns(out, &rows, 0);
 }
 
-fn columns(out: &mut String, rows: &[(String, &str)]) {
-    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0);
+fn columns(out: &mut String, rows: &[(String, &str)], least: usize) {
+    let width = rows.iter().map(|(left, _)| left.len()).max().unwrap_or(0).max(least);
     for (left, right) in rows {
         let _ = writeln!(out, "  {left:width$}  {right}");
     }

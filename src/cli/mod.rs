@@ -126,6 +126,7 @@ impl Call {
                 PathError::EmptyFlag => Failure { code: 2, ..Failure::failed(error.to_string()) },
                 _ => Failure::failed(error.to_string()),
             })?;
+        #[cfg(feature = "cli")]
         output::show_data_dir(dir.root());
         if around.own(CLOCK_VARIABLE).is_some() {
             // What is shown has the time of the hosts: the reading shifts the clock, if it leads to loopback.

@@ -5,12 +5,15 @@
 use super::{Call, Failure};
 use crate::json::Node;
 use crate::visible;
+#[cfg(feature = "cli")]
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
+#[cfg(feature = "cli")]
 use std::path::{MAIN_SEPARATOR, Path};
 use std::process::ExitCode;
+#[cfg(feature = "cli")]
 use std::sync::OnceLock;
 
 /// How a status-like command prints.
@@ -147,12 +150,16 @@ fn quoted(text: &str) -> String {
     out
 }
 
+// A build for containers keeps the placeholder: its reader knows what was mounted.
 /// How messages name the data directory where they may reach others: a log, or the file of a bug report.
+#[cfg(feature = "cli")]
 const DATA_DIR: &str = "<data dir>";
 
+#[cfg(feature = "cli")]
 static SHOWN_DATA_DIR: OnceLock<String> = OnceLock::new();
 
 /// From now on a person reads where the data directory of this call is.
+#[cfg(feature = "cli")]
 pub(super) fn show_data_dir(dir: &Path) {
     let home = std::env::home_dir().filter(|home| home.parent().is_some());
     let shown = match home.and_then(|home| dir.strip_prefix(home).ok().map(Path::to_owned)) {
@@ -163,11 +170,17 @@ pub(super) fn show_data_dir(dir: &Path) {
 }
 
 /// `text` for the person who typed the command.
+#[cfg(feature = "cli")]
 pub(super) fn for_a_person(text: &str) -> Cow<'_, str> {
     match SHOWN_DATA_DIR.get() {
         Some(shown) if text.contains(DATA_DIR) => text.replace(DATA_DIR, shown).into(),
         _ => text.into(),
     }
+}
+
+#[cfg(not(feature = "cli"))]
+pub(super) fn for_a_person(text: &str) -> &str {
+    text
 }
 
 /// Writes words for a person to stdout as a whole.

@@ -49,10 +49,12 @@ impl Preview {
         now: u64,
     ) -> Self {
         let permission = Permission::read_in(subject, place, around);
-        let peeked = Store::peek(&permission.place, now);
-        let store = peeked.as_ref().map(Option::is_some).map_err(Clone::clone);
+        let (store, state) = match Store::peek(&permission.place, now) {
+            Ok(state) => (Ok(state.is_some()), state),
+            Err(error) => (Err(error), None),
+        };
         // A store that is damaged or missing is restored before anything is sent.
-        let state = peeked.ok().flatten().or_else(|| Store::remembered(&permission.place));
+        let state = state.or_else(|| Store::remembered(&permission.place));
         Self::of(subject, permission, (store, state.unwrap_or_default()), live, now)
     }
 
@@ -65,13 +67,20 @@ impl Preview {
         now: u64,
     ) -> Self {
         let identity = permission.expected(now);
-        if let Ok(identity) = &identity {
-            schedule::adopt(&mut state, identity);
-        }
-        let id = identity.clone().unwrap_or_else(|_| provisional(now));
+        let none;
+        let id = match &identity {
+            Ok(identity) => {
+                schedule::adopt(&mut state, identity);
+                identity
+            }
+            Err(_) => {
+                none = provisional(now);
+                &none
+            }
+        };
         let live = live(&state);
         let policy = permission.client_policy();
-        let payload = assemble::assemble(&subject.product, &state, &id, &live, &policy, now);
+        let payload = assemble::assemble(&subject.product, &state, id, &live, &policy, now);
         Self { permission, store, state, identity, live, payload, now }
     }
 

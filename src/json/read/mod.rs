@@ -161,15 +161,14 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
+    #[cold]
+    #[inline(never)]
     fn at(text: &str, offset: usize, kind: ErrorKind) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        Self {
-            offset,
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before.chars().count() - before[..start].chars().count() + 1,
-            kind,
+        let (mut line, mut column) = (1, 1);
+        for character in text.get(..offset).unwrap_or(text).chars() {
+            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
         }
+        Self { offset, line, column, kind }
     }
 }
 
@@ -192,8 +191,8 @@ pub fn parse_with_depth(text: &[u8], max_depth: usize) -> Result<Value<'_>, Erro
 
 fn read(text: &[u8], max_depth: usize, takes_halves: bool) -> Result<Value<'_>, Error> {
     let text = std::str::from_utf8(text).map_err(|error| {
-        let valid = String::from_utf8_lossy(&text[..error.valid_up_to()]);
-        Error::at(&valid, valid.len(), ErrorKind::InvalidUtf8)
+        let valid = std::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or_default();
+        Error::at(valid, valid.len(), ErrorKind::InvalidUtf8)
     })?;
     let mut reader = Reader { text, at: 0, takes_halves };
     reader.skip_space();
@@ -211,24 +210,25 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn fail<T>(&self, kind: ErrorKind) -> Result<T, Error> {
+        Err(self.error(kind))
+    }
+
+    /// Once for all callers: it is long, and seldom runs.
+    #[cold]
+    #[inline(never)]
+    fn error(&self, kind: ErrorKind) -> Error {
         let before = self.text.get(..self.at).unwrap_or_default();
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let is_after_comma = || before.trim_end().ends_with(',');
-        Err(Error::at(
-            self.text,
-            self.at,
-            match kind {
-                ErrorKind::UnexpectedByte | ErrorKind::TrailingData
-                    if rest.starts_with("//") || rest.starts_with("/*") =>
-                {
-                    ErrorKind::Comment
-                }
-                ErrorKind::UnexpectedByte if rest.starts_with(['}', ']']) && is_after_comma() => {
-                    ErrorKind::TrailingComma
-                }
-                other => other,
-            },
-        ))
+        let is_comment = || rest.starts_with("//") || rest.starts_with("/*");
+        let ends_early = || rest.starts_with(['}', ']']) && before.trim_end().ends_with(',');
+        let kind = match kind {
+            ErrorKind::UnexpectedByte | ErrorKind::TrailingData if is_comment() => {
+                ErrorKind::Comment
+            }
+            ErrorKind::UnexpectedByte if ends_early() => ErrorKind::TrailingComma,
+            other => other,
+        };
+        Error::at(self.text, self.at, kind)
     }
 
     fn peek(&self) -> Option<u8> {
