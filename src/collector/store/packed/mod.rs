@@ -39,7 +39,7 @@ pub fn split_facts(text: &str) -> Option<(&str, &str)> {
     text.rsplit_once(',')
 }
 
-/// The inverse of [`facts()`].
+/// The inverse of `facts`.
 pub fn read_facts(text: &str) -> Option<Facts> {
     let mut all = text.split(',');
     let words = [(); 9].map(|()| all.next().unwrap_or_default());
