@@ -92,14 +92,3 @@ fn table(checks: &[Check]) -> String {
     }
     output::columns(&rows)
 }
-
-#[cfg(not(feature = "serve"))]
-mod fix {
-    use super::super::{Call, Failure, output::Format};
-    use std::process::ExitCode;
-
-    pub(super) fn run(_call: &Call, _format: Format) -> Result<ExitCode, Failure> {
-        let text = "--fix is not in this build; it comes with the cargo feature `serve`";
-        Err(Failure::usage("doctor", text))
-    }
-}

@@ -40,6 +40,7 @@ pub struct Found {
     /// What is left out of what it offers.
     pub faults: Vec<String>,
     /// The code of that.
+    #[cfg(feature = "cli")]
     pub fault: Option<Code>,
 }
 
@@ -164,6 +165,7 @@ async fn tried(
             prompts: offer.prompts.len(),
             resources: offer.resources.len() + offer.templates.len(),
             faults: offer.faults.sentences(),
+            #[cfg(feature = "cli")]
             fault: offer.faults.code(),
         };
         Ok((found, connection.service))
