@@ -1,8 +1,14 @@
 //! The same fleet into a file and into a server: every number is the same.
 
 use crate::server::{Server, versions};
-use mcpproxy::collector::simulate::{self, Options, Receiving, Watched};
-use mcpproxy::collector::store::{Environment, Location, Server as At};
+use mcpproxy::collector::definitions::{Audience, Now};
+use mcpproxy::collector::report::{self, Form};
+use mcpproxy::collector::simulate::{
+    self, Answer, Collect, Delivery, Options, Receiving, SimulationError, Watched,
+};
+use mcpproxy::collector::snapshot::Snapshot;
+use mcpproxy::collector::store::{Environment, Location, Reader, Server as At};
+use mcpproxy::collector::view::{Selection, Topic, View};
 use serde_json::Value;
 use std::path::Path;
 
@@ -52,6 +58,69 @@ fn every_report_of_a_fleet_is_the_same_as_with_a_file() {
         for (found, expected) in found.iter().zip(&expected) {
             differences("", found, expected);
         }
+    }
+}
+
+/// A collector whose snapshot is read again at different distances of time.
+struct Followed {
+    collector: Receiving,
+    reader: Reader,
+    next: u64,
+    before: Snapshot,
+    /// Rows that were read again, and all of them.
+    rows: [u64; 2],
+}
+
+impl Followed {
+    fn reports(snapshot: &Snapshot) -> Vec<String> {
+        let views = Audience::ALL
+            .map(|audience| View::of(snapshot, Selection { audience, ..Selection::default() }));
+        let reports = views
+            .iter()
+            .flat_map(|view| Topic::ALL.map(|topic| report::write(view, topic, Form::Json)));
+        reports.collect()
+    }
+}
+
+impl Collect for Followed {
+    fn receive(&mut self, batch: &[Delivery]) -> Result<Vec<Answer>, SimulationError> {
+        self.collector.receive(batch)
+    }
+
+    fn passed(&mut self, at: u64) -> Result<(), SimulationError> {
+        if at < self.next {
+            return Ok(());
+        }
+        self.next = at + 3600 * [5, 11, 24, 25, 40][(at / 3600 % 5) as usize];
+        let again = self.before.read_again(&self.reader, Now(at)).expect("a snapshot");
+        let fresh = Snapshot::read_with_days(&self.reader, Now(at)).expect("a snapshot");
+        assert_eq!(Self::reports(&again), Self::reports(&fresh), "{at}");
+        self.rows[0] += again.made.read;
+        self.rows[1] += fresh.made.read;
+        self.before = again;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_read_again_is_that_of_a_reading_of_all() {
+    let options = Options { installs: 100, days: 60, seed: 3 };
+    for programs in versions() {
+        let Some(server) = Server::start(&programs) else { continue };
+        let place = tempfile::tempdir().expect("a directory");
+        let address = server.address("fleet");
+        let collector = Receiving::open(&Location {
+            server: Some(At::read(&address, &Environment::default()).expect("an address")),
+            ..dir(place.path())
+        });
+        let collector = collector.expect("a collector");
+        let reader = collector.receiver().reader().expect("a reader");
+        let next = options.begin();
+        let before = Snapshot::read_with_days(&reader, Now(next)).expect("a snapshot");
+        let mut followed = Followed { collector, reader, next, before, rows: [0; 2] };
+        simulate::run(&options, &mut followed, &mut std::io::sink()).expect("the fleet runs");
+        let [read, all] = followed.rows;
+        assert!(read > 0 && read < all / 2, "{read} of {all} were read");
     }
 }
 
