@@ -99,6 +99,7 @@ fn what_other_programs_call_it_is_answered_with_our_word() {
     }
 }
 
+#[cfg(feature = "cli")]
 #[test]
 fn quiet_answers_a_script_by_its_exit_code() {
     let dir = tempfile::tempdir().expect("dir");

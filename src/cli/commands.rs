@@ -379,6 +379,7 @@ pub const COMMANDS: &[Command] = &names_alone([
             PRODUCT,
             ENDPOINT,
             EXACT,
+            #[cfg(feature = "cli")]
             Opt {
                 long: "quiet",
                 short: Some('q'),

@@ -114,19 +114,15 @@ fn arguments(
                     ));
                 }
             },
-            (None, other) => {
-                let typed = match &other {
-                    Long(name) => Some((*name).to_owned()),
-                    _ => None,
-                };
-                return Err(match typed {
-                    Some(name) => {
-                        let value = parser.optional_value().or_else(|| parser.value().ok());
-                        unknown_option(&place, &Long(&name), value.as_deref(), command.options)
-                    }
-                    None => unknown_option(&place, &other, None, command.options),
-                });
+            // What it means may depend on its value.
+            #[cfg(feature = "cli")]
+            (None, Long(name)) => {
+                let name = name.to_owned();
+                let value = parser.optional_value().or_else(|| parser.value().ok());
+                let own = command.options;
+                return Err(unknown_option(&place, &Long(&name), value.as_deref(), own));
             }
+            (None, other) => return Err(unknown_option(&place, &other, None, command.options)),
         }
     }
     match command.operands {

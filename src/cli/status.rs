@@ -29,6 +29,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
         // Not before: the clock of tests follows the endpoint that was just found.
         let now = machine::now();
         let list = List::read(&dir, around, now);
+        #[cfg(feature = "cli")]
         if call.has("quiet") {
             let mut sending = list.rows.iter().map(|row| row.consent.effective);
             return Ok(answer(sending.any(|effective| effective == Effective::On)));
@@ -39,6 +40,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
     let About { subject, place, .. } = About::in_use(call, around)?;
     let now = machine::now();
     let status = Status::read(subject, place, around, now);
+    #[cfg(feature = "cli")]
     if call.has("quiet") {
         return Ok(answer(status.consent.effective == Effective::On));
     }
@@ -48,6 +50,7 @@ pub(super) fn run(call: &Call) -> Result<ExitCode, Failure> {
 }
 
 /// What `--quiet` says to a script.
+#[cfg(feature = "cli")]
 fn answer(sends: bool) -> ExitCode {
     if sends { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -108,9 +108,9 @@ pub struct Error {
     /// Byte offset at which reading stopped.
     pub offset: usize,
     /// The line of that byte, from 1.
-    pub line: usize,
+    pub line: u32,
     /// Which character of the line it is, from 1.
-    pub column: usize,
+    pub column: u32,
     /// What is wrong there.
     pub kind: ErrorKind,
 }
@@ -164,9 +164,13 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn at(text: &str, offset: usize, kind: ErrorKind) -> Self {
-        let (mut line, mut column) = (1, 1);
+        let (mut line, mut column) = (1_u32, 1_u32);
         for character in text.get(..offset).unwrap_or(text).chars() {
-            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
+            (line, column) = if character == '\n' {
+                (line.saturating_add(1), 1)
+            } else {
+                (line, column.saturating_add(1))
+            };
         }
         Self { offset, line, column, kind }
     }
