@@ -68,9 +68,22 @@ impl Fake {
         axum::Router::new().route_service("/mcp", service)
     }
 
-    /// Adds a tool and tells everybody that the list has changed.
+    /// Adds a tool and tells everybody that the list has changed, for a while: over HTTP a client that has not begun to
+    /// listen does not hear the first time.
     pub async fn grow(&self, name: &str) {
         self.shared.more.lock().unwrap().push(name.to_owned());
+        self.tell().await;
+        let again = self.clone();
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                again.tell().await;
+            }
+        });
+    }
+
+    /// Says that the list has changed.
+    async fn tell(&self) {
         let peers = self.shared.peers.lock().unwrap().clone();
         for peer in peers {
             let _ = peer.notify_tool_list_changed().await;
