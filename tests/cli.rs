@@ -116,6 +116,27 @@ fn quiet_answers_a_script_by_its_exit_code() {
     }
 }
 
+#[cfg(all(feature = "cli", feature = "serve"))]
+#[test]
+fn a_command_names_the_file_and_a_host_whose_words_go_to_a_log_does_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("dir");
+    let private = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(dir.path(), private).expect("private");
+    std::fs::write(dir.path().join("mcp_config.json"), "{").expect("written");
+    let said = |words: &[&str]| {
+        let mut command = command(words);
+        let output = command.arg("--data-dir").arg(dir.path()).output().expect("it starts");
+        assert!(!output.status.success(), "{words:?}");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let path = dir.path().to_str().expect("UTF-8");
+    let command = said(&["upstream", "list"]);
+    assert!(command.contains(&format!("{path}/mcp_config.json")), "{command}");
+    let host = said(&["serve", "--listen", "0"]);
+    assert!(host.contains("<data dir>/mcp_config.json") && !host.contains(path), "{host}");
+}
+
 #[cfg(feature = "cli")]
 #[test]
 fn acknowledged_heartbeats_are_listed_newest_first() {

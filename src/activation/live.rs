@@ -36,7 +36,7 @@ pub struct LiveProcess {
     pub env_kind: EnvKind,
     /// The markers behind it.
     pub env_markers: EnvMarkers,
-    /// Whether that is an agent's, where nobody sits.
+    /// Whether an agent works there and no person.
     pub agent_env: AgentEnv,
 }
 

@@ -227,7 +227,12 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match answer(args) {
         Ok(code) => code,
         Err(failure) => {
-            machine::complain(&output::for_a_person(&failure.to_string()));
+            let text = failure.to_string();
+            match failure.place.as_deref() {
+                // What starts these keeps what they say in a log, and no log holds a path.
+                Some("serve" | "record" | "tap" | "collector") => machine::complain(&text),
+                _ => machine::complain(&output::for_a_person(&text)),
+            }
             ExitCode::from(failure.code)
         }
     }

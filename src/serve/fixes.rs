@@ -161,7 +161,7 @@ pub enum FixError {
     OtherCode(Option<Code>),
     /// The action is none of the steps of the code.
     NotAStep(Fix),
-    /// It changes the configuration, and nobody said whether it is to be carried out.
+    /// The action changes the configuration, and the request has no `mode`.
     NoMode,
     /// Another one was asked for within a second.
     TooSoon(Duration),

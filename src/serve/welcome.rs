@@ -1,4 +1,4 @@
-//! What a person reads who starts the gateway on a terminal: what it has, what to do next, how to stop it.
+//! The words at the start of a gateway on a terminal: its servers, what to do next, how to stop it.
 //!
 //! One rule: why a server is not connected stands in the log above, once, and is not repeated here.
 

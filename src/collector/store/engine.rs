@@ -64,7 +64,7 @@ impl dyn Engine + '_ {
         Ok(all)
     }
 
-    /// The only row of the answer; `None`: there is none.
+    /// The first value of the only row; `None` where the answer has no row.
     pub fn one<T: FromSql>(
         &self,
         sql: &str,

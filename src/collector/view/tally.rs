@@ -91,7 +91,7 @@ impl<'r> Tally<'r> {
     pub fn add(&mut self, record: &Record<'r>) -> bool {
         let (install, now) = (&record.install, self.now);
         let Self { asks, activity, left_out, .. } = self;
-        // Of all, whoever is shown.
+        // They count all installs, also those that the filter leaves out.
         if asks.people {
             add_to_people(&mut self.people, install, now);
         }

@@ -25,7 +25,7 @@ pub struct Plan {
     changes: Vec<Change>,
     /// The programs that were found, the one that is taken first.
     found: Vec<String>,
-    /// What else is worth knowing: sentences.
+    /// Sentences beside the first ones: what the program needs, say.
     notes: Vec<String>,
     /// The command that undoes it.
     undo: Option<String>,

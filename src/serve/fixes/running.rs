@@ -1,7 +1,7 @@
 //! Fixes of a gateway that runs.
 //!
-//! One rule: one fix a second, each in the log and, where it is carried out, counted; and it goes to its end even if
-//! nobody waits for the answer any more.
+//! One rule: one fix a second, each in the log and, where it is carried out, counted. A fix that has begun ends, also
+//! when its client has gone.
 
 use super::plan::Plan;
 use super::{End, Fix, FixError, Mode, Outcome, Report, connected};
